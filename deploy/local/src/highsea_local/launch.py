@@ -1,0 +1,62 @@
+"""The first thing a child process runs: lowers its user, ties its life to ours, then becomes the real program.
+
+Run as a script by ``spawn.py``, so that no Python code runs between fork and exec of a process that may already have
+threads. It imports everything first: the lowered user may not be able to read Python's own files.
+Arguments: parent pid, ``uid:gid`` or ``-``, then the program and its arguments.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1
+
+
+def _raise_open_files() -> None:
+    """Lifts the soft limit of open files to at most 65,536: PostgreSQL and Traefik want more than the usual 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ValueError, OSError):
+        pass  # macOS refuses numbers above kern.maxfilesperproc; the default works there
+
+
+def _become(user: str) -> None:
+    uid, gid = (int(part) for part in user.split(":"))
+    os.setgroups([])
+    os.setgid(gid)
+    os.setuid(uid)
+
+
+def _die_with(parent: int) -> None:
+    """Asks Linux to kill this process when the thread that started it ends. Must follow setuid, which clears it."""
+    if not sys.platform.startswith("linux"):
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(70)  # the parent died before the wish was registered
+
+
+def main() -> None:
+    parent, user, program = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    _raise_open_files()
+    if user != "-":
+        _become(user)
+    _die_with(parent)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvp(program[0], program)
+    except OSError as error:
+        print(f"cannot start {program[0]}: {error}", file=sys.stderr, flush=True)
+        os._exit(127)
+
+
+if __name__ == "__main__":
+    main()
