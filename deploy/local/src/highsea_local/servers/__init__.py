@@ -4,6 +4,16 @@ from highsea_local.servers.nats import NatsServer
 from highsea_local.servers.nats_config import NatsUser, service_users
 from highsea_local.servers.postgres import PostgresServer
 from highsea_local.servers.server import Server, ServerFailed
+from highsea_local.servers.traefik import TraefikServer
 from highsea_local.servers.valkey import ValkeyServer
 
-__all__ = ["NatsServer", "NatsUser", "PostgresServer", "Server", "ServerFailed", "ValkeyServer", "service_users"]
+__all__ = [
+    "NatsServer",
+    "NatsUser",
+    "PostgresServer",
+    "Server",
+    "ServerFailed",
+    "TraefikServer",
+    "ValkeyServer",
+    "service_users",
+]

