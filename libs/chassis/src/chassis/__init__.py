@@ -1,0 +1,1 @@
+"""The microservice chassis: everything a Highsea service needs that knows no business word."""

@@ -1,0 +1,54 @@
+"""Fixtures of every test: real servers out of wheels, started once per test process."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from highsea_local.servers.nats import NatsServer
+from highsea_local.servers.postgres import PostgresServer
+from highsea_local.servers.valkey import ValkeyServer
+from tests.support.services import Keys, Opener
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A folder that unprivileged servers can reach, unlike pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="highsea-test-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres(server_folder: Path) -> Iterator[PostgresServer]:
+    """A real PostgreSQL server."""
+    with PostgresServer(server_folder / "postgres", durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_server(server_folder: Path) -> Iterator[NatsServer]:
+    """A real NATS server with JetStream; any client may do anything."""
+    with NatsServer(server_folder / "nats") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey(server_folder: Path) -> Iterator[ValkeyServer]:
+    """A real Valkey server."""
+    with ValkeyServer(server_folder / "valkey") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keys() -> Keys:
+    """Keys of services and access tokens."""
+    return Keys.generate()
+
+
+@pytest.fixture(scope="session")
+def services(postgres: PostgresServer, keys: Keys, server_folder: Path) -> Opener:
+    """Opens services for tests."""
+    return Opener(postgres, keys, server_folder / "objects")

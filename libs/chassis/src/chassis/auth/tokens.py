@@ -1,0 +1,125 @@
+"""Access tokens of members (signed by identity) and tokens of services (each signed by the service itself). ES256."""
+
+import json
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from joserfc import jwt
+from joserfc.errors import ExpiredTokenError, JoseError
+from joserfc.jwk import ECKey, KeySet
+
+from chassis.auth.actors import Actor, ActorSource
+from chassis.database import Database
+from chassis.errors import Unauthenticated, Unavailable
+
+MEMBER_AUDIENCE = "highsea"
+_ALGORITHMS = ["ES256"]
+_SERVICE_TOKEN_SECONDS = 300
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a verified access token says: the member, the session, and the epoch it was issued in."""
+
+    member_id: UUID
+    session_id: UUID
+    epoch: int
+    expires_at: int
+
+
+class AccessTokens:
+    """Verifies access tokens with the keys in the service's own directory."""
+
+    def __init__(self, database: Database, actors: ActorSource) -> None:
+        self._database = database
+        self._actors = actors
+        self._keys: KeySet | None = None
+        self._read_at = 0.0
+        self._lock = threading.Lock()
+
+    def authenticate(self, token: str) -> tuple[Claims, Actor]:
+        """The claims and the member as the directory knows them this moment.
+
+        Raises Unauthenticated: token_invalid, token_expired, or token_revoked (epoch raised, member inactive).
+        """
+        claims = self.verify(token)
+        with self._database.reading() as session:
+            actor = self._actors.actor(session, claims.member_id)
+        if actor is None:
+            raise Unauthenticated("token_invalid")
+        if not actor.active or claims.epoch < actor.epoch:
+            raise Unauthenticated("token_revoked")
+        return claims, actor
+
+    def verify(self, token: str) -> Claims:
+        """The claims of a genuine, unexpired token. Raises Unauthenticated."""
+        try:
+            decoded = self._decode(token)
+            jwt.JWTClaimsRegistry(
+                aud={"essential": True, "value": MEMBER_AUDIENCE}, sub={"essential": True}, exp={"essential": True}
+            ).validate(decoded.claims)
+            claims = decoded.claims
+            return Claims(UUID(claims["sub"]), UUID(claims["sid"]), int(claims["epoch"]), int(claims["exp"]))
+        except ExpiredTokenError as error:
+            raise Unauthenticated("token_expired") from error
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise Unauthenticated("token_invalid") from error
+
+    def _decode(self, token: str) -> Any:
+        keys = self._current_keys()
+        try:
+            return jwt.decode(token, keys, algorithms=_ALGORITHMS)
+        except (JoseError, ValueError):
+            fresh = self._current_keys(refresh=True)
+            if fresh is keys:
+                raise
+            return jwt.decode(token, fresh, algorithms=_ALGORITHMS)
+
+    def _current_keys(self, refresh: bool = False) -> KeySet:
+        """The cached keys; read again when asked for, at most once a second, or when a minute old."""
+        with self._lock:
+            age = time.monotonic() - self._read_at
+            if self._keys is None or age > 60 or (refresh and age > 1):
+                with self._database.reading() as session:
+                    jwks = self._actors.signing_keys(session)
+                if jwks is None:
+                    raise Unavailable("peer_unavailable", retry_after_seconds=2, peer="identity")
+                self._keys = KeySet.import_key_set(json.loads(jwks))
+                self._read_at = time.monotonic()
+            return self._keys
+
+
+class ServiceTokens:
+    """Signs this service's own tokens and verifies those of the others (design §2.3)."""
+
+    def __init__(self, service: str, private_jwk: str, public_jwks: str) -> None:
+        self._service = service
+        self._key = ECKey.import_key(json.loads(private_jwk))
+        self._keys = KeySet.import_key_set(json.loads(public_jwks))
+        self._cache: dict[str, tuple[str, float]] = {}
+
+    def sign(self, audience: str) -> str:
+        """A token that lets this service call `audience` for five minutes."""
+        token, until = self._cache.get(audience, ("", 0.0))
+        if time.time() > until - 60:
+            until = time.time() + _SERVICE_TOKEN_SECONDS
+            claims = {"iss": self._service, "aud": audience, "exp": int(until)}
+            token = jwt.encode({"alg": "ES256", "kid": self._service}, claims, self._key)
+            self._cache[audience] = (token, until)
+        return token
+
+    def verify(self, token: str) -> str:
+        """The name of the calling service. Raises Unauthenticated."""
+        try:
+            decoded = jwt.decode(token, self._keys, algorithms=_ALGORITHMS)
+            jwt.JWTClaimsRegistry(
+                aud={"essential": True, "value": self._service}, iss={"essential": True}, exp={"essential": True}
+            ).validate(decoded.claims)
+        except (JoseError, ValueError, KeyError) as error:
+            raise Unauthenticated("service_token_required") from error
+        if decoded.header.get("kid") != decoded.claims["iss"]:
+            raise Unauthenticated("service_token_required")
+        return str(decoded.claims["iss"])

@@ -1,0 +1,128 @@
+"""PostgreSQL: engine, sessions and transactions.
+
+A transaction is opened by the edge alone (HTTP view, gRPC method, consumer, due task). Inside one, no
+remote call may be made: `in_transaction` lets the gRPC client refuse it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, cast
+
+from sqlalchemy import Engine, MetaData, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from chassis.errors import Unavailable
+from chassis.logs import get_logger
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+_AFTER_COMMIT = "after_commit"
+_depth: ContextVar[int] = ContextVar("transaction_depth", default=0)
+log = get_logger(__name__)
+
+
+def new_metadata() -> MetaData:
+    """Metadata with the house's constraint names."""
+    return MetaData(naming_convention=NAMING)
+
+
+def in_transaction() -> bool:
+    """Whether this thread of execution has a database transaction open."""
+    return _depth.get() > 0
+
+
+def after_commit(session: Session, action: Callable[[], None]) -> None:
+    """Run `action` once the session's transaction has committed; its failure is logged, never raised."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(action)
+
+
+def try_lock(session: Session, name: str) -> bool:
+    """Take the transaction lock `name` if nobody holds it: for work that must run once at a time."""
+    found = session.scalar(text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+    return bool(found)
+
+
+def lock(session: Session, name: str) -> None:
+    """Wait for the transaction lock `name`."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})
+
+
+class Database:
+    """A service's own database."""
+
+    def __init__(self, url: str, connections: int = 5) -> None:
+        """`url` is postgresql://…; `connections` the most that are open at once."""
+        self.url = url
+        self.engine: Engine = create_engine(
+            url.replace("postgresql://", "postgresql+psycopg://", 1),
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=1,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": 3,
+                "options": "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+            },
+        )
+        self._reading = self.engine.execution_options(postgresql_readonly=True)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """One read-write transaction: commits at the end, rolls back on any exception.
+
+        Raises Unavailable when the database is away or every connection is taken.
+        """
+        with _entered(), _availability(), Session(self.engine, expire_on_commit=False) as session:
+            with session.begin():
+                yield session
+            actions = cast(list[Callable[[], None]], session.info.pop(_AFTER_COMMIT, []))
+        for action in actions:
+            try:
+                action()
+            except Exception:
+                log.warning("after_commit_failed", exc_info=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One read-only transaction."""
+        with _entered(), _availability(), Session(self._reading, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _entered() -> Iterator[None]:
+    token = _depth.set(_depth.get() + 1)
+    try:
+        yield
+    finally:
+        _depth.reset(token)
+
+
+@contextmanager
+def _availability() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        raise Unavailable("overloaded", retry_after_seconds=1) from error
+    except OperationalError as error:
+        if is_connection_loss(error):
+            raise Unavailable("database_unavailable", retry_after_seconds=2) from error
+        raise
+
+
+def is_connection_loss(error: DBAPIError) -> bool:
+    """Whether the statement failed because the server is away or going away, not because it was wrong."""
+    sqlstate: Any = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or sqlstate is None or str(sqlstate).startswith(("08", "57P"))

@@ -1,0 +1,54 @@
+"""The outbox: facts written in the transaction that made them true; the relay publishes them (R-17)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from google.protobuf.message import Message
+from sqlalchemy import insert, text
+from sqlalchemy.orm import Session
+
+from chassis.database.tables import outbox
+from chassis.events.streams import subject_of
+from chassis.identifiers import new_id
+from chassis.tracing import current_trace
+
+_Item = TypeVar("_Item")
+CHANNEL = "outbox"
+MAX_PAYLOAD_BYTES = 512 * 1024
+
+
+def record_event(session: Session, *messages: Message, subject: str | None = None) -> list[UUID]:
+    """Add facts to the outbox; call it after the aggregate's row is locked. Returns the event ids.
+
+    `subject` overrides the one derived from the message's name (work queues). Raises ValueError for a
+    payload above 512 KiB: split batches into several events.
+    """
+    rows = [_row(message, subject or subject_of(type(message))) for message in messages]
+    if rows:
+        session.execute(insert(outbox), rows)
+        session.execute(text(f"NOTIFY {CHANNEL}"))
+    return [row["event_id"] for row in rows]  # type: ignore[misc]
+
+
+def _row(message: Message, subject: str) -> dict[str, object]:
+    payload = message.SerializeToString(deterministic=True)
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise ValueError(f"{subject}: {len(payload)} bytes exceed {MAX_PAYLOAD_BYTES}; publish the batch in parts")
+    event_id = new_id()
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": str(event_id),
+        "ce-type": message.DESCRIPTOR.full_name,
+        "ce-source": "/" + "/".join(subject.split(".")[:2]),
+        "ce-time": datetime.now(UTC).isoformat(),
+        "content-type": "application/protobuf",
+        "traceparent": current_trace().traceparent,
+    }
+    return {"event_id": event_id, "subject": subject, "headers": headers, "payload": payload}
+
+
+def chunks(items: Sequence[_Item], size: int = 1000) -> list[Sequence[_Item]]:
+    """`items` in runs of at most `size`: one outbox row each (design §5, batches travel as batches)."""
+    return [items[start : start + size] for start in range(0, len(items), size)]

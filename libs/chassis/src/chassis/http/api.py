@@ -1,0 +1,100 @@
+"""Declaring REST routes: one table holds address, right, shapes and words; everything else follows from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+JSON = "application/json"
+
+
+class Access(Enum):
+    """Who may call a route that no single permission guards."""
+
+    ANYONE = "anyone"
+    MEMBER = "member"
+
+
+class Body(BaseModel):
+    """Base of request bodies and queries: unknown fields are refused, strings are trimmed."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class View(BaseModel):
+    """Base of replies."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+BodyT = TypeVar("BodyT")
+QueryT = TypeVar("QueryT")
+Item = TypeVar("Item")
+
+
+class PageQuery(Body):
+    """Paging of a list: 15 a page as the seeds ask (A-22), at most 200."""
+
+    page: int = 1
+    page_size: int = 15
+
+
+class Page(View, Generic[Item]):
+    """One page of a list. `total` may be an estimate and then says so."""
+
+    items: list[Item]
+    page: int
+    page_size: int
+    total: int
+    total_is_estimate: bool = False
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """One REST route. `access` is a permission code or an Access; `consumes` other than JSON leaves the body to the view."""
+
+    method: str
+    path: str
+    view: Callable[..., Any]
+    access: str | Access
+    summary: str
+    body: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    reply: type[BaseModel] | None = None
+    status: int = 200
+    idempotent: bool = False
+    versioned: bool = False
+    consumes: str = JSON
+    produces: str = JSON
+    max_bytes: int = 1024 * 1024
+
+    @property
+    def operation_id(self) -> str:
+        """Unique name in the OpenAPI document: the view's own name."""
+        return self.view.__name__
+
+
+class Api:
+    """The routes of one feature."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.routes: list[Route] = []
+
+    def route(
+        self, method: str, path: str, *, access: str | Access, summary: str, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare `<method> /api/v1<path>`; `options` as in Route.
+
+        A POST that creates or moves something is `idempotent`: it accepts Idempotency-Key and must do its work in
+        `call.command`. A record with an ETag is `versioned`.
+        """
+
+        def declare(view: Callable[..., Any]) -> Callable[..., Any]:
+            self.routes.append(Route(method, path, view, access, summary, **options))
+            return view
+
+        return declare

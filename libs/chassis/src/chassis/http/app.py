@@ -1,0 +1,137 @@
+"""The Flask app of a service, made from its routes."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flask
+from pydantic import BaseModel
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import NotFound as NoSuchRoute
+
+from chassis import metrics
+from chassis.auth.actors import Actor
+from chassis.auth.tokens import Claims
+from chassis.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
+from chassis.health import Health
+from chassis.http.api import JSON, Access, Api, Route
+from chassis.http.call import Call
+from chassis.http.openapi import openapi_document, serve_docs
+from chassis.http.parsing import parse_body, parse_query
+from chassis.http.problems import problem
+from chassis.logs import get_logger
+from chassis.runtime import Runtime
+from chassis.tracing import current_trace, traced
+from chassis.wording import language_of
+
+PREFIX = "/api/v1"
+_QUEUE_SECONDS = 1.0
+log = get_logger(__name__)
+
+
+class _MethodNotAllowed(Malformed):
+    status = 405
+
+
+def create_app(runtime: Runtime, apis: Sequence[Api], health: Health) -> flask.Flask:
+    """An app that answers the routes of `apis` under /api/v1, health, and its own OpenAPI document and page."""
+    app = flask.Flask(runtime.service, static_folder=None)
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    slots = threading.BoundedSemaphore(runtime.settings.http_threads)
+    for api in apis:
+        for route in api.routes:
+            view = _answering(runtime, route, slots)
+            app.add_url_rule(f"{PREFIX}{route.path}", route.operation_id, view, methods=[route.method])
+    document = openapi_document(runtime.service, apis)
+    app.add_url_rule(f"{PREFIX}/{runtime.service}/openapi.json", "openapi_json", lambda: flask.jsonify(document))
+    serve_docs(app, f"{PREFIX}/{runtime.service}/docs", f"{PREFIX}/{runtime.service}/openapi.json")
+    health.add_to(app)
+    app.register_error_handler(Exception, lambda error: _on_error(runtime, error))
+    return app
+
+
+def _answering(runtime: Runtime, route: Route, slots: threading.BoundedSemaphore) -> Callable[..., flask.Response]:
+    def view(**path: Any) -> flask.Response:
+        started, status = time.perf_counter(), 500
+        flask.request.max_content_length = route.max_bytes
+        with traced(flask.request.headers.get("traceparent")) as trace:
+            try:
+                if not slots.acquire(timeout=_QUEUE_SECONDS):
+                    raise Unavailable("overloaded", retry_after_seconds=1)
+                try:
+                    response = _rendered(route, route.view(_call(runtime, route), **path))
+                finally:
+                    slots.release()
+            except Exception as error:
+                response = _on_error(runtime, error)
+            status = response.status_code
+            response.headers["X-Request-Id"] = flask.request.headers.get("X-Request-Id", trace.trace_id)[:64]
+            metrics.http_duration.labels(route.method, route.path, str(status)).observe(time.perf_counter() - started)
+            return response
+
+    return view
+
+
+def _call(runtime: Runtime, route: Route) -> Call[Any, Any]:
+    signed_in = None if route.access is Access.ANYONE else _signed_in(runtime)
+    flask.g.language = _language(signed_in)
+    if signed_in is not None and isinstance(route.access, str) and not signed_in[1].may(route.access):
+        raise Forbidden("forbidden", permission=route.access)
+    query = parse_query(route.query) if route.query else None
+    body = parse_body(route.body) if route.body and route.consumes == JSON else None
+    return Call(runtime, route, body, query, signed_in, flask.g.language)
+
+
+def _signed_in(runtime: Runtime) -> tuple[Claims, Actor]:
+    scheme, _, token = flask.request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("token_missing")
+    return runtime.access_tokens.authenticate(token.strip())
+
+
+def _language(signed_in: tuple[Claims, Actor] | None) -> str:
+    header = flask.request.headers.get("Accept-Language")
+    if header:
+        return language_of(header)
+    return signed_in[1].language if signed_in else "zh"
+
+
+def _rendered(route: Route, result: Any) -> flask.Response:
+    if isinstance(result, flask.Response):
+        response = result
+    elif isinstance(result, BaseModel):
+        response = flask.Response(result.model_dump_json(), route.status, content_type=JSON)
+    elif result is None:
+        response = flask.Response(status=204)
+    else:
+        raise TypeError(f"{route.operation_id} must return a model, a response or None")
+    if route.versioned and isinstance(result, BaseModel):
+        response.headers["ETag"] = f'"{result.version}"'  # type: ignore[attr-defined]
+        if flask.request.method == "GET" and flask.request.headers.get("If-None-Match") == response.headers["ETag"]:
+            response = flask.Response(status=304, headers={"ETag": response.headers["ETag"]})
+    if flask.g.get("idempotent_replayed"):
+        response.headers["Idempotent-Replayed"] = "true"
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
+
+
+def _on_error(runtime: Runtime, error: Exception) -> flask.Response:
+    language = flask.g.get("language") or _language(None)
+    return problem(_refusal(error), runtime.messages, language)
+
+
+def _refusal(error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, RequestEntityTooLarge):
+        return TooLarge("body_too_large", limit=flask.request.max_content_length)
+    if isinstance(error, NoSuchRoute):
+        return NotFound("route_not_found")
+    if isinstance(error, MethodNotAllowed):
+        return _MethodNotAllowed("method_not_allowed")
+    if isinstance(error, HTTPException) and (error.code or 500) < 500:
+        return Malformed("malformed_json", reason=error.name)
+    log.error("request_failed", method=flask.request.method, route=str(flask.request.url_rule), exc_info=error)
+    return Refusal("internal_error", trace_id=current_trace().trace_id)

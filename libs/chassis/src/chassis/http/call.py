@@ -1,0 +1,101 @@
+"""One request being answered: its actor, parsed body and query, and the transaction of its command."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast
+from uuid import UUID
+
+import flask
+from pydantic import BaseModel
+from sqlalchemy import and_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from chassis.auth.actors import Actor
+from chassis.auth.tokens import Claims
+from chassis.database.tables import idempotency_keys
+from chassis.errors import Invalid, Malformed, VersionRequired
+from chassis.http.api import BodyT, QueryT, Route
+from chassis.runtime import Runtime
+
+_KEY = re.compile(r"^[\x21-\x7e]{1,128}$")
+_ETAG = re.compile(r'^(?:W/)?"(\d{1,18})"$')
+ReplyT = TypeVar("ReplyT", bound=BaseModel)
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Call(Generic[BodyT, QueryT]):
+    """What a view gets. `signed_in` is None on routes open to anyone."""
+
+    runtime: Runtime
+    route: Route
+    body: BodyT
+    query: QueryT
+    signed_in: tuple[Claims, Actor] | None
+    language: str
+
+    @property
+    def actor(self) -> Actor:
+        """The member who calls."""
+        assert self.signed_in is not None, "route is open to anyone"
+        return self.signed_in[1]
+
+    @property
+    def claims(self) -> Claims:
+        """The claims of the access token."""
+        assert self.signed_in is not None, "route is open to anyone"
+        return self.signed_in[0]
+
+    def expected_version(self) -> int:
+        """The version in If-Match. Raises VersionRequired when it is missing, Malformed when it is not one of ours."""
+        header = flask.request.headers.get("If-Match")
+        if header is None:
+            raise VersionRequired("version_required")
+        match = _ETAG.match(header.strip())
+        if match is None:
+            raise Malformed("version_malformed")
+        return int(match.group(1))
+
+    def command(self, work: Callable[[Session], ReplyT]) -> ReplyT:
+        """Run one command in one transaction and return its reply.
+
+        With an Idempotency-Key the reply is stored in the same transaction: a repetition gets it again without a
+        second effect, a concurrent one waits for the first, a failure stores nothing. Same key with another
+        request: Invalid idempotency_key_reused.
+        """
+        key = flask.request.headers.get("Idempotency-Key") if self.route.idempotent else None
+        with self.runtime.database.transaction() as session:
+            if key is None:
+                return work(session)
+            return self._once(session, key, work)
+
+    def _once(self, session: Session, key: str, work: Callable[[Session], ReplyT]) -> ReplyT:
+        if not _KEY.match(key):
+            raise Malformed("idempotency_key_malformed")
+        table = idempotency_keys
+        member_id = self.signed_in[1].id if self.signed_in else NOBODY
+        request_hash = _request_hash()
+        identity = {"member_id": member_id, "route": self.route.operation_id, "key": key}
+        claimed = session.scalar(
+            insert(table).values(**identity, request_hash=request_hash).on_conflict_do_nothing().returning(table.c.key)
+        )
+        same = and_(*(table.c[name] == value for name, value in identity.items()))
+        if claimed is None:
+            stored = session.execute(select(table.c.request_hash, table.c.reply).where(same)).one()
+            if stored.request_hash != request_hash:
+                raise Invalid("idempotency_key_reused")
+            flask.g.idempotent_replayed = True
+            return cast(ReplyT, cast(Any, self.route.reply).model_validate_json(stored.reply))
+        reply = work(session)
+        session.execute(
+            update(table).where(same).values(status=self.route.status, reply=reply.model_dump_json().encode())
+        )
+        return reply
+
+
+def _request_hash() -> bytes:
+    request = flask.request
+    return hashlib.sha256(b"\0".join((request.full_path.encode(), request.get_data(cache=True)))).digest()

@@ -1,0 +1,40 @@
+"""The roles of a service's image: `python -m crm_<service> serve | work | migrate | rebuild | dead-letters | …`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from chassis.logs import configure_logs
+from chassis.roles.commands import dead_letters, migrate_command, rebuild
+from chassis.roles.serve import serve
+from chassis.roles.work import work
+from chassis.runtime import open_runtime
+from chassis.service import Service
+
+
+def main(service: Service, arguments: Sequence[str] | None = None) -> int:
+    """Run the role or command named on the command line. Returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    commands = {"migrate": migrate_command, "rebuild": rebuild, "dead-letters": dead_letters}
+    names = ["serve", "work", *commands, *service.roles, *service.commands]
+    parser = argparse.ArgumentParser(prog=f"python -m crm_{service.name}")
+    parser.add_argument("role", choices=names)
+    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    chosen = parser.parse_args(arguments)
+    settings = service.settings.load()
+    configure_logs(service.name, chosen.role, settings.log_level)
+    if chosen.role == "serve":
+        return serve(service, settings)
+    connections = 5 if chosen.role == "work" else 2
+    runtime = open_runtime(service.name, settings, service.actors, tuple(service.messages), connections)
+    try:
+        if chosen.role == "work":
+            return work(service, runtime)
+        if chosen.role in service.roles:
+            service.roles[chosen.role](runtime)
+            return 0
+        if chosen.role in service.commands:
+            return service.commands[chosen.role](runtime, chosen.rest)
+        return commands[chosen.role](service, runtime, chosen.rest)
+    finally:
+        runtime.close()

@@ -1,0 +1,83 @@
+"""One-shot commands: migrate, rebuild, dead-letters."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+from sqlalchemy.exc import OperationalError
+
+from chassis.database.migration import migrate
+from chassis.events.dead_letters import DeadLetter, list_dead_letters, replay
+from chassis.roles.work import Connection
+from chassis.runtime import Runtime
+from chassis.service import Service
+
+_DATABASE_WAIT_SECONDS = 60
+
+
+def migrate_command(service: Service, runtime: Runtime, _rest: Sequence[str]) -> int:
+    """Bring the schema to what this release needs; waits for the database, safe twice and side by side."""
+    until = time.monotonic() + _DATABASE_WAIT_SECONDS
+    while True:
+        try:
+            migrate(runtime.database.engine, service.scripts())
+            return 0
+        except OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(1)
+
+
+def rebuild(service: Service, runtime: Runtime, rest: Sequence[str]) -> int:
+    """`rebuild <projection> [--check]`: fill a projection from its owner, or count the rows that differ."""
+    parser = argparse.ArgumentParser(prog=f"python -m crm_{service.name} rebuild")
+    parser.add_argument("projection", choices=[projection.name for projection in service.projections])
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when rows differ")
+    chosen = parser.parse_args(rest)
+    projection = next(item for item in service.projections if item.name == chosen.projection)
+    if chosen.check:
+        drift = projection.check(runtime)
+        print(f"{projection.name}: {drift} rows differ")
+        return 1 if drift else 0
+    print(f"{projection.name}: {projection.rebuild(runtime)} rows")
+    return 0
+
+
+def dead_letters(service: Service, runtime: Runtime, rest: Sequence[str]) -> int:
+    """`dead-letters list` or `dead-letters replay [--sequence N]`."""
+    parser = argparse.ArgumentParser(prog=f"python -m crm_{service.name} dead-letters")
+    parser.add_argument("action", choices=["list", "replay"])
+    parser.add_argument("--sequence", type=int, help="only this one")
+    chosen = parser.parse_args(rest)
+    return asyncio.run(_dead_letters(service, runtime, chosen.action, chosen.sequence))
+
+
+async def _dead_letters(service: Service, runtime: Runtime, action: str, sequence: int | None) -> int:
+    connection = Connection(runtime.settings.nats_url)
+    await connection.open()
+    js, failed = connection.jetstream(), 0
+    try:
+        for subscription in service.subscriptions:
+            for letter in await list_dead_letters(js, subscription.durable):
+                if sequence not in (None, letter.sequence):
+                    continue
+                print(_line(letter))
+                if action == "replay":
+                    try:
+                        await replay(js, runtime.database, subscription, letter)
+                        print("  replayed")
+                    except Exception as error:
+                        failed += 1
+                        print(f"  still fails: {type(error).__name__}: {error}", file=sys.stderr)
+    finally:
+        await connection.close()
+    return 1 if failed else 0
+
+
+def _line(letter: DeadLetter) -> str:
+    when = letter.headers.get("ce-time", "")
+    return (
+        f"{letter.sequence} {letter.durable} {letter.subject} {when} {letter.headers.get('ce-id', '')} {letter.reason}"
+    )

@@ -1,0 +1,90 @@
+"""The serve role: REST and gRPC in one gunicorn worker."""
+
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from chassis.health import Health
+from chassis.http.app import create_app
+from chassis.logs import configure_logs
+from chassis.rpc.server import GrpcServer
+from chassis.runtime import Runtime, open_runtime
+from chassis.service import Service
+from chassis.settings import ServiceSettings
+
+_SPARE_THREADS = 8
+
+
+def serve(service: Service, settings: ServiceSettings) -> int:
+    """Answer until SIGTERM, then finish what runs. gunicorn opens everything in its worker, never before a fork."""
+    _Server(service, settings).run()
+    return 0
+
+
+class _Server(BaseApplication):
+    def __init__(self, service: Service, settings: ServiceSettings) -> None:
+        self._service = service
+        self._settings = settings
+        self._runtime: Runtime | None = None
+        self._rpc: GrpcServer | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": [self._settings.http_bind],
+            "workers": 1,
+            "worker_class": "gthread",
+            # A few threads more than are let in at once: they refuse quickly when all others are busy.
+            "threads": self._settings.http_threads + _SPARE_THREADS,
+            "keepalive": 75,
+            "graceful_timeout": 25,
+            "timeout": 120,
+            "control_socket_disable": True,
+            "post_worker_init": self._started,
+            "worker_int": self._stopping,
+            "worker_exit": self._stopped,
+            "accesslog": None,
+            "logger_class": "gunicorn.glogging.Logger",
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        service = self._service
+        configure_logs(service.name, "serve", self._settings.log_level)
+        self._runtime = open_runtime(service.name, self._settings, service.actors, tuple(service.messages))
+        self._health = Health(self._runtime, service.scripts(), serving_checks(self._runtime))
+        return create_app(self._runtime, service.apis, self._health)
+
+    def _started(self, _worker: Any) -> None:
+        runtime = self._runtime
+        assert runtime is not None
+        register = [lambda server, add=add: add(server, runtime) for add in self._service.register_rpc]
+        self._rpc = GrpcServer(self._settings.grpc_bind, runtime.service_tokens, register)
+        self._rpc.start()
+        self._health.serve_in_thread(self._settings.metrics_bind)
+
+    def _stopping(self, _worker: Any) -> None:
+        if self._runtime is not None:
+            self._runtime.draining.set()
+
+    def _stopped(self, _server: Any, _worker: Any) -> None:
+        if self._runtime is not None:
+            self._runtime.draining.set()
+        if self._rpc is not None:
+            self._rpc.stop()
+        if self._runtime is not None:
+            self._runtime.close()
+
+
+def serving_checks(runtime: Runtime) -> dict[str, Any]:
+    """Checks of what a serving process can do without for a while."""
+    checks: dict[str, Any] = {}
+    if runtime.settings.valkey_url:
+        import redis
+
+        client = redis.Redis.from_url(runtime.settings.valkey_url, socket_timeout=0.5, socket_connect_timeout=0.5)
+        checks["valkey"] = client.ping
+    if runtime.objects is not None:
+        checks["object_store"] = runtime.objects.check
+    return checks

@@ -1,0 +1,128 @@
+"""The gRPC server of a service: authenticates callers, maps refusals, measures, bounds its queue."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from chassis import metrics
+from chassis.auth.tokens import ServiceTokens
+from chassis.errors import Forbidden, Refusal, Unauthenticated
+from chassis.logs import get_logger
+from chassis.rpc.client import method_options
+from chassis.rpc.errors import abort
+from chassis.tracing import current_trace, traced
+from crm.common.v1 import options_pb2
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class RpcCaller:
+    """Who calls: a service, and the member it acts for (None when it acts for itself)."""
+
+    service: str
+    actor_id: UUID | None
+
+    def require_actor(self) -> UUID:
+        """The member. Raises Unauthenticated when the call names none."""
+        if self.actor_id is None:
+            raise Unauthenticated("token_missing")
+        return self.actor_id
+
+
+_caller: ContextVar[RpcCaller] = ContextVar("rpc_caller")
+
+
+def current_caller() -> RpcCaller:
+    """The caller of the RPC being answered."""
+    return _caller.get()
+
+
+class GrpcServer:
+    """A running gRPC server."""
+
+    def __init__(self, bind: str, tokens: ServiceTokens, register: Sequence[Callable[[grpc.Server], None]]) -> None:
+        """`register` adds the servicers. Raises RuntimeError when `bind` is taken."""
+        self._health = health.HealthServicer()
+        self._server = grpc.server(
+            ThreadPoolExecutor(16, thread_name_prefix="grpc"),
+            interceptors=[_Interceptor(tokens)],
+            maximum_concurrent_rpcs=64,
+            options=[
+                ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+                ("grpc.max_send_message_length", 16 * 1024 * 1024),
+                ("grpc.max_connection_age_ms", 300_000),
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        for add in register:
+            add(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._server.add_insecure_port(bind)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.start()
+        self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, grace_seconds: float = 10) -> None:
+        """Say NOT_SERVING, let running calls end, stop."""
+        self._health.enter_graceful_shutdown()
+        stopped: threading.Event = self._server.stop(grace_seconds)
+        stopped.wait(grace_seconds + 1)
+
+
+class _Interceptor(grpc.ServerInterceptor):
+    def __init__(self, tokens: ServiceTokens) -> None:
+        self._tokens = tokens
+
+    def intercept_service(self, continuation: Callable[..., Any], details: Any) -> Any:
+        handler = continuation(details)
+        options = method_options(details.method)
+        if handler is None or handler.unary_unary is None or options is None:
+            return handler
+        metadata = dict(details.invocation_metadata)
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            started, code = time.perf_counter(), "OK"
+            with traced(metadata.get("traceparent")):
+                try:
+                    token = _caller.set(self._authenticated(metadata, options))
+                    try:
+                        return handler.unary_unary(request, context)
+                    finally:
+                        _caller.reset(token)
+                except Refusal as refusal:
+                    code = refusal.grpc_status.name
+                    abort(context, refusal)
+                except Exception:
+                    code = "INTERNAL"
+                    log.error("rpc_failed", method=details.method, exc_info=True)
+                    context.abort(grpc.StatusCode.INTERNAL, f"internal_error {current_trace().trace_id}")
+                finally:
+                    elapsed = time.perf_counter() - started
+                    metrics.grpc_duration.labels(details.method, code).observe(elapsed)
+
+        return grpc.unary_unary_rpc_method_handler(answer, handler.request_deserializer, handler.response_serializer)
+
+    def _authenticated(self, metadata: dict[str, Any], options: Any) -> RpcCaller:
+        scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
+        if scheme != "Bearer":
+            raise Unauthenticated("service_token_required")
+        service = self._tokens.verify(token)
+        allowed = options.Extensions[options_pb2.callers]
+        if allowed and service not in allowed:
+            raise Forbidden("forbidden", permission=f"caller:{','.join(allowed)}")
+        actor = metadata.get("x-actor")
+        try:
+            return RpcCaller(service, UUID(str(actor)) if actor else None)
+        except ValueError as error:
+            raise Unauthenticated("token_invalid") from error

@@ -1,0 +1,63 @@
+"""What a service plugs into the chassis: read one `Service` to know everything a service does."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import grpc
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData
+
+from chassis.auth.actors import ActorSource
+from chassis.database.migration import script_directory
+from chassis.due import HOUSEKEEPING, DueTask
+from chassis.events.consumer import Subscription
+from chassis.events.streams import Stream
+from chassis.http.api import Api
+from chassis.runtime import Runtime
+from chassis.settings import ServiceSettings
+
+Role = Callable[[Runtime], None]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Foreign facts kept here. `rebuild` fills the tables from their owner and returns the rows read; `check`
+    returns how many rows differ from the owner's without changing any."""
+
+    name: str
+    rebuild: Callable[[Runtime], int]
+    check: Callable[[Runtime], int]
+
+
+@dataclass(frozen=True)
+class Service:
+    """The composition root of a service.
+
+    `register_rpc` adds its servicers to a server; `streams` are those it writes; `roles` extra processes (import's
+    `process`, notify's `push`); `commands` extra one-shot commands, each `(runtime, arguments) -> exit status`;
+    `background` extra coroutines of the work role.
+    """
+
+    name: str
+    settings: type[ServiceSettings]
+    actors: ActorSource
+    apis: Sequence[Api]
+    migrations: Sequence[str]
+    metadatas: Sequence[MetaData]
+    messages: Sequence[str]
+    streams: Sequence[Stream] = ()
+    subscriptions: Sequence[Subscription] = ()
+    projections: Sequence[Projection] = ()
+    due: Sequence[DueTask] = ()
+    register_rpc: Sequence[Callable[[grpc.Server, Runtime], None]] = ()
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    commands: Mapping[str, Callable[[Runtime, Sequence[str]], int]] = field(default_factory=dict)
+    background: Sequence[Callable[[Runtime], Awaitable[None]]] = ()
+
+    def all_due(self) -> Sequence[DueTask]:
+        """The service's due tasks and the chassis's own."""
+        return (*self.due, HOUSEKEEPING)
+
+    def scripts(self) -> ScriptDirectory:
+        """Its Alembic revisions, the libraries' included."""
+        return script_directory(self.migrations)

@@ -1,0 +1,111 @@
+"""The directory consumer of every service, and its rebuild from identity."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Table, select
+from sqlalchemy.orm import Session
+
+from chassis.events.consumer import Event, Subscription
+from chassis.rpc.errors import peer_errors
+from chassis.runtime import Runtime
+from chassis.service import Projection
+from crm.identity.v1 import identity_events_pb2 as pb
+from crm.identity.v1.identity_service_pb2 import ExportDirectoryRequest, ExportDirectoryResponse
+from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
+from directory import store, tables
+
+MESSAGES = (
+    pb.MemberChanged,
+    pb.MemberDeactivated,
+    pb.DepartmentChanged,
+    pb.DepartmentDeleted,
+    pb.RoleChanged,
+    pb.RoleDeleted,
+    pb.GroupChanged,
+    pb.OrganisationChanged,
+    pb.SigningKeysChanged,
+)
+_EXPORT_TIMEOUT_SECONDS = 10
+
+
+def directory_subscription(reader: str) -> Subscription:
+    """The subscription that keeps the directory of service `reader` current."""
+    return Subscription(f"{reader}-directory", "CRM_IDENTITY", MESSAGES, apply_directory)
+
+
+def directory_projection() -> Projection:
+    """The directory as a projection: `rebuild directory [--check]`."""
+    return Projection("directory", _rebuild, _check)
+
+
+def apply_directory(session: Session, events: Sequence[Event]) -> None:
+    """Keep the states of a set of identity's events."""
+    for event in events:
+        _STORE[type(event.message)](session, event.message)
+
+
+_STORE: dict[Any, Callable[[Session, Any], None]] = {
+    pb.MemberChanged: lambda session, message: store.store_members(session, message.members),
+    pb.MemberDeactivated: lambda session, message: store.store_members(session, message.members),
+    pb.DepartmentChanged: lambda session, message: store.store_departments(session, message.departments),
+    pb.DepartmentDeleted: lambda session, message: store.store_departments(session, message.departments, deleted=True),
+    pb.RoleChanged: lambda session, message: store.store_roles(session, message.roles),
+    pb.RoleDeleted: lambda session, message: store.store_roles(session, message.roles, deleted=True),
+    pb.GroupChanged: lambda session, message: store.store_groups(session, message.groups),
+    pb.OrganisationChanged: lambda session, message: store.store_organisation(session, message.organisation),
+    pb.SigningKeysChanged: lambda session, message: store.store_signing_keys(session, message.signing_keys),
+}
+
+
+def _pages(runtime: Runtime) -> Iterator[ExportDirectoryResponse]:
+    stub = IdentityServiceStub(runtime.peers.channel("identity"))
+    token = ""
+    while True:
+        with peer_errors("identity"):
+            page = stub.ExportDirectory(ExportDirectoryRequest(page_token=token), timeout=_EXPORT_TIMEOUT_SECONDS)
+        yield page
+        token = page.next_page_token
+        if not token:
+            return
+
+
+def _rebuild(runtime: Runtime) -> int:
+    rows = 0
+    for page in _pages(runtime):
+        with runtime.database.transaction() as session:
+            _store_page(session, page)
+        rows += len(page.members) + len(page.departments) + len(page.roles) + len(page.groups)
+    return rows
+
+
+def _store_page(session: Session, page: ExportDirectoryResponse) -> None:
+    store.store_members(session, page.members)
+    store.store_departments(session, page.departments)
+    store.store_roles(session, page.roles)
+    store.store_groups(session, page.groups)
+    if page.HasField("organisation"):
+        store.store_organisation(session, page.organisation)
+    if page.HasField("signing_keys"):
+        store.store_signing_keys(session, page.signing_keys)
+
+
+def _check(runtime: Runtime) -> int:
+    drift = 0
+    for page in _pages(runtime):
+        wanted = {
+            tables.members: [store.member_row(state) for state in page.members],
+            tables.departments: [store.department_row(state) for state in page.departments],
+            tables.roles: [store.role_row(state) for state in page.roles],
+        }
+        with runtime.database.reading() as session:
+            drift += sum(_different(session, table, rows) for table, rows in wanted.items())
+    return drift
+
+
+def _different(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> int:
+    found: dict[Any, Any] = {
+        row["id"]: row
+        for row in session.execute(select(table).where(table.c.id.in_([row["id"] for row in rows]))).mappings()
+    }
+    return len([row for row in rows if {key: found.get(row["id"], {}).get(key) for key in row} != row])

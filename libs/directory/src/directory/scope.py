@@ -1,0 +1,141 @@
+"""What a member may see, resolved once per request into plain values for a query (design §2.6, H-12, H-13)."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import func, literal, select
+from sqlalchemy.orm import Session
+
+from chassis.errors import Unauthenticated
+from directory.tables import departments, members, organisation, roles
+
+DEFAULT_ZONE = "Asia/Shanghai"
+
+
+class DataScope(IntEnum):
+    """How far a role sees: 普通, 部门, 中心, 公司. The widest of a member's roles counts."""
+
+    OWN = 1
+    DEPARTMENT = 2
+    CENTRE = 3
+    COMPANY = 4
+
+
+@dataclass(frozen=True)
+class Scope:
+    """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
+    `ancestor_ids`: own department and all above it, for pools opened to a department with everything below."""
+
+    member_id: UUID
+    data_scope: DataScope
+    department_id: UUID | None
+    department_ids: tuple[UUID, ...]
+    ancestor_ids: tuple[UUID, ...]
+    permissions: frozenset[str]
+
+    @property
+    def company(self) -> bool:
+        """Whether everything is visible."""
+        return self.data_scope is DataScope.COMPANY
+
+    def may(self, permission: str) -> bool:
+        """Whether the member holds `permission`."""
+        return permission in self.permissions
+
+
+def resolve_scope(session: Session, member_id: UUID) -> Scope:
+    """The scope of an active member. Raises Unauthenticated for one who is unknown or has left."""
+    member = session.execute(
+        select(members.c.department_id, members.c.role_ids).where(members.c.id == member_id, members.c.active)
+    ).one_or_none()
+    if member is None:
+        raise Unauthenticated("token_revoked")
+    held = session.execute(
+        select(roles.c.permissions, roles.c.data_scope).where(roles.c.id.in_(member.role_ids), ~roles.c.deleted)
+    ).all()
+    data_scope = DataScope(max((role.data_scope for role in held), default=DataScope.OWN))
+    return Scope(
+        member_id=member_id,
+        data_scope=data_scope,
+        department_id=member.department_id,
+        department_ids=_departments(session, data_scope, member.department_id),
+        ancestor_ids=ancestors(session, member.department_id),
+        permissions=frozenset(code for role in held for code in role.permissions),
+    )
+
+
+def _departments(session: Session, data_scope: DataScope, own: UUID | None) -> tuple[UUID, ...]:
+    if own is None or data_scope in (DataScope.OWN, DataScope.COMPANY):
+        return ()
+    return (own,) if data_scope is DataScope.DEPARTMENT else below(session, own)
+
+
+def below(session: Session, department_id: UUID) -> tuple[UUID, ...]:
+    """The department and everything below it (中心)."""
+    tree = select(departments.c.id).where(departments.c.id == department_id).cte("tree", recursive=True)
+    tree = tree.union(select(departments.c.id).where(departments.c.parent_id == tree.c.id, ~departments.c.deleted))
+    return tuple(session.scalars(select(tree.c.id)))
+
+
+def ancestors(session: Session, department_id: UUID | None) -> tuple[UUID, ...]:
+    """The department and everything above it, nearest first."""
+    return tuple(row.id for row in _upwards(session, department_id))
+
+
+def _upwards(session: Session, department_id: UUID | None) -> Sequence[Any]:
+    if department_id is None:
+        return []
+    start = select(
+        departments.c.id, departments.c.parent_id, departments.c.head_id, literal(0).label("distance")
+    ).where(departments.c.id == department_id)
+    tree = start.cte("upwards", recursive=True)
+    tree = tree.union_all(
+        select(departments.c.id, departments.c.parent_id, departments.c.head_id, tree.c.distance + 1).where(
+            departments.c.id == tree.c.parent_id, tree.c.distance < 100
+        )
+    )
+    return session.execute(select(tree).order_by(tree.c.distance)).all()
+
+
+def manager_of(session: Session, member_id: UUID) -> UUID | None:
+    """Head of the nearest department upwards other than the member (design §3, Manager)."""
+    department_id = session.scalar(select(members.c.department_id).where(members.c.id == member_id))
+    for department in _upwards(session, department_id):
+        if department.head_id not in (None, member_id):
+            return cast(UUID, department.head_id)
+    return None
+
+
+def active_members(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID | None]:
+    """Of `member_ids`, those to whom something can be assigned now, each with its department."""
+    rows = session.execute(
+        select(members.c.id, members.c.department_id).where(members.c.id.in_(member_ids), members.c.active)
+    )
+    return {row.id: row.department_id for row in rows}
+
+
+def members_named(session: Session, names: Collection[str]) -> dict[str, list[UUID]]:
+    """Active members by login or display name (D-30); a name borne by several maps to all of them."""
+    found: dict[str, list[UUID]] = {}
+    rows = session.execute(
+        select(members.c.id, members.c.login, members.c.name).where(
+            members.c.active, members.c.login.in_(names) | members.c.name.in_(names)
+        )
+    )
+    for row in rows:
+        for name in {row.login, row.name} & set(names):
+            found.setdefault(name, []).append(row.id)
+    return found
+
+
+def zone_of(session: Session) -> str:
+    """The organisation's IANA zone."""
+    return session.scalar(select(organisation.c.zone)) or DEFAULT_ZONE
+
+
+def members_count(session: Session) -> int:
+    """How many active members the directory holds."""
+    return session.scalar(select(func.count()).select_from(members).where(members.c.active)) or 0

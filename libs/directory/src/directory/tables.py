@@ -1,0 +1,81 @@
+"""The organisation as this service knows it. Written by the directory consumer and rebuild alone."""
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql import ARRAY, UUID
+
+from chassis.database import new_metadata
+
+metadata = new_metadata()
+
+members = Table(
+    "directory_members",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("login", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("department_id", UUID(as_uuid=True)),
+    Column("role_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
+    Column("group_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("absent_until", DateTime(timezone=True)),
+    Column("service_account", Boolean, nullable=False),
+    Index("ix_directory_members_login", "login"),
+    Index("ix_directory_members_name", "name"),
+    Index("ix_directory_members_department_id", "department_id"),
+)
+
+departments = Table(
+    "directory_departments",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("parent_id", UUID(as_uuid=True)),
+    Column("head_id", UUID(as_uuid=True)),
+    Column("deleted", Boolean, nullable=False),
+    Index("ix_directory_departments_parent_id", "parent_id"),
+)
+
+roles = Table(
+    "directory_roles",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("permissions", ARRAY(Text), nullable=False),
+    Column("data_scope", SmallInteger, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+)
+
+groups = Table(
+    "directory_groups",
+    metadata,
+    Column("id", UUID(as_uuid=True), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("member_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
+    Column("deleted", Boolean, nullable=False),
+)
+
+# One row each, id always 1.
+organisation = Table(
+    "directory_organisation",
+    metadata,
+    Column("id", SmallInteger, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+)
+
+signing_keys = Table(
+    "directory_signing_keys",
+    metadata,
+    Column("id", SmallInteger, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("jwks", Text, nullable=False),
+)
