@@ -165,7 +165,7 @@ def test_stream_outlives_a_restart_of_the_broker(folder: Path) -> None:
 
 
 def test_valkey_wants_its_password(folder: Path) -> None:
-    with ValkeyServer(folder / "valkey", password="s3cret") as server:
+    with ValkeyServer(folder / "valkey", password="s3cret") as server:  # noqa: S106
         with redis.Redis.from_url(server.url) as client:
             assert client.ping()
         with (

@@ -44,7 +44,7 @@ def load_or_create(folder: Path, services: Sequence[str]) -> Credentials:
     """
     file = folder / "secrets.json"
     known = _read(file)
-    complete = {
+    complete: dict[str, Any] = {
         "postgres": known.get("postgres") or secrets.token_urlsafe(24),
         "valkey": known.get("valkey") or secrets.token_urlsafe(24),
         "key_encryption_key": known.get("key_encryption_key") or base64.b64encode(secrets.token_bytes(32)).decode(),

@@ -14,15 +14,19 @@ from typing import Any
 from highsea_local.spawn import User
 
 
-def write_text(path: Path, text: str, mode: int = 0o644) -> None:
-    """Replaces a file in one step, so that a reader or a crash sees the old text or the new one. Raises OSError."""
+def write_text(path: Path, text: str, mode: int = 0o644, is_synced: bool = True) -> None:
+    """Replaces a file in one step, so that a reader or a crash sees the old text or the new one. Raises OSError.
+
+    ``is_synced`` false saves the wait for the disk, for what need not survive a power cut.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
-            os.fsync(file.fileno())
+            if is_synced:
+                os.fsync(file.fileno())
         os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
@@ -30,9 +34,9 @@ def write_text(path: Path, text: str, mode: int = 0o644) -> None:
         raise
 
 
-def write_json(path: Path, value: Any, mode: int = 0o644) -> None:
+def write_json(path: Path, value: Any, mode: int = 0o644, is_synced: bool = True) -> None:
     """Like :func:`write_text` for a JSON value, with Chinese readable."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", mode)
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n", mode, is_synced)
 
 
 def unprivileged_user() -> User:

@@ -5,6 +5,7 @@ threads. It imports everything first: the lowered user may not be able to read P
 Arguments: parent pid, ``uid:gid`` or ``-``, then the program and its arguments.
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -20,10 +21,8 @@ def _raise_open_files() -> None:
     wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
-    try:
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses numbers above kern.maxfilesperproc
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (ValueError, OSError):
-        pass  # macOS refuses numbers above kern.maxfilesperproc; the default works there
 
 
 def _become(user: str) -> None:
@@ -52,7 +51,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     try:
-        os.execvp(program[0], program)
+        os.execvp(program[0], program)  # noqa: S606 - no shell is the point
     except OSError as error:
         print(f"cannot start {program[0]}: {error}", file=sys.stderr, flush=True)
         os._exit(127)

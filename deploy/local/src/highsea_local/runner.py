@@ -10,7 +10,8 @@ from typing import TypeVar
 from highsea_local.spawn import Child, spawn, tail
 from highsea_local.units import Backoff, Process, Report, State, Status, Step
 
-POLL_SECONDS = 0.1
+READY_POLL_SECONDS = 0.1
+END_POLL_SECONDS = 0.2
 T = TypeVar("T")
 
 
@@ -142,7 +143,7 @@ class Runner:
                 raise self._failed(f"ended with exit code {child.exit_code}", child.command.log, began)
             if time.monotonic() - began > process.ready_seconds:
                 raise self._failed(f"not ready after {process.ready_seconds:.0f} s", child.command.log, began)
-            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.sleep(READY_POLL_SECONDS)
 
     async def _keep_running(self) -> None:
         """Waits for the end of the child and brings it back, until somebody stops it."""
@@ -167,8 +168,8 @@ class Runner:
                     await self._in_thread(self._child.kill)
 
     async def _ended(self, child: Child) -> int:
-        while (code := child.exit_code) is None:
-            await asyncio.sleep(POLL_SECONDS)
+        while (code := child.exit_code) is None:  # noqa: ASYNC110 - the end of a process sets no event everywhere
+            await asyncio.sleep(END_POLL_SECONDS)
         return code
 
     def _failed(self, what: str, log: Path, began: float) -> Failed:

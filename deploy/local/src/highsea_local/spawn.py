@@ -1,5 +1,6 @@
 """Child processes that cannot outlive us: own process group, output to a log file, killed by the kernel with us."""
 
+import contextlib
 import os
 import queue
 import signal
@@ -84,10 +85,8 @@ class Child:
         descendants = self._descendants()
         if self.is_running:
             self._signal_group(self.command.stop_signal)
-        try:
+        with contextlib.suppress(TimeoutError):
             self.wait(self.command.grace_seconds)
-        except TimeoutError:
-            pass
         return self._kill(descendants)
 
     def kill(self) -> int:
@@ -106,10 +105,8 @@ class Child:
         self._signal_group(signal.SIGKILL)
         code = self.wait(10.0)
         for descendant in descendants:  # those that made a process group of their own, as PostgreSQL's do
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 descendant.kill()
-            except psutil.NoSuchProcess:
-                pass
         psutil.wait_procs(list(descendants), timeout=10.0)
         return code
 
@@ -121,17 +118,13 @@ class Child:
 
     def _signal_all(self, number: signal.Signals) -> None:
         for process in self._descendants():
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-            except psutil.NoSuchProcess:
-                pass
         self._signal_group(number)
 
     def _signal_group(self, number: signal.Signals) -> None:
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # EPERM: macOS, for a group of zombies
             os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            pass  # nobody left in it (macOS says EPERM for a group of zombies)
 
 
 class _Spawner:
@@ -157,7 +150,7 @@ class _Spawner:
             command, answer = orders.get()
             try:
                 answer.set_result(_start(command))
-            except Exception as error:  # noqa: BLE001 - belongs to the thread that asked, whatever it is
+            except Exception as error:
                 answer.set_exception(error)
 
 

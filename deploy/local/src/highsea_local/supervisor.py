@@ -6,12 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 from highsea_local.runner import Failed, Runner
-from highsea_local.units import Action, Backoff, Dependents, Process, Report, State, Status, Step, Unit, ordered
-
-T = TypeVar("T")
+from highsea_local.units import Action, Backoff, Dependents, Process, Report, State, Status, Step, Unit, ignore, ordered
 
 
 class Supervisor:
@@ -24,7 +21,10 @@ class Supervisor:
     """
 
     def __init__(
-        self, units: Sequence[Unit], report: Callable[[Report], None] = lambda report: None, backoff: Backoff | None = None
+        self,
+        units: Sequence[Unit],
+        report: Callable[[Report], None] = ignore,
+        backoff: Backoff | None = None,
     ) -> None:
         self.units = {unit.name: unit for unit in ordered(units)}
         self.statuses = {name: Status() for name in self.units}
@@ -53,10 +53,19 @@ class Supervisor:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def stop_all(self) -> None:
-        """Stops every process once all that come after it have stopped. Leaves no process behind."""
+        """Stops every process once all that come after it have stopped. Leaves no process behind.
+
+        Raises:
+            Exception: What stopping one process raised, after all others were stopped.
+        """
         stopped = {name: asyncio.Event() for name in self.units}
-        await asyncio.gather(*(self._stop_when_free(name, stopped) for name in self.units))
+        ends = await asyncio.gather(
+            *(self._stop_when_free(name, stopped) for name in self.units), return_exceptions=True
+        )
         self._threads.shutdown(wait=False)
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
 
     def kill_all(self) -> None:
         """SIGKILL to everything at once, for the impatient. The only method that any thread may call."""

@@ -72,6 +72,10 @@ class Report:
     log: Path | None = None
 
 
+def ignore(report: Report) -> None:
+    """For those who want no reports."""
+
+
 @dataclass
 class Status:
     """The present of a unit, as others may read it."""
@@ -111,7 +115,9 @@ def ordered(units: Sequence[Unit]) -> list[Unit]:
         if name in done:
             return
         if name not in by_name or name in visiting:
-            raise ValueError(f"{wanted_by} comes after {name}, which is {'a circle' if name in visiting else 'unknown'}")
+            raise ValueError(
+                f"{wanted_by} comes after {name}, which is {'a circle' if name in visiting else 'unknown'}"
+            )
         visiting.add(name)
         for earlier in by_name[name].after:
             visit(earlier, name)

