@@ -4,7 +4,7 @@ import math
 import time
 
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import FixedWindowRateLimiter
 
 from chassis.errors import TooManyRequests
@@ -17,11 +17,10 @@ class Limiter:
     """Counts against named budgets such as ``5/15minutes``."""
 
     def __init__(self, valkey_url: str) -> None:
+        # Short timeouts: a request must not wait for a Valkey that is away.
         shared: Storage = (
-            storage_from_string(valkey_url, socket_timeout=0.2, socket_connect_timeout=0.2)
-            if valkey_url
-            else MemoryStorage()
-        )  # type: ignore[assignment]
+            RedisStorage(valkey_url, socket_timeout=0.2, socket_connect_timeout=0.2) if valkey_url else MemoryStorage()
+        )
         self._shared = FixedWindowRateLimiter(shared)
         self._own = FixedWindowRateLimiter(MemoryStorage())
 

@@ -26,6 +26,11 @@ class Trace:
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 
+def running_trace() -> Trace | None:
+    """The running trace, None outside any."""
+    return _current.get()
+
+
 def current_trace() -> Trace:
     """The running trace, or a fresh one outside any."""
     return _current.get() or _fresh()

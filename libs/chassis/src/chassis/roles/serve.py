@@ -3,6 +3,7 @@
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from chassis.health import Health
 from chassis.http.app import create_app
@@ -19,6 +20,16 @@ def serve(service: Service, settings: ServiceSettings) -> int:
     """Answer until SIGTERM, then finish what runs. gunicorn opens everything in its worker, never before a fork."""
     _Server(service, settings).run()
     return 0
+
+
+class _JsonLogger(Logger):
+    """gunicorn's own messages go the way of all others: one JSON line each."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for logger in (self.error_log, self.access_log):
+            logger.handlers[:] = []
+            logger.propagate = True
 
 
 class _Server(BaseApplication):
@@ -44,7 +55,7 @@ class _Server(BaseApplication):
             "worker_int": self._stopping,
             "worker_exit": self._stopped,
             "accesslog": None,
-            "logger_class": "gunicorn.glogging.Logger",
+            "logger_class": _JsonLogger,
         }
         for name, value in options.items():
             self.cfg.set(name, value)

@@ -1,0 +1,168 @@
+"""The organisation as every service knows it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from chassis.auth.tokens import ServiceTokens
+from chassis.database import new_metadata
+from chassis.events.consumer import Event, apply_events
+from chassis.identifiers import new_id
+from chassis.rpc.server import GrpcServer
+from chassis.service import Service
+from chassis.settings import ServiceSettings
+from crm.identity.v1 import identity_events_pb2 as pb
+from crm.identity.v1.identity_service_pb2 import ExportDirectoryResponse
+from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, add_IdentityServiceServicer_to_server
+from directory import store, tables
+from directory.actors import DirectoryActors
+from directory.events import directory_projection, directory_subscription
+from directory.scope import DataScope, manager_of, members_named, resolve_scope
+from highsea_local.ports import free_port
+from tests.support.services import Keys, Opener, OpenService
+
+SERVICE = Service(
+    name="pool",
+    settings=ServiceSettings,
+    actors=DirectoryActors(),
+    apis=[],
+    migrations=["directory.migrations"],
+    metadatas=[new_metadata()],
+    messages=[],
+)
+
+
+@pytest.fixture
+def opened(services: Opener) -> Iterator[OpenService]:
+    with services.open(SERVICE) as found:
+        yield found
+
+
+def test_models_and_migrations_agree(opened: OpenService) -> None:
+    from chassis.database.migration import schema_differences
+    from chassis.database.tables import metadata
+
+    with opened.database.engine.connect() as connection:
+        assert schema_differences(connection, [metadata, tables.metadata]) == []
+
+
+@pytest.mark.parametrize(
+    ("member", "data_scope", "departments"),
+    [
+        ("sales", DataScope.OWN, []),
+        ("supervisor", DataScope.CENTRE, ["east"]),
+        ("operations", DataScope.CENTRE, ["company", "east", "south"]),
+        ("admin", DataScope.COMPANY, []),
+    ],
+)
+def test_scope_follows_from_role_and_department(
+    opened: OpenService, member: str, data_scope: DataScope, departments: list[str]
+) -> None:
+    organisation = opened.organisation
+    with opened.database.reading() as session:
+        scope = resolve_scope(session, organisation.members[member].id)
+
+    assert scope.data_scope is data_scope
+    assert set(scope.department_ids) == {getattr(organisation, name) for name in departments}
+
+
+def test_the_manager_is_the_nearest_head_upwards_other_than_the_member(opened: OpenService) -> None:
+    organisation = opened.organisation
+    with opened.database.reading() as session:
+        assert manager_of(session, organisation.sales.id) == organisation.supervisor.id
+        assert manager_of(session, organisation.supervisor.id) == organisation.admin.id
+        assert manager_of(session, organisation.admin.id) is None
+
+
+def test_a_name_borne_by_two_members_maps_to_both(opened: OpenService) -> None:
+    twin = new_id()
+    with opened.database.transaction() as session:
+        state = opened.organisation.member_state(opened.organisation.sales)
+        state.id, state.login = str(twin), "twin"
+        store.store_members(session, [state])
+        found = members_named(session, ["张三", "sales", "nobody"])
+
+    assert set(found["张三"]) == {twin, opened.organisation.sales.id}
+    assert found["sales"] == [opened.organisation.sales.id]
+    assert "nobody" not in found
+
+
+def test_an_older_state_never_overwrites_a_newer_one(opened: OpenService) -> None:
+    organisation = opened.organisation
+    newer = organisation.member_state(organisation.sales, version=5)
+    newer.name = "新名字"
+    older = organisation.member_state(organisation.sales, version=4)
+    subscription = directory_subscription("pool")
+
+    for state in (newer, older):
+        event = Event(new_id(), pb.MemberChanged(members=[state]), "2026-01-01T00:00:00+00:00", "")
+        apply_events(opened.database, subscription, [event])
+
+    with opened.database.reading() as session:
+        name = session.scalar(select(tables.members.c.name).where(tables.members.c.id == organisation.sales.id))
+    assert name == "新名字"
+
+
+def test_a_deactivated_member_is_no_actor_any_more(opened: OpenService) -> None:
+    organisation = opened.organisation
+    state = organisation.member_state(organisation.sales, version=2)
+    state.active, state.epoch = False, 1
+    event = Event(new_id(), pb.MemberDeactivated(members=[state]), "2026-01-01T00:00:00+00:00", "")
+
+    apply_events(opened.database, directory_subscription("pool"), [event])
+
+    with opened.database.reading() as session:
+        actor = DirectoryActors().actor(session, organisation.sales.id)
+    assert actor is not None
+    assert not actor.active
+    assert actor.epoch == 1
+
+
+class Identity(IdentityServiceServicer):
+    """Exports an organisation of 2,500 members in pages."""
+
+    def __init__(self, opened: OpenService) -> None:
+        template = opened.organisation.member_state(opened.organisation.sales)
+        self.members = []
+        for number in range(2500):
+            member = pb.Member()
+            member.CopyFrom(template)
+            member.id, member.login = str(UUID(int=number + 1)), f"m{number}"
+            self.members.append(member)
+
+    def ExportDirectory(self, request: Any, context: Any) -> ExportDirectoryResponse:
+        start = int(request.page_token or 0)
+        following = str(start + 1000) if start + 1000 < len(self.members) else ""
+        return ExportDirectoryResponse(members=self.members[start : start + 1000], next_page_token=following)
+
+
+@contextmanager
+def identity(opened: OpenService, keys: Keys, bind: str) -> Iterator[Identity]:
+    servicer = Identity(opened)
+    tokens = ServiceTokens("identity", keys.private("identity"), keys.public())
+    server = GrpcServer(bind, tokens, [lambda server: add_IdentityServiceServicer_to_server(servicer, server)])
+    server.start()
+    try:
+        yield servicer
+    finally:
+        server.stop(1)
+
+
+def test_rebuild_reads_every_page_and_check_counts_what_differs(services: Opener, keys: Keys) -> None:
+    bind, projection = f"127.0.0.1:{free_port()}", directory_projection()
+    with services.open(SERVICE, with_directory=False, identity_grpc=bind) as opened, identity(opened, keys, bind):
+        assert projection.check(opened.runtime) == 2500
+        assert projection.rebuild(opened.runtime) == 2500
+        assert projection.check(opened.runtime) == 0
+
+        with opened.database.transaction() as session:
+            session.execute(
+                tables.members.update().where(tables.members.c.id == UUID(int=7)).values(name="changed by hand")
+            )
+            assert session.scalar(select(func.count()).select_from(tables.members)) == 2500
+
+        assert projection.check(opened.runtime) == 1
