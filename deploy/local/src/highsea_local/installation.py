@@ -1,8 +1,8 @@
 """One installation: its folder, ports and secrets, and the environment every service process gets from them."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ class Installation:
     credentials: Credentials
     services: Sequence[Service]
     log_level: str = "INFO"
+    overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by service or by process name
 
     @property
     def gateway_url(self) -> str:
@@ -67,7 +68,8 @@ class Installation:
         binds = {f"{kind.upper()}_BIND": self.bind(service.name, role, kind) for kind in BINDS}
         running = {other.name for other in self.services}
         peers = {f"{name.upper()}_GRPC": self.bind(name, SERVE, "grpc") for name in GRPC_PEERS if name in running}
-        return inherited_environment() | known | binds | peers | self._extras(service)
+        further = {**self.overrides.get(service.name, {}), **self.overrides.get(f"{service.name}-{role}", {})}
+        return inherited_environment() | known | binds | peers | self._extras(service) | further
 
     def tool_environment(self) -> dict[str, str]:
         """The environment of this package's own processes: landing page, mail catcher, demo."""

@@ -1,7 +1,7 @@
 """The units of one installation, in the order in which they depend on each other."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import util
 from pathlib import Path
@@ -35,26 +35,22 @@ def make_plan(
     *,
     is_durable: bool = True,
     has_demo: bool = False,
-    overrides: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Plan:
     """Everything ``make run`` starts.
 
     Args:
         is_durable: False lets PostgreSQL skip fsync.
         has_demo: Runs the demo's seed at the end, if that module exists.
-        overrides: Further environment by service name (``pool``) or by process name (``pool-work``).
 
     Raises:
         InvalidRoutes: The routing table is wrong.
     """
-    return _Planner(installation, is_durable, overrides or {}).plan(has_demo)
+    return _Planner(installation, is_durable).plan(has_demo)
 
 
 class _Planner:
-    def __init__(
-        self, installation: Installation, is_durable: bool, overrides: Mapping[str, Mapping[str, str]]
-    ) -> None:
-        self._all, self._overrides = installation, overrides
+    def __init__(self, installation: Installation, is_durable: bool) -> None:
+        self._all = installation
         home, at, secrets = installation.home, installation.ports, installation.credentials
         self._postgres = PostgresServer(
             home.data / "postgres",
@@ -106,11 +102,10 @@ class _Planner:
         )
 
     def _service_command(self, service: Service, role: str, verb: str, name: str) -> Command:
-        further = {**self._overrides.get(service.name, {}), **self._overrides.get(name, {})}
         return Command(
             [sys.executable, "-m", service.module, verb],
             self._all.home.log(name),
-            self._all.environment(service, role) | further,
+            self._all.environment(service, role),
             directory=self._all.home.run,
             grace_seconds=SERVICE_GRACE_SECONDS,
         )

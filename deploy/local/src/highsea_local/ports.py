@@ -8,10 +8,9 @@ import socket
 import tempfile
 import threading
 from pathlib import Path
-from typing import IO
 
 LOWEST, HIGHEST = 11_000, 31_999  # below the range from which Linux takes ports for outgoing connections
-_RESERVED: dict[int, IO[bytes]] = {}
+_RESERVED: dict[int, int] = {}  # the open lock file of each port, closed by release or our end
 _GUARD = threading.Lock()
 
 
@@ -63,16 +62,16 @@ def release(port: int) -> None:
     with _GUARD:
         lock = _RESERVED.pop(port, None)
     if lock is not None:
-        lock.close()
+        os.close(lock)
 
 
-def _lock_file(port: int) -> IO[bytes] | None:
+def _lock_file(port: int) -> int | None:
     folder = Path(tempfile.gettempdir()) / f"highsea-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    file = (folder / str(port)).open("ab")
+    file = os.open(folder / str(port), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.close()
+        os.close(file)
         return None
     return file

@@ -105,7 +105,8 @@ class System:
     ) -> None:
         self.home = Home(home)
         self._gateway_port, self._services, self._log_level = gateway_port, services, log_level
-        self._options: dict[str, Any] = {"is_durable": is_durable, "has_demo": has_demo, "overrides": environment}
+        self._options: dict[str, Any] = {"is_durable": is_durable, "has_demo": has_demo}
+        self._environment = environment or {}
         self._report, self._backoff = report, backoff
         self._installation: Installation | None = None
         self._plan: Plan | None = None
@@ -175,6 +176,15 @@ class System:
         """``python -m crm_<service> <arguments>`` with the service's environment; waits for its end, keeps its output."""
         return run_command(self.installation, service, arguments)
 
+    def notes(self) -> list[str]:
+        """What the one who starts it should know: where PostgreSQL's files went when root cannot keep them here."""
+        postgres = _started(self._plan).postgres
+        if postgres.cluster == postgres.data_dir.resolve() and not postgres.data_dir.is_symlink():
+            return []
+        return [
+            f"PostgreSQL does not run as root and cannot enter {self.home.path}: its files are in {postgres.cluster}"
+        ]
+
     def start(self) -> None:
         """Starts everything and waits until ready.
 
@@ -232,6 +242,7 @@ class System:
             credentials.load_or_create(self.home.secrets, names),
             self._services,
             self._log_level,
+            self._environment,
         )
         self._plan = make_plan(self._installation, **self._options)
         self._supervisor = Supervisor(self._plan.units, self._note, self._backoff)
@@ -261,8 +272,9 @@ class System:
 def attach(home: Path, services: Sequence[Service] = SERVICES) -> Installation:
     """The addresses of a system that another process runs from ``home``. Raises HomeDamaged, HomeNewer, KeyError."""
     folder = Home(home)
+    known_ports = dict(folder.state()["ports"])  # first: nothing is made in a folder that holds no system
     known = credentials.load_or_create(folder.secrets, [service.name for service in services])
-    return Installation(folder, dict(folder.state()["ports"]), known, services)
+    return Installation(folder, known_ports, known, services)
 
 
 def run_command(

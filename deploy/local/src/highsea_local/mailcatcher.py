@@ -1,0 +1,76 @@
+"""The mail catcher: takes every mail over SMTP, delivers none, shows them at ``/local/mail``. Loopback only.
+
+``python -m highsea_local.mailcatcher`` with HIGHSEA_HOME, SMTP_BIND and HTTP_BIND (host:port) in the environment.
+"""
+
+import os
+
+import flask
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from highsea_local import web
+from highsea_local.home import Home, default_home
+from highsea_local.mailbox import Mailbox
+
+PREFIX = "/local/mail"
+
+
+class Sink:
+    """What aiosmtpd calls for each mail."""
+
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Keeps the mail and says so."""
+        content = envelope.original_content or b""
+        mail = self._mailbox.add(envelope.mail_from or "", envelope.rcpt_tos, content)
+        return f"250 kept as {mail.id}"
+
+
+def create_app(mailbox: Mailbox) -> flask.Flask:
+    """The pages and the JSON interface over a mailbox."""
+    app = web.create_app("mail")
+
+    @app.get(f"{PREFIX}/")
+    @app.get(PREFIX)
+    def index() -> str:
+        return flask.render_template("mails.html", mails=mailbox.newest_first(), prefix=PREFIX)
+
+    @app.post(f"{PREFIX}/clear")
+    def clear_and_return() -> "flask.typing.ResponseReturnValue":
+        mailbox.clear()
+        return flask.redirect(f"{PREFIX}?lang={web.language()}", 303)
+
+    @app.get(f"{PREFIX}/<mail_id>")
+    def show(mail_id: str) -> "flask.typing.ResponseReturnValue":
+        try:
+            mail = mailbox.get(mail_id)
+        except KeyError:
+            flask.abort(404)
+        return flask.render_template("mail.html", mail=mail, prefix=PREFIX)
+
+    @app.get(f"{PREFIX}/api/messages")
+    def listing() -> flask.Response:
+        return flask.jsonify([mail.as_json() for mail in mailbox.newest_first()])
+
+    @app.delete(f"{PREFIX}/api/messages")
+    def clear() -> "flask.typing.ResponseReturnValue":
+        mailbox.clear()
+        return "", 204
+
+    return app
+
+
+def main() -> None:
+    """Serves SMTP and HTTP until SIGTERM."""
+    home = Home(default_home())
+    mailbox = Mailbox(home.mail)
+    host, _, port = os.environ["SMTP_BIND"].rpartition(":")
+    Controller(Sink(mailbox), hostname=host, port=int(port)).start()
+    web.serve(create_app(mailbox), os.environ["HTTP_BIND"])
+
+
+if __name__ == "__main__":
+    main()
