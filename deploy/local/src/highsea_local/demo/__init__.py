@@ -1,0 +1,1 @@
+"""The demo: a workbook of a thousand customers, what `make run` does with it, and the story `make demo` tells."""
