@@ -152,6 +152,7 @@ class AssignmentBatchFinished(_message.Message):
     SUCCEEDED_FIELD_NUMBER: _builtins.int
     SKIPPED_FIELD_NUMBER: _builtins.int
     RECEIVERS_FIELD_NUMBER: _builtins.int
+    FORMER_OWNERS_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.str
     cause: Global___Cause.ValueType
     actor_id: _builtins.str
@@ -163,6 +164,10 @@ class AssignmentBatchFinished(_message.Message):
     def receivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiverCount]:
         """How many customers each new owner received."""
 
+    @_builtins.property
+    def former_owners(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiverCount]:
+        """How many customers each former owner lost; left out for the actor's own."""
+
     def __init__(
         self,
         *,
@@ -173,10 +178,11 @@ class AssignmentBatchFinished(_message.Message):
         succeeded: _builtins.int = ...,
         skipped: _builtins.int = ...,
         receivers: _abc.Iterable[Global___ReceiverCount] | None = ...,
+        former_owners: _abc.Iterable[Global___ReceiverCount] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "batch_id", b"batch_id", "cause", b"cause", "notice", b"notice", "receivers", b"receivers", "skipped", b"skipped", "succeeded", b"succeeded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "batch_id", b"batch_id", "cause", b"cause", "former_owners", b"former_owners", "notice", b"notice", "receivers", b"receivers", "skipped", b"skipped", "succeeded", b"succeeded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
