@@ -6,9 +6,9 @@ event never holds up others; an event that keeps failing becomes a dead letter.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from google.protobuf.message import DecodeError, Message
@@ -30,6 +30,9 @@ from chassis.events.relay import wait
 from chassis.events.streams import subject_of
 from chassis.logs import get_logger
 from chassis.tracing import traced
+
+if TYPE_CHECKING:
+    from chassis.runtime import Runtime
 
 BACKOFF_SECONDS = (1, 2, 5, 15, 60, 300)
 log = get_logger(__name__)
@@ -54,7 +57,8 @@ class Subscription:
 
     `durable` is `<reader>-<purpose>`; `stream` the writer's stream; `messages` the message types wanted, whose
     subjects follow from their names unless `subjects` names them (work queues). `apply` must be idempotent by
-    version as well: events may arrive out of order.
+    version as well: events may arrive out of order. `bind`, for the few whose effect depends on a setting, makes the
+    `apply` of a process out of its runtime.
     """
 
     durable: str
@@ -66,6 +70,11 @@ class Subscription:
     ack_wait_seconds: int = 60
     max_deliveries: int = 10
     deliver_all: bool = False
+    bind: "Callable[[Runtime], Apply] | None" = None
+
+    def bound(self, runtime: "Runtime") -> "Subscription":
+        """The subscription as the process of `runtime` runs it."""
+        return self if self.bind is None else replace(self, apply=self.bind(runtime), bind=None)
 
     def types(self) -> dict[str, type[Message]]:
         """Subject → message type."""

@@ -66,7 +66,7 @@ async def _dead_letters(service: Service, runtime: Runtime, action: str, sequenc
                 print(_line(letter))
                 if action == "replay":
                     try:
-                        await replay(js, runtime.database, subscription, letter)
+                        await replay(js, runtime.database, subscription.bound(runtime), letter)
                         print("  replayed")
                     except Exception as error:
                         failed += 1

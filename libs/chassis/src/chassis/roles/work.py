@@ -52,10 +52,11 @@ async def _exchange(service: Service, runtime: Runtime, connection: "Connection"
     await patiently("streams", stopping, lambda: reconcile(js, [*service.streams, dead_letter_stream()]))
     relay = asyncio.create_task(run_relay(runtime.settings.database_url, js, stopping))
     background = [asyncio.ensure_future(step(runtime)) for step in service.background]
-    await asyncio.gather(*(_durable(subscription, js, stopping) for subscription in service.subscriptions))
+    subscriptions = [subscription.bound(runtime) for subscription in service.subscriptions]
+    await asyncio.gather(*(_durable(subscription, js, stopping) for subscription in subscriptions))
     await _build_projections(service.projections, runtime, stopping)
     await asyncio.gather(
-        *(Consumer(subscription, runtime.database, js).run(stopping) for subscription in service.subscriptions), relay
+        *(Consumer(subscription, runtime.database, js).run(stopping) for subscription in subscriptions), relay
     )
     for task in background:
         task.cancel()
