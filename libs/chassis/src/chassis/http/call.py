@@ -59,25 +59,28 @@ class Call(Generic[BodyT, QueryT]):
             raise Malformed("version_malformed")
         return int(match.group(1))
 
-    def command(self, work: Callable[[Session], ReplyT]) -> ReplyT:
+    def command(self, work: Callable[[Session], ReplyT], *, content: bytes | None = None) -> ReplyT:
         """Run one command in one transaction and return its reply.
 
         With an Idempotency-Key the reply is stored in the same transaction: a repetition gets it again without a
         second effect, a concurrent one waits for the first, a failure stores nothing. Same key with another
-        request: Invalid idempotency_key_reused.
+        request: Invalid idempotency_key_reused. `content` (a digest) stands for the body where the view has read
+        that as a stream.
         """
         key = flask.request.headers.get("Idempotency-Key") if self.route.idempotent else None
         with self.runtime.database.transaction() as session:
             if key is None:
                 return work(session)
-            return self._once(session, key, work)
+            return self._once(session, key, work, content)
 
-    def _once(self, session: Session, key: str, work: Callable[[Session], ReplyT]) -> ReplyT:
+    def _once(
+        self, session: Session, key: str, work: Callable[[Session], ReplyT], content: bytes | None = None
+    ) -> ReplyT:
         if not _KEY.match(key):
             raise Malformed("idempotency_key_malformed")
         table = idempotency_keys
         member_id = self.signed_in[1].id if self.signed_in else NOBODY
-        request_hash = _request_hash()
+        request_hash = _request_hash(content)
         identity = {"member_id": member_id, "route": self.route.operation_id, "key": key}
         claimed = session.scalar(
             insert(table).values(**identity, request_hash=request_hash).on_conflict_do_nothing().returning(table.c.key)
@@ -96,6 +99,7 @@ class Call(Generic[BodyT, QueryT]):
         return reply
 
 
-def _request_hash() -> bytes:
+def _request_hash(content: bytes | None) -> bytes:
     request = flask.request
-    return hashlib.sha256(b"\0".join((request.full_path.encode(), request.get_data(cache=True)))).digest()
+    body = request.get_data(cache=True) if content is None else content
+    return hashlib.sha256(b"\0".join((request.full_path.encode(), body))).digest()
