@@ -45,6 +45,37 @@ class Scope:
         """Whether the member holds `permission`."""
         return permission in self.permissions
 
+    def belongs_to_pool(
+        self, *, open_to_all: bool, member_ids: Collection[UUID], department_ids: Collection[UUID]
+    ) -> bool:
+        """Whether a pool opened like this counts the member among its own: those who may claim from it.
+
+        A listed department counts with everything below it; a pool open to nobody has no members.
+        """
+        return open_to_all or self.member_id in member_ids or not set(department_ids).isdisjoint(self.ancestor_ids)
+
+    def sees_pool(
+        self,
+        *,
+        to_be_assigned: bool,
+        open_to_all: bool,
+        member_ids: Collection[UUID],
+        department_ids: Collection[UUID],
+    ) -> bool:
+        """Whether the member sees a pool and the customers in it (C-10, C-14): the one rule of every service.
+
+        To-be-assigned pools need pool.to_be_assigned. Besides its own members a pool is seen by whoever manages
+        pools, sees the company, or sees a department that it is opened to.
+        """
+        if to_be_assigned and not self.may("pool.to_be_assigned"):
+            return False
+        return (
+            self.company
+            or self.may("pool.manage")
+            or not set(department_ids).isdisjoint(self.department_ids)
+            or self.belongs_to_pool(open_to_all=open_to_all, member_ids=member_ids, department_ids=department_ids)
+        )
+
 
 def resolve_scope(session: Session, member_id: UUID) -> Scope:
     """The scope of an active member. Raises Unauthenticated for one who is unknown or has left."""
