@@ -140,7 +140,7 @@ def rows(count: int, seed: int, tag: str = "") -> list[Row]:
     """`count` different companies; `tag` is put into every name and makes them differ from another run's."""
     dice = random.Random(seed)
     names: set[str] = set()
-    made = []
+    made: list[Row] = []
     while len(made) < count:
         row = _row(dice, tag, len(made))
         if row.cells[0] not in names:

@@ -55,7 +55,11 @@ def main() -> int:
 
 def _tell(url: str, logins: list[dict[str, Any]]) -> None:
     story, tag = Story(), _tag()
-    sign_in = lambda role, place=0: _sign_in(url, logins, role, place)  # noqa: E731
+
+    def sign_in(role: str, place: int = 0) -> Person:
+        chosen = [one for one in logins if one["role"] == role][place]
+        return Person(url, chosen["login"], chosen["password"])
+
     operations, supervisor = sign_in("operations"), sign_in("supervisor")
     first, second = sign_in("sales"), sign_in("sales", 1)
     pool = steps.public_pool(operations)
@@ -123,11 +127,6 @@ def _tell(url: str, logins: list[dict[str, Any]]) -> None:
         lambda items: str(items[0]["subject"]),
     )
     print(f"\n完成 / done. {url}/local/mail")
-
-
-def _sign_in(url: str, logins: list[dict[str, Any]], role: str, place: int) -> Person:
-    chosen = [one for one in logins if one["role"] == role][place]
-    return Person(url, chosen["login"], chosen["password"])
 
 
 def _tag() -> str:
