@@ -98,7 +98,7 @@ def _judge(name: str, unit: Mapping[str, Any], ports: Mapping[str, int]) -> Heal
 
 def _ask_server(name: str, ports: Mapping[str, int]) -> tuple[str, tuple[str, ...]]:
     asks: dict[str, Callable[[], bool]] = {
-        "traefik": lambda: answers(_url(ports["gateway.ping"], "/ping")),
+        "traefik": lambda: answers(_url(ports["gateway.ping"], "/ready")),
         "nats": lambda: answers(_url(ports["nats.monitor"], "/healthz")),
     }
     is_well = asks.get(name, lambda: accepts(ports[name]))()

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import pwd
 import shutil
 import socket
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from highsea_local.files import unprivileged_user
 from highsea_local.home import Home, HomeDamaged, HomeInUse, HomeNewer, release
 from highsea_local.servers import binaries
 
@@ -44,6 +46,7 @@ def check(home: Home, port: int) -> None:
         check_python,
         check_platform,
         check_programs,
+        check_user,
         lambda: check_home(home),
         lambda: check_disk(home.path),
         lambda: check_port(port),
@@ -89,6 +92,19 @@ def check_programs() -> None:
         raise Refused(
             f"{error}. Delete .venv and run make run again, which installs everything that is locked.",
             f"缺少程序 {error.program}。请删除 .venv 后重新执行 make run，会自动安装全部依赖。",
+        ) from error
+
+
+def check_user() -> None:
+    """Our user has a name, which PostgreSQL's initdb wants; containers may run under a bare number. Raises Refused."""
+    number = os.geteuid()
+    try:
+        pwd.getpwuid(number) if number else unprivileged_user()
+    except KeyError as error:
+        who = f"user id {number}" if number else "nobody"
+        raise Refused(
+            f"There is no entry for {who} in /etc/passwd, which PostgreSQL needs. Run as a user that is listed there.",
+            f"/etc/passwd 中没有 {who}，PostgreSQL 需要它。请使用其中已有的用户运行。",
         ) from error
 
 

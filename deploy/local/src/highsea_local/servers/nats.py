@@ -54,7 +54,7 @@ class NatsServer(Server):
         return f"nats://{quote(user)}:{password}@127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        self.store_dir.mkdir(parents=True, exist_ok=True)
+        self.store_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = configuration(
             list(self.users.values()), port=self.port, monitor_port=self.monitor_port, store_dir=str(self.store_dir)
         )

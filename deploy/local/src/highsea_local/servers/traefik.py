@@ -13,6 +13,9 @@ from highsea_local.servers import binaries
 from highsea_local.servers.server import Server
 from highsea_local.spawn import Command
 
+# Traefik answers /ping before it knows its routes; this one exists only once they are loaded.
+READY = {"rule": "Path(`/ready`)", "entryPoints": ["ping"], "service": "ping@internal"}
+
 
 class TraefikServer(Server):
     """A gateway on ``127.0.0.1:port``.
@@ -21,7 +24,7 @@ class TraefikServer(Server):
         directory: Folder of its configuration file, made when missing.
         routes: Dynamic configuration, as :func:`highsea_local.routes.traefik_configuration` makes it.
         port: For clients; None takes a free one.
-        ping_port: For ``/ping``; None takes a free one.
+        ping_port: For ``/ping`` and ``/ready``; None takes a free one.
         log: Log file, default ``<directory>.log``.
     """
 
@@ -49,7 +52,9 @@ class TraefikServer(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        write_text(self._file, yaml.safe_dump(dict(self.routes), sort_keys=False))
+        http = self.routes["http"]
+        routes = {"http": {**http, "routers": {**http["routers"], "ready": READY}}}
+        write_text(self._file, yaml.safe_dump(routes, sort_keys=False))
 
     def command(self) -> Command:
         options = {
@@ -67,7 +72,7 @@ class TraefikServer(Server):
         return Command(argv, self.log, directory=self.directory, grace_seconds=15.0)
 
     def is_ready(self) -> bool:
-        return answers(f"http://127.0.0.1:{self.ping_port}/ping")
+        return answers(f"http://127.0.0.1:{self.ping_port}/ready")
 
     @property
     def _file(self) -> Path:

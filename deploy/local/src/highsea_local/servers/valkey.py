@@ -52,7 +52,7 @@ class ValkeyServer(Server):
         return f"redis://:{quote(self.password, safe='')}@127.0.0.1:{self.port}/0"
 
     def prepare(self) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = SETTINGS.format(port=self.port, password=self.password, directory=self.directory)
         write_text(self._file, text, 0o600)
 
