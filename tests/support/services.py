@@ -14,8 +14,8 @@ import flask.testing
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from chassis.database.migration import migrate
 from chassis.database import Database
+from chassis.database.migration import migrate
 from chassis.health import Health
 from chassis.http.app import create_app
 from chassis.identifiers import new_id
@@ -40,7 +40,7 @@ class Keys:
     @classmethod
     def generate(cls) -> "Keys":
         """Fresh keys."""
-        make = lambda kid: ECKey.generate_key("P-256", {"kid": kid, "use": "sig"}, private=True)  # noqa: E731
+        make = lambda kid: ECKey.generate_key("P-256", {"kid": kid, "use": "sig"}, private=True)
         return cls({name: make(name) for name in NAMES}, make("access-1"))
 
     def private(self, service: str) -> str:

@@ -1,0 +1,22 @@
+"""Runs the named measurements, all without names."""
+
+import sys
+
+from bench import idle, imports
+
+MEASUREMENTS = {"imports": imports.main, "idle": idle.main}
+
+
+def main(names: list[str]) -> int:
+    """Run them one after the other. Returns 2 for an unknown name."""
+    unknown = sorted(set(names) - set(MEASUREMENTS))
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}", file=sys.stderr)
+        return 2
+    for name in names or MEASUREMENTS:
+        MEASUREMENTS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

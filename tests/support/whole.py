@@ -1,0 +1,62 @@
+"""The whole system for tests: started once, with the demo organisation but without demo customers."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from highsea_local.demo.gateway import Person, until
+from highsea_local.demo.seed import PASSWORD
+from highsea_local.system import System
+
+
+@dataclass
+class Whole:
+    """A running system and its people."""
+
+    system: System
+    logins: list[dict[str, Any]]
+    _people: dict[str, Person] = field(default_factory=dict)
+
+    @classmethod
+    def prepare(cls, system: System) -> "Whole":
+        """Seed the organisation and wait until every service knows it."""
+        done = system.run("identity", "seed-demo")
+        assert done.returncode == 0, done.stderr
+        whole = cls(system, json.loads(done.stdout[done.stdout.index("[{") :]))
+        admin = until(lambda: whole.person("administrator"))
+        for path in ("/pools", "/customers", "/imports", "/notifications"):
+            until(lambda path=path: admin.get(path))  # type: ignore[misc]
+        return whole
+
+    def person(self, role: str, place: int = 0) -> Person:
+        """A member of the demo organisation, signed in."""
+        login = [one["login"] for one in self.logins if one["role"] == role][place]
+        return self.sign_in(login)
+
+    def sign_in(self, login: str, password: str = PASSWORD) -> Person:
+        """Anybody, signed in once per test run."""
+        if login not in self._people:
+            self._people[login] = Person(self.system.gateway_url, login, password)
+        return self._people[login]
+
+    def rows(self, service: str, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Rows of a service's database."""
+        with psycopg.connect(self.system.database_url(service), row_factory=dict_row) as connection:
+            return connection.execute(statement, parameters).fetchall()  # type: ignore[arg-type]
+
+    def pool(self, kind: str = "public") -> dict[str, Any]:
+        """The first pool of a kind."""
+        pools = self.person("administrator").get("/pools", page_size=200)["items"]
+        return next(pool for pool in pools if pool["kind"] == kind)
+
+    def customers_in_pool(self, names: Sequence[str], pool_id: str | None = None) -> list[str]:
+        """Create customers in the public pool and wait until they lie there. Returns their ids in order."""
+        person, where = self.person("operations"), pool_id or self.pool()["id"]
+        ids = [person.post("/customers", {"name": name, "pool_id": where})["id"] for name in names]
+        for id_ in ids:
+            until(lambda id_=id_: person.get(f"/assignments/{id_}"))  # type: ignore[misc]
+        return ids
