@@ -22,7 +22,7 @@ def serve(service: Service, settings: ServiceSettings) -> int:
     return 0
 
 
-class _JsonLogger(Logger):
+class JsonLogger(Logger):
     """gunicorn's own messages go the way of all others: one JSON line each."""
 
     def setup(self, cfg: Any) -> None:
@@ -55,7 +55,7 @@ class _Server(BaseApplication):
             "worker_int": self._stopping,
             "worker_exit": self._stopped,
             "accesslog": None,
-            "logger_class": _JsonLogger,
+            "logger_class": JsonLogger,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
