@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import BigInteger, Text, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -17,7 +18,6 @@ from chassis.settings import ServiceSettings
 from crm.imports.v1.imports_events_pb2 import SplitRequested
 from directory.actors import DirectoryActors
 from directory.tables import metadata as directory_metadata
-from pydantic import Field
 
 
 class Base(DeclarativeBase):

@@ -52,7 +52,7 @@ def test_a_token_that_is_expired_foreign_or_of_an_old_epoch_is_refused(sample, c
 def test_an_unsigned_token_is_refused(sample: OpenService) -> None:
     import base64
 
-    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()  # noqa: E731
+    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
     claims = {"sub": str(sample.organisation.admin.id), "aud": "highsea", "exp": 9_999_999_999, "epoch": 0, "sid": "x"}
     token = f"{part({'alg': 'none'})}.{part(claims)}."
 
@@ -189,8 +189,8 @@ def test_repeated_query_parameters_fill_a_list_and_unknown_ones_are_refused(samp
 
 
 def test_a_saturated_service_answers_503_with_retry_after(sample: OpenService, monkeypatch) -> None:
-    from chassis.http import app as http_app
     from chassis.health import Health
+    from chassis.http import app as http_app
 
     monkeypatch.setattr(http_app, "_QUEUE_SECONDS", 0.01)
     settings = sample.runtime.settings.model_copy(update={"http_threads": 1})

@@ -22,7 +22,8 @@ Role = Callable[[Runtime], None]
 @dataclass(frozen=True)
 class Projection:
     """Foreign facts kept here. `rebuild` fills the tables from their owner and returns the rows read; `check`
-    returns how many rows differ from the owner's without changing any."""
+    returns how many rows differ from the owner's without changing any.
+    """
 
     name: str
     rebuild: Callable[[Runtime], int]

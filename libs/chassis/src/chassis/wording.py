@@ -52,6 +52,6 @@ class Messages:
 
 def _fill(template: str, parameters: dict[str, Any]) -> str:
     try:
-        return template.format_map({key: value for key, value in parameters.items()})
+        return template.format_map(parameters)
     except (KeyError, IndexError):
         return template

@@ -27,7 +27,8 @@ class DataScope(IntEnum):
 @dataclass(frozen=True)
 class Scope:
     """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
-    `ancestor_ids`: own department and all above it, for pools opened to a department with everything below."""
+    `ancestor_ids`: own department and all above it, for pools opened to a department with everything below.
+    """
 
     member_id: UUID
     data_scope: DataScope

@@ -31,9 +31,8 @@ def migrate(engine: Engine, scripts: ScriptDirectory) -> None:
         connection.execute(text("SET lock_timeout = '5s'"))
         connection.execute(text("SET statement_timeout = '15min'"))
         connection.commit()
-        environment = EnvironmentContext(
-            config, scripts, fn=lambda revision, _context: scripts._upgrade_revs("heads", revision)
-        )
+        upgrade = scripts._upgrade_revs  # noqa: SLF001 - what `alembic upgrade` itself calls
+        environment = EnvironmentContext(config, scripts, fn=lambda revision, _context: upgrade("heads", revision))
         environment.configure(connection=connection, transaction_per_migration=True)
         environment.run_migrations()
         connection.commit()

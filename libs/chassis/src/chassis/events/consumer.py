@@ -16,8 +16,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
-from sqlalchemy import column, select, values
-from sqlalchemy.dialects.postgresql import UUID as PgUuid
+from sqlalchemy import Uuid, column, select, values
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -227,7 +226,7 @@ def is_transient(error: Exception) -> bool:
 
 
 def _record(session: Session, durable: str, event_ids: Sequence[UUID]) -> set[UUID]:
-    rows: Any = values(column("event_id", PgUuid(as_uuid=True)), name="received").data(
+    rows: Any = values(column("event_id", Uuid()), name="received").data(
         [(event_id,) for event_id in sorted(set(event_ids))]
     )
     statement = (

@@ -1,6 +1,7 @@
 """The relay: publishes unpublished outbox rows in id order. One is active per service, by a transaction lock."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -81,7 +82,5 @@ async def _measure(connection: psycopg.AsyncConnection[Any]) -> None:
 
 async def wait(stopping: asyncio.Event, seconds: float) -> None:
     """Sleep, but wake at once when stopping."""
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(stopping.wait(), timeout=seconds)
-    except TimeoutError:
-        pass

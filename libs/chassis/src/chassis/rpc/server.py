@@ -105,7 +105,7 @@ class _Interceptor(grpc.ServerInterceptor):
                     abort(context, refusal)
                 except Exception:
                     code = "INTERNAL"
-                    log.error("rpc_failed", method=details.method, exc_info=True)
+                    log.exception("rpc_failed", method=details.method)
                     context.abort(grpc.StatusCode.INTERNAL, f"internal_error {current_trace().trace_id}")
                 finally:
                     elapsed = time.perf_counter() - started
