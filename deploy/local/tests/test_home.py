@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+
 from highsea_local import credentials, ports
 from highsea_local.files import can_traverse, workspace
 from highsea_local.home import Home, HomeDamaged, HomeInUse, HomeNewer
 from highsea_local.spawn import User
-from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet
 
 NAMES = ["gateway", "postgres", "pool.serve.http"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from flask.testing import FlaskClient
+
 from highsea_local import landing, mailcatcher
 from highsea_local.files import workspace
 from highsea_local.health import AMBER, GREEN, RED, Health, HealthBoard, worst
@@ -190,7 +191,7 @@ def test_api_path_without_owner_answers_a_problem(home: Home) -> None:
     answer = page(home).get("/api/v1/nothing", headers={"Accept-Language": "en"})
 
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
-    assert answer.json and answer.json["code"] == "route_not_found"
+    assert (answer.json or {})["code"] == "route_not_found"
 
 
 def test_foreign_host_name_is_refused(home: Home) -> None:

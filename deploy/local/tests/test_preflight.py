@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from highsea_local import preflight
 from highsea_local.files import workspace
 from highsea_local.home import Home

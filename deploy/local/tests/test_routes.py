@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from highsea_local.files import workspace
 from highsea_local.routes import InvalidRoutes, RoutingTable, load, parse, traefik_configuration
 from highsea_local.servers import TraefikServer

@@ -8,9 +8,10 @@ import nats
 import psycopg
 import pytest
 import redis
+from nats.errors import Error as NatsError
+
 from highsea_local.files import workspace
 from highsea_local.servers import NatsServer, PostgresServer, ServerFailed, ValkeyServer, service_users
-from nats.errors import Error as NatsError
 
 SERVICES = ("identity", "customer", "pool", "import", "notify")
 
@@ -165,7 +166,7 @@ def test_stream_outlives_a_restart_of_the_broker(folder: Path) -> None:
 
 
 def test_valkey_wants_its_password(folder: Path) -> None:
-    with ValkeyServer(folder / "valkey", password="s3cret") as server:  # noqa: S106
+    with ValkeyServer(folder / "valkey", password="s3cret") as server:
         with redis.Redis.from_url(server.url) as client:
             assert client.ping()
         with (

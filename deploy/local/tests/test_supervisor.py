@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from highsea_local.files import workspace
 from highsea_local.runner import Failed
 from highsea_local.spawn import Command

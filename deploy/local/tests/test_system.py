@@ -14,6 +14,7 @@ import httpx
 import psutil
 import psycopg
 import pytest
+
 from highsea_local.files import workspace
 from highsea_local.runner import Failed
 from highsea_local.system import System

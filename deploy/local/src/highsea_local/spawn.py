@@ -25,6 +25,12 @@ class User:
     gid: int
 
 
+def inherited_environment() -> dict[str, str]:
+    """The part of our own environment that a server may see: where programs and temporary files are, and the language."""
+    names = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 @dataclass(frozen=True)
 class Command:
     """What to run and how to end it.
@@ -35,17 +41,11 @@ class Command:
 
     argv: Sequence[str]
     log: Path
-    environment: Mapping[str, str] = field(default_factory=lambda: inherited_environment())
+    environment: Mapping[str, str] = field(default_factory=inherited_environment)
     directory: Path | None = None
     user: User | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
-
-
-def inherited_environment() -> dict[str, str]:
-    """The part of our own environment that a server may see: where programs and temporary files are, and the language."""
-    names = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "LD_LIBRARY_PATH")
-    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 class Child:

@@ -12,66 +12,15 @@ from typing import Any, Self, TypeVar
 
 from highsea_local import credentials, leftovers, ports
 from highsea_local.files import write_json
+from highsea_local.handle import ProcessHandle
 from highsea_local.home import Home
 from highsea_local.installation import Installation
 from highsea_local.plan import Plan, make_plan
 from highsea_local.supervisor import Supervisor
 from highsea_local.topology import SERVE, SERVICES, Service, port_names
-from highsea_local.units import Backoff, Report, State, ignore
+from highsea_local.units import Backoff, Report, ignore
 
 T = TypeVar("T")
-
-
-class ProcessHandle:
-    """One process of a running system, by name: ``postgres``, ``nats``, ``traefik``, ``pool-serve``, ``import-process``."""
-
-    def __init__(self, system: "System", name: str) -> None:
-        self._system, self.name = system, name
-        self._runner = system.supervisor.runner(name)
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id now, None while it does not run."""
-        return self._runner.status.pid
-
-    @property
-    def state(self) -> State:
-        """Where it is now."""
-        return self._runner.status.state
-
-    @property
-    def restarts(self) -> int:
-        """How often it was brought back after a crash or a kill."""
-        return self._runner.status.restarts
-
-    @property
-    def log(self) -> Path:
-        """Its log file."""
-        return self._system.home.log(self.name)
-
-    def kill(self, restart: bool = True) -> None:
-        """SIGKILL to it and its descendants; returns when they are gone. With ``restart`` it comes back by itself."""
-        self._system.call(self._system.supervisor.kill(self.name, restart))
-
-    def stop(self) -> None:
-        """SIGTERM and a grace time (25 s for services); it stays away until :meth:`start`."""
-        self._system.call(self._system.supervisor.stop(self.name))
-
-    def start(self) -> None:
-        """Starts it again after a stop or a kill without restart, and waits until ready. Raises Failed."""
-        self._system.call(self._system.supervisor.start(self.name))
-
-    def pause(self) -> None:
-        """SIGSTOP: sockets stay open, nothing answers. A paused process cannot end cleanly: resume it first."""
-        self._system.call(self._system.supervisor.pause(self.name))
-
-    def resume(self) -> None:
-        """SIGCONT."""
-        self._system.call(self._system.supervisor.resume(self.name))
-
-    def wait_ready(self, timeout_seconds: float = 60.0) -> None:
-        """Waits until it is ready (again). Raises TimeoutError."""
-        self._system.call(self._system.supervisor.wait_ready(self.name, timeout_seconds))
 
 
 class System:
@@ -112,6 +61,7 @@ class System:
         self._plan: Plan | None = None
         self._supervisor: Supervisor | None = None
         self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="supervisor", daemon=True)
         self._held = ExitStack()
 
     @property
@@ -165,7 +115,7 @@ class System:
 
     def process(self, name: str) -> ProcessHandle:
         """A handle on one process. Raises KeyError."""
-        return ProcessHandle(self, name)
+        return ProcessHandle(self.supervisor, self.call, name, self.home.log(name))
 
     def environment(self, service: str, role: str = SERVE) -> dict[str, str]:
         """The environment a service process gets. Raises KeyError."""
@@ -195,7 +145,7 @@ class System:
         self._held.enter_context(self.home.lock())
         try:
             self._prepare()
-            threading.Thread(target=self._loop.run_forever, name="supervisor", daemon=True).start()
+            self._thread.start()
             self.call(self.supervisor.start_all())
         except BaseException:
             self.stop()
@@ -204,7 +154,7 @@ class System:
     def stop(self) -> None:
         """Stops everything in the reverse order; a second interrupt meanwhile kills at once. Safe to repeat."""
         try:
-            if self._supervisor is not None and self._loop.is_running():
+            if self._supervisor is not None and self._thread.is_alive():
                 self._stop_supervisor(self._supervisor)
         finally:
             self._supervisor = None
@@ -214,12 +164,13 @@ class System:
 
     def _stop_supervisor(self, supervisor: Supervisor) -> None:
         try:
-            self.call(supervisor.stop_all())
+            self.call(_end(supervisor))
         except KeyboardInterrupt:
             supervisor.kill_all()
         finally:
             self.home.status_file.unlink(missing_ok=True)
             self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5.0)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine of the supervisor in its loop and waits; an interrupt here cancels it there."""
@@ -289,6 +240,15 @@ def run_command(
         text=True,
         check=False,
     )
+
+
+async def _end(supervisor: Supervisor) -> None:
+    """Stops everything, then waits for what an interrupted start still has to clean up."""
+    await supervisor.stop_all()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _started(value: T | None) -> T:
