@@ -131,7 +131,7 @@ def test_landing_page_shows_health_of_each_process(home: Home) -> None:
     )
 
     english = client.get("/?lang=en").text
-    assert "running · nats · 2 restarts" in english
+    assert "running · without nats · 2 restarts" in english
     assert "crashed, about to restart · exit code -9" in english
     assert "Something is down" in english
     assert "有部分不可用" in client.get("/?lang=zh").text

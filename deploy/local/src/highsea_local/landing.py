@@ -12,7 +12,7 @@ from typing import Any
 import flask
 
 from highsea_local import web
-from highsea_local.health import Health, HealthBoard, worst
+from highsea_local.health import AMBER, Health, HealthBoard, worst
 from highsea_local.home import Home, default_home
 from highsea_local.spawn import tail
 
@@ -95,7 +95,8 @@ def _note(part: Health) -> str:
     """What is shown beside a process, e.g. ``running · without nats · 2 restarts``."""
     words = [web.say(*STATES[part.state])]
     if part.notes:
-        words.append(", ".join(part.notes))
+        without = web.say("缺少 ", "without ") if part.level == AMBER else ""
+        words.append(without + ", ".join(part.notes))
     if part.restarts:
         words.append(web.say(f"重启 {part.restarts} 次", f"{part.restarts} restarts"))
     return " · ".join(words)
