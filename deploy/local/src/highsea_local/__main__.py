@@ -1,6 +1,7 @@
 """``python -m highsea_local run``: the whole of Highsea on this machine. ``exec``: a command of one service in it."""
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(has_demo: bool) -> int:
     """Checks, starts, waits for Ctrl-C or SIGTERM, stops."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without ✓ or Chinese shows ?
     terminal, home = Terminal(), Home(default_home())
     try:
         port = preflight.gateway_port()
@@ -41,7 +44,8 @@ def run(has_demo: bool) -> int:
     except preflight.Refused as refused:
         terminal.refusal(refused.english, refused.chinese)
         return 1
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell script starts what it puts in the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     system = System(
         home.path,

@@ -64,6 +64,7 @@ class Installation:
             "HIGHSEA_DEMO": "1",
             "LOG_LEVEL": self.log_level,
             "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",
         }
         binds = {f"{kind.upper()}_BIND": self.bind(service.name, role, kind) for kind in BINDS}
         running = {other.name for other in self.services}
@@ -78,6 +79,7 @@ class Installation:
             "PUBLIC_URL": self.gateway_url,
             "HIGHSEA_DEMO": "1",
             "PYTHONUNBUFFERED": "1",
+            "PYTHONUTF8": "1",
         }
 
     def _extras(self, service: Service) -> dict[str, str]:
