@@ -9,7 +9,7 @@ from uuid import UUID
 
 import flask
 from pydantic import BaseModel
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -73,19 +73,38 @@ class Call(Generic[BodyT, QueryT]):
                 return work(session)
             return self._once(session, key, work, content)
 
+    @property
+    def replayed(self) -> bool:
+        """Whether `command` answered with the reply of an earlier request with the same Idempotency-Key."""
+        return bool(flask.g.get("idempotent_replayed"))
+
+    def amend(self, session: Session, reply: BaseModel) -> None:
+        """Let repetitions get `reply` instead of what `command` stored: for a reply that a call after the commit
+        completes. Without an Idempotency-Key there is nothing to do.
+        """
+        key = flask.request.headers.get("Idempotency-Key") if self.route.idempotent else None
+        if key is not None:
+            session.execute(update(idempotency_keys).where(self._same(key)).values(reply=_stored(reply)))
+
+    def _same(self, key: str) -> ColumnElement[bool]:
+        table = idempotency_keys.c
+        return and_(table.member_id == self._key_owner(), table.route == self.route.operation_id, table.key == key)
+
+    def _key_owner(self) -> UUID:
+        return self.signed_in[1].id if self.signed_in else NOBODY
+
     def _once(
         self, session: Session, key: str, work: Callable[[Session], ReplyT], content: bytes | None = None
     ) -> ReplyT:
         if not _KEY.match(key):
             raise Malformed("idempotency_key_malformed")
         table = idempotency_keys
-        member_id = self.signed_in[1].id if self.signed_in else NOBODY
         request_hash = _request_hash(content)
-        identity = {"member_id": member_id, "route": self.route.operation_id, "key": key}
+        identity = {"member_id": self._key_owner(), "route": self.route.operation_id, "key": key}
         claimed = session.scalar(
             insert(table).values(**identity, request_hash=request_hash).on_conflict_do_nothing().returning(table.c.key)
         )
-        same = and_(*(table.c[name] == value for name, value in identity.items()))
+        same = self._same(key)
         if claimed is None:
             stored = session.execute(select(table.c.request_hash, table.c.reply).where(same)).one()
             if stored.request_hash != request_hash:
@@ -93,10 +112,12 @@ class Call(Generic[BodyT, QueryT]):
             flask.g.idempotent_replayed = True
             return cast(ReplyT, cast(Any, self.route.reply).model_validate_json(stored.reply))
         reply = work(session)
-        session.execute(
-            update(table).where(same).values(status=self.route.status, reply=reply.model_dump_json().encode())
-        )
+        session.execute(update(table).where(same).values(status=self.route.status, reply=_stored(reply)))
         return reply
+
+
+def _stored(reply: BaseModel) -> bytes:
+    return reply.model_dump_json().encode()
 
 
 def _request_hash(content: bytes | None) -> bytes:
