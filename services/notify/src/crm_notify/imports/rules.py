@@ -1,0 +1,21 @@
+"""What the actor of an import is told of its end (J-13, in the spirit of E-10)."""
+
+from uuid import UUID
+
+from crm.imports.v1 import imports_events_pb2 as pb
+from crm_notify.notifications.rules import Kind, Notice
+
+_KINDS = {"failed": Kind.IMPORT_FAILED, "cancelled": Kind.IMPORT_CANCELLED}
+
+
+def notice_of_import(event_id: UUID, job: pb.ImportJob) -> Notice:
+    """The counts of a job that ended, for the member who started it."""
+    counts = {name: getattr(job, name) for name in ("total", "created", "updated", "skipped", "failed")}
+    return Notice(
+        source_event_id=event_id,
+        member_id=UUID(job.actor_id),
+        kind=_KINDS.get(job.status, Kind.IMPORT_FINISHED),
+        parameters={"file_name": job.file_name, **counts},
+        subject_type="import",
+        subject_id=UUID(job.id),
+    )

@@ -1,0 +1,41 @@
+"""What can be told, and the parameters its words need."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+
+class Kind(StrEnum):
+    """Kinds of notifications; `texts/{zh,en}.toml` hold the words of each."""
+
+    CUSTOMERS_ASSIGNED = "customers_assigned"
+    CUSTOMERS_TRANSFERRED_IN = "customers_transferred_in"
+    CUSTOMERS_TAKEN_OVER = "customers_taken_over"
+    CUSTOMERS_TRANSFERRED_OUT = "customers_transferred_out"
+    CUSTOMERS_RELEASED = "customers_released"
+    CUSTOMERS_RECYCLED = "customers_recycled"
+    CUSTOMERS_HANDED_OVER = "customers_handed_over"
+    ASSIGNMENT_BATCH_FINISHED = "assignment_batch_finished"
+    IMPORT_FINISHED = "import_finished"
+    IMPORT_FAILED = "import_failed"
+    IMPORT_CANCELLED = "import_cancelled"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What one member is to hear of one event, in the app, by e-mail or both.
+
+    `parameters` are JSON: ids of members as text (`actor_id`, `left_member_ids`), whose names are looked up when the
+    words are made, and plain values. `subject_type` and `subject_id` say what to open.
+    """
+
+    source_event_id: UUID
+    member_id: UUID
+    kind: Kind
+    parameters: dict[str, Any] = field(default_factory=dict)
+    subject_type: str | None = None
+    subject_id: UUID | None = None
+    batch_id: UUID | None = None
+    in_app: bool = True
+    email: bool = False

@@ -1,0 +1,32 @@
+"""The composition root of notify."""
+
+from chassis.service import Service
+from crm_notify.assignments.events import ASSIGNMENTS
+from crm_notify.database import Base
+from crm_notify.imports.events import IMPORTS
+from crm_notify.mail.due import SEND_MAIL
+from crm_notify.mail.http import api as deliveries_api
+from crm_notify.notifications.due import FORGET_OLD
+from crm_notify.notifications.http import api as notifications_api
+from crm_notify.push.events import DIRECTORY
+from crm_notify.push.role import push_role
+from crm_notify.settings import Settings
+from directory.actors import DirectoryActors
+from directory.events import directory_projection
+from directory.tables import metadata as directory_metadata
+
+MIGRATIONS = ("directory.migrations", "crm_notify.migrations")
+
+SERVICE = Service(
+    name="notify",
+    settings=Settings,
+    actors=DirectoryActors(),
+    apis=[notifications_api, deliveries_api],
+    migrations=MIGRATIONS,
+    metadatas=[Base.metadata, directory_metadata],
+    messages=["crm_notify"],
+    subscriptions=[DIRECTORY, ASSIGNMENTS, IMPORTS],
+    projections=[directory_projection()],
+    due=[SEND_MAIL, FORGET_OLD],
+    roles={"push": push_role(MIGRATIONS)},
+)

@@ -1,0 +1,43 @@
+"""Settings of notify beyond those of every service."""
+
+from email.utils import parseaddr
+
+from pydantic import Field, field_validator
+
+from chassis.settings import ServiceSettings
+from crm_notify.mail.rules import MailChannel, SmtpServer
+
+
+class Settings(ServiceSettings):
+    """Read once from the environment; wrong values stop the start with a message."""
+
+    smtp_url: str = Field(
+        default="",
+        description="smtp://, smtp+starttls:// or smtps://[user:password@]host[:port]; empty: e-mail is off",
+    )
+    mail_from: str = Field(
+        default="Highsea <highsea@localhost>", description="sender of e-mails, an address with or without a name"
+    )
+    push_streams: int = Field(default=2000, ge=1, description="most streams of a push process; 503 beyond")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _readable_server(cls, value: str) -> str:
+        if value:
+            SmtpServer.parse(value)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _readable_sender(cls, value: str) -> str:
+        address = parseaddr(value)[1]
+        name, _, domain = address.rpartition("@")
+        if not name or not domain or not address.isascii() or len(value.splitlines()) > 1:
+            raise ValueError("needs one address such as 'Highsea <highsea@example.com>'")
+        return value
+
+    def mail_channel(self) -> MailChannel | None:
+        """The e-mail channel, None while it is off."""
+        if not self.smtp_url:
+            return None
+        return MailChannel(SmtpServer.parse(self.smtp_url), self.mail_from, self.public_url)

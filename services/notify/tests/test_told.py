@@ -1,0 +1,214 @@
+"""Who is told what of other services' facts."""
+
+import pytest
+from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy import func, select
+
+from chassis.identifiers import new_id
+from crm.pool.v1 import pool_events_pb2 as pool
+from crm_notify.assignments.events import ASSIGNMENTS, apply_assignments
+from crm_notify.imports.events import IMPORTS
+from crm_notify.notifications.model import Notification
+from directory import store
+from services.notify.tests.support import batch_finished, change, changed, event, import_finished, listed, receive
+from tests.support.organisation import Member
+from tests.support.services import OpenService
+
+LOST = [
+    (pool.CAUSE_TRANSFER, "customers_transferred_out"),
+    (pool.CAUSE_RELEASE, "customers_released"),
+    (pool.CAUSE_RECYCLE, "customers_recycled"),
+    (pool.CAUSE_HANDOVER, "customers_handed_over"),
+]
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "text"),
+    [
+        ("zh", "客户「远大科技」已分配给你", "东区主管将客户「远大科技」分配给你，请及时跟进。"),
+        (
+            "en",
+            "You were assigned the customer “远大科技”",
+            "东区主管 assigned the customer “远大科技” to you. Please follow up soon.",
+        ),
+    ],
+)
+def test_a_new_owner_is_told_in_the_readers_language(notify: OpenService, language: str, title: str, text: str) -> None:
+    people = notify.organisation
+    moved = change(people.sales)
+
+    receive(notify, ASSIGNMENTS, changed(moved, actor=people.supervisor))
+
+    [found] = listed(notify, people.sales, Accept_Language=language)
+    assert (found["kind"], found["title"], found["text"]) == ("customers_assigned", title, text)
+    assert found["subject"] == {"type": "customer", "id": moved.state.customer_id}
+    assert found["read_at"] is None
+
+
+@pytest.mark.parametrize(
+    "cause", [pool.CAUSE_BIRTH, pool.CAUSE_IMPORT, pool.CAUSE_CLAIM, pool.CAUSE_MOVE, pool.CAUSE_RESUME]
+)
+def test_other_causes_tell_nobody(notify: OpenService, cause: int) -> None:
+    people = notify.organisation
+
+    receive(notify, ASSIGNMENTS, changed(change(people.sales, people.colleague), cause=cause, actor=people.sales))
+
+    assert listed(notify, people.sales) == listed(notify, people.colleague) == []
+
+
+def test_nobody_is_told_of_their_own_act(notify: OpenService) -> None:
+    people = notify.organisation
+
+    receive(notify, ASSIGNMENTS, changed(change(people.sales), actor=people.sales))
+    receive(notify, ASSIGNMENTS, changed(change(new_id(), people.sales), cause=pool.CAUSE_RELEASE, actor=people.sales))
+
+    assert listed(notify, people.sales) == []
+
+
+def test_a_new_owner_is_told_only_as_the_operator_wished(notify: OpenService) -> None:
+    people = notify.organisation
+
+    receive(notify, ASSIGNMENTS, changed(change(people.sales), actor=people.supervisor, notice=pool.Notice()))
+
+    assert listed(notify, people.sales) == []
+
+
+@pytest.mark.parametrize(("cause", "kind"), LOST)
+def test_a_former_owner_is_told_whatever_the_operator_wished(notify: OpenService, cause: int, kind: str) -> None:
+    people = notify.organisation
+    moved = change(new_id(), people.sales)
+
+    receive(notify, ASSIGNMENTS, changed(moved, cause=cause, actor=people.supervisor, notice=pool.Notice()))
+
+    [found] = listed(notify, people.sales)
+    assert found["kind"] == kind
+    assert "远大科技" in found["title"]
+
+
+def test_a_change_of_date_alone_tells_nobody(notify: OpenService) -> None:
+    people = notify.organisation
+
+    receive(notify, ASSIGNMENTS, changed(change(people.sales, people.sales), cause=pool.CAUSE_TRANSFER))
+
+    assert listed(notify, people.sales) == []
+
+
+def test_several_customers_of_one_act_are_one_notification(notify: OpenService) -> None:
+    people = notify.organisation
+    moves = [change(people.sales, name=name) for name in ("甲", "乙", "丙", "丁")]
+
+    receive(notify, ASSIGNMENTS, changed(*moves, change(people.colleague, name="戊"), actor=people.supervisor))
+
+    [found] = listed(notify, people.sales)
+    assert found["title"] == "4 个客户已分配给你"
+    assert "（甲、乙、丙 等）" in found["text"]
+    assert found["subject"] is None
+    assert listed(notify, people.colleague)[0]["title"] == "客户「戊」已分配给你"
+
+
+def test_a_batch_tells_each_receiver_once_with_its_count(notify: OpenService) -> None:
+    people = notify.organisation
+    finished = batch_finished(
+        {people.sales: 13, people.colleague: 12}, actor=people.supervisor, succeeded=25, skipped=3
+    )
+    moves = [change(people.sales) for _ in range(13)] + [change(people.colleague) for _ in range(12)]
+
+    receive(notify, ASSIGNMENTS, changed(*moves, actor=people.supervisor, batch_id=finished.batch_id), finished)
+
+    assert [found["title"] for found in listed(notify, people.sales)] == ["13 个客户已分配给你"]
+    assert [found["title"] for found in listed(notify, people.colleague)] == ["12 个客户已分配给你"]
+    [summary] = listed(notify, people.supervisor)
+    assert summary["text"] == "批量分配已完成：成功 25 个，跳过 3 个。"
+    assert summary["subject"] == {"type": "assignment_batch", "id": finished.batch_id}
+    assert summary["batch_id"] == finished.batch_id
+
+
+def test_a_nightly_recycling_tells_each_former_owner_once(notify: OpenService) -> None:
+    people = notify.organisation
+    lost = [pool.ReceiverCount(member_id=str(people.sales.id), customers=40)]
+
+    receive(notify, ASSIGNMENTS, batch_finished({}, cause=pool.CAUSE_RECYCLE, succeeded=40, former_owners=lost))
+
+    assert [found["title"] for found in listed(notify, people.sales)] == ["40 个客户已被自动回收"]
+
+
+@pytest.mark.parametrize(("succeeded", "skipped", "told"), [(20, 0, 0), (21, 0, 1), (1, 1, 1)])
+def test_an_actor_gets_a_summary_of_long_batches_and_of_skips(
+    notify: OpenService, succeeded: int, skipped: int, told: int
+) -> None:
+    people = notify.organisation
+
+    receive(notify, ASSIGNMENTS, batch_finished({}, actor=people.supervisor, succeeded=succeeded, skipped=skipped))
+
+    assert len(listed(notify, people.supervisor)) == told
+
+
+def test_a_batch_of_own_claims_tells_nobody(notify: OpenService) -> None:
+    people = notify.organisation
+    finished = batch_finished({people.sales: 3}, cause=pool.CAUSE_CLAIM, actor=people.sales, succeeded=3)
+
+    receive(notify, ASSIGNMENTS, finished)
+
+    assert listed(notify, people.sales) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "title"), [("finished", "导入完成"), ("failed", "导入失败"), ("cancelled", "导入已取消")]
+)
+def test_the_actor_of_an_import_gets_its_counts(notify: OpenService, status: str, title: str) -> None:
+    people = notify.organisation
+    finished = import_finished(people.sales, status=status)
+
+    receive(notify, IMPORTS, finished)
+
+    [found] = listed(notify, people.sales)
+    assert found["title"] == f"{title}：客户.xlsx"
+    assert "新建 4，更新 3，跳过 2，失败 1" in found["text"]
+    assert found["subject"] == {"type": "import", "id": finished.job.id}
+
+
+def test_a_repeated_fact_tells_once(notify: OpenService) -> None:
+    people = notify.organisation
+    fact = event(changed(change(people.sales), actor=people.supervisor, notice=pool.Notice(in_app=True, email=True)))
+
+    for _ in range(3):
+        receive(notify, ASSIGNMENTS, fact)
+    with notify.database.transaction() as session:  # as if the inbox had forgotten it
+        apply_assignments(session, [fact], channel=None)
+
+    assert len(listed(notify, people.sales)) == 1
+
+
+def test_the_manager_hears_in_place_of_a_member_who_has_left(notify: OpenService) -> None:
+    people = notify.organisation
+    left = [people.sales, people.colleague]
+    with notify.database.transaction() as session:
+        states = [people.member_state(member, version=2) for member in left]
+        for state in states:
+            state.active = False
+        store.store_members(session, states)
+
+    moves = [change(new_id(), member) for member in left]
+    receive(notify, ASSIGNMENTS, changed(*moves, cause=pool.CAUSE_RECYCLE))
+
+    [found] = listed(notify, people.supervisor)
+    assert found["title"] == "2 个客户已被自动回收"
+    assert "张三" in found["text"]
+    assert "李四" in found["text"]
+
+
+def test_many_receivers_take_few_statements(notify: OpenService) -> None:
+    receivers = {_stranger(number): number + 1 for number in range(2500)}
+    statements: list[str] = []
+    engine = notify.database.engine
+    sqlalchemy_event.listen(engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+
+    receive(notify, ASSIGNMENTS, batch_finished(receivers, succeeded=len(receivers)))
+
+    assert len(statements) < 20
+    with notify.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Notification)) == 2500
+
+
+def _stranger(number: int) -> Member:
+    return Member(new_id(), f"成员{number}", "sales", new_id())
