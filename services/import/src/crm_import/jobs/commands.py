@@ -1,0 +1,141 @@
+"""What can be done to an import job."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from chassis.audit import AuditEntry, record_audit
+from chassis.auth.actors import Actor
+from chassis.events.outbox import record_event
+from crm.imports.v1 import imports_events_pb2 as pb
+from crm_import.jobs.model import ImportJob
+from crm_import.jobs.queries import own_job
+from crm_import.jobs.rules import MappedColumn, Mode, Status
+from crm_import.streams import SPLIT_SUBJECT
+
+
+def upload(
+    session: Session,
+    actor: Actor,
+    job_id: UUID,
+    *,
+    file_name: str,
+    file_bytes: int,
+    found: Mapping[str, Any],
+    now: datetime,
+) -> ImportJob:
+    """Record an uploaded, stored and previewed file."""
+    job = ImportJob.upload(job_id, actor.id, file_name=file_name, file_bytes=file_bytes, found=found, now=now)
+    session.add(job)
+    session.flush()
+    return job
+
+
+def change_settings(
+    session: Session,
+    actor: Actor,
+    job_id: UUID,
+    *,
+    expected_version: int,
+    proposed: Mapping[str, Any],
+    found: Mapping[str, Any] | None,
+    now: datetime,
+) -> ImportJob:
+    """Apply the settings that `proposed` holds by name; `found` is a fresh preview when the file is read otherwise.
+
+    Raises NotFound, Stale, Conflict, Invalid.
+    """
+    job = own_job(session, actor, job_id, is_locked=True)
+    job.require_version(expected_version, proposed)
+    job.require_settable()
+    if found is not None:
+        job.read_as(found)
+    if "target_pool_id" in proposed:
+        job.choose_pool(proposed["target_pool_id"])
+    if proposed.get("mobile_required") is not None:
+        job.mobile_required = proposed["mobile_required"]
+    if proposed.get("mode") is not None:
+        job.mode = Mode(proposed["mode"])
+    if proposed.get("clear_empty") is not None:
+        job.clear_empty = proposed["clear_empty"]
+    if proposed.get("match_fields") is not None:
+        job.match_on(proposed["match_fields"])
+    if proposed.get("mapping") is not None:
+        job.map_columns(
+            [MappedColumn(entry["column"], entry["field"]) for entry in proposed["mapping"]], actor.language
+        )
+    job.changed(now)
+    session.flush()
+    return job
+
+
+def start(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
+    """Queue the job (现在导入). Starting it again changes nothing. Raises NotFound, Conflict, Invalid."""
+    job = own_job(session, actor, job_id, is_locked=True)
+    if job.start(now, actor.language):
+        session.flush()
+        request_split(session, job)
+        _audit(session, "import.start", actor.id, job)
+    return job
+
+
+def request_split(session: Session, job: ImportJob) -> None:
+    """Ask a worker to split the job's file."""
+    record_event(session, pb.SplitRequested(job_id=str(job.id)), subject=SPLIT_SUBJECT)
+
+
+def cancel(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
+    """Stop the job. Cancelling it again changes nothing. Raises NotFound, Conflict."""
+    job = own_job(session, actor, job_id, is_locked=True)
+    was_running = job.status == Status.RUNNING
+    if job.cancel(now):
+        session.flush()
+        _audit(session, "import.cancel", actor.id, job)
+        if not was_running:
+            settle(session, job, now)
+    return job
+
+
+def fail(session: Session, job: ImportJob, code: str, parameters: Mapping[str, Any], now: datetime) -> None:
+    """Give the locked job up as a whole; `code` is worded in messages."""
+    was_running = job.status == Status.RUNNING
+    if job.fail(code, parameters, now) and not was_running:
+        settle(session, job, now)
+
+
+def settle(session: Session, job: ImportJob, now: datetime) -> None:
+    """No row of the locked job is left: its result is final and is published, once."""
+    if not job.settle(now):
+        return
+    session.flush()
+    if job.started_at is not None:
+        event = pb.ImportFinished(job=_state(job))
+        record_event(session, event)
+
+
+def _state(job: ImportJob) -> pb.ImportJob:
+    state = pb.ImportJob(
+        id=str(job.id),
+        version=job.version,
+        file_name=job.file_name,
+        status=job.status,
+        actor_id=str(job.created_by),
+        total=job.total,
+        created=job.created,
+        updated=job.updated,
+        skipped=job.skipped,
+        failed=job.failed,
+        failure_code=job.failure_code or "",
+    )
+    if job.finished_at is not None:
+        state.finished_at.FromDatetime(job.finished_at)
+    return state
+
+
+def _audit(session: Session, action: str, actor_id: UUID, job: ImportJob) -> None:
+    pool = str(job.target_pool_id) if job.target_pool_id else None
+    settings = {"mode": job.mode, "match_fields": job.match_fields, "target_pool_id": pool, "status": job.status}
+    record_audit(session, AuditEntry(action, "import", job.id, actor_id, after=settings))

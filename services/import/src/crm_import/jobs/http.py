@@ -1,0 +1,223 @@
+"""REST: upload, settings, start, cancel, list, detail."""
+
+import hashlib
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO, Any
+from uuid import UUID
+
+import flask
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from chassis.clock import now
+from chassis.errors import FieldError, Invalid, TooLarge, UnsupportedMedia
+from chassis.http.api import Access, Api, Page
+from chassis.http.call import Call
+from chassis.identifiers import new_id
+from chassis.runtime import Runtime
+from crm_import.jobs import commands, queries
+from crm_import.jobs.clients import delete_files, fetched, reader_limits, store_file
+from crm_import.jobs.model import ImportJob
+from crm_import.jobs.rules import MAX_FILE_BYTES
+from crm_import.jobs.views import ImportQuery, ImportSettingsBody, ImportView, import_view
+from crm_import.reading.process import read_preview
+from crm_import.reading.sniff import RefusedFile
+from crm_import.reading.tables import Layout
+from directory.permissions import Permission
+
+api = Api("imports")
+_MULTIPART = "multipart/form-data"
+_PIECE_BYTES = 1024 * 1024
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
+_READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter")
+
+
+@api.route(
+    "POST",
+    "/imports",
+    access=Permission.IMPORT_RUN,
+    summary="Upload a file of customers",
+    consumes=_MULTIPART,
+    max_bytes=MAX_FILE_BYTES + 1024 * 1024,
+    reply=ImportView,
+    status=201,
+    idempotent=True,
+    versioned=True,
+)
+def upload_import(call: Call[None, None]) -> ImportView:
+    """The file in the part `file`: .xlsx, .xls or .csv, at most 20 MB. The reply holds the guessed mapping."""
+    with _received(_uploaded_file()) as (path, file_name, digest):
+        with _refusals():
+            found = read_preview(path, file_name, Layout(""), None, reader_limits(call.runtime))
+        job_id, size = new_id(), path.stat().st_size
+        key = f"imports/{job_id}/source"
+        store_file(call.runtime, key, path)
+    view: ImportView | None = None
+    try:
+        view = call.command(
+            lambda session: _view(
+                call,
+                commands.upload(
+                    session, call.actor, job_id, file_name=file_name, file_bytes=size, found=found, now=now()
+                ),
+            ),
+            content=digest,
+        )
+    finally:
+        if view is None or view.id != job_id:  # refused, or the repetition of an earlier request
+            delete_files(call.runtime, key)
+    return view
+
+
+@api.route("GET", "/imports", access=Access.MEMBER, summary="List imports", query=ImportQuery, reply=Page[ImportView])
+def list_imports(call: Call[None, ImportQuery]) -> Page[ImportView]:
+    """One's own, newest first; everybody's with import.read_all."""
+    query = call.query
+    with call.runtime.database.reading() as session:
+        jobs, total = queries.list_jobs(session, call.actor, query.status, query.page, query.page_size)
+        items = [_view(call, job) for job in jobs]
+    return Page[ImportView](items=items, page=query.page, page_size=query.page_size, total=total)
+
+
+@api.route(
+    "GET",
+    "/imports/<uuid:import_id>",
+    access=Access.MEMBER,
+    summary="Read an import and its progress",
+    reply=ImportView,
+    versioned=True,
+)
+def read_import(call: Call[None, None], import_id: UUID) -> ImportView:
+    """One's own; anybody's with import.read_all."""
+    with call.runtime.database.reading() as session:
+        return _view(call, queries.readable_job(session, call.actor, import_id))
+
+
+@api.route(
+    "PATCH",
+    "/imports/<uuid:import_id>",
+    access=Permission.IMPORT_RUN,
+    summary="Set how an uploaded file is imported",
+    body=ImportSettingsBody,
+    reply=ImportView,
+    versioned=True,
+)
+def change_import(call: Call[ImportSettingsBody, None], import_id: UUID) -> ImportView:
+    """Mapping, mode, match fields, pool, and how the file is read; until the start."""
+    expected = call.expected_version()
+    proposed = call.body.model_dump(mode="python", exclude_unset=True)
+    found = _read_again(call, import_id, proposed)
+    with call.runtime.database.transaction() as session:
+        job = commands.change_settings(
+            session,
+            call.actor,
+            import_id,
+            expected_version=expected,
+            proposed=proposed,
+            found=found,
+            now=now(),
+        )
+        return _view(call, job)
+
+
+@api.route(
+    "POST",
+    "/imports/<uuid:import_id>:start",
+    access=Permission.IMPORT_RUN,
+    summary="Import now",
+    reply=ImportView,
+    idempotent=True,
+    versioned=True,
+)
+def start_import(call: Call[None, None], import_id: UUID) -> ImportView:
+    """Queues the job; starting it again answers its state."""
+    return call.command(lambda session: _view(call, commands.start(session, call.actor, import_id, now())))
+
+
+@api.route(
+    "POST",
+    "/imports/<uuid:import_id>:cancel",
+    access=Permission.IMPORT_RUN,
+    summary="Cancel an import",
+    reply=ImportView,
+    idempotent=True,
+    versioned=True,
+)
+def cancel_import(call: Call[None, None], import_id: UUID) -> ImportView:
+    """What is written stays written; the remaining rows become skipped."""
+    return call.command(lambda session: _view(call, commands.cancel(session, call.actor, import_id, now())))
+
+
+def _read_again(call: Call[Any, Any], import_id: UUID, proposed: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A fresh preview when the file is to be read otherwise; made with no transaction open."""
+    with call.runtime.database.reading() as session:
+        job = queries.own_job(session, call.actor, import_id, is_locked=False)
+        job.require_settable()
+    changed = {
+        name for name in _READ_DIFFERENTLY if proposed.get(name) is not None and proposed[name] != getattr(job, name)
+    }
+    if not changed:
+        return None
+    layout = Layout(
+        job.file_format,
+        proposed.get("sheet") or job.sheet,
+        proposed.get("encoding") or job.encoding,
+        proposed.get("delimiter") or job.delimiter,
+    )
+    header_row = proposed.get("header_row") or None
+    return _previewed(call.runtime, job, layout, header_row)
+
+
+def _previewed(runtime: Runtime, job: ImportJob, layout: Layout, header_row: int | None) -> Mapping[str, Any]:
+    with fetched(runtime, job.source_key, job.file_format) as path, _refusals():
+        return read_preview(path, path.name, layout, header_row, reader_limits(runtime))
+
+
+def _view(call: Call[Any, Any], job: ImportJob) -> ImportView:
+    message = None
+    if job.failure_code:
+        message = call.runtime.messages.text(job.failure_code, call.language, job.failure_parameters)
+    return import_view(job, call.language, message)
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except RefusedFile as refused:
+        parameters: dict[str, Any] = dict(refused.parameters)
+        raise Invalid(refused.code, errors=[FieldError("/file", refused.code, parameters)], **parameters) from refused
+
+
+def _uploaded_file() -> tuple[IO[bytes], str]:
+    request = flask.request
+    if request.mimetype != _MULTIPART:
+        raise UnsupportedMedia("unsupported_media_type", expected=_MULTIPART)
+    try:
+        upload = request.files.get("file")
+    except RequestEntityTooLarge as error:
+        raise TooLarge("import_file_too_large") from error
+    if upload is None or not upload.filename:
+        raise Invalid("validation_failed", errors=[FieldError("/file", "missing")], count=1)
+    name = PurePosixPath(PureWindowsPath(upload.filename).name).name
+    return upload.stream, _UNPRINTABLE.sub("", name).strip()[-200:]
+
+
+@contextmanager
+def _received(uploaded: tuple[IO[bytes], str]) -> Iterator[tuple[Path, str, bytes]]:
+    """The upload as a local file, with its name and digest. Raises TooLarge."""
+    stream, file_name = uploaded
+    digest, size = hashlib.sha256(file_name.encode()), 0
+    suffix = PurePosixPath(file_name).suffix.lower()[:8]
+    with tempfile.NamedTemporaryFile(prefix="highsea-upload-", suffix=suffix) as file:
+        while piece := stream.read(_PIECE_BYTES):
+            size += len(piece)
+            if size > MAX_FILE_BYTES:
+                raise TooLarge("import_file_too_large")
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        yield Path(file.name), file_name, digest.digest()

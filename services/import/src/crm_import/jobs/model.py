@@ -1,0 +1,252 @@
+"""An import job: one uploaded file on its way into the customer list."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, DateTime, Index, Integer, Text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chassis.errors import Conflict, Stale
+from crm_import.database import Base
+from crm_import.jobs.rules import (
+    ENDED,
+    MappedColumn,
+    Mode,
+    Status,
+    check_mapping,
+    check_match_fields,
+    check_matchable,
+    check_required,
+)
+from crm_import.mapping.fields import DEFAULT_MATCH_FIELDS
+from crm_import.mapping.rules import guess_mapping, usable_match_fields
+
+
+class ImportJob(Base):
+    """`columns` are `{index, header, sample}`, `mapping` `{column, field}`; `version` grows with every change that a
+    reader can see, progress included. The five counts are sums over its chunks.
+    """
+
+    __tablename__ = "import_jobs"
+    __table_args__ = (
+        Index("ix_import_jobs_created_by", "created_by", "id"),
+        Index("ix_import_jobs_status", "status", "touched_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    created_by: Mapped[UUID]
+    status: Mapped[str] = mapped_column(Text)
+    file_name: Mapped[str] = mapped_column(Text)
+    file_bytes: Mapped[int] = mapped_column(Integer)
+    file_format: Mapped[str] = mapped_column(Text)
+    sheets: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    sheet: Mapped[str | None] = mapped_column(Text)
+    encoding: Mapped[str | None] = mapped_column(Text)
+    delimiter: Mapped[str | None] = mapped_column(Text)
+    header_row: Mapped[int] = mapped_column(Integer)
+    columns: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    rows_estimate: Mapped[int] = mapped_column(Integer)
+    mapping: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    mode: Mapped[str] = mapped_column(Text)
+    match_fields: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    target_pool_id: Mapped[UUID | None]
+    clear_empty: Mapped[bool] = mapped_column(Boolean)
+    mobile_required: Mapped[bool] = mapped_column(Boolean)
+    total: Mapped[int] = mapped_column(Integer)
+    created: Mapped[int] = mapped_column(Integer)
+    updated: Mapped[int] = mapped_column(Integer)
+    skipped: Mapped[int] = mapped_column(Integer)
+    failed: Mapped[int] = mapped_column(Integer)
+    split_tries: Mapped[int] = mapped_column(Integer)
+    failure_code: Mapped[str | None] = mapped_column(Text)
+    failure_parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    touched_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    is_settled: Mapped[bool] = mapped_column(Boolean)
+    are_results_expired: Mapped[bool] = mapped_column(Boolean)
+
+    @classmethod
+    def upload(
+        cls, job_id: UUID, created_by: UUID, *, file_name: str, file_bytes: int, found: Mapping[str, Any], now: datetime
+    ) -> Self:
+        """A new job about a stored file; `found` is what its preview told."""
+        job = cls(
+            id=job_id,
+            version=1,
+            created_by=created_by,
+            status=Status.UPLOADED,
+            file_name=file_name,
+            file_bytes=file_bytes,
+            file_format=found["format"],
+            mode=Mode.CREATE_ONLY,
+            match_fields=list(DEFAULT_MATCH_FIELDS),
+            target_pool_id=None,
+            clear_empty=False,
+            mobile_required=False,
+            total=0,
+            created=0,
+            updated=0,
+            skipped=0,
+            failed=0,
+            split_tries=0,
+            failure_code=None,
+            failure_parameters={},
+            created_at=now,
+            started_at=None,
+            finished_at=None,
+            touched_at=now,
+            is_settled=False,
+            are_results_expired=False,
+        )
+        job.read_as(found)
+        return job
+
+    @property
+    def source_key(self) -> str:
+        """Where the uploaded file lies in the object store."""
+        return f"imports/{self.id}/source"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its status is final."""
+        return self.status in ENDED
+
+    @property
+    def percent(self) -> int:
+        """How much of it is done, 0 to 100."""
+        if self.status == Status.FINISHED:
+            return 100
+        done = self.created + self.updated + self.skipped + self.failed
+        return done * 100 // self.total if self.total else 0
+
+    @property
+    def mapped(self) -> dict[str, int]:
+        """Field → index of the column that fills it."""
+        return {entry["field"]: entry["column"] for entry in self.mapping}
+
+    @property
+    def effective_match_fields(self) -> list[str]:
+        """The match fields that can match."""
+        return usable_match_fields(self.match_fields, self.mapped)
+
+    def read_as(self, found: Mapping[str, Any]) -> None:
+        """Take over how the file is read; the mapping is guessed afresh."""
+        self.sheets, self.sheet = found["sheets"], found["sheet"]
+        self.encoding, self.delimiter = found["encoding"], found["delimiter"]
+        self.header_row, self.rows_estimate = found["header_row"], found["rows_estimate"]
+        self.columns = found["columns"]
+        guessed = guess_mapping(
+            [column["header"] for column in self.columns], [column["sample"] for column in self.columns]
+        )
+        self.mapping = [
+            {"column": column["index"], "field": field}
+            for column, field in zip(self.columns, guessed, strict=True)
+            if field
+        ]
+
+    def require_version(self, expected: int, proposed: Mapping[str, Any]) -> None:
+        """Raise Stale with both values of each clashing field unless `expected` is the current version."""
+        if self.version != expected:
+            current = {name: getattr(self, name, None) for name in proposed}
+            clashes = [
+                {"field": name, "current": current[name], "yours": value}
+                for name, value in proposed.items()
+                if current[name] != value
+            ]
+            raise Stale("stale_version", extra={"version": self.version, "clashes": clashes})
+
+    def require_settable(self) -> None:
+        """Raise Conflict once the job has been started or has ended."""
+        if self.status != Status.UPLOADED:
+            raise Conflict("import_already_started")
+
+    def map_columns(self, mapping: Sequence[MappedColumn], language: str) -> None:
+        """Set which columns fill which fields. Raises Invalid (D-17, D-18)."""
+        check_mapping(mapping, [column["index"] for column in self.columns])
+        self.mapping = [{"column": entry.column, "field": entry.field} for entry in mapping]
+        check_required(self.mapped, is_mobile_required=self.mobile_required, language=language)
+
+    def match_on(self, match_fields: Sequence[str]) -> None:
+        """Set which fields make a row match a customer. Raises Invalid (D-20)."""
+        check_match_fields(match_fields)
+        self.match_fields = list(match_fields)
+
+    def choose_pool(self, pool_id: UUID | None) -> None:
+        """Set where created rows go (D-23); a pool demands a mobile unless told otherwise after (X-02)."""
+        if pool_id != self.target_pool_id:
+            self.mobile_required = pool_id is not None
+        self.target_pool_id = pool_id
+
+    def changed(self, now: datetime) -> None:
+        """Count a change that readers can see."""
+        self.version += 1
+        self.touched_at = now
+
+    def start(self, now: datetime, language: str) -> bool:
+        """Queue it for splitting; False when that was done before. Raises Invalid or Conflict."""
+        if self.has_ended:
+            raise Conflict("import_already_ended")
+        if self.status != Status.UPLOADED:
+            return False
+        check_required(self.mapped, is_mobile_required=self.mobile_required, language=language)
+        check_matchable(self.match_fields, self.mapped)
+        self.status, self.started_at = Status.QUEUED, now
+        self.changed(now)
+        return True
+
+    def begin_splitting(self, now: datetime) -> bool:
+        """False when there is nothing to split any more."""
+        if self.status not in (Status.QUEUED, Status.VALIDATING):
+            return False
+        if self.status == Status.QUEUED:
+            self.status = Status.VALIDATING
+            self.changed(now)
+        self.touched_at = now
+        return True
+
+    def run(self, total: int, now: datetime) -> bool:
+        """All its chunks exist; False when it was cancelled meanwhile."""
+        if self.status != Status.VALIDATING:
+            return False
+        self.status, self.total = Status.RUNNING, total
+        self.changed(now)
+        return True
+
+    def cancel(self, now: datetime) -> bool:
+        """Stop it: what is written stays, the rest becomes skipped. False when that was done before.
+
+        Raises Conflict when it has ended otherwise.
+        """
+        if self.status == Status.CANCELLED:
+            return False
+        if self.has_ended:
+            raise Conflict("import_already_ended")
+        self._end(Status.CANCELLED, now)
+        return True
+
+    def fail(self, code: str, parameters: Mapping[str, Any], now: datetime) -> bool:
+        """Give it up as a whole; False when it has ended already."""
+        if self.has_ended:
+            return False
+        self.failure_code, self.failure_parameters = code, dict(parameters)
+        self._end(Status.FAILED, now)
+        return True
+
+    def settle(self, now: datetime) -> bool:
+        """No chunk is left; False when that was known before."""
+        if self.is_settled:
+            return False
+        self.is_settled = True
+        if self.status == Status.RUNNING:
+            self._end(Status.FINISHED, now)
+        return True
+
+    def _end(self, status: Status, now: datetime) -> None:
+        self.status, self.finished_at = status, now
+        self.changed(now)

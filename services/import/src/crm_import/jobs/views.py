@@ -1,0 +1,110 @@
+"""Shapes of the import routes."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from chassis.http.api import Body, PageQuery, View
+from crm_import.jobs.model import ImportJob
+from crm_import.jobs.rules import Mode, Status
+from crm_import.mapping.fields import label
+
+
+class ColumnView(View):
+    """A column of the file, its first value, and the field it fills, if any."""
+
+    index: int
+    header: str
+    sample: str
+    field: str | None
+    field_label: str | None
+
+
+class MappingEntry(Body):
+    """Which column (index from 0) fills which field."""
+
+    column: int = Field(ge=0)
+    field: str = Field(min_length=1, max_length=50)
+
+
+class ImportView(View):
+    """An import job. `sheet` and `sheets` are of workbooks, `encoding` and `delimiter` of CSV files; `percent` is of rows."""
+
+    id: UUID
+    version: int
+    status: Status
+    file_name: str
+    file_bytes: int
+    file_format: str
+    sheets: list[str]
+    sheet: str | None
+    encoding: str | None
+    delimiter: str | None
+    header_row: int
+    rows_estimate: int
+    columns: list[ColumnView]
+    mapping: list[MappingEntry]
+    mode: Mode
+    match_fields: list[str]
+    target_pool_id: UUID | None
+    clear_empty: bool
+    mobile_required: bool
+    total: int
+    created: int
+    updated: int
+    skipped: int
+    failed: int
+    percent: int
+    created_by: UUID
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    failure_code: str | None
+    failure_message: str | None
+
+
+class ImportSettingsBody(Body):
+    """What may be set before the start; what is left out stays. Another `sheet`, `header_row`, `encoding` or
+    `delimiter` reads the file again and guesses the mapping afresh.
+    """
+
+    mapping: list[MappingEntry] | None = Field(default=None, max_length=200)
+    mode: Mode | None = None
+    match_fields: list[str] | None = Field(default=None, max_length=3)
+    target_pool_id: UUID | None = None
+    clear_empty: bool | None = None
+    mobile_required: bool | None = None
+    sheet: str | None = Field(default=None, max_length=100)
+    header_row: int | None = Field(default=None, ge=1, le=1000)
+    encoding: Literal["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "big5"] | None = None
+    delimiter: Literal[",", ";", "\t", "|"] | None = None
+
+
+class ImportQuery(PageQuery):
+    """Paging of the list of imports, newest first."""
+
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    page_size: int = Field(default=15, ge=1, le=200)
+    status: Status | None = None
+
+
+def import_view(job: ImportJob, language: str, failure_message: str | None) -> ImportView:
+    """The view of a job with labels in `language`."""
+    fields = {column: name for name, column in job.mapped.items()}
+    values: dict[str, Any] = {
+        name: getattr(job, name)
+        for name in ImportView.model_fields
+        if name not in ("columns", "mapping", "failure_message")
+    }
+    columns = [
+        ColumnView(
+            **column,
+            field=fields.get(column["index"]),
+            field_label=label(fields[column["index"]], language) if column["index"] in fields else None,
+        )
+        for column in job.columns
+    ]
+    mapping = [MappingEntry(**entry) for entry in job.mapping]
+    return ImportView(**values, columns=columns, mapping=mapping, failure_message=failure_message)

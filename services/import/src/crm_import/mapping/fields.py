@@ -1,0 +1,99 @@
+"""The fields of the customer module that a file may fill (A.3, D-12), with their labels, options and usual headers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+# The options of the seed's form (A-36 to A-54), for drop-downs of the template alone: which values are accepted
+# when rows are written is decided by customer's dictionaries.
+INDUSTRIES = ("教育/培训", "电子商务", "对外贸易", "其他")
+SOURCES = ("电话营销", "网络营销", "其他")
+COMPANY_NATURES = ("合资", "国企", "事业单位", "民营", "其他")
+ANNUAL_TURNOVERS = ("0-10万", "10-20万", "20-50万", "50万以上")
+RATINGS = ("一星", "二星", "三星")
+EMPLOYEE_COUNTS = ("5-20人", "20-50人", "50人以上")
+CUSTOMER_TYPES = ("潜在客户", "重要客户", "目标对象")
+SALUTATIONS = ("先生", "女士", "老师", "医生", "博士", "教授")
+# fmt: off
+PROVINCES = (
+    "北京市", "天津市", "河北省", "山西省", "内蒙古自治区", "辽宁省", "吉林省", "黑龙江省", "上海市", "江苏省",
+    "浙江省", "安徽省", "福建省", "江西省", "山东省", "河南省", "湖北省", "湖南省", "广东省", "广西壮族自治区",
+    "海南省", "重庆市", "四川省", "贵州省", "云南省", "西藏自治区", "陕西省", "甘肃省", "青海省", "宁夏回族自治区",
+    "新疆维吾尔自治区", "台湾省", "香港特别行政区", "澳门特别行政区",
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. `name` as in REST, the primary contact's with `contact.` before; `headers` are further usual
+    column headers beside the labels; `options` fill the template's drop-down; `suggests`: the drop-down also
+    takes free text.
+    """
+
+    name: str
+    zh: str
+    en: str
+    headers: Sequence[str] = ()
+    options: Sequence[str] = ()
+    suggests: bool = False
+    in_template: bool = True
+
+    def label(self, language: str) -> str:
+        """Its label in `zh` or `en`."""
+        return self.zh if language == "zh" else self.en
+
+
+# fmt: off
+FIELDS: Sequence[Field] = (
+    Field("name", "客户名称", "Customer name", (
+        "客户名", "名称", "公司名称", "公司名", "公司", "公司全称", "企业名称", "企业名", "单位名称", "单位", "客户",
+        "客户全称", "customer", "company", "company name", "account", "account name", "organization",
+        "organisation")),
+    Field("industry", "客户行业", "Industry", ("行业", "所属行业", "行业类别", "公司行业"), INDUSTRIES),
+    Field("source", "客户信息来源", "Information source", (
+        "信息来源", "来源", "客户来源", "渠道", "来源渠道", "source", "lead source"), SOURCES),
+    Field("company_nature", "公司性质", "Company nature", (
+        "性质", "企业性质", "单位性质", "客户性质", "ownership", "company type"), COMPANY_NATURES),
+    Field("customer_type", "客户类型", "Customer type", ("类型", "客户分类", "type"), CUSTOMER_TYPES),
+    Field("annual_turnover", "年营业额", "Annual turnover", (
+        "营业额", "年销售额", "年产值", "年收入", "turnover", "annual revenue", "revenue"), ANNUAL_TURNOVERS),
+    Field("employee_count", "员工数", "Number of employees", (
+        "员工", "员工人数", "员工数量", "人数", "规模", "公司规模", "企业规模", "人员规模", "employees", "headcount",
+        "company size"), EMPLOYEE_COUNTS),
+    Field("rating", "评分", "Rating", ("星级", "客户星级", "评级", "客户评分", "stars"), RATINGS),
+    Field("province", "省份", "Province", ("省", "所在省", "所在省份", "省市区", "state"), PROVINCES),
+    Field("city", "城市", "City", ("市", "所在市", "所在城市", "地市")),
+    Field("address_detail", "客户联系地址", "Address", (
+        "地址", "联系地址", "详细地址", "公司地址", "客户地址", "企业地址", "通讯地址", "街道", "contact address",
+        "street", "address line")),
+    Field("postcode", "邮编", "Postcode", ("邮政编码", "邮政编号", "zip", "zip code", "postal code", "post code")),
+    Field("owner", "负责人", "Owner", (
+        "客户负责人", "跟进人", "跟单人员", "业务员", "销售", "销售人员", "归属人", "所属人", "负责人姓名",
+        "responsible person", "sales", "sales rep", "assigned to")),
+    Field("remark", "备注", "Remark", ("客户备注", "说明", "备注信息", "描述", "notes", "note", "comment", "description")),
+    Field("contact.name", "联系人姓名", "Contact name", (
+        "联系人", "首要联系人", "主要联系人", "姓名", "联系人名称", "联络人", "contact", "contact person", "primary contact")),
+    Field("contact.salutation", "称呼", "Salutation", ("尊称", "称谓", "title"), SALUTATIONS, suggests=True),
+    Field("contact.position", "职位", "Position", ("职务", "岗位", "job title", "role")),
+    Field("contact.mobile", "手机", "Mobile", (
+        "手机号", "手机号码", "移动电话", "联系手机", "mobile phone", "mobile number", "cell", "cell phone", "cellphone")),
+    Field("contact.phone", "电话", "Phone", (
+        "电话号码", "联系电话", "联系方式", "固定电话", "座机", "办公电话", "号码", "phone number", "tel", "telephone",
+        "office phone")),
+    Field("contact.email", "邮箱", "E-mail", (
+        "电子邮箱", "电子邮件", "邮件", "邮箱地址", "邮件地址", "email地址", "email", "mail", "email address")),
+    Field("contact.qq", "QQ", "QQ", ("qq号", "qq号码")),
+    Field("contact.remark", "联系人备注", "Contact remark", ("首要联系人备注",)),
+    Field("id", "ID", "ID", ("客户id", "客户编号", "编号", "customer id"), in_template=False),
+)
+# fmt: on
+
+BY_NAME: Mapping[str, Field] = {field.name: field for field in FIELDS}
+MATCHABLE = ("contact.mobile", "name", "id")
+DEFAULT_MATCH_FIELDS = ("contact.mobile", "name")
+
+
+def label(name: str, language: str) -> str:
+    """The label of a field, or its name when it is not one of ours."""
+    field = BY_NAME.get(name)
+    return field.label(language) if field else name

@@ -1,0 +1,71 @@
+"""Error cells of a sheet (#N/A and the like): calamine reads them as empty, which would lose them silently.
+
+Runs in the child process alone: its limits hold for whatever the XML expands to (S314).
+"""
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+from xml.etree import ElementTree as ET
+
+_MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_MARK = re.compile(rb"""\bt\s*=\s*["']e["']""")
+_REFERENCE = re.compile(r"^([A-Z]{1,3})([0-9]+)$")
+_PIECE_BYTES = 1024 * 1024
+
+
+def error_cells(path: Path, sheet: str) -> dict[int, dict[int, str]]:
+    """Row number (from 1) → column index (from 0) → error text, of an .xlsx sheet. Empty for most files."""
+    with zipfile.ZipFile(path) as archive:
+        member = _member_of(archive, sheet)
+        if member is None:
+            return {}
+        with archive.open(member) as content:
+            if not _has_error(content):
+                return {}
+        found: dict[int, dict[int, str]] = {}
+        with archive.open(member) as content:
+            for row, column, text in _errors(content):
+                found.setdefault(row, {})[column] = text
+        return found
+
+
+def _member_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
+    workbook = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
+    relation = next((node.get(_RELATION) for node in workbook.iter(f"{_MAIN}sheet") if node.get("name") == sheet), None)
+    if relation is None or "xl/_rels/workbook.xml.rels" not in archive.namelist():
+        return None
+    relations = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
+    target = next((node.get("Target", "") for node in relations if node.get("Id") == relation), "")
+    member = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join("xl", target))
+    return member if member in archive.namelist() else None
+
+
+def _has_error(content: IO[bytes]) -> bool:
+    tail = b""
+    while piece := content.read(_PIECE_BYTES):
+        if _MARK.search(tail + piece):
+            return True
+        tail = piece[-32:]
+    return False
+
+
+def _errors(content: IO[bytes]) -> Iterator[tuple[int, int, str]]:
+    for _, node in ET.iterparse(content):  # noqa: S314
+        if node.tag == f"{_MAIN}row":
+            node.clear()
+        elif node.tag == f"{_MAIN}c" and node.get("t") == "e":
+            reference = _REFERENCE.match(node.get("r", ""))
+            if reference:
+                yield int(reference[2]), _column(reference[1]), node.findtext(f"{_MAIN}v") or "#ERROR"
+
+
+def _column(letters: str) -> int:
+    index = 0
+    for letter in letters:
+        index = index * 26 + ord(letter) - 64
+    return index - 1

@@ -1,0 +1,125 @@
+"""The rows of a file, whatever its format, as a person counts them."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+    WorksheetNotFound,
+)
+
+from crm_import.reading.cells import clean, text_of
+from crm_import.reading.error_cells import error_cells
+from crm_import.reading.sniff import RefusedFile, delimiter_of, text_encoding
+
+_MAX_FIELD_CHARACTERS = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is to be read. None, empty: find out. `sheet` counts for workbooks, the other two for CSV."""
+
+    format: str
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: `number` as Excel shows it, `cells` trimmed text from the first column on, `errors` error cells."""
+
+    number: int
+    cells: list[str]
+    errors: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing is in it."""
+        return not self.errors and not any(self.cells)
+
+
+class Table:
+    """An open file. `layout` says how it is read, `sheets` what else could be chosen, `rows_estimate` how many rows
+    it has at most, the header included.
+    """
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        """Raises RefusedFile when the file cannot be read that way."""
+        self.sheets: list[str] = []
+        if layout.format == "csv":
+            self._open_csv(path, layout)
+        else:
+            self._open_workbook(path, layout)
+
+    def rows(self) -> Iterator[Row]:
+        """Every row, blank ones too, from row 1. Raises RefusedFile where the file is broken."""
+        return self._csv_rows() if self.layout.format == "csv" else self._sheet_rows()
+
+    def _open_csv(self, path: Path, layout: Layout) -> None:
+        encoding = layout.encoding or text_encoding(path)
+        delimiter = layout.delimiter or delimiter_of(path, encoding)
+        self.layout = Layout("csv", None, encoding, delimiter)
+        self._path = path
+        with path.open("rb") as file:
+            self.rows_estimate = sum(piece.count(b"\n") for piece in iter(lambda: file.read(1024 * 1024), b"")) + 1
+
+    def _csv_rows(self) -> Iterator[Row]:
+        csv.field_size_limit(_MAX_FIELD_CHARACTERS)
+        number = 0
+        try:
+            with self._text() as file:
+                for number, cells in enumerate(csv.reader(file, delimiter=self.layout.delimiter or ","), 1):
+                    yield Row(number, [clean(cell) for cell in cells])
+        except csv.Error as error:
+            raise RefusedFile("csv_broken", row=number + 1) from error
+        except UnicodeError as error:
+            raise RefusedFile("file_encoding_unknown") from error
+
+    def _text(self) -> TextIO:
+        return self._path.open(encoding=self.layout.encoding, newline="")
+
+    def _open_workbook(self, path: Path, layout: Layout) -> None:
+        try:
+            workbook = CalamineWorkbook.from_path(str(path))
+            self.sheets = [sheet.name for sheet in workbook.sheets_metadata if _is_readable(sheet.typ, sheet.visible)]
+            self._sheet = _chosen(workbook, self.sheets, layout.sheet)
+        except PasswordError as error:
+            raise RefusedFile("file_encrypted") from error
+        except WorksheetNotFound as error:
+            raise RefusedFile("sheet_not_found", sheet=layout.sheet or "") from error
+        except CalamineError as error:
+            raise RefusedFile("file_damaged") from error
+        self.layout = Layout(layout.format, self._sheet.name)
+        self.rows_estimate = (self._sheet.end or (-1, 0))[0] + 1
+        self._errors = error_cells(path, self._sheet.name) if layout.format == "xlsx" else {}
+
+    def _sheet_rows(self) -> Iterator[Row]:
+        # calamine leaves out the columns before the first filled one.
+        before = [""] * (self._sheet.start or (0, 0))[1]
+        for number, values in enumerate(self._sheet.iter_rows(), 1):
+            yield Row(number, [*before, *(text_of(value) for value in values)], self._errors.get(number, {}))
+
+
+def _is_readable(kind: SheetTypeEnum, visible: SheetVisibleEnum) -> bool:
+    return kind == SheetTypeEnum.WorkSheet and visible == SheetVisibleEnum.Visible
+
+
+def _chosen(workbook: CalamineWorkbook, sheets: list[str], wanted: str | None) -> CalamineSheet:
+    if wanted is not None:
+        if wanted not in sheets:
+            raise RefusedFile("sheet_not_found", sheet=wanted)
+        return workbook.get_sheet_by_name(wanted)
+    for name in sheets:
+        sheet = workbook.get_sheet_by_name(name)
+        if sheet.end is not None:  # total_height is one too small
+            return sheet
+    raise RefusedFile("file_empty")

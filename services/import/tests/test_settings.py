@@ -1,0 +1,197 @@
+"""Mapping, match fields, pool, start and cancel; and who may do it."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from chassis.identifiers import new_id
+from crm.imports.v1.imports_events_pb2 import ImportFinished, SplitRequested
+from crm_import.streams import SPLIT_SUBJECT
+from directory import store
+from directory.permissions import Permission
+
+
+def test_settings_are_kept_and_a_pool_demands_the_mobile(sales) -> None:
+    job = sales.uploaded(["甲", 13800138000, "其他", ""])
+    pool = str(new_id())
+
+    changed = sales.patch(
+        job,
+        mapping=[{"column": 0, "field": "name"}, {"column": 1, "field": "contact.mobile"}],
+        mode="create_and_update",
+        match_fields=["name"],
+        target_pool_id=pool,
+        clear_empty=True,
+    ).json
+
+    assert changed["mode"] == "create_and_update"
+    assert (changed["match_fields"], changed["target_pool_id"]) == (["name"], pool)
+    assert (changed["clear_empty"], changed["mobile_required"]) == (True, True)
+    assert [column["field"] for column in changed["columns"]] == ["name", "contact.mobile", None, None]
+    assert changed["version"] == 2
+    assert sales.patch(changed, mobile_required=False).json["mobile_required"] is False
+    assert sales.get(f"/imports/{job['id']}").json["version"] == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "pointer", "code"),
+    [
+        ({"mapping": [{"column": 9, "field": "name"}]}, "/mapping/0/column", "unknown_column"),
+        ({"mapping": [{"column": 0, "field": "nonsense"}]}, "/mapping/0/field", "unknown_field"),
+        (
+            {"mapping": [{"column": 0, "field": "name"}, {"column": 0, "field": "remark"}]},
+            "/mapping/1/column",
+            "column_mapped_twice",
+        ),
+        (
+            {"mapping": [{"column": 0, "field": "name"}, {"column": 1, "field": "name"}]},
+            "/mapping/1/field",
+            "field_mapped_twice",
+        ),
+        ({"match_fields": []}, "/match_fields", "not_a_match_field"),
+        ({"match_fields": ["remark"]}, "/match_fields/0", "not_a_match_field"),
+        ({"match_fields": ["name", "name"]}, "/match_fields/1", "not_a_match_field"),
+        ({"mode": "overwrite"}, "/mode", "enum"),
+        ({"header_row": 0}, "/header_row", "greater_than_equal"),
+        ({"target_pool_id": "x"}, "/target_pool_id", "uuid_parsing"),
+        ({"nonsense": 1}, "/nonsense", "extra_forbidden"),
+    ],
+)
+def test_a_wrong_setting_is_422_naming_its_place(sales, settings, pointer: str, code: str) -> None:
+    job = sales.uploaded(["甲", 13800138000, "其他", ""])
+
+    reply = sales.patch(job, **settings)
+
+    assert (reply.status_code, reply.json["errors"][0]["pointer"], reply.json["errors"][0]["code"]) == (
+        422,
+        pointer,
+        code,
+    )
+    assert sales.get(f"/imports/{job['id']}").json["version"] == 1
+
+
+def test_a_mapping_without_required_fields_is_refused_in_the_agreed_words(sales, imports) -> None:
+    job = sales.uploaded(["甲", 13800138000, "其他", ""])
+
+    plain = sales.patch(job, mapping=[{"column": 3, "field": "remark"}])
+    with_pool = sales.patch(job, target_pool_id=str(new_id()), mapping=[{"column": 3, "field": "remark"}])
+
+    assert (plain.status_code, plain.json["code"]) == (422, "required_not_mapped")
+    assert plain.json["detail"] == "必选字段未映射：客户名称"
+    assert with_pool.json["detail"] == "必选字段未映射：客户名称、手机"
+
+
+def test_a_change_needs_the_current_version_and_shows_what_clashes(sales, imports) -> None:
+    job = sales.uploaded(["甲", 13800138000, "其他", ""])
+    sales.patch(job, mode="create_and_update")
+
+    stale = sales.patch(job, mode="create_only")
+    without = imports.client.patch(
+        f"/api/v1/imports/{job['id']}", json={"mode": "create_only"}, headers=imports.headers(sales.member)
+    )
+
+    assert (stale.status_code, without.status_code) == (412, 428)
+    assert stale.json["clashes"] == [{"field": "mode", "current": "create_and_update", "yours": "create_only"}]
+
+
+def test_starting_queues_one_split_however_often_it_is_asked(sales, imports) -> None:
+    job = sales.uploaded(["甲", 13800138000, "其他", ""])
+    barrier = threading.Barrier(4)
+
+    def start(_number: int) -> int:
+        barrier.wait()
+        headers = imports.headers(sales.member)
+        path = f"/api/v1/imports/{job['id']}:start"
+        return imports.client.application.test_client().post(path, headers=headers).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(start, range(4))) == [200] * 4
+
+    assert sales.get(f"/imports/{job['id']}").json["status"] == "queued"
+    assert _queued_splits(imports) == [job["id"]]
+    assert sales.patch(sales.get(f"/imports/{job['id']}").json, mode="create_only").status_code == 409
+
+
+def test_a_job_that_lacks_a_required_column_does_not_start(sales, workbook) -> None:
+    unnamed = sales.upload(workbook(["备注", "邮箱"], ["甲", "a@b.cn"])).json
+    unmatched = sales.uploaded(["甲", 13800138000, "其他", ""])
+    unmatched = sales.patch(unmatched, match_fields=["id"]).json
+
+    assert sales.post(unnamed, "start").json["code"] == "required_not_mapped"
+    assert sales.post(unmatched, "start").json["code"] == "match_field_not_mapped"
+
+
+def test_cancelling_before_the_split_ends_the_job_and_publishes_it_once(sales, imports) -> None:
+    job = sales.uploaded(["甲", 13800138000, "其他", ""])
+    sales.post(job, "start")
+
+    replies = [sales.post(job, "cancel") for _ in range(2)]
+
+    assert [reply.json["status"] for reply in replies] == ["cancelled", "cancelled"]
+    assert [event.job.status for event in imports.outbox(ImportFinished)] == ["cancelled"]
+    assert (sales.post(job, "start").status_code, sales.post(job, "start").json["code"]) == (
+        409,
+        "import_already_ended",
+    )
+
+
+ROUTES = [
+    ("POST", "/imports"),
+    ("GET", "/imports"),
+    ("GET", "/imports/{id}"),
+    ("PATCH", "/imports/{id}"),
+    ("POST", "/imports/{id}:start"),
+    ("POST", "/imports/{id}:cancel"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_every_route_wants_a_token_and_the_right_to_import(sales, imports, method: str, path: str) -> None:
+    address = "/api/v1" + path.format(id=sales.uploaded(["甲", 13800138000, "其他", ""])["id"])
+    _take_right_to_import(imports)
+    headers = imports.headers(sales.member, If_Match='"1"')
+    body = {"json": {}} if method == "PATCH" else {}
+
+    assert imports.client.open(address, method=method, **body).status_code == 401
+    assert imports.client.open(address, method=method, headers=headers, **body).status_code == 403
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{id}" in route[1]])
+def test_another_members_import_does_not_exist(sales, imports, method: str, path: str) -> None:
+    address = "/api/v1" + path.format(id=sales.uploaded(["甲", 13800138000, "其他", ""])["id"])
+    headers = imports.headers(imports.organisation.colleague, If_Match='"1"')
+    body = {"json": {}} if method == "PATCH" else {}
+
+    assert imports.client.open(address, method=method, headers=headers, **body).status_code == 404
+
+
+def test_lists_hold_ones_own_imports_or_everybodys_with_that_right(sales, imports, importer) -> None:
+    older, newer = (sales.uploaded([name, 13800138000, "其他", ""]) for name in ("甲", "乙"))
+    colleague = importer(imports, imports.organisation.colleague)
+    admin = importer(imports, imports.organisation.admin)
+
+    assert [job["id"] for job in sales.get("/imports").json["items"]] == [newer["id"], older["id"]]
+    assert colleague.get("/imports").json["total"] == 0
+    assert admin.get("/imports?page_size=1&page=2").json["items"][0]["id"] == older["id"]
+    assert admin.get(f"/imports/{older['id']}").status_code == 200
+    assert admin.post(older, "start").status_code == 404
+    assert admin.get("/imports?page=0").status_code == 422
+
+
+def _queued_splits(imports) -> list[str]:
+    from sqlalchemy import select
+
+    from chassis.database.tables import outbox
+
+    with imports.database.reading() as session:
+        payloads = session.scalars(select(outbox.c.payload).where(outbox.c.subject == SPLIT_SUBJECT))
+        return [SplitRequested.FromString(payload).job_id for payload in payloads]
+
+
+def _take_right_to_import(imports) -> None:
+    state = imports.organisation.role_state("sales")
+    state.version = 2
+    state.permissions.remove(Permission.IMPORT_RUN)
+    with imports.database.transaction() as session:
+        store.store_roles(session, [state])
