@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chassis.events.streams import dead_letter_subject
 from highsea_local.servers.nats_config import NatsUser, configuration, publish_subjects, service_users
 
 OWN = {
@@ -43,7 +44,7 @@ def parsed(*users: NatsUser) -> Any:
 def test_service_publishes_its_own_subjects_and_no_others(name: str) -> None:
     for owner, (subject, _) in OWN.items():
         assert may_publish(name, subject) == (owner == name)
-    assert may_publish(name, f"crm.dlq.{name}-directory")
+        assert may_publish(name, dead_letter_subject(f"{owner}-directory")) == (owner == name)
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -12,6 +12,7 @@ MIB = 1024 * 1024
 KEPT_IN_MEMORY = MIB  # of a buffered upload; the rest waits in a temporary file
 LOCAL = "local"  # the landing page's name among the targets
 MAIL = "mail"  # the mail catcher's
+TRANSPORT = "services"
 
 
 class InvalidRoutes(Exception):
@@ -24,7 +25,6 @@ class ServiceRoutes:
 
     service: str
     resources: tuple[str, ...]
-    paths: tuple[str, ...]
     uploads: tuple[str, ...]
     roles: Mapping[str, tuple[str, ...]]
 
@@ -65,14 +65,14 @@ def parse(document: Any) -> RoutingTable:
 
 
 def _service(name: str, entry: Mapping[str, Any]) -> ServiceRoutes:
-    unknown = set(entry) - {"resources", "paths", "uploads", "roles"}
+    unknown = set(entry) - {"resources", "uploads", "roles"}
     if unknown:
         raise InvalidRoutes(f"routes.yaml: service {name} has unknown keys {sorted(unknown)}")
     uploads = tuple(entry.get("uploads", ()))
     if not set(uploads) <= set(entry["resources"]):
         raise InvalidRoutes(f"routes.yaml: uploads of {name} must be resources of it")
     roles = {role: tuple(paths) for role, paths in entry.get("roles", {}).items()}
-    return ServiceRoutes(name, tuple(entry["resources"]), tuple(entry.get("paths", ())), uploads, roles)
+    return ServiceRoutes(name, tuple(entry["resources"]), uploads, roles)
 
 
 def _check_owners(table: RoutingTable) -> None:
@@ -106,15 +106,18 @@ def traefik_configuration(table: RoutingTable, targets: Mapping[str, str]) -> di
             "routers": routers,
             "middlewares": _middlewares(table),
             "services": {name: _target(targets[name]) for name in wanted},
+            # Shorter than the services keep idle connections (75 s), so that none is closed under a request.
+            "serversTransports": {TRANSPORT: {"forwardingTimeouts": {"idleConnTimeout": "60s"}}},
         }
     }
 
 
 def _service_routers(prefix: str, service: ServiceRoutes) -> dict[str, Any]:
     name = service.service
-    exact = [*service.paths, f"{prefix}/{name}/openapi.json", f"{prefix}/{name}/docs"]
+    exact = [f"{prefix}/{name}/openapi.json", f"{prefix}/{name}/docs"]
+    described = f"{_any_path(exact)} || PathPrefix(`{prefix}/{name}/docs/`)"
     plain = [resource for resource in service.resources if resource not in service.uploads]
-    routers = {f"{name}-exact": _router(_any_path(exact), name, 300)}
+    routers = {f"{name}-described": _router(described, name, 300)}
     if plain:
         routers[name] = _router(_resources(prefix, plain), name, 200)
     if service.uploads:
@@ -168,6 +171,7 @@ def _target(url: str) -> dict[str, Any]:
         "loadBalancer": {
             "servers": [{"url": url}],
             "passHostHeader": True,
+            "serversTransport": TRANSPORT,
             "responseForwarding": {"flushInterval": "-1ms"},
         }
     }

@@ -1,7 +1,7 @@
 """Who may publish what on NATS: the configuration file of the server as a pure function of the users.
 
 Subjects are `crm.<service>.v1.<event>`; a stream is written by one service alone, the shared dead letter stream aside.
-NATS wildcards stand for whole words only, so `crm.dlq.<durable>` cannot be narrowed to the durables of one service.
+Dead letters are `crm.dlq.<service>.<purpose>`, so that a service adds and replays none but its own durables'.
 """
 
 import json
@@ -64,7 +64,7 @@ def publish_subjects(user: NatsUser) -> list[str]:
     api = [f"$JS.API.{name}" for name in READ_STREAMS]
     for stream in (*(user.streams or ()), DEAD_LETTERS):
         api += [f"$JS.API.STREAM.{verb}.{stream}" for verb in WRITE_STREAM]
-    return [*(user.publishes or ()), "crm.dlq.*", *api, "$JS.ACK.>", "$JS.FC.>"]
+    return [*(user.publishes or ()), f"crm.dlq.{user.name}.>", *api, "$JS.ACK.>", "$JS.FC.>"]
 
 
 def configuration(users: Sequence[NatsUser], *, port: int, monitor_port: int, store_dir: str) -> str:

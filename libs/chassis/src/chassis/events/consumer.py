@@ -26,7 +26,7 @@ from chassis.database import Database, is_connection_loss
 from chassis.database.tables import inbox
 from chassis.errors import Unavailable
 from chassis.events.relay import wait
-from chassis.events.streams import subject_of
+from chassis.events.streams import dead_letter_subject, subject_of
 from chassis.logs import get_logger
 from chassis.tracing import traced
 
@@ -196,7 +196,7 @@ class Consumer:
     async def _put_aside(self, message: Msg, reason: str) -> None:
         headers = {**(message.headers or {}), "crm-subject": message.subject, "crm-reason": reason.replace("\n", " ")}
         headers["Nats-Msg-Id"] = f"{self.subscription.durable}:{message.metadata.sequence.stream}"
-        await self._js.publish(f"crm.dlq.{self.subscription.durable}", message.data, headers=headers)
+        await self._js.publish(dead_letter_subject(self.subscription.durable), message.data, headers=headers)
         metrics.dead_letters.labels(self.subscription.durable).inc()
         log.error("event_put_aside", durable=self.subscription.durable, subject=message.subject, reason=reason)
         await message.term()

@@ -8,7 +8,7 @@ from nats.js.errors import NotFoundError
 
 from chassis.database import Database
 from chassis.events.consumer import Subscription, apply_events, decode
-from chassis.events.streams import DEAD_LETTER_STREAM
+from chassis.events.streams import DEAD_LETTER_STREAM, dead_letter_subject
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class DeadLetter:
 async def list_dead_letters(js: JetStreamContext, durable: str) -> Sequence[DeadLetter]:
     """The dead letters of one durable, oldest first."""
     found: list[DeadLetter] = []
-    subject, after = f"crm.dlq.{durable}", 0
+    subject, after = dead_letter_subject(durable), 0
     while True:
         try:
             message = await js.get_msg(DEAD_LETTER_STREAM, seq=after + 1, subject=subject, next=True)

@@ -53,6 +53,11 @@ def subject_of(message_type: type[Message]) -> str:
     return f"{package}.{re.sub(r'(?<!^)(?=[A-Z])', '_', name).lower()}"
 
 
+def dead_letter_subject(durable: str) -> str:
+    """`pool-customers` → crm.dlq.pool.customers: a service may publish below its own name alone."""
+    return f"crm.dlq.{durable.replace('-', '.', 1)}"
+
+
 async def reconcile(js: JetStreamContext, streams: Sequence[Stream]) -> None:
     """Create what is missing and update what differs. Safe to run at every start."""
     for stream in streams:
