@@ -1,0 +1,262 @@
+"""Claim, assign, transfer, release, move: one transaction each, per-row answers, set-wise statements (design rule 7).
+
+Lock order, so that nothing deadlocks: target pool, members whose customers are counted, assignments in id order.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import Table
+from sqlalchemy.orm import Session
+
+from chassis.clock import day_of
+from chassis.errors import Conflict, NotFound, Refusal
+from chassis.identifiers import new_id
+from crm_pool.assignments import queries
+from crm_pool.assignments.model import Assignment, Change, LedgerEntry
+from crm_pool.assignments.queries import Colleague, Sight
+from crm_pool.assignments.recording import Act, finish_batch, lock_members, locked, record
+from crm_pool.assignments.rules import Allowance, Turn, cooling_ends
+from crm_pool.customers.projection import known_customers
+from crm_pool.database import insert_rows
+from crm_pool.pools.commands import default_pool
+from crm_pool.pools.model import Pool
+from crm_pool.pools.queries import all_pools, holding_cap, keep_existing
+from crm_pool.pools.rules import PoolKind
+
+Decide = Callable[[Assignment, Sight], Change]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who wants it, when (UTC), in which IANA zone days are counted, and how receivers are told."""
+
+    actor_id: UUID
+    at: datetime
+    zone: str
+    in_app: bool = False
+    email: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one customer; `refusal` None: done. `owner_id` is the owner now, as far as the actor may know."""
+
+    customer_id: UUID
+    refusal: Refusal | None
+    owner_id: UUID | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a batch: `rows` in the order asked for, `written` the assignments that changed.
+
+    `batch_id` is None for a single customer. `passed_over`: assignees who were away, each with the code why.
+    """
+
+    batch_id: UUID | None
+    rows: list[Row]
+    written: list[Assignment]
+    passed_over: dict[UUID, str] = field(default_factory=dict)
+
+
+def claim(session: Session, order: Order, customer_ids: Sequence[UUID]) -> Outcome:
+    """领取 (C-16, C-32, C-37): of several claimers one wins, the others are told who. Refused claims cost nothing."""
+    pools, cap = all_pools(session), holding_cap(session)
+    if cap is not None or any(pool.daily_claim_quota for pool in pools.values()):
+        lock_members(session, [order.actor_id])
+    assignments = locked(session, customer_ids)
+    allowance = _allowance(session, order, pools, cap, assignments)
+    entries: list[dict[str, object]] = []
+
+    def decide(assignment: Assignment, sight: Sight) -> Change:
+        pool_id = assignment.pool_id
+        if pool_id is not None:
+            _require_claimable(sight, pool_id)
+            allowance.check(assignment.customer_id, pool_id)
+        change = assignment.claim(order.actor_id, order.at)
+        allowance.take(cast(UUID, pool_id))
+        entries.append(
+            {"customer_id": assignment.customer_id, "version": assignment.version}
+            | {"member_id": order.actor_id, "pool_id": pool_id, "day": allowance.today}
+        )
+        return change
+
+    outcome = _each(session, order, customer_ids, assignments, decide, seen=_lay_in_sight)
+    insert_rows(session, cast(Table, LedgerEntry.__table__), entries)
+    return outcome
+
+
+def assign(session: Session, order: Order, customer_ids: Sequence[UUID], member_ids: Sequence[UUID]) -> Outcome:
+    """分配 (C-11, C-15): customers that the actor sees go to the members in turn; who is away is passed over.
+
+    Raises Conflict assignee_inactive or assignee_absent when that leaves nobody.
+    """
+    chosen = list(dict.fromkeys(member_ids))
+    available, passed_over = _available(queries.colleagues(session, chosen), chosen, order.at)
+    decide = _in_turn(session, available, lambda assignment, member_id: assignment.assign(member_id, order.at))
+    return _each(session, order, customer_ids, locked(session, customer_ids), decide, passed_over=passed_over)
+
+
+def transfer(session: Session, order: Order, customer_ids: Sequence[UUID], member_id: UUID) -> Outcome:
+    """转移 (H-01, H-02): its owner, or somebody who sees the owner's department, names another owner.
+
+    Raises Conflict assignee_inactive. An absent member may be named.
+    """
+    colleague = queries.colleagues(session, [member_id]).get(member_id)
+    if colleague is None or not colleague.assignable:
+        raise Conflict("assignee_inactive")
+    decide = _in_turn(session, [member_id], lambda assignment, chosen: assignment.transfer(chosen, order.at))
+    return _each(session, order, customer_ids, locked(session, customer_ids), decide)
+
+
+def release(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID | None) -> Outcome:
+    """放入客户池 (C-36, C-42): the owner, or somebody who sees the owner's department, puts customers into a pool.
+
+    Without `pool_id` it is the default public pool. Raises NotFound pool_not_found.
+    """
+    target = _target(session, order, pool_id or default_pool(session, PoolKind.PUBLIC))
+    decide: Decide = lambda assignment, _sight: assignment.release(target, order.at)  # noqa: E731
+    return _each(session, order, customer_ids, locked(session, customer_ids), decide)
+
+
+def move(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID) -> Outcome:
+    """From pool to pool (C-09), both of which the actor sees. Raises NotFound pool_not_found."""
+    target = _target(session, order, pool_id)
+    decide: Decide = lambda assignment, _sight: assignment.move(target, order.at)  # noqa: E731
+    return _each(session, order, customer_ids, locked(session, customer_ids), decide)
+
+
+def _each(
+    session: Session,
+    order: Order,
+    customer_ids: Sequence[UUID],
+    assignments: Mapping[UUID, Assignment],
+    decide: Decide,
+    *,
+    seen: Callable[[Assignment, Sight], bool] = lambda _assignment, _sight: False,
+    passed_over: Mapping[UUID, str] | None = None,
+) -> Outcome:
+    """Decide customer by customer, then write set-wise. A single customer's refusal is raised.
+
+    `seen` widens what the actor may be told about beyond what the actor sees.
+    """
+    sight = queries.sight_of(session, order.actor_id, assignments.values())
+    unplaced = _unplaced(session, sight, [id_ for id_ in customer_ids if id_ not in assignments])
+    rows: list[Row] = []
+    changes: list[Change] = []
+    for customer_id in customer_ids:
+        assignment = assignments.get(customer_id)
+        if assignment is None:
+            refusal: Refusal = Conflict("not_yet_placed") if customer_id in unplaced else NotFound("not_found")
+            rows.append(Row(customer_id, refusal, None))
+        elif not sight.sees(assignment) and not seen(assignment, sight):
+            rows.append(Row(customer_id, NotFound("not_found"), None))
+        else:
+            rows.append(_decided(assignment, sight, decide, changes))
+    if len(rows) == 1 and rows[0].refusal is not None:
+        raise _naming_owner(rows[0], sight)
+    act = Act(order.actor_id, order.at, new_id() if len(rows) > 1 else None, order.in_app, order.email)
+    written = record(session, [(act, change) for change in changes])
+    finish_batch(session, act, changes, skipped=len(rows) - len(changes))
+    return Outcome(act.batch_id, rows, written, dict(passed_over or {}))
+
+
+def _decided(assignment: Assignment, sight: Sight, decide: Decide, changes: list[Change]) -> Row:
+    try:
+        changes.append(decide(assignment, sight))
+    except Refusal as refusal:
+        return Row(assignment.customer_id, refusal, assignment.owner_id)
+    return Row(assignment.customer_id, None, assignment.owner_id)
+
+
+def _unplaced(session: Session, sight: Sight, customer_ids: Collection[UUID]) -> set[UUID]:
+    """Of customers without an assignment, those whose birth has not been decided yet and that the actor may know of."""
+    if not customer_ids:
+        return set()
+    known = known_customers(session, customer_ids).values()
+    return {one.id for one in known if sight.scope.company or one.created_by == sight.scope.member_id}
+
+
+def _naming_owner(row: Row, sight: Sight) -> Refusal:
+    refusal = cast(Refusal, row.refusal)
+    owner = sight.owners.get(row.owner_id) if row.owner_id else None
+    if owner is not None:
+        refusal.extra["owner"] = {"id": str(owner.id), "name": owner.name}
+    return refusal
+
+
+def _lay_in_sight(assignment: Assignment, sight: Sight) -> bool:
+    """Whether the customer was taken out of a pool that the actor sees: then a claimer is told who took it."""
+    return assignment.owner_id is not None and sight.sees_pool(assignment.home_pool_id)
+
+
+def _require_claimable(sight: Sight, pool_id: UUID) -> None:
+    pool = sight.pools[pool_id]
+    if not pool.pool_kind.claimable:
+        raise Conflict("not_claimable")
+    if not pool.admits(sight.scope):
+        raise Conflict("not_pool_member")
+
+
+def _allowance(
+    session: Session, order: Order, pools: Mapping[UUID, Pool], cap: int | None, assignments: Mapping[UUID, Assignment]
+) -> Allowance:
+    allowance = Allowance(day_of(order.at, order.zone))
+    if cap is not None:
+        allowance.room = cap - queries.holdings(session, [order.actor_id])[order.actor_id]
+    if any(pool.daily_claim_quota for pool in pools.values()):
+        made = queries.claims_made(session, order.actor_id, allowance.today)
+        allowance.claims_left = {
+            pool.id: pool.daily_claim_quota - made.get(pool.id, 0) for pool in pools.values() if pool.daily_claim_quota
+        }
+    if any(pool.cool_down_days for pool in pools.values()):
+        for customer_id, lost_at in queries.losses(session, order.actor_id, assignments).items():
+            pool = pools.get(cast(UUID, assignments[customer_id].pool_id))
+            if pool is not None:
+                lost_on = day_of(lost_at, order.zone)
+                allowance.cooling_until[customer_id] = cooling_ends(lost_on, pool.cool_down_days)
+    return allowance
+
+
+def _available(
+    found: Mapping[UUID, Colleague], chosen: Sequence[UUID], at: datetime
+) -> tuple[list[UUID], dict[UUID, str]]:
+    passed_over = {}
+    for member_id in chosen:
+        colleague = found.get(member_id)
+        if colleague is None or not colleague.assignable:
+            passed_over[member_id] = "assignee_inactive"
+        elif colleague.absent_until is not None and colleague.absent_until > at:
+            passed_over[member_id] = "assignee_absent"
+    available = [member_id for member_id in chosen if member_id not in passed_over]
+    if not available:
+        raise Conflict(passed_over[chosen[0]])
+    return available, passed_over
+
+
+def _in_turn(session: Session, member_ids: Sequence[UUID], give: Callable[[Assignment, UUID], Change]) -> Decide:
+    cap, room = holding_cap(session), None
+    if cap is not None:
+        lock_members(session, member_ids)
+        room = {member_id: cap - held for member_id, held in queries.holdings(session, member_ids).items()}
+    turn = Turn(member_ids, room)
+
+    def decide(assignment: Assignment, _sight: Sight) -> Change:
+        former = assignment.owner_id
+        member_id = turn.peek(former)
+        change = give(assignment, member_id)
+        turn.take(member_id, former)
+        return change
+
+    return decide
+
+
+def _target(session: Session, order: Order, pool_id: UUID) -> UUID:
+    kept = keep_existing(session, [pool_id])
+    if not kept or not queries.sight_of(session, order.actor_id, []).sees_pool(pool_id):
+        raise NotFound("pool_not_found")
+    return pool_id

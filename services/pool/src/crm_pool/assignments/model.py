@@ -1,0 +1,190 @@
+"""Who owns which customer, or in which pool it lies: the only place where that is decided (design rule 1)."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, Index, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from chassis.errors import Conflict
+from crm.common.v1.place_pb2 import Place as PlaceMessage
+from crm.pool.v1 import pool_events_pb2 as pb
+from crm_pool.assignments.rules import Cause, Place
+from crm_pool.database import Base
+
+
+class Assignment(Base):
+    """Where one customer lies (归属).
+
+    `held_since` (UTC) starts the clock; `home_pool_id` is the pool it was last claimed or assigned from, else the
+    one named at birth; `suspended` while the customer is deleted. `version` counts from 1. Each method is one business
+    act: it checks, changes and returns the change, or raises Conflict and changes nothing. Assignments are loaded
+    detached from the session and written set-wise by `recording.record`.
+    """
+
+    __tablename__ = "assignments"
+    __table_args__ = (
+        CheckConstraint("num_nonnulls(owner_id, pool_id) = 1", name="place"),
+        Index("ix_assignments_owner_id", "owner_id", postgresql_where=text("owner_id IS NOT NULL AND NOT suspended")),
+        Index("ix_assignments_pool_id", "pool_id", postgresql_where=text("pool_id IS NOT NULL AND NOT suspended")),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    owner_id: Mapped[UUID | None]
+    pool_id: Mapped[UUID | None]
+    held_since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_on: Mapped[date | None] = mapped_column(Date)
+    suspended: Mapped[bool]
+    home_pool_id: Mapped[UUID | None]
+
+    @classmethod
+    def born(cls, customer_id: UUID, place: Place, at: datetime, cause: Cause, *, suspended: bool = False) -> "Change":
+        """A customer's first place, version 1."""
+        assignment = cls(
+            customer_id=customer_id,
+            version=1,
+            owner_id=place.owner_id,
+            pool_id=place.pool_id,
+            held_since=at,
+            expires_on=None,
+            suspended=suspended,
+            home_pool_id=place.pool_id,
+        )
+        return Change(assignment, None, cause)
+
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return Place(self.owner_id, self.pool_id)
+
+    def claim(self, member_id: UUID, at: datetime) -> "Change":
+        """领取: a member takes an ownerless customer. Raises Conflict suspended or already_owned (C-37)."""
+        self._require_active()
+        if self.owner_id is not None:
+            raise Conflict("already_owned")
+        return self._give_to(member_id, Cause.CLAIM, at)
+
+    def assign(self, member_id: UUID, at: datetime) -> "Change":
+        """分配: somebody entitled gives the customer, owned or not, to a member. Raises Conflict suspended, same_owner."""
+        self._require_active()
+        if self.owner_id == member_id:
+            raise Conflict("same_owner")
+        return self._give_to(member_id, Cause.ASSIGN, at)
+
+    def transfer(self, member_id: UUID, at: datetime) -> "Change":
+        """转移: an owned customer gets another owner. Raises Conflict suspended, not_owned or same_owner."""
+        self._require_active()
+        if self.owner_id is None:
+            raise Conflict("not_owned")
+        if self.owner_id == member_id:
+            raise Conflict("same_owner")
+        return self._give_to(member_id, Cause.TRANSFER, at)
+
+    def release(self, pool_id: UUID, at: datetime) -> "Change":
+        """放入客户池: the owner loses the customer to a pool. Raises Conflict suspended or already_in_pool."""
+        self._require_active()
+        if self.owner_id is None:
+            raise Conflict("already_in_pool")
+        return self._put(Place(pool_id=pool_id), Cause.RELEASE, at)
+
+    def move(self, pool_id: UUID, at: datetime) -> "Change":
+        """From pool to pool, for example 认定为有效 (C-09). Raises Conflict suspended, not_in_pool or same_pool."""
+        self._require_active()
+        if self.pool_id is None:
+            raise Conflict("not_in_pool")
+        if self.pool_id == pool_id:
+            raise Conflict("same_pool")
+        return self._put(Place(pool_id=pool_id), Cause.MOVE, at)
+
+    def suspend(self) -> "Change":
+        """The customer was deleted: no caps, no claims; the place is kept for its return."""
+        self.suspended = True
+        self.version += 1
+        return Change(self, self.place, Cause.SUSPEND)
+
+    def resume(self, place: Place, at: datetime) -> "Change":
+        """The customer came back: to `place`, with a fresh clock. Never fails on a cap."""
+        self.suspended = False
+        return self._put(place, Cause.RESUME, at)
+
+    def state(self) -> pb.AssignmentState:
+        """Its whole state, as other services read it."""
+        state = pb.AssignmentState(
+            customer_id=str(self.customer_id),
+            version=self.version,
+            place=place_message(self.place),
+            expires_on=self.expires_on.isoformat() if self.expires_on else "",
+            suspended=self.suspended,
+        )
+        state.held_since.FromDatetime(self.held_since)
+        return state
+
+    def _require_active(self) -> None:
+        if self.suspended:
+            raise Conflict("suspended")
+
+    def _give_to(self, member_id: UUID, cause: Cause, at: datetime) -> "Change":
+        self.home_pool_id = self.pool_id or self.home_pool_id
+        return self._put(Place(owner_id=member_id), cause, at)
+
+    def _put(self, place: Place, cause: Cause, at: datetime) -> "Change":
+        change = Change(self, self.place, cause)
+        self.owner_id, self.pool_id, self.held_since = place.owner_id, place.pool_id, at
+        self.version += 1
+        return change
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an act made of an assignment; `previous` is None at birth."""
+
+    assignment: Assignment
+    previous: Place | None
+    cause: Cause
+
+
+class HistoryEntry(Base):
+    """One change of an assignment: who, when, from where, to where, why (C-42, H-20). `actor_id` None: the system."""
+
+    __tablename__ = "assignment_history"
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    actor_id: Mapped[UUID | None]
+    cause: Mapped[str] = mapped_column(Text)
+    from_owner_id: Mapped[UUID | None]
+    from_pool_id: Mapped[UUID | None]
+    to_owner_id: Mapped[UUID | None]
+    to_pool_id: Mapped[UUID | None]
+    batch_id: Mapped[UUID | None]
+
+
+class LedgerEntry(Base):
+    """One claim that succeeded, on one of the organisation's days. Releasing refunds nothing."""
+
+    __tablename__ = "claim_ledger"
+    __table_args__ = (Index("ix_claim_ledger_member_id_day", "member_id", "day"),)
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    member_id: Mapped[UUID]
+    pool_id: Mapped[UUID]
+    day: Mapped[date] = mapped_column(Date)
+
+
+def place_message(place: Place) -> PlaceMessage:
+    """The place as other services read it."""
+    if place.owner_id is not None:
+        return PlaceMessage(owner_id=str(place.owner_id))
+    return PlaceMessage(pool_id=str(place.pool_id))
+
+
+def place_of(message: PlaceMessage) -> Place | None:
+    """The place in a message, None when it names none. Raises ValueError for an id that is no UUID."""
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        return None
+    return Place(**{kind: UUID(getattr(message, kind))})

@@ -1,0 +1,128 @@
+"""Reading assignments inside the caller's scope, and the counts that limits rest on."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from chassis.errors import NotFound
+from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
+from crm_pool.assignments.rules import LOSSES
+from crm_pool.database import among
+from crm_pool.pools.model import Pool
+from crm_pool.pools.queries import all_pools
+from directory.scope import Scope, resolve_scope
+from directory.tables import members
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """A member as decisions need them. `assignable`: active and a person; `absent_until` UTC."""
+
+    id: UUID
+    name: str
+    department_id: UUID | None
+    assignable: bool
+    absent_until: datetime | None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What the caller sees (design rule 6): `pools` are all pools, `owners` those of the customers at hand."""
+
+    scope: Scope
+    pools: dict[UUID, Pool]
+    owners: dict[UUID, Colleague]
+
+    def sees(self, assignment: Assignment) -> bool:
+        """Mine, owned in my departments, or in a pool that I see."""
+        if assignment.owner_id is None:
+            return self.sees_pool(assignment.pool_id)
+        owner = self.owners.get(assignment.owner_id)
+        return (
+            assignment.owner_id == self.scope.member_id
+            or self.scope.company
+            or (owner is not None and owner.department_id in self.scope.department_ids)
+        )
+
+    def sees_pool(self, pool_id: UUID | None) -> bool:
+        """Whether the pool exists and the caller sees it."""
+        return pool_id in self.pools and self.pools[pool_id].seen_by(self.scope)
+
+
+def sight_of(session: Session, actor_id: UUID, assignments: Collection[Assignment]) -> Sight:
+    """What a member sees of `assignments`. Raises Unauthenticated when the member has left."""
+    owners = {assignment.owner_id for assignment in assignments if assignment.owner_id}
+    return Sight(resolve_scope(session, actor_id), all_pools(session), colleagues(session, owners))
+
+
+def visible_assignment(session: Session, actor_id: UUID, customer_id: UUID) -> Assignment:
+    """One assignment in the member's scope. Raises NotFound for any other."""
+    assignment = session.get(Assignment, customer_id)
+    if assignment is None or not sight_of(session, actor_id, [assignment]).sees(assignment):
+        raise NotFound("not_found")
+    return assignment
+
+
+def colleagues(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Colleague]:
+    """Members by id, those who left included."""
+    if not member_ids:
+        return {}
+    found = session.execute(select(members).where(members.c.id.in_(member_ids)))
+    return {
+        row.id: Colleague(row.id, row.name, row.department_id, row.active and not row.service_account, row.absent_until)
+        for row in found
+    }
+
+
+def history_page(session: Session, customer_id: UUID, page: int, page_size: int) -> tuple[Sequence[HistoryEntry], int]:
+    """A page of the history, newest first, and how many entries there are."""
+    of_customer = select(HistoryEntry).where(HistoryEntry.customer_id == customer_id)
+    entries = session.scalars(
+        of_customer.order_by(HistoryEntry.version.desc()).offset((page - 1) * page_size).limit(page_size)
+    ).all()
+    total = session.scalars(select(func.count()).select_from(of_customer.subquery())).one()
+    return entries, total
+
+
+def page_of_assignments(session: Session, after: UUID | None, limit: int) -> Sequence[Assignment]:
+    """Assignments in customer-id order, beginning after `after`."""
+    statement = select(Assignment).order_by(Assignment.customer_id).limit(limit)
+    return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
+
+
+def holdings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many customers each member owns; those of deleted customers do not count."""
+    counted = session.execute(
+        select(Assignment.owner_id, func.count())
+        .where(among(Assignment.owner_id, member_ids), ~Assignment.suspended)
+        .group_by(Assignment.owner_id)
+    )
+    return dict.fromkeys(member_ids, 0) | {owner_id: count for owner_id, count in counted if owner_id}
+
+
+def claims_made(session: Session, member_id: UUID, day: date) -> dict[UUID, int]:
+    """How many claims the member made on `day` out of each pool."""
+    counted = session.execute(
+        select(LedgerEntry.pool_id, func.count().label("claims"))
+        .where(LedgerEntry.member_id == member_id, LedgerEntry.day == day)
+        .group_by(LedgerEntry.pool_id)
+    )
+    return {row.pool_id: row.claims for row in counted}
+
+
+def losses(session: Session, member_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """When the member last lost each of the customers by release or recycling (C-43)."""
+    found = session.execute(
+        select(HistoryEntry.customer_id, func.max(HistoryEntry.at).label("lost_at"))
+        .where(
+            among(HistoryEntry.customer_id, customer_ids),
+            HistoryEntry.from_owner_id == member_id,
+            HistoryEntry.cause.in_([cause.value for cause in LOSSES]),
+        )
+        .group_by(HistoryEntry.customer_id)
+    )
+    return {row.customer_id: row.lost_at for row in found}

@@ -1,0 +1,165 @@
+"""Writing decided changes: rows, history, ledger and facts, each with one statement however many changes there are."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Table, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from chassis.events.outbox import chunks, record_event
+from crm.pool.v1 import pool_events_pb2 as pb
+from crm_pool.assignments.model import Assignment, Change, HistoryEntry, place_message
+from crm_pool.assignments.rules import Cause
+from crm_pool.customers.projection import customer_names
+from crm_pool.database import among, insert_rows, row_of, rowset
+
+_ASSIGNMENTS = cast(Table, Assignment.__table__)
+_HISTORY = cast(Table, HistoryEntry.__table__)
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who did it, when, as part of which batch, and how its receivers are told. `actor_id` None: the system."""
+
+    actor_id: UUID | None
+    at: datetime
+    batch_id: UUID | None = None
+    in_app: bool = False
+    email: bool = False
+
+    @property
+    def notice(self) -> pb.Notice | None:
+        """How to tell the receivers, None when the operator chose nothing."""
+        return pb.Notice(in_app=self.in_app, email=self.email) if self.in_app or self.email else None
+
+
+Done = tuple[Act, Change]
+
+
+def locked(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assignment]:
+    """The assignments of `customer_ids`, locked in id order so that batches never deadlock, detached."""
+    statement = select(Assignment).where(among(Assignment.customer_id, sorted(set(customer_ids))))
+    fresh = statement.order_by(Assignment.customer_id).with_for_update().execution_options(populate_existing=True)
+    found = session.scalars(fresh).all()
+    for assignment in found:
+        session.expunge(assignment)
+    return {assignment.customer_id: assignment for assignment in found}
+
+
+def lock_members(session: Session, member_ids: Collection[UUID]) -> None:
+    """Let nobody else count or add customers of these members until the transaction ends. Before `locked`, always."""
+    if member_ids:
+        session.execute(
+            text(
+                "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended('member:' || id, 0) AS key"
+                " FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY key) AS keys"
+            ),
+            {"ids": list(member_ids)},
+        )
+
+
+def record(session: Session, done: Sequence[Done]) -> list[Assignment]:
+    """Write the changes with their history and facts; returns the assignments really written.
+
+    A birth that another transaction completed first is left out. Raises RuntimeError when a row was not locked.
+    """
+    births = [one for one in done if one[1].previous is None]
+    changes = [one for one in done if one[1].previous is not None]
+    written = _insert(session, births) + changes
+    if changes:
+        _update(session, [change.assignment for _, change in changes])
+    insert_rows(session, _HISTORY, [_history_row(act, change) for act, change in written])
+    _publish(session, written)
+    return [change.assignment for _, change in written]
+
+
+def finish_batch(session: Session, act: Act, changes: Sequence[Change], skipped: int) -> None:
+    """Say that the batch of `act` ended, with the customers each new owner received (C-35)."""
+    if act.batch_id is None or not changes:
+        return
+    received = Counter(change.assignment.owner_id for change in changes if change.assignment.owner_id)
+    finished = pb.AssignmentBatchFinished(
+        batch_id=str(act.batch_id),
+        cause=_cause(changes[0].cause),
+        actor_id=str(act.actor_id or ""),
+        notice=act.notice,
+        succeeded=len(changes),
+        skipped=skipped,
+        receivers=[pb.ReceiverCount(member_id=str(id_), customers=count) for id_, count in received.items()],
+    )
+    record_event(session, finished)
+
+
+def _insert(session: Session, births: Sequence[Done]) -> list[Done]:
+    if not births:
+        return []
+    births = sorted(births, key=lambda one: one[1].assignment.customer_id)
+    rows = [row_of(change.assignment) for _, change in births]
+    statement = insert(_ASSIGNMENTS).from_select([*rows[0]], select(rowset(_ASSIGNMENTS, rows)))
+    inserted = set(session.scalars(statement.on_conflict_do_nothing().returning(_ASSIGNMENTS.c.customer_id)))
+    return [one for one in births if one[1].assignment.customer_id in inserted]
+
+
+def _update(session: Session, assignments: Sequence[Assignment]) -> None:
+    given = rowset(_ASSIGNMENTS, [row_of(assignment) for assignment in assignments])
+    changed = {name: given.c[name] for name in given.c.keys() if name != "customer_id"}  # noqa: SIM118
+    statement = (
+        update(_ASSIGNMENTS)
+        .where(_ASSIGNMENTS.c.customer_id == given.c.customer_id, _ASSIGNMENTS.c.version == given.c.version - 1)
+        .values(changed)
+        .returning(_ASSIGNMENTS.c.customer_id)
+    )
+    if len(session.scalars(statement).all()) != len(assignments):
+        raise RuntimeError("an assignment was changed without its row lock")
+
+
+def _history_row(act: Act, change: Change) -> dict[str, Any]:
+    assignment, previous = change.assignment, change.previous
+    return {
+        "customer_id": assignment.customer_id,
+        "version": assignment.version,
+        "at": act.at,
+        "actor_id": act.actor_id,
+        "cause": change.cause.value,
+        "from_owner_id": previous.owner_id if previous else None,
+        "from_pool_id": previous.pool_id if previous else None,
+        "to_owner_id": assignment.owner_id,
+        "to_pool_id": assignment.pool_id,
+        "batch_id": act.batch_id,
+    }
+
+
+def _publish(session: Session, written: Sequence[Done]) -> None:
+    names = customer_names(session, [change.assignment.customer_id for _, change in written]) if written else {}
+    groups: dict[tuple[Act, Cause], list[Change]] = {}
+    for act, change in written:
+        groups.setdefault((act, change.cause), []).append(change)
+    messages = [
+        pb.AssignmentsChanged(
+            changes=[_change(change, names.get(change.assignment.customer_id, "")) for change in part],
+            cause=_cause(cause),
+            actor_id=str(act.actor_id or ""),
+            batch_id=str(act.batch_id or ""),
+            notice=act.notice,
+        )
+        for (act, cause), changes in groups.items()
+        for part in chunks(changes)
+    ]
+    record_event(session, *messages)
+
+
+def _change(change: Change, customer_name: str) -> pb.AssignmentChange:
+    return pb.AssignmentChange(
+        state=change.assignment.state(),
+        previous=place_message(change.previous) if change.previous else None,
+        customer_name=customer_name,
+    )
+
+
+def _cause(cause: Cause) -> pb.Cause.ValueType:
+    return pb.Cause.Value(f"CAUSE_{cause.name}")

@@ -1,0 +1,113 @@
+"""Places, causes, and who may still take a customer. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from chassis.errors import Conflict
+
+MAX_ASSIGNEES = 5
+MAX_CUSTOMERS = 500
+
+
+class Cause(StrEnum):
+    """Why a customer lies where it lies (C-42)."""
+
+    BIRTH = "birth"
+    IMPORT = "import"
+    CLAIM = "claim"
+    ASSIGN = "assign"
+    TRANSFER = "transfer"
+    RELEASE = "release"
+    RECYCLE = "recycle"
+    MOVE = "move"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    HANDOVER = "handover"
+
+
+# What starts a cool-down: losing a customer, not giving it to somebody (design §3).
+LOSSES = (Cause.RELEASE, Cause.RECYCLE)
+
+
+@dataclass(frozen=True)
+class Place:
+    """With an owner or in a pool: exactly one is set."""
+
+    owner_id: UUID | None = None
+    pool_id: UUID | None = None
+
+    def __post_init__(self) -> None:
+        if (self.owner_id is None) == (self.pool_id is None):
+            raise ValueError("a place is an owner or a pool")
+
+
+@dataclass
+class Allowance:
+    """What one claimer may still take (C-38, C-43); counts down as customers are taken.
+
+    `room`: customers under the holding cap, None: no cap. `claims_left`: per pool with a daily quota, claims left
+    today. `cooling_until`: per customer that the claimer lost, the first day on which it may be claimed again.
+    """
+
+    today: date
+    room: int | None = None
+    claims_left: dict[UUID, int] = field(default_factory=dict)
+    cooling_until: dict[UUID, date] = field(default_factory=dict)
+
+    def check(self, customer_id: UUID, pool_id: UUID) -> None:
+        """Raises Conflict cooling_down, daily_quota_reached or holding_cap_reached."""
+        until = self.cooling_until.get(customer_id)
+        if until is not None and self.today < until:
+            raise Conflict("cooling_down", until=until.isoformat())
+        if self.claims_left.get(pool_id, 1) <= 0:
+            raise Conflict("daily_quota_reached")
+        if self.room is not None and self.room <= 0:
+            raise Conflict("holding_cap_reached")
+
+    def take(self, pool_id: UUID) -> None:
+        """Count one customer claimed from the pool."""
+        if self.room is not None:
+            self.room -= 1
+        if pool_id in self.claims_left:
+            self.claims_left[pool_id] -= 1
+
+
+def cooling_ends(lost_on: date, days: int) -> date:
+    """The first day on which a customer lost on `lost_on` may be claimed again."""
+    return lost_on + timedelta(days=days)
+
+
+class Turn:
+    """Distributes customers to members in turn, in the order given (C-11, H-08)."""
+
+    def __init__(self, member_ids: Sequence[UUID], room: Mapping[UUID, int] | None) -> None:
+        """`room`: how many customers each may still take; None: no holding cap."""
+        self._member_ids = member_ids
+        self._room = None if room is None else dict(room)
+        self._next = 0
+
+    def peek(self, current_owner: UUID | None) -> UUID:
+        """Who gets the next customer, which `current_owner` loses.
+
+        Whoever owns it already or has no room is passed over. Raises Conflict holding_cap_reached, or same_owner
+        when its owner is the only one who could get it.
+        """
+        count, full = len(self._member_ids), False
+        for step in range(count):
+            member_id = self._member_ids[(self._next + step) % count]
+            if member_id == current_owner:
+                continue
+            if self._room is None or self._room[member_id] > 0:
+                return member_id
+            full = True
+        raise Conflict("holding_cap_reached" if full else "same_owner")
+
+    def take(self, member_id: UUID, former_owner: UUID | None) -> None:
+        """Count one customer given to the member: the next one is the turn of whoever follows."""
+        self._next = self._member_ids.index(member_id) + 1
+        for id_, change in ((member_id, -1), (former_owner, 1)):
+            if self._room is not None and id_ in self._room:
+                self._room[id_] += change

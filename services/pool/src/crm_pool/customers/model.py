@@ -1,0 +1,20 @@
+"""Customers as this service knows them: facts owned by the customer service, kept by their version."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_pool.database import Base
+
+
+class Customer(Base):
+    """One customer. `facts_version` 0: known from a placement alone, its facts have not arrived yet."""
+
+    __tablename__ = "customers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    facts_version: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(Text)
+    created_by: Mapped[UUID | None]
+    deleted: Mapped[bool]

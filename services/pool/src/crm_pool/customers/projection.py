@@ -1,0 +1,60 @@
+"""Keeping customers' facts: whole states, set-wise; an older version never overwrites a newer one."""
+
+from collections.abc import Collection, Sequence
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from crm.customer.v1.customer_events_pb2 import CustomerState
+from crm_pool.customers.model import Customer
+from crm_pool.database import among, rowset
+
+_CUSTOMERS = cast(Table, Customer.__table__)
+
+
+def customer_row(state: CustomerState) -> dict[str, Any]:
+    """A customer's state as its row."""
+    return {
+        "id": UUID(state.id),
+        "facts_version": state.facts_version,
+        "name": state.name,
+        "created_by": UUID(state.created_by) if state.created_by else None,
+        "deleted": state.deleted,
+    }
+
+
+def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUID, Customer]:
+    """Keep the newest of `rows` (as `customer_row` makes them) and return what is known now of each customer."""
+    newest: dict[UUID, dict[str, Any]] = {}
+    for row in rows:
+        if row["id"] not in newest or row["facts_version"] > newest[row["id"]]["facts_version"]:
+            newest[row["id"]] = row
+    if not newest:
+        return {}
+    ordered = [newest[id_] for id_ in sorted(newest)]
+    statement = insert(_CUSTOMERS).from_select([*ordered[0]], select(rowset(_CUSTOMERS, ordered)))
+    taken_over = {name: statement.excluded[name] for name in ordered[0] if name != "id"}
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[_CUSTOMERS.c.id],
+            set_=taken_over,
+            where=_CUSTOMERS.c.facts_version < statement.excluded.facts_version,
+        )
+    )
+    return known_customers(session, newest)
+
+
+def known_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Customer]:
+    """What is known of the customers with these ids."""
+    found = session.scalars(select(Customer).where(among(Customer.id, ids)).execution_options(populate_existing=True))
+    return {customer.id: customer for customer in found}
+
+
+def customer_names(session: Session, ids: Collection[UUID]) -> dict[UUID, str]:
+    """Names by id."""
+    return {
+        row.id: row.name for row in session.execute(select(Customer.id, Customer.name).where(among(Customer.id, ids)))
+    }

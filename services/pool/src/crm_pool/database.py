@@ -1,0 +1,44 @@
+"""The tables' common base, and sets of rows as one parameter per column."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Table, Uuid, any_, column, func, insert, literal, select
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
+
+from chassis.database import new_metadata
+
+
+class Base(DeclarativeBase):
+    metadata = new_metadata()
+
+
+def row_of(record: Base) -> dict[str, Any]:
+    """A record as its row."""
+    return {column.name: getattr(record, column.name) for column in record.__table__.columns}
+
+
+def among(
+    attribute: InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None], ids: Collection[UUID]
+) -> ColumnElement[bool]:
+    """Whether `attribute` is one of `ids`, which travel as one parameter."""
+    return attribute == any_(literal(list(ids), ARRAY(Uuid)))
+
+
+def rowset(table: Table, rows: Sequence[dict[str, Any]], name: str = "given") -> FromClause:
+    """`rows`, which all have the same keys, as something to select from.
+
+    The statement's text is the same for 1 row and for 1,000, so it is compiled and planned once.
+    """
+    types = {key: table.c[key].type for key in rows[0]}
+    arrays = [literal([row[key] for row in rows], ARRAY(kind)) for key, kind in types.items()]
+    columns = [column(key, kind) for key, kind in types.items()]
+    return func.unnest(*arrays).table_valued(*columns, name=name).render_derived()
+
+
+def insert_rows(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert `rows` with one statement, however many they are."""
+    if rows:
+        given = rowset(table, rows)
+        session.execute(insert(table).from_select([*rows[0]], select(given)))

@@ -1,0 +1,244 @@
+"""Birth: where new customers lie first, and what deleting and restoring them does (design §2.1, §3).
+
+One function serves the call and the event alike. Lock order: customers in id order, pools, members whose customers
+are counted, assignments in id order.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import Table, delete, update
+from sqlalchemy.orm import Session
+
+from chassis.database import lock
+from crm_pool.assignments.model import Assignment, Change
+from crm_pool.assignments.queries import colleagues, holdings
+from crm_pool.assignments.recording import Act, locked, record
+from crm_pool.assignments.rules import Cause, Place
+from crm_pool.customers.model import Customer
+from crm_pool.customers.projection import keep_customers
+from crm_pool.database import among, insert_rows, row_of
+from crm_pool.placement import queries
+from crm_pool.placement.model import KEPT, PlacementPlan
+from crm_pool.pools.commands import to_be_assigned_for
+from crm_pool.pools.queries import holding_cap, keep_existing
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A customer to be placed, held `since` then (UTC).
+
+    `planned`: its row says version 1 already, so its place stands whatever the limits.
+    """
+
+    customer_id: UUID
+    wish: Place | None
+    created_by: UUID | None
+    since: datetime
+    act: Act
+    planned: bool = False
+    deleted: bool = False
+
+
+Birth = tuple[Newcomer, Change]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a customer lies, None when a plan refuses it; `refusal_code` says why its wish was not met."""
+
+    assignment: Assignment | None
+    refusal_code: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A customer's state as reported: its row, the act that caused it, and how to place it if nobody has."""
+
+    row: dict[str, Any]
+    act: Act
+    newcomer: Newcomer | None
+
+
+def keep_up(session: Session, reports: Sequence[Report]) -> None:
+    """Bring assignments into step with what customer reports: place the new, suspend the deleted, resume the restored."""
+    reports = sorted(reports, key=lambda report: report.row["facts_version"])
+    customers = keep_customers(session, [report.row for report in reports])
+    newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
+    place(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
+    _follow_deletions(session, customers, {report.row["id"]: report.act for report in reports})
+
+
+def place(session: Session, newcomers: Sequence[Newcomer]) -> dict[UUID, Placed]:
+    """Give each its first place, version 1, as wished, else in its creator's to-be-assigned pool.
+
+    A customer that has been placed before is answered as it lies, and nothing happens.
+    """
+    ids = [one.customer_id for one in newcomers]
+    present = queries.assignments_of(session, ids)
+    new = [one for one in newcomers if one.customer_id not in present]
+    refused: dict[UUID, str] = {}
+    if new:
+        plans = queries.plans_for(session, [one.customer_id for one in new if one.planned])
+        births = [(one, birth) for one in new if (birth := _as_planned(one, plans.get(one.customer_id)))]
+        births += _as_wished(session, [one for one in new if not one.planned], refused)
+        record(session, [(one.act, birth) for one, birth in births])
+        _close(session, plans, new[0].act.at)
+        present = queries.assignments_of(session, ids)
+    return {id_: Placed(assignment, refused.get(id_, "")) for id_, assignment in present.items()}
+
+
+def plan(
+    session: Session, placement_id: UUID, newcomers: Sequence[Newcomer], names: Mapping[UUID, str]
+) -> list[Placed]:
+    """Decide where rows about to be created would lie and promise it; one answer per newcomer, in order.
+
+    Repeating it answers the same plan; what is no longer asked for is taken back. All newcomers have one creator.
+    """
+    lock(session, f"placement:{placement_id}")
+    promises = queries.plan_of(session, placement_id)
+    wanted = {one.customer_id for one in newcomers}
+    _take_back(session, placement_id, promises.keys() - wanted)
+    new = [one for one in newcomers if one.customer_id not in promises]
+    creator = new[0].created_by if new else None
+    wishes = queries.Wishes(session, [one.wish for one in new if one.wish], visible_to=creator)
+    refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish))}
+    made = [_promise(placement_id, one, names) for one in new if one.customer_id not in refused]
+    insert_rows(session, cast(Table, PlacementPlan.__table__), [row_of(promise) for promise in made])
+    promises |= {promise.customer_id: promise for promise in made}
+    return [
+        Placed(promises[id_].birth().assignment) if id_ in promises else Placed(None, refused[id_])
+        for id_ in (one.customer_id for one in newcomers)
+    ]
+
+
+def commit(
+    session: Session, placement_id: UUID, actor_id: UUID, customer_ids: Collection[UUID], at: datetime
+) -> list[UUID]:
+    """Make a plan true for the customers really created; returns those whose owner is over the cap, kept all the same.
+
+    Ids that the plan does not name are left to the creation event, which says the same again.
+    """
+    lock(session, f"placement:{placement_id}")
+    promises = queries.plan_of(session, placement_id)
+    kept = [promises[id_] for id_ in dict.fromkeys(customer_ids) if id_ in promises]
+    act = Act(actor_id, at, placement_id)
+    keep_customers(session, [unreported_row(one.customer_id, one.name, actor_id) for one in kept])
+    place(session, [Newcomer(one.customer_id, one.place, actor_id, at, act, planned=True) for one in kept])
+    _take_back(session, placement_id, promises.keys() - set(customer_ids))
+    return _over_cap(session, kept)
+
+
+def forget_plans(session: Session, at: datetime) -> None:
+    """Delete plans that are kept no longer."""
+    session.execute(delete(PlacementPlan).where(PlacementPlan.planned_at < at - KEPT))
+
+
+def unreported_row(customer_id: UUID, name: str, created_by: UUID) -> dict[str, Any]:
+    """The row of a customer whose facts have not been reported yet."""
+    return {"id": customer_id, "facts_version": 0, "name": name, "created_by": created_by, "deleted": False}
+
+
+def _as_planned(one: Newcomer, promise: PlacementPlan | None) -> Change | None:
+    """The birth that was promised; without a promise the place that its row was written with."""
+    if not one.planned or (promise is None and one.wish is None):
+        return None
+    place_ = promise.place if promise else cast(Place, one.wish)
+    since = promise.planned_at if promise else one.since
+    return Assignment.born(one.customer_id, place_, since, Cause.IMPORT, suspended=one.deleted)
+
+
+def _as_wished(session: Session, newcomers: Sequence[Newcomer], refused: dict[UUID, str]) -> list[Birth]:
+    """The births of those without a plan; `refused` receives the code of each wish that cannot be met."""
+    wishes = queries.Wishes(session, [one.wish for one in newcomers if one.wish])
+    refused |= {one.customer_id: code for one in newcomers if (code := wishes.refusal(one.wish))}
+    homes = to_be_assigned_for(session, {one.created_by for one in newcomers if one.customer_id in refused})
+    births = []
+    for one in newcomers:
+        fallen_back = one.customer_id in refused
+        place_ = Place(pool_id=homes[one.created_by]) if fallen_back else cast(Place, one.wish)
+        birth = Assignment.born(one.customer_id, place_, one.since, Cause.BIRTH, suspended=one.deleted)
+        births.append((one, birth))
+    return births
+
+
+def _follow_deletions(session: Session, customers: Mapping[UUID, Customer], acts: Mapping[UUID, Act]) -> None:
+    out_of_step = queries.out_of_step(session, customers)
+    if not out_of_step:
+        return
+    assignments = locked(session, out_of_step)
+    returning = [one for one in assignments.values() if one.suspended and not customers[one.customer_id].deleted]
+    places = _places_to_return_to(session, returning, customers)
+    done = []
+    for customer_id, assignment in assignments.items():
+        act, deleted = acts[customer_id], customers[customer_id].deleted
+        if deleted and not assignment.suspended:
+            done.append((act, assignment.suspend()))
+        elif assignment.suspended and not deleted:
+            done.append((act, assignment.resume(places[customer_id], act.at)))
+    record(session, done)
+
+
+def _places_to_return_to(
+    session: Session, returning: Sequence[Assignment], customers: Mapping[UUID, Customer]
+) -> dict[UUID, Place]:
+    """Where restored customers lie: as before, or to be assigned when the owner has left or the pool is gone."""
+    pools = keep_existing(session, {one.pool_id for one in returning if one.pool_id})
+    owners = colleagues(session, {one.owner_id for one in returning if one.owner_id})
+    lost = [
+        one
+        for one in returning
+        if not (
+            one.pool_id in pools if one.owner_id is None else one.owner_id in owners and owners[one.owner_id].assignable
+        )
+    ]
+    homes = to_be_assigned_for(session, {customers[one.customer_id].created_by for one in lost})
+    new = {one.customer_id: Place(pool_id=homes[customers[one.customer_id].created_by]) for one in lost}
+    return {one.customer_id: one.place for one in returning} | new
+
+
+def _promise(placement_id: UUID, one: Newcomer, names: Mapping[UUID, str]) -> PlacementPlan:
+    place_ = cast(Place, one.wish)
+    return PlacementPlan(
+        placement_id=placement_id,
+        customer_id=one.customer_id,
+        name=names[one.customer_id],
+        owner_id=place_.owner_id,
+        pool_id=place_.pool_id,
+        planned_at=one.since,
+        committed_at=None,
+    )
+
+
+def _close(session: Session, plans: Collection[UUID], at: datetime) -> None:
+    if plans:
+        closing = update(PlacementPlan).where(among(PlacementPlan.customer_id, plans))
+        session.execute(closing.values(committed_at=at).execution_options(synchronize_session=False))
+
+
+def _take_back(session: Session, placement_id: UUID, customer_ids: Collection[UUID]) -> None:
+    if customer_ids:
+        session.execute(
+            delete(PlacementPlan)
+            .where(
+                PlacementPlan.placement_id == placement_id,
+                PlacementPlan.committed_at.is_(None),
+                among(PlacementPlan.customer_id, customer_ids),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _over_cap(session: Session, promises: Sequence[PlacementPlan]) -> list[UUID]:
+    cap = holding_cap(session)
+    if cap is None:
+        return []
+    received: dict[UUID, list[UUID]] = {}
+    for one in promises:
+        if one.owner_id:
+            received.setdefault(one.owner_id, []).append(one.customer_id)
+    held = holdings(session, received)
+    return [id_ for owner, ids in received.items() for id_ in ids[max(0, len(ids) - max(0, held[owner] - cap)) :]]

@@ -1,0 +1,96 @@
+"""Customers as their owner reports them: by event, and page by page when the projection is built or checked."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from chassis import clock
+from chassis.events.consumer import Event, Subscription
+from chassis.identifiers import new_id
+from chassis.rpc.errors import peer_errors
+from chassis.runtime import Runtime
+from chassis.service import Projection
+from crm.customer.v1 import customer_events_pb2 as pb
+from crm.customer.v1.customer_service_pb2 import ListCustomerStatesRequest
+from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+from crm_pool.assignments.model import place_of
+from crm_pool.assignments.recording import Act
+from crm_pool.customers.projection import customer_row, known_customers
+from crm_pool.database import row_of
+from crm_pool.placement import queries
+from crm_pool.placement.commands import Newcomer, Report, keep_up
+
+_PAGE_TIMEOUT_SECONDS = 10
+_BORN = 1
+
+
+def _apply(session: Session, events: Sequence[Event]) -> None:
+    keep_up(session, [report for event in events for report in _reports(event.message)])
+
+
+CUSTOMERS = Subscription(
+    "pool-customers",
+    "CRM_CUSTOMER",
+    (pb.CustomerCreated, pb.CustomerUpdated, pb.CustomerDeleted, pb.CustomerRestored),
+    _apply,
+)
+
+
+def _reports(message: Any) -> Iterator[Report]:
+    act = Act(_id(message.actor_id), clock.now(), _id(message.batch_id) or _id(getattr(message, "placement_id", "")))
+    for state in message.customers:
+        yield _report(state, act)
+
+
+def _report(state: pb.CustomerState, act: Act) -> Report:
+    """A customer whose row says a later version than birth was placed long ago: nothing is to be made up for it."""
+    row = customer_row(state)
+    if state.assignment_version > _BORN:
+        return Report(row, act, None)
+    since = state.created_at.ToDatetime(tzinfo=UTC) if state.HasField("created_at") else act.at
+    planned = state.assignment_version == _BORN
+    return Report(row, act, Newcomer(row["id"], place_of(state.wish), row["created_by"], since, act, planned=planned))
+
+
+def _id(text: str) -> UUID | None:
+    return UUID(text) if text else None
+
+
+def _pages(runtime: Runtime) -> Iterator[Sequence[pb.CustomerState]]:
+    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    after = ""
+    while True:
+        with peer_errors("customer"):
+            page = stub.ListCustomerStates(ListCustomerStatesRequest(after_id=after), timeout=_PAGE_TIMEOUT_SECONDS)
+        if not page.customers:
+            return
+        yield page.customers
+        after = page.customers[-1].id
+
+
+def _rebuild(runtime: Runtime) -> int:
+    """Customers created while this service was away are placed here; as a batch, so that nobody is told one by one."""
+    rows = 0
+    for states in _pages(runtime):
+        act = Act(None, clock.now(), new_id())
+        with runtime.database.transaction() as session:
+            keep_up(session, [_report(state, act) for state in states])
+        rows += len(states)
+    return rows
+
+
+def _check(runtime: Runtime) -> int:
+    drift = 0
+    for states in _pages(runtime):
+        wanted = [customer_row(state) for state in states]
+        with runtime.database.reading() as session:
+            found = {id_: row_of(one) for id_, one in known_customers(session, [row["id"] for row in wanted]).items()}
+            placed = queries.assignments_of(session, found)
+        drift += sum(found.get(row["id"]) != row or row["id"] not in placed for row in wanted)
+    return drift
+
+
+CUSTOMER_PROJECTION = Projection("customers", _rebuild, _check)

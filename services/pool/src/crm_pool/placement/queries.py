@@ -1,0 +1,96 @@
+"""Reading plans, and judging wishes for a first place."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from chassis import clock
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.queries import colleagues, holdings
+from crm_pool.assignments.recording import lock_members
+from crm_pool.assignments.rules import Place
+from crm_pool.customers.model import Customer
+from crm_pool.database import among
+from crm_pool.placement.model import KEPT, PlacementPlan
+from crm_pool.pools.queries import holding_cap, keep_existing, visible_pools
+from directory.scope import resolve_scope
+
+
+class Wishes:
+    """Judges wishes one after another and counts those granted against their owners' caps.
+
+    Until the transaction ends the pools wished for stay, and nobody else counts these owners' customers.
+    """
+
+    def __init__(self, session: Session, wishes: Collection[Place], visible_to: UUID | None = None) -> None:
+        """`visible_to`: the member who must see the pools wished for; None: they only have to exist."""
+        self._pools = keep_existing(session, {wish.pool_id for wish in wishes if wish.pool_id})
+        if visible_to is not None:
+            self._pools &= visible_pools(session, resolve_scope(session, visible_to)).keys()
+        owners = sorted({wish.owner_id for wish in wishes if wish.owner_id})
+        self._owners = colleagues(session, owners)
+        self._room: dict[UUID, int] | None = None
+        cap = holding_cap(session)
+        if cap is not None and owners:
+            lock_members(session, owners)
+            held, coming = holdings(session, owners), promised(session, owners)
+            self._room = {owner: cap - held[owner] - coming.get(owner, 0) for owner in owners}
+
+    def refusal(self, wish: Place | None) -> str:
+        """Why the wish cannot be met, empty when it can; then it is counted."""
+        if wish is None:
+            return "place_missing"
+        if wish.owner_id is None:
+            return "" if wish.pool_id in self._pools else "pool_not_found"
+        owner = self._owners.get(wish.owner_id)
+        if owner is None or not owner.assignable:
+            return "assignee_inactive"
+        if self._room is not None:
+            if self._room[wish.owner_id] <= 0:
+                return "holding_cap_reached"
+            self._room[wish.owner_id] -= 1
+        return ""
+
+
+def assignments_of(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assignment]:
+    """The assignments that exist, by customer."""
+    found = session.scalars(select(Assignment).where(among(Assignment.customer_id, customer_ids)))
+    return {assignment.customer_id: assignment for assignment in found}
+
+
+def plans_for(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, PlacementPlan]:
+    """The plans made for customers, by customer."""
+    found = session.scalars(select(PlacementPlan).where(among(PlacementPlan.customer_id, customer_ids)))
+    return {plan.customer_id: plan for plan in found}
+
+
+def plan_of(session: Session, placement_id: UUID) -> dict[UUID, PlacementPlan]:
+    """A whole plan, by customer."""
+    found = session.scalars(select(PlacementPlan).where(PlacementPlan.placement_id == placement_id))
+    return {plan.customer_id: plan for plan in found}
+
+
+def promised(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many customers open plans will bring to each member."""
+    counted = session.execute(
+        select(PlacementPlan.owner_id, func.count())
+        .where(
+            among(PlacementPlan.owner_id, member_ids),
+            PlacementPlan.committed_at.is_(None),
+            PlacementPlan.planned_at > clock.now() - KEPT,
+        )
+        .group_by(PlacementPlan.owner_id)
+    )
+    return {owner_id: count for owner_id, count in counted if owner_id}
+
+
+def out_of_step(session: Session, customer_ids: Collection[UUID]) -> set[UUID]:
+    """Customers whose assignment is not suspended although they are deleted, or the other way round."""
+    statement = (
+        select(Customer.id)
+        .join(Assignment, Assignment.customer_id == Customer.id)
+        .where(among(Customer.id, customer_ids), Assignment.suspended != Customer.deleted)
+    )
+    return set(session.scalars(statement))

@@ -1,0 +1,88 @@
+"""Birth for the customer service: place, plan, commit."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import grpc
+
+from chassis import clock
+from chassis.errors import FieldError, Invalid
+from chassis.identifiers import new_id
+from chassis.runtime import Runtime
+from crm.pool.v1 import pool_service_pb2 as pb
+from crm_pool.assignments.model import place_of
+from crm_pool.assignments.recording import Act
+from crm_pool.customers.projection import keep_customers
+from crm_pool.placement import commands
+from crm_pool.placement.commands import Newcomer, Placed
+
+MAX_CUSTOMERS = 1000
+
+
+class PlacementMethods:
+    """The methods of PoolService about birth."""
+
+    _runtime: Runtime
+
+    def PlaceCustomers(self, request: pb.PlaceCustomersRequest, _: grpc.ServicerContext) -> pb.PlaceCustomersResponse:
+        """Give new customers their first place."""
+        actor_id = _uuid(request.actor_id, "/actor_id")
+        newcomers = _newcomers(request.customers, actor_id)
+        rows = [
+            commands.unreported_row(one.customer_id, customer.name, actor_id)
+            for one, customer in zip(newcomers, request.customers, strict=True)
+        ]
+        with self._runtime.database.transaction() as session:
+            keep_customers(session, rows)
+            placed = commands.place(session, newcomers)
+        return pb.PlaceCustomersResponse(placements=[_placement(placed[one.customer_id]) for one in newcomers])
+
+    def PlanPlacement(self, request: pb.PlanPlacementRequest, _: grpc.ServicerContext) -> pb.PlanPlacementResponse:
+        """Promise places to rows about to be created."""
+        newcomers = _newcomers(request.customers, _uuid(request.actor_id, "/actor_id"))
+        names = {one.customer_id: row.name for one, row in zip(newcomers, request.customers, strict=True)}
+        placement_id = _uuid(request.placement_id, "/placement_id")
+        with self._runtime.database.transaction() as session:
+            planned = commands.plan(session, placement_id, newcomers, names)
+        return pb.PlanPlacementResponse(placements=[_placement(one) for one in planned])
+
+    def CommitPlacement(
+        self, request: pb.CommitPlacementRequest, _: grpc.ServicerContext
+    ) -> pb.CommitPlacementResponse:
+        """Make a plan true for the customers really created."""
+        placement_id, actor_id = _uuid(request.placement_id, "/placement_id"), _uuid(request.actor_id, "/actor_id")
+        ids = [_uuid(id_, f"/customer_ids/{place}") for place, id_ in enumerate(request.customer_ids)]
+        with self._runtime.database.transaction() as session:
+            over_cap = commands.commit(session, placement_id, actor_id, ids, clock.now())
+        return pb.CommitPlacementResponse(over_cap_ids=[str(id_) for id_ in over_cap])
+
+
+def _newcomers(customers: Sequence[pb.NewCustomer], actor_id: UUID) -> list[Newcomer]:
+    if len(customers) > MAX_CUSTOMERS:
+        raise _invalid("/customers", "too_long", max_length=MAX_CUSTOMERS)
+    act = Act(actor_id, clock.now(), new_id() if len(customers) > 1 else None)
+    return [_newcomer(customer, f"/customers/{place}", act) for place, customer in enumerate(customers)]
+
+
+def _newcomer(customer: pb.NewCustomer, pointer: str, act: Act) -> Newcomer:
+    try:
+        wish = place_of(customer.wish)
+    except ValueError as error:
+        raise _invalid(f"{pointer}/wish", "uuid_parsing") from error
+    return Newcomer(_uuid(customer.customer_id, f"{pointer}/customer_id"), wish, act.actor_id, act.at, act)
+
+
+def _uuid(text: str, pointer: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise _invalid(pointer, "uuid_parsing") from error
+
+
+def _invalid(pointer: str, code: str, **parameters: int) -> Invalid:
+    return Invalid("validation_failed", errors=[FieldError(pointer, code, parameters)], count=1)
+
+
+def _placement(placed: Placed) -> pb.Placement:
+    assignment = placed.assignment
+    return pb.Placement(assignment=assignment.state() if assignment else None, refusal_code=placed.refusal_code)

@@ -1,0 +1,167 @@
+"""Creating, changing and deleting pools (Q-05). Every change is audited and published."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from chassis import clock
+from chassis.audit import AuditEntry, record_audit
+from chassis.database import lock
+from chassis.errors import Conflict, FieldError, Invalid, NotFound, Stale
+from chassis.events.outbox import record_event
+from chassis.identifiers import new_id
+from crm.pool.v1 import pool_events_pb2 as pb
+from crm_pool.pools import queries
+from crm_pool.pools.model import Changes, Pool, PoolSettings
+from crm_pool.pools.rules import DEFAULT_POOLS, PoolKind
+
+SETTINGS_ID = UUID(int=1)
+
+
+def create_pool(session: Session, actor_id: UUID, values: Mapping[str, Any]) -> Pool:
+    """A new pool. Raises Conflict pool_name_taken; Invalid when it is open to nobody or lists somebody unknown."""
+    ensure_default_pools(session)
+    at = clock.now()
+    pool = Pool(id=new_id(), version=1, is_default=False, created_at=at, updated_at=at, **values)
+    _check(session, pool)
+    session.add(pool)
+    session.flush()
+    _record(session, "pool.created", actor_id, pool, ({}, dict(values)))
+    return pool
+
+
+def change_pool(session: Session, actor_id: UUID, pool_id: UUID, expected: int, values: Mapping[str, Any]) -> Pool:
+    """Change what `values` name. Raises NotFound, Stale with both values of each clashing field, and as create_pool."""
+    pool = _locked(session, pool_id, expected, values)
+    changed = pool.change(values, clock.now())
+    if changed:
+        with session.no_autoflush:
+            _check(session, pool)
+        session.flush()
+        _record(session, "pool.changed", actor_id, pool, changed)
+    return pool
+
+
+def delete_pool(session: Session, actor_id: UUID, pool_id: UUID, expected: int) -> None:
+    """Delete an empty pool. Raises NotFound, Stale, Conflict default_pool or pool_not_empty."""
+    pool = _locked(session, pool_id, expected, {})
+    pool.delete(queries.customers_in(session, pool_id), clock.now())
+    session.flush()
+    record_audit(session, AuditEntry("pool.deleted", "pool", pool.id, actor_id, {"name": pool.name}, None))
+    record_event(session, pb.PoolDeleted(pools=[pool.state()]))
+
+
+def settings_of(session: Session, *, lock: bool = False) -> PoolSettings:
+    """The limits of the whole organisation."""
+    return session.scalars(select(PoolSettings).with_for_update() if lock else select(PoolSettings)).one()
+
+
+def change_settings(session: Session, actor_id: UUID, expected: int, values: Mapping[str, Any]) -> PoolSettings:
+    """Change the limits of the whole organisation. Raises Stale."""
+    settings = settings_of(session, lock=True)
+    _check_version(settings, expected, values)
+    changed = settings.change(values)
+    if changed:
+        session.flush()
+        record_audit(session, AuditEntry("pool_settings.changed", "pool_settings", SETTINGS_ID, actor_id, *changed))
+    return settings
+
+
+def ensure_default_pools(session: Session) -> None:
+    """Make the pools that every organisation has from birth. Safe any number of times and side by side."""
+    missing = set(DEFAULT_POOLS) - {PoolKind(kind) for kind in queries.default_kinds(session)}
+    if not missing:
+        return
+    at = clock.now()
+    rows = [
+        {"id": new_id(), "version": 1, "name": DEFAULT_POOLS[kind], "kind": kind.value, "is_default": True}
+        | {"open_to_all": True, "member_ids": [], "department_ids": [], "cool_down_days": 0}
+        | {"created_at": at, "updated_at": at}
+        for kind in sorted(missing)
+    ]
+    made = session.scalars(insert(Pool).values(rows).on_conflict_do_nothing().returning(Pool))
+    states = [pool.state() for pool in made]
+    if states:
+        record_event(session, pb.PoolChanged(pools=states))
+
+
+def default_pool(session: Session, kind: PoolKind) -> UUID:
+    """The default pool of a kind that has one, made now if it does not exist yet."""
+    ensure_default_pools(session)
+    return session.scalars(select(Pool.id).where(Pool.is_default, Pool.kind == kind.value)).one()
+
+
+def to_be_assigned_for(session: Session, member_ids: Collection[UUID | None]) -> dict[UUID | None, UUID]:
+    """The to-be-assigned pool of each member: the one of the nearest department upwards, else the default."""
+    if not member_ids:
+        return {}
+    default = default_pool(session, PoolKind.TO_BE_ASSIGNED)
+    return dict.fromkeys(member_ids, default) | queries.nearest_to_be_assigned(
+        session, {id_ for id_ in member_ids if id_}
+    )
+
+
+def remove_leavers(session: Session, member_ids: Collection[UUID]) -> None:
+    """Take members who left out of every pool's list. A pool whose list becomes empty is open to nobody."""
+    listing = select(Pool).where(Pool.member_ids.overlap(sorted(member_ids)), Pool.deleted_at.is_(None))
+    pools = session.scalars(listing.order_by(Pool.id).with_for_update(key_share=True)).all()
+    at = clock.now()
+    entries = []
+    for pool in pools:
+        staying = [id_ for id_ in pool.member_ids if id_ not in member_ids]
+        before, after = pool.change({"member_ids": staying}, at) or ({}, {})
+        entries.append(_entry("pool.leavers_removed", None, pool, (before, after)))
+    session.flush()
+    record_audit(session, *entries)
+    if pools:
+        record_event(session, pb.PoolChanged(pools=[pool.state() for pool in pools]))
+
+
+def _check(session: Session, pool: Pool) -> None:
+    errors: list[FieldError] = []
+    if not (pool.open_to_all or pool.member_ids or pool.department_ids):
+        errors.append(FieldError("/open_to_all", "pool_open_to_nobody"))
+    unknown = queries.unknown_listed(session, pool.member_ids, pool.department_ids)
+    for field, listed in (("member_ids", pool.member_ids), ("department_ids", pool.department_ids)):
+        errors += [
+            FieldError(f"/{field}/{place}", "not_in_directory") for place, id_ in enumerate(listed) if id_ in unknown
+        ]
+    if errors:
+        raise Invalid("validation_failed", errors=errors, count=len(errors))
+    lock(session, "pool-names")
+    if queries.name_taken(session, pool.name, pool.id):
+        raise Conflict("pool_name_taken", name=pool.name)
+
+
+def _locked(session: Session, pool_id: UUID, expected: int, values: Mapping[str, Any]) -> Pool:
+    # Deletion must wait for whoever is putting customers in: they hold the row FOR KEY SHARE.
+    pool = session.scalar(select(Pool).where(Pool.id == pool_id, Pool.deleted_at.is_(None)).with_for_update())
+    if pool is None:
+        raise NotFound("not_found")
+    _check_version(pool, expected, values)
+    return pool
+
+
+def _check_version(record: Pool | PoolSettings, expected: int, values: Mapping[str, Any]) -> None:
+    if record.version != expected:
+        conflicts = [
+            {"pointer": f"/{field}", "yours": to_jsonable_python(value), "current": to_jsonable_python(current)}
+            for field, value in values.items()
+            if (current := getattr(record, field)) != value
+        ]
+        raise Stale("stale_version", extra={"version": record.version, "conflicts": conflicts})
+
+
+def _record(session: Session, action: str, actor_id: UUID, pool: Pool, changed: Changes) -> None:
+    record_audit(session, _entry(action, actor_id, pool, changed))
+    record_event(session, pb.PoolChanged(pools=[pool.state()]))
+
+
+def _entry(action: str, actor_id: UUID | None, pool: Pool, changed: Changes) -> AuditEntry:
+    before, after = (to_jsonable_python(values) for values in changed)
+    return AuditEntry(action, "pool", pool.id, actor_id, before or None, after)

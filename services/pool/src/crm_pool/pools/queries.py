@@ -1,0 +1,109 @@
+"""Reading pools. They are few: whoever needs one reads them all with one statement."""
+
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
+from sqlalchemy import Boolean, Uuid, column, func, literal, select, table
+from sqlalchemy.orm import Session
+
+from crm_pool.pools.model import Pool, PoolSettings
+from crm_pool.pools.rules import PoolKind
+from directory.scope import Scope
+from directory.tables import departments, members
+
+# Assignments and plans build on pools, so pools know of them only this: a pool in which customers lie stays.
+_ASSIGNMENTS = table("assignments", column("pool_id", Uuid), column("suspended", Boolean))
+_PLANS = table("placement_plans", column("pool_id", Uuid), column("committed_at"))
+
+
+def all_pools(session: Session) -> dict[UUID, Pool]:
+    """Every pool that is not deleted, the default ones first, then by name."""
+    found = session.scalars(
+        select(Pool).where(Pool.deleted_at.is_(None)).order_by(Pool.is_default.desc(), Pool.name, Pool.id)
+    )
+    return {pool.id: pool for pool in found}
+
+
+def visible_pools(session: Session, scope: Scope) -> dict[UUID, Pool]:
+    """The pools that the member sees."""
+    return {id_: pool for id_, pool in all_pools(session).items() if pool.seen_by(scope)}
+
+
+def keep_existing(session: Session, pool_ids: Collection[UUID]) -> set[UUID]:
+    """Of `pool_ids` those that exist, kept from being deleted until the transaction ends."""
+    if not pool_ids:
+        return set()
+    statement = select(Pool.id).where(Pool.id.in_(sorted(set(pool_ids))), Pool.deleted_at.is_(None)).order_by(Pool.id)
+    return set(session.scalars(statement.with_for_update(key_share=True, read=True)))
+
+
+def customers_in(session: Session, pool_id: UUID) -> int:
+    """How many customers lie in the pool or are promised to it by an import.
+
+    Deleted customers do not count: they find another place when they are restored.
+    """
+    lying = select(func.count()).where(_ASSIGNMENTS.c.pool_id == pool_id, ~_ASSIGNMENTS.c.suspended).scalar_subquery()
+    coming = select(func.count()).where(_PLANS.c.pool_id == pool_id, _PLANS.c.committed_at.is_(None)).scalar_subquery()
+    return int(session.scalars(select(lying + coming)).one())
+
+
+def holding_cap(session: Session) -> int | None:
+    """Most customers a member may own, or None."""
+    return session.scalar(select(PoolSettings.holding_cap))
+
+
+def pool_names(session: Session, pool_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Names by id, deleted pools included."""
+    return {row.id: row.name for row in session.execute(select(Pool.id, Pool.name).where(Pool.id.in_(pool_ids)))}
+
+
+def nearest_to_be_assigned(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Per member the to-be-assigned pool opened to the nearest department upwards; members without one are left out."""
+    of_department = {
+        department_id: pool.id
+        for pool in reversed(all_pools(session).values())
+        if pool.pool_kind is PoolKind.TO_BE_ASSIGNED
+        for department_id in pool.department_ids
+    }
+    found: dict[UUID, UUID] = {}
+    if of_department:
+        for member_id, department_id in _departments_upwards(session, member_ids):
+            if department_id in of_department:
+                found.setdefault(member_id, of_department[department_id])
+    return found
+
+
+def _departments_upwards(session: Session, member_ids: Collection[UUID]) -> Sequence[tuple[UUID, UUID]]:
+    """(member, department) for the department of each member and all above it, nearest first."""
+    tree = (
+        select(members.c.id.label("member_id"), members.c.department_id, literal(0).label("distance"))
+        .where(members.c.id.in_(member_ids), members.c.department_id.is_not(None))
+        .cte("upwards", recursive=True)
+    )
+    tree = tree.union_all(
+        select(tree.c.member_id, departments.c.parent_id, tree.c.distance + 1).where(
+            departments.c.id == tree.c.department_id, departments.c.parent_id.is_not(None), tree.c.distance < 100
+        )
+    )
+    rows = session.execute(select(tree.c.member_id, tree.c.department_id).order_by(tree.c.distance))
+    return [(row.member_id, row.department_id) for row in rows]
+
+
+def unknown_listed(session: Session, member_ids: Collection[UUID], department_ids: Collection[UUID]) -> set[UUID]:
+    """Of the ids to be listed in a pool, those that are no member or no department."""
+    known_members = session.scalars(select(members.c.id).where(members.c.id.in_(member_ids)))
+    known = set(known_members) | set(
+        session.scalars(select(departments.c.id).where(departments.c.id.in_(department_ids), ~departments.c.deleted))
+    )
+    return {*member_ids, *department_ids} - known
+
+
+def default_kinds(session: Session) -> set[str]:
+    """The kinds whose default pool exists."""
+    return set(session.scalars(select(Pool.kind).where(Pool.is_default)))
+
+
+def name_taken(session: Session, name: str, but: UUID | None) -> bool:
+    """Whether another pool bears the name, upper and lower case alike."""
+    statement = select(Pool.id).where(func.lower(Pool.name) == name.lower(), Pool.deleted_at.is_(None), Pool.id != but)
+    return session.scalar(statement.limit(1)) is not None

@@ -1,0 +1,21 @@
+"""What a pool is and what its settings may be. Pure."""
+
+from enum import StrEnum
+
+
+class PoolKind(StrEnum):
+    """The kinds of S2: 公海, 潜在客户池 and 待分配客户池."""
+
+    PUBLIC = "public"
+    PROSPECT = "prospect"
+    TO_BE_ASSIGNED = "to_be_assigned"
+
+    @property
+    def claimable(self) -> bool:
+        """Whether members may claim from it: prospects are confirmed first, the others assigned (C-09, C-10, C-14)."""
+        return self is PoolKind.PUBLIC
+
+
+# Every organisation has these from birth; they can be renamed and closed, never deleted.
+DEFAULT_POOLS = {PoolKind.PUBLIC: "公海客户池", PoolKind.TO_BE_ASSIGNED: "待分配客户池"}
+MAX_LISTED = 500

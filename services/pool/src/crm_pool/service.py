@@ -1,0 +1,49 @@
+"""The pool service: everything it plugs into the chassis."""
+
+import grpc
+
+from chassis.events.streams import event_stream
+from chassis.runtime import Runtime
+from chassis.service import Service
+from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
+from crm_pool.assignments.http import api as assignments_api
+from crm_pool.assignments.rpc import AssignmentMethods
+from crm_pool.database import Base
+from crm_pool.placement.due import FORGET_PLANS
+from crm_pool.placement.events import CUSTOMER_PROJECTION, CUSTOMERS
+from crm_pool.placement.rpc import PlacementMethods
+from crm_pool.pools.due import ENSURE_DEFAULT_POOLS
+from crm_pool.pools.events import LEAVERS
+from crm_pool.pools.http import api as pools_api
+from crm_pool.pools.rpc import PoolMethods
+from crm_pool.settings import Settings
+from directory.actors import DirectoryActors
+from directory.events import directory_projection, directory_subscription
+from directory.tables import metadata as directory_metadata
+
+
+class _PoolServicer(PlacementMethods, AssignmentMethods, PoolMethods, PoolServiceServicer):
+    """Who owns whom, for services: each feature answers its own methods."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+
+def _register(server: grpc.Server, runtime: Runtime) -> None:
+    add_PoolServiceServicer_to_server(_PoolServicer(runtime), server)
+
+
+SERVICE = Service(
+    name="pool",
+    settings=Settings,
+    actors=DirectoryActors(),
+    apis=[pools_api, assignments_api],
+    migrations=["directory.migrations", "crm_pool.migrations"],
+    metadatas=[Base.metadata, directory_metadata],
+    messages=["crm_pool"],
+    streams=[event_stream("pool")],
+    subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS],
+    projections=[directory_projection(), CUSTOMER_PROJECTION],
+    due=[ENSURE_DEFAULT_POOLS, FORGET_PLANS],
+    register_rpc=[_register],
+)

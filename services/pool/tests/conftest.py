@@ -1,0 +1,189 @@
+"""The pool service opened for a test, with customers in it and a real gRPC server standing in for customer."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+from sqlalchemy import event, select
+
+from chassis.auth.tokens import ServiceTokens
+from chassis.events.consumer import Event, Subscription, apply_events
+from chassis.identifiers import new_id
+from chassis.rpc.client import Peers
+from crm.common.v1.place_pb2 import Place
+from crm.customer.v1 import customer_events_pb2 as facts
+from crm.customer.v1 import customer_service_pb2 as customer_pb
+from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
+from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
+from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
+from crm_pool.placement.events import CUSTOMERS
+from crm_pool.pools.commands import default_pool, ensure_default_pools
+from crm_pool.pools.rules import PoolKind
+from crm_pool.service import SERVICE
+from directory import store
+from tests.support.organisation import Member
+from tests.support.services import Opener, OpenService
+
+
+@dataclass
+class CustomerStandIn(CustomerServiceServicer):
+    """The customer service as far as pool needs it: keeps what it is told, lists what it was given."""
+
+    bind: str = ""
+    applied: list[Any] = field(default_factory=list)
+    states: list[facts.CustomerState] = field(default_factory=list)
+
+    def ApplyAssignments(self, request: Any, _context: grpc.ServicerContext) -> Any:
+        self.applied.extend(request.assignments)
+        return customer_pb.ApplyAssignmentsResponse()
+
+    def ListCustomerStates(self, request: Any, _context: grpc.ServicerContext) -> Any:
+        page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
+        return customer_pb.ListCustomerStatesResponse(customers=page[:2])
+
+
+@pytest.fixture
+def customer() -> Iterator[CustomerStandIn]:
+    """A stand-in for the customer service on a real port."""
+    stand_in = CustomerStandIn()
+    server = grpc.server(ThreadPoolExecutor(4))
+    add_CustomerServiceServicer_to_server(stand_in, server)
+    stand_in.bind = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield stand_in
+    server.stop(0).wait()
+
+
+@dataclass
+class Sea:
+    """The opened service, and short ways to do what tests do all the time."""
+
+    opened: OpenService
+
+    @property
+    def organisation(self) -> Any:
+        return self.opened.organisation
+
+    def default(self, kind: str = "public") -> UUID:
+        """The default pool of a kind."""
+        with self.opened.database.transaction() as session:
+            return default_pool(session, PoolKind(kind))
+
+    def state(
+        self, *, owner: Member | None = None, pool: UUID | None = None, by: Member | None = None, **more: Any
+    ) -> facts.CustomerState:
+        """A customer as the customer service reports it, just created: owned, or in a pool."""
+        wish = Place(owner_id=str(owner.id)) if owner else Place(pool_id=str(pool or self.default()))
+        values = {"id": str(new_id()), "facts_version": 1, "name": "星河贸易", "wish": wish}
+        return facts.CustomerState(**{**values, "created_by": str((by or self.organisation.sales).id), **more})
+
+    def report(self, *messages: Any, subscription: Subscription = CUSTOMERS) -> None:
+        """Let the consumer apply facts."""
+        events = [Event(new_id(), message, "2026-01-05T02:00:00+00:00", "") for message in messages]
+        apply_events(self.opened.database, subscription, events)
+
+    def create(self, count: int = 1, **place: Any) -> list[str]:
+        """Customers born by event; see `state` for where. Returns their ids."""
+        states = [self.state(**place) for _ in range(count)]
+        self.report(facts.CustomerCreated(customers=states, actor_id=states[0].created_by, batch_id=str(new_id())))
+        return [state.id for state in states]
+
+    def create_pool(self, **values: Any) -> dict[str, Any]:
+        """A pool made by the administrator; public and open to all unless told otherwise."""
+        body = {"name": f"池{new_id()}", "kind": "public", "open_to_all": True, **values}
+        reply = self.send("POST", "/pools", self.organisation.admin, body)
+        assert reply.status_code == 201, reply.json
+        return reply.json
+
+    def change_pool(self, pool_id: Any, **values: Any) -> None:
+        """Change a pool as the administrator."""
+        version = self.send("GET", f"/pools/{pool_id}", self.organisation.admin).json["version"]
+        path, admin = f"/pools/{pool_id}", self.organisation.admin
+        assert self.send("PATCH", path, admin, values, If_Match=f'"{version}"').status_code == 200
+
+    def set_holding_cap(self, cap: int | None) -> None:
+        """Change the holding cap as the administrator."""
+        version = self.send("GET", "/pools/settings", self.organisation.admin).json["version"]
+        body, admin = {"holding_cap": cap}, self.organisation.admin
+        assert self.send("PATCH", "/pools/settings", admin, body, If_Match=f'"{version}"').status_code == 200
+
+    def send(self, method: str, path: str, member: Member, body: Any = None, **headers: str) -> Any:
+        """A request by a member; safe to use from threads."""
+        client = self.opened.client.application.test_client()
+        return client.open(f"/api/v1{path}", method=method, json=body, headers=self.opened.headers(member, **headers))
+
+    def act(self, verb: str, member: Member, customer_ids: Sequence[str], **body: Any) -> Any:
+        """POST /assignments:<verb> by a member."""
+        headers = body.pop("headers", {})
+        content = {"customer_ids": list(customer_ids), **body}
+        return self.send("POST", f"/assignments:{verb}", member, content, **headers)
+
+    def hire(self, key: str, **values: Any) -> Member:
+        """One more member, a salesperson in the east unless told otherwise."""
+        values = {"role": "sales", "department_id": self.organisation.east, **values}
+        member = Member(new_id(), key, email=f"{key}@example.test", **values)
+        self.know(self.organisation.member_state(member))
+        return member
+
+    def know(self, *states: Any) -> None:
+        """Write members' states into the directory."""
+        with self.opened.database.transaction() as session:
+            store.store_members(session, states)
+
+    def dismiss(self, member: Member) -> None:
+        """A member leaves."""
+        state = self.organisation.member_state(member, version=99)
+        state.active = False
+        self.know(state)
+
+    def rows(self, record: type[Any]) -> list[Any]:
+        """Every row of a table."""
+        with self.opened.database.reading() as session:
+            return list(session.scalars(select(record)))
+
+    def owners(self) -> dict[str, UUID | None]:
+        """The owner of every customer."""
+        return {str(one.customer_id): one.owner_id for one in self.rows(Assignment)}
+
+    def history(self, customer_id: str) -> list[HistoryEntry]:
+        """The history of one customer, oldest first."""
+        entries = [entry for entry in self.rows(HistoryEntry) if str(entry.customer_id) == customer_id]
+        return sorted(entries, key=lambda entry: entry.version)
+
+    def ledger(self) -> list[LedgerEntry]:
+        """Every claim made."""
+        return self.rows(LedgerEntry)
+
+    @contextmanager
+    def counting_statements(self) -> Iterator[list[str]]:
+        """The statements sent to the database meanwhile."""
+        statements: list[str] = []
+        listen: Callable[..., None] = lambda _c, _cursor, statement, *_rest: statements.append(statement)
+        event.listen(self.opened.database.engine, "before_cursor_execute", listen)
+        yield statements
+        event.remove(self.opened.database.engine, "before_cursor_execute", listen)
+
+
+@pytest.fixture
+def sea(services: Opener, customer: CustomerStandIn) -> Iterator[Sea]:
+    """The pool service with its default pools and a standard organisation."""
+    with services.open(SERVICE, customer_grpc=customer.bind, http_threads=24) as opened:
+        with opened.database.transaction() as session:
+            ensure_default_pools(session)
+        yield Sea(opened)
+
+
+@pytest.fixture
+def rpc(sea: Sea) -> Iterator[PoolServiceStub]:
+    """The pool service's gRPC as the customer service calls it."""
+    keys = sea.opened.keys
+    with sea.opened.rpc() as bind:
+        tokens = ServiceTokens("customer", keys.private("customer"), keys.public())
+        peers = Peers(tokens, {"pool": bind})
+        yield PoolServiceStub(peers.channel("pool"))
+        peers.close()

@@ -1,0 +1,349 @@
+"""Birth: a customer gets exactly one first place, by call, by event, by plan, in whatever order they come."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+
+from chassis import clock
+from chassis.identifiers import new_id
+from chassis.rpc.errors import refusal_of
+from crm.common.v1.place_pb2 import Place
+from crm.customer.v1 import customer_events_pb2 as facts
+from crm.pool.v1 import pool_events_pb2 as events
+from crm.pool.v1 import pool_service_pb2 as pb
+from crm_pool.assignments.model import Assignment, HistoryEntry
+from crm_pool.customers.model import Customer
+from crm_pool.placement.commands import forget_plans
+from crm_pool.placement.events import CUSTOMER_PROJECTION
+from crm_pool.placement.model import PlacementPlan
+
+
+def _new(state: facts.CustomerState) -> pb.NewCustomer:
+    return pb.NewCustomer(customer_id=state.id, wish=state.wish, name=state.name)
+
+
+def _place(sea: Any, rpc: Any, *states: facts.CustomerState, by: Any = None) -> list[pb.Placement]:
+    request = pb.PlaceCustomersRequest(
+        customers=[_new(state) for state in states], actor_id=str((by or sea.organisation.sales).id)
+    )
+    return list(rpc.PlaceCustomers(request).placements)
+
+
+def _created(*states: facts.CustomerState, **more: Any) -> facts.CustomerCreated:
+    return facts.CustomerCreated(customers=states, actor_id=states[0].created_by, **more)
+
+
+@pytest.mark.parametrize("first", ["call", "event"])
+def test_call_and_event_in_either_order_give_one_assignment_and_one_history_row(sea: Any, rpc: Any, first: str) -> None:
+    state = sea.state(owner=sea.organisation.sales)
+    steps = [lambda: _place(sea, rpc, state), lambda: sea.report(_created(state))]
+
+    for step in steps if first == "call" else reversed(steps):
+        step()
+    again = _place(sea, rpc, state)
+
+    (entry,) = sea.history(state.id)
+    (change,) = [change for message in sea.opened.outbox(events.AssignmentsChanged) for change in message.changes]
+    assert (entry.version, entry.cause, entry.to_owner_id) == (1, "birth", sea.organisation.sales.id)
+    assert (change.state.version, change.customer_name) == (1, "星河贸易")
+    assert not change.HasField("previous")
+    assert again[0].assignment == change.state
+
+
+def test_the_event_tells_when_the_customer_was_created(sea: Any) -> None:
+    state = sea.state()
+    created = clock.now() - timedelta(days=2)
+    state.created_at.FromDatetime(created)
+
+    sea.report(_created(state))
+
+    assert sea.rows(Assignment)[0].held_since == created
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [("leaver", "assignee_inactive"), ("no pool", "pool_not_found"), ("nothing", "place_missing")],
+)
+def test_a_wish_that_cannot_be_met_goes_to_the_creators_to_be_assigned_pool(
+    sea: Any, rpc: Any, wish: str, code: str
+) -> None:
+    waiting = sea.create_pool(kind="to_be_assigned", open_to_all=False, department_ids=[str(sea.organisation.east)])
+    state = sea.state()
+    if wish == "leaver":
+        sea.dismiss(sea.organisation.colleague)
+        state.wish.owner_id = str(sea.organisation.colleague.id)
+    elif wish == "no pool":
+        state.wish.pool_id = str(new_id())
+    else:
+        state.ClearField("wish")
+
+    mine, rivals = (_place(sea, rpc, one, by=by)[0] for one, by in _by_two(sea, state))
+
+    assert (mine.refusal_code, mine.assignment.place.pool_id) == (code, waiting["id"])
+    assert (rivals.refusal_code, rivals.assignment.place.pool_id) == (code, str(sea.default("to_be_assigned")))
+
+
+def _by_two(sea: Any, state: facts.CustomerState) -> list[tuple[facts.CustomerState, Any]]:
+    other = facts.CustomerState()
+    other.CopyFrom(state)
+    other.id = str(new_id())
+    return [(state, sea.organisation.sales), (other, sea.organisation.rival)]
+
+
+def test_births_stop_at_the_holding_cap(sea: Any, rpc: Any) -> None:
+    sea.set_holding_cap(2)
+    states = [sea.state(owner=sea.organisation.sales) for _ in range(3)]
+
+    placed = _place(sea, rpc, *states)
+
+    assert [one.refusal_code for one in placed] == ["", "", "holding_cap_reached"]
+    assert placed[2].assignment.place.pool_id == str(sea.default("to_be_assigned"))
+
+
+def test_births_in_one_event_need_as_many_statements_for_two_as_for_two_hundred(sea: Any) -> None:
+    counts = []
+    for size in (2, 200):
+        message = _created(*(sea.state(owner=sea.organisation.sales) for _ in range(size)), batch_id=str(new_id()))
+        with sea.counting_statements() as statements:
+            sea.report(message)
+        counts.append(len(statements))
+
+    assert counts[0] == counts[1]
+    assert len(sea.opened.outbox(events.AssignmentsChanged)[-1].changes) == 200
+
+
+def _plan(sea: Any, rpc: Any, placement_id: UUID, *states: facts.CustomerState, by: Any = None) -> list[pb.Placement]:
+    request = pb.PlanPlacementRequest(
+        placement_id=str(placement_id),
+        actor_id=str((by or sea.organisation.sales).id),
+        customers=[_new(state) for state in states],
+    )
+    return list(rpc.PlanPlacement(request).placements)
+
+
+def _commit(sea: Any, rpc: Any, placement_id: UUID, *ids: str) -> list[str]:
+    request = pb.CommitPlacementRequest(
+        placement_id=str(placement_id), actor_id=str(sea.organisation.sales.id), customer_ids=ids
+    )
+    return list(rpc.CommitPlacement(request).over_cap_ids)
+
+
+def test_a_plan_repeated_is_the_same_and_committed_twice_has_one_effect(sea: Any, rpc: Any) -> None:
+    placement_id, states = new_id(), [sea.state(owner=sea.organisation.sales), sea.state(), sea.state()]
+    planned = _plan(sea, rpc, placement_id, *states)
+    assert _plan(sea, rpc, placement_id, *states) == planned
+    assert sea.rows(Assignment) == []
+
+    created = [state.id for state in states[:2]]
+    _commit(sea, rpc, placement_id, *created)
+    _commit(sea, rpc, placement_id, *created)
+
+    (message,) = sea.opened.outbox(events.AssignmentsChanged)
+    assert (message.cause, message.batch_id) == (events.CAUSE_IMPORT, str(placement_id))
+    assert {change.state.customer_id for change in message.changes} == set(created)
+    assert [change.state for change in message.changes] == sorted(
+        (one.assignment for one in planned[:2]), key=lambda one: one.customer_id
+    )
+    assert sorted(str(entry.customer_id) for entry in sea.rows(HistoryEntry)) == sorted(created)
+
+
+@pytest.mark.parametrize("order", ["event alone", "event first", "call first"])
+def test_the_event_repeats_a_lost_commit(sea: Any, rpc: Any, order: str) -> None:
+    placement_id, job_id = new_id(), new_id()
+    state = sea.state(owner=sea.organisation.sales)
+    (planned,) = _plan(sea, rpc, placement_id, state)
+    state.assignment_version = 1
+    if order == "call first":
+        _commit(sea, rpc, placement_id, state.id)
+
+    sea.report(_created(state, placement_id=str(placement_id), batch_id=str(job_id)))
+    if order == "event first":
+        _commit(sea, rpc, placement_id, state.id)
+
+    (message,) = sea.opened.outbox(events.AssignmentsChanged)
+    assert message.batch_id == str(placement_id if order == "call first" else job_id)
+    assert (message.cause, message.changes[0].state) == (events.CAUSE_IMPORT, planned.assignment)
+    assert [entry.cause for entry in sea.history(state.id)] == ["import"]
+    assert all(row.committed_at for row in sea.rows(PlacementPlan))
+
+
+def test_a_plan_refuses_rows_whose_place_is_impossible(sea: Any, rpc: Any) -> None:
+    sea.dismiss(sea.organisation.colleague)
+    states = [
+        sea.state(owner=sea.organisation.colleague),
+        sea.state(pool=sea.default("to_be_assigned")),
+        sea.state(pool=new_id()),
+        sea.state(),
+    ]
+    states[2].ClearField("wish")
+
+    planned = _plan(sea, rpc, new_id(), *states)
+    by_supervisor = _plan(sea, rpc, new_id(), *states[1:2], by=sea.organisation.supervisor)
+
+    codes = ["assignee_inactive", "pool_not_found", "place_missing", ""]
+    assert [one.refusal_code for one in planned] == codes
+    assert [one.HasField("assignment") for one in planned] == [False, False, False, True]
+    assert by_supervisor[0].refusal_code == ""
+
+
+def test_plans_count_each_other_against_the_cap_and_a_commit_keeps_what_was_overtaken(sea: Any, rpc: Any) -> None:
+    sea.set_holding_cap(3)
+    sales = sea.organisation.sales
+    states = [sea.state(owner=sales) for _ in range(4)]
+    first, second = new_id(), new_id()
+
+    assert [one.refusal_code for one in _plan(sea, rpc, first, *states[:2])] == ["", ""]
+    assert [one.refusal_code for one in _plan(sea, rpc, second, *states[2:])] == ["", "holding_cap_reached"]
+    sea.set_holding_cap(1)
+    over_cap = _commit(sea, rpc, first, *(state.id for state in states[:2]))
+
+    assert over_cap == [states[1].id]
+    assert set(sea.owners()) == {state.id for state in states[:2]}
+
+
+def test_rows_not_created_and_plans_given_up_free_their_place(sea: Any, rpc: Any) -> None:
+    sea.set_holding_cap(1)
+    states = [sea.state(owner=sea.organisation.sales) for _ in range(2)]
+    tried, retried, abandoned = new_id(), new_id(), new_id()
+
+    _plan(sea, rpc, tried, states[0])
+    assert _plan(sea, rpc, tried, states[1])[0].refusal_code == ""
+    _commit(sea, rpc, tried)
+    assert _plan(sea, rpc, retried, states[0])[0].refusal_code == ""
+    _commit(sea, rpc, retried)
+    _plan(sea, rpc, abandoned, states[0])
+    with sea.opened.database.transaction() as session:
+        forget_plans(session, clock.now() + timedelta(days=8))
+
+    assert sea.rows(PlacementPlan) == []
+
+
+def test_a_pool_promised_to_an_import_cannot_be_deleted_meanwhile(sea: Any, rpc: Any) -> None:
+    pool, admin = sea.create_pool(), sea.organisation.admin
+    _plan(sea, rpc, new_id(), sea.state(pool=pool["id"]))
+
+    assert sea.send("DELETE", f"/pools/{pool['id']}", admin, If_Match='"1"').json["code"] == "pool_not_empty"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pb.PlanPlacementRequest(placement_id="x", actor_id=str(new_id())),
+        pb.PlanPlacementRequest(placement_id=str(new_id()), actor_id=str(new_id()), customers=[pb.NewCustomer()]),
+        pb.PlanPlacementRequest(
+            placement_id=str(new_id()),
+            actor_id=str(new_id()),
+            customers=[pb.NewCustomer(customer_id=str(new_id()), wish=Place(owner_id="me"))],
+        ),
+    ],
+)
+def test_a_malformed_call_is_refused_naming_the_field(rpc: Any, request_: pb.PlanPlacementRequest) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        rpc.PlanPlacement(request_)
+
+    refusal = refusal_of(caught.value, "pool")
+    assert refusal.code == "validation_failed"
+    assert refusal.errors[0].code == "uuid_parsing"
+
+
+def _deleted(state: facts.CustomerState, version: int) -> facts.CustomerDeleted:
+    state.deleted, state.facts_version = True, version
+    return facts.CustomerDeleted(customers=[state], actor_id=state.created_by)
+
+
+def _restored(state: facts.CustomerState, version: int) -> facts.CustomerRestored:
+    state.deleted, state.facts_version = False, version
+    return facts.CustomerRestored(customers=[state], actor_id=state.created_by)
+
+
+def test_deleting_suspends_and_restoring_resumes_with_a_fresh_clock(sea: Any) -> None:
+    state = sea.state(owner=sea.organisation.sales)
+    sea.report(_created(state))
+    born = sea.rows(Assignment)[0]
+    deleted = _deleted(state, 2)
+
+    sea.report(deleted)
+    sea.report(deleted)
+    suspended = sea.rows(Assignment)[0]
+    refused = sea.act("release", sea.organisation.sales, [state.id])
+    sea.report(_restored(state, 3))
+
+    resumed = sea.rows(Assignment)[0]
+    assert (suspended.suspended, suspended.owner_id, suspended.held_since) == (True, born.owner_id, born.held_since)
+    assert (refused.status_code, refused.json["code"]) == (409, "suspended")
+    assert (resumed.suspended, resumed.owner_id, resumed.version) == (False, born.owner_id, 3)
+    assert resumed.held_since > born.held_since
+    assert [entry.cause for entry in sea.history(state.id)] == ["birth", "suspend", "resume"]
+
+
+@pytest.mark.parametrize("gone", ["owner", "pool"])
+def test_a_restored_customer_whose_place_is_gone_is_to_be_assigned(sea: Any, gone: str) -> None:
+    pool = sea.create_pool()
+    state = sea.state(owner=sea.organisation.colleague) if gone == "owner" else sea.state(pool=pool["id"])
+    sea.report(_created(state))
+    sea.report(_deleted(state, 2))
+    if gone == "owner":
+        sea.dismiss(sea.organisation.colleague)
+    else:
+        assert sea.send("DELETE", f"/pools/{pool['id']}", sea.organisation.admin, If_Match='"1"').status_code == 204
+
+    sea.report(_restored(state, 3))
+
+    assert sea.rows(Assignment)[0].pool_id == sea.default("to_be_assigned")
+
+
+def test_facts_that_arrive_late_or_out_of_order_never_overwrite_newer_ones(sea: Any) -> None:
+    state = sea.state(owner=sea.organisation.sales)
+    created = _created(state)
+    old = facts.CustomerCreated.FromString(created.SerializeToString())
+    deletion = _deleted(state, 5)
+
+    sea.report(deletion)
+    sea.report(old)
+
+    (assignment,), (customer,) = sea.rows(Assignment), sea.rows(Customer)
+    assert (customer.facts_version, customer.deleted) == (5, True)
+    assert (assignment.suspended, assignment.version, assignment.owner_id) == (True, 1, sea.organisation.sales.id)
+
+
+def test_a_rename_reaches_the_notices_of_later_changes(sea: Any) -> None:
+    state = sea.state(owner=sea.organisation.sales)
+    sea.report(_created(state))
+    state.name, state.facts_version = "银河贸易", 2
+    sea.report(facts.CustomerUpdated(customers=[state]))
+
+    sea.act("release", sea.organisation.sales, [state.id])
+
+    assert sea.opened.outbox(events.AssignmentsChanged)[-1].changes[0].customer_name == "银河贸易"
+
+
+def test_a_rebuild_places_customers_whose_birth_was_missed_and_the_check_counts_them(sea: Any, customer: Any) -> None:
+    customer.states = [sea.state(owner=sea.organisation.sales) for _ in range(5)]
+    runtime = sea.opened.runtime
+
+    assert CUSTOMER_PROJECTION.check(runtime) == 5
+    assert CUSTOMER_PROJECTION.rebuild(runtime) == 5
+    assert CUSTOMER_PROJECTION.rebuild(runtime) == 5
+
+    assert CUSTOMER_PROJECTION.check(runtime) == 0
+    assert set(sea.owners().values()) == {sea.organisation.sales.id}
+    assert len(sea.rows(HistoryEntry)) == 5
+    customer.states[0].name, customer.states[0].facts_version = "改名", 2
+    assert CUSTOMER_PROJECTION.check(runtime) == 1
+
+
+def test_other_services_read_all_assignments_page_by_page(sea: Any, rpc: Any) -> None:
+    ids = sorted(sea.create(5))
+
+    found: list[str] = []
+    while True:
+        after = found[-1] if found else ""
+        page = rpc.ListAssignments(pb.ListAssignmentsRequest(after_customer_id=after, page_size=2)).assignments
+        if not page:
+            break
+        found += [state.customer_id for state in page]
+
+    assert found == ids
