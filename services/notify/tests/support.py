@@ -109,6 +109,13 @@ def listed(opened: OpenService, member: Member, query: str = "", **headers: str)
     return list(get(opened, member, f"/notifications{query}", **headers).json["items"])
 
 
+def environment(opened: OpenService, **more: str) -> dict[str, str]:
+    """The environment of a process of an opened service."""
+    settings = opened.runtime.settings.model_dump()
+    values = {key.upper(): str(int(value) if isinstance(value, bool) else value) for key, value in settings.items()}
+    return {**os.environ, **values, **more}
+
+
 @dataclass
 class MailServer:
     """A real SMTP server on one port. `answer` decides the reply to a mail by its receiver; None takes it."""
@@ -166,13 +173,11 @@ class PushProcess:
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
-        settings = self._opened.runtime.settings.model_dump()
-        values = {key.upper(): str(int(value) if isinstance(value, bool) else value) for key, value in settings.items()}
         binds = {"HTTP_BIND": f"127.0.0.1:{self._http}", "METRICS_BIND": f"127.0.0.1:{self._metrics}"}
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "crm_notify", "push"],
-                env={**os.environ, **values, **binds},
+                env=environment(self._opened, **binds),
                 stdout=log,
                 stderr=log,
             )

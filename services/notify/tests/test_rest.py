@@ -9,7 +9,6 @@ from sqlalchemy import text, update
 
 from chassis.database import tables
 from chassis.database.migration import schema_differences
-from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.notifications.due import forget_old
@@ -23,7 +22,7 @@ from tests.support.services import OpenService
 ROUTES = [
     ("GET", "/notifications"),
     ("GET", "/notifications/unread-count"),
-    ("POST", f"/notifications/{new_id()}:read"),
+    ("POST", "/notifications/01a20155-ffc1-703f-bec5-d67443045ad9:read"),
     ("POST", "/notifications:read-all"),
     ("GET", "/deliveries"),
 ]

@@ -9,9 +9,8 @@ from sqlalchemy.orm import Session
 from chassis.events.consumer import Event
 from crm.identity.v1 import identity_events_pb2 as pb
 from crm_notify.notifications.commands import announce
+from crm_notify.push.rules import MEMBERS_CHANNEL
 from directory.events import apply_directory, directory_subscription
-
-MEMBERS_CHANNEL = "members"
 
 
 def apply_directory_and_announce(session: Session, events: Sequence[Event]) -> None:

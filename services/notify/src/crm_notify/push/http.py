@@ -17,7 +17,9 @@ from chassis.auth.tokens import Claims
 from chassis.database import Database
 from chassis.errors import NotFound, Refusal, Unauthenticated
 from chassis.http.problems import problem
+from chassis.logs import get_logger
 from chassis.runtime import Runtime
+from chassis.tracing import current_trace, traced
 from chassis.wording import language_of
 from crm_notify.notifications.queries import unread_count
 from crm_notify.push.hub import Hub
@@ -26,6 +28,7 @@ from crm_notify.push.rules import Stream
 PATH = "/api/v1/notifications/stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
 ResultT = TypeVar("ResultT")
+log = get_logger(__name__)
 
 
 class _Frames(StreamingResponse):
@@ -89,15 +92,25 @@ def create_push_app(runtime: Runtime, hub: Hub) -> Starlette:
     def answered(refusal: Callable[[Exception], Refusal]) -> Callable[[Request, Exception], Awaitable[Response]]:
         async def handler(request: Request, error: Exception) -> Response:
             language = language_of(request.headers.get("Accept-Language", ""))
-            reply = problem(refusal(error), runtime.messages, language)
+            with traced(request.headers.get("traceparent")):
+                reply = problem(refusal(error), runtime.messages, language)
             return Response(reply.get_data(), reply.status_code, dict(reply.headers))
 
         return handler
 
-    handlers = {Refusal: answered(_itself), HTTPException: answered(lambda _error: NotFound("route_not_found"))}
+    handlers = {
+        Refusal: answered(_itself),
+        HTTPException: answered(lambda _error: NotFound("route_not_found")),
+        Exception: answered(_unexpected),
+    }
     route = Route(PATH, _Endpoint(runtime, hub).answer, methods=["GET"])
     route.methods = {"GET"}  # Starlette adds HEAD, whose stream nobody would read
     return Starlette(routes=[route], lifespan=lifespan, exception_handlers=handlers)
+
+
+def _unexpected(error: Exception) -> Refusal:
+    log.error("request_failed", exc_info=error)
+    return Refusal("internal_error", trace_id=current_trace().trace_id)
 
 
 def _itself(error: Exception) -> Refusal:

@@ -14,9 +14,8 @@ from chassis.auth.tokens import Claims
 from chassis.errors import Unavailable
 from chassis.logs import get_logger
 from crm_notify.notifications.commands import NOTIFICATIONS_CHANNEL
-from crm_notify.push.events import MEMBERS_CHANNEL
 from crm_notify.push.queries import active_epochs, unread_counts
-from crm_notify.push.rules import PING_SECONDS, Stream
+from crm_notify.push.rules import MEMBERS_CHANNEL, PING_SECONDS, Stream
 
 STREAMS_A_MEMBER = 10
 _RECONNECT_SECONDS = 1.0

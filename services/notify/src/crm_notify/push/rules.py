@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chassis.auth.tokens import Claims
 
+MEMBERS_CHANNEL = "members"
 PING_SECONDS = 15.0
 _RETRY = "retry: 3000\n\n"
 _PING = ": ping\n\n"
