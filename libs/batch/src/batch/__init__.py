@@ -1,0 +1,1 @@
+"""Per-row background batches: frozen ids, a result per item with its reason, progress, cancel, resume (design §2.7)."""
