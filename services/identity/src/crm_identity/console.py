@@ -1,0 +1,95 @@
+"""One-shot commands of an operator: the first administrator, a new signing key."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis import clock
+from chassis.errors import Conflict, Refusal
+from chassis.http.parsing import validate
+from chassis.runtime import Runtime
+from crm_identity.credentials import rules as secrets
+from crm_identity.foundations import ensure_foundations
+from crm_identity.keys.commands import rotate
+from crm_identity.members.commands import create_member
+from crm_identity.members.views import NewMember
+from crm_identity.organisation.model import Role
+from crm_identity.organisation.queries import has_administrator, root
+from crm_identity.sessions.views import PasswordChange
+from crm_identity.settings import settings_of
+
+Command = Callable[[Runtime, Sequence[str]], int]
+
+
+def create_administrator(runtime: Runtime, arguments: Sequence[str]) -> int:
+    """`create-administrator --login … --name … --email … [--password-file …] [--force]` (design §6).
+
+    Prints a one-time password unless a file gives the password. Refused while an active administrator exists,
+    unless forced.
+    """
+    parser = argparse.ArgumentParser(prog="python -m crm_identity create-administrator")
+    for name in ("login", "name", "email"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--password-file", type=Path, help="its content is the password; default: a one-time password")
+    parser.add_argument("--force", action="store_true", help="even though there is an administrator")
+    chosen = parser.parse_args(arguments)
+    password = secrets.one_time_password()
+    if chosen.password_file:
+        password = _password(chosen.login, chosen.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
+    secret_hash = secrets.hash_secret(password)
+    with runtime.database.transaction() as session:
+        at = clock.now()
+        ensure_foundations(session, settings_of(runtime).sealing_key, at)
+        if has_administrator(session) and not chosen.force:
+            raise Conflict("administrator_exists")
+        values = _administrator(session, chosen)
+        create_member(session, None, values, secret_hash, at, must_change=chosen.password_file is None)
+    if chosen.password_file is None:
+        print(f"one-time password of {chosen.login}: {password}")
+    return 0
+
+
+def rotate_key(runtime: Runtime, arguments: Sequence[str]) -> int:
+    """`rotate-key`: publish a new signing key; it signs after a minute, the old one verifies for 24 hours more."""
+    argparse.ArgumentParser(prog="python -m crm_identity rotate-key").parse_args(arguments)
+    with runtime.database.transaction() as session:
+        key = rotate(session, settings_of(runtime).sealing_key, clock.now())
+    print(f"{key.id} signs from {key.signs_from.isoformat()}")
+    return 0
+
+
+def explaining(command: Command) -> Command:
+    """`command`, but a refusal is said in words on standard error, with exit status 1."""
+
+    def run(runtime: Runtime, arguments: Sequence[str]) -> int:
+        try:
+            return command(runtime, arguments)
+        except Refusal as refusal:
+            print(runtime.messages.text(refusal.code, "en", refusal.parameters), file=sys.stderr)
+            for error in refusal.errors:
+                words = runtime.messages.field_text(error.pointer, error.code, "en", error.parameters)
+                print(f"{error.pointer.lstrip('/')}: {words}", file=sys.stderr)
+        except OSError as error:
+            print(error, file=sys.stderr)
+        return 1
+
+    return run
+
+
+def _administrator(session: Session, chosen: argparse.Namespace) -> dict[str, Any]:
+    department = root(session)
+    assert department is not None, "foundations have a root"
+    role_id = session.scalars(select(Role.id).where(Role.key == "administrator")).one()
+    wish = {"login": chosen.login, "name": chosen.name, "email": chosen.email, "department_id": department.id}
+    return validate(NewMember, {**wish, "role_ids": [role_id]}).model_dump()
+
+
+def _password(login: str, password: str) -> str:
+    validate(PasswordChange, {"login": login, "password": "-", "new_password": password})
+    secrets.check_new_password(login, "", password)
+    return password

@@ -1,0 +1,9 @@
+"""The tables' common base."""
+
+from sqlalchemy.orm import DeclarativeBase
+
+from chassis.database import new_metadata
+
+
+class Base(DeclarativeBase):
+    metadata = new_metadata()

@@ -1,0 +1,100 @@
+"""Members: created, changed, let go, brought back."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.errors import Conflict, FieldError, Invalid
+from chassis.identifiers import new_id
+from crm_identity.credentials.commands import keep_secret
+from crm_identity.organisation import queries
+from crm_identity.organisation.commands import add, keep_an_administrator, lock_organisation, record
+from crm_identity.organisation.model import Department, Member
+
+
+def create_member(
+    session: Session,
+    actor_id: UUID | None,
+    values: Mapping[str, Any],
+    secret_hash: str,
+    at: datetime,
+    *,
+    must_change: bool,
+) -> Member:
+    """Create a member who proves themself with the secret hashed. Raises Invalid, Conflict login_taken."""
+    lock_organisation(session)
+    _check(session, values)
+    if not (values["email"] or values["service_account"]):
+        raise Invalid("validation_failed", errors=[FieldError("/email", "missing")], count=1)
+    if session.scalar(select(Member.id).where(Member.login == values["login"])):
+        raise Conflict("login_taken", login=values["login"])
+    member = Member(id=new_id(), active=True, epoch=0, session_generation=0, **values)
+    add(session, "created", actor_id, member, values)
+    keep_secret(session, member.id, secret_hash, at, must_change=must_change)
+    return member
+
+
+def change_member(session: Session, actor_id: UUID, member_id: UUID, version: int, values: Mapping[str, Any]) -> Member:
+    """Change a member; other roles revoke the member's tokens. Raises Stale, Invalid, Conflict last_administrator."""
+    lock_organisation(session)
+    member = queries.locked(session, Member, member_id, version, values)
+    _check(session, values)
+    changes = member.take_over(values)
+    if any(changes):
+        if "role_ids" in changes[1]:
+            member.revoke_tokens()
+        record(session, "changed", actor_id, member, changes)
+        if "role_ids" in changes[1]:
+            keep_an_administrator(session)
+    return member
+
+
+def deactivate(session: Session, actor_id: UUID, member_id: UUID) -> Member:
+    """Let a member go: their tokens and sessions end at once, they head no department any more.
+
+    Raises Conflict last_administrator.
+    """
+    lock_organisation(session)
+    member = queries.locked(session, Member, member_id)
+    if member.active:
+        record(session, "deactivated", actor_id, member, member.leave(), fact=member.left)
+        keep_an_administrator(session)
+        headed = select(Department).where(Department.head_id == member_id).order_by(Department.id).with_for_update()
+        for department in session.scalars(headed).all():
+            record(session, "changed", actor_id, department, department.take_over({"head_id": None}))
+    return member
+
+
+def activate(session: Session, actor_id: UUID, member_id: UUID) -> Member:
+    """Bring a member back, with the roles and department they had."""
+    lock_organisation(session)
+    member = queries.locked(session, Member, member_id)
+    if not member.active:
+        record(session, "activated", actor_id, member, member.come_back())
+    return member
+
+
+def reset_secret(session: Session, actor_id: UUID, member_id: UUID, secret_hash: str, at: datetime) -> Member:
+    """Replace a forgotten or leaked secret: everything begun with the old one ends. A person must change the new one."""
+    member = queries.locked(session, Member, member_id)
+    member.end_sessions()
+    record(session, "secret_reset", actor_id, member)
+    keep_secret(session, member_id, secret_hash, at, must_change=not member.service_account)
+    return member
+
+
+def _check(session: Session, values: Mapping[str, Any]) -> None:
+    errors = []
+    if "department_id" in values and session.get(Department, values["department_id"]) is None:
+        errors.append(FieldError("/department_id", "unknown_department"))
+    role_ids = values.get("role_ids", [])
+    known = {role.id for role in queries.roles_of(session, role_ids)}
+    errors += [
+        FieldError(f"/role_ids/{place}", "unknown_role") for place, id_ in enumerate(role_ids) if id_ not in known
+    ]
+    if errors:
+        raise Invalid("validation_failed", errors=errors, count=len(errors))

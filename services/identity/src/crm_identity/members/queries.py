@@ -1,0 +1,44 @@
+"""Reading members."""
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session
+
+from crm_identity.members.views import ColleagueView, MemberQuery, Named
+from crm_identity.organisation import queries
+from crm_identity.organisation.model import Department, Member
+
+
+def colleagues(session: Session, query: MemberQuery) -> tuple[list[ColleagueView], int]:
+    """One page of members by name, and how many there are in all."""
+    members, total = queries.page_of(session, _matching(query), query.page, query.page_size)
+    wanted = select(Department).where(Department.id.in_({member.department_id for member in members}))
+    departments = {department.id: Named.model_validate(department) for department in session.scalars(wanted)}
+    return [
+        ColleagueView(
+            id=member.id,
+            login=member.login,
+            name=member.name,
+            email=member.email,
+            department=departments[member.department_id],
+            active=member.active,
+            absent_until=member.absent_until,
+        )
+        for member in members
+    ], total
+
+
+def _matching(query: MemberQuery) -> Select[Member]:
+    conditions: list[ColumnElement[bool]] = [
+        Member.active == query.active,
+        Member.service_account == query.service_account,
+    ]
+    if query.search:
+        conditions.append(
+            or_(
+                Member.name.icontains(query.search, autoescape=True),
+                Member.login.icontains(query.search, autoescape=True),
+            )
+        )
+    if query.department_id:
+        conditions.append(Member.department_id.in_(queries.subtree(query.department_id)))
+    return select(Member).where(*conditions).order_by(Member.name, Member.id)

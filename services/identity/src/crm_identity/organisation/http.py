@@ -1,0 +1,193 @@
+"""REST of the organisation's settings, departments and roles."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+
+from chassis.http.api import Access, Api, Page
+from chassis.http.call import Call
+from crm_identity.organisation import commands, queries
+from crm_identity.organisation.model import ORGANISATION_ID, Department, Organisation, Role
+from crm_identity.organisation.views import (
+    DepartmentChange,
+    DepartmentView,
+    NewDepartment,
+    NewRole,
+    OrganisationChange,
+    OrganisationView,
+    Paging,
+    PermissionsView,
+    PermissionView,
+    RoleChange,
+    RoleView,
+)
+from directory.permissions import CATALOGUE, Permission
+
+api = Api("organisation")
+MANAGE = Permission.ORGANISATION_MANAGE
+
+
+@api.route(
+    "GET",
+    "/organisation",
+    access=Access.MEMBER,
+    summary="Settings of the organisation",
+    reply=OrganisationView,
+    versioned=True,
+)
+def read_organisation(call: Call[None, None]) -> OrganisationView:
+    with call.runtime.database.reading() as session:
+        return OrganisationView.model_validate(queries.found(session, Organisation, ORGANISATION_ID))
+
+
+@api.route(
+    "PATCH",
+    "/organisation",
+    access=MANAGE,
+    summary="Change settings of the organisation",
+    body=OrganisationChange,
+    reply=OrganisationView,
+    versioned=True,
+)
+def change_organisation(call: Call[OrganisationChange, None]) -> OrganisationView:
+    expected, values = call.expected_version(), call.body.model_dump(exclude_unset=True)
+    with call.runtime.database.transaction() as session:
+        return OrganisationView.model_validate(commands.change_organisation(session, call.actor.id, expected, values))
+
+
+@api.route(
+    "GET",
+    "/departments",
+    access=Access.MEMBER,
+    summary="Departments, by name",
+    query=Paging,
+    reply=Page[DepartmentView],
+)
+def list_departments(call: Call[None, Paging]) -> Page[DepartmentView]:
+    query = select(Department).order_by(Department.name, Department.id)
+    with call.runtime.database.reading() as session:
+        rows, total = queries.page_of(session, query, call.query.page, call.query.page_size)
+        items = [DepartmentView.model_validate(row) for row in rows]
+    return Page[DepartmentView](items=items, page=call.query.page, page_size=call.query.page_size, total=total)
+
+
+@api.route(
+    "POST",
+    "/departments",
+    access=MANAGE,
+    summary="Create a department",
+    body=NewDepartment,
+    reply=DepartmentView,
+    status=201,
+    idempotent=True,
+    versioned=True,
+)
+def create_department(call: Call[NewDepartment, None]) -> DepartmentView:
+    values = call.body.model_dump()
+    return call.command(
+        lambda session: DepartmentView.model_validate(commands.create_department(session, call.actor.id, values))
+    )
+
+
+@api.route(
+    "GET",
+    "/departments/<uuid:department_id>",
+    access=Access.MEMBER,
+    summary="Read a department",
+    reply=DepartmentView,
+    versioned=True,
+)
+def read_department(call: Call[None, None], department_id: UUID) -> DepartmentView:
+    with call.runtime.database.reading() as session:
+        return DepartmentView.model_validate(queries.found(session, Department, department_id))
+
+
+@api.route(
+    "PATCH",
+    "/departments/<uuid:department_id>",
+    access=MANAGE,
+    summary="Rename, move or give another head",
+    body=DepartmentChange,
+    reply=DepartmentView,
+    versioned=True,
+)
+def change_department(call: Call[DepartmentChange, None], department_id: UUID) -> DepartmentView:
+    expected, values = call.expected_version(), call.body.model_dump(exclude_unset=True)
+    with call.runtime.database.transaction() as session:
+        return DepartmentView.model_validate(
+            commands.change_department(session, call.actor.id, department_id, expected, values)
+        )
+
+
+@api.route(
+    "DELETE", "/departments/<uuid:department_id>", access=MANAGE, summary="Delete an empty department", status=204
+)
+def delete_department(call: Call[None, None], department_id: UUID) -> None:
+    expected = call.expected_version()
+    with call.runtime.database.transaction() as session:
+        commands.delete_department(session, call.actor.id, department_id, expected)
+
+
+@api.route("GET", "/roles", access=MANAGE, summary="Roles, by name", query=Paging, reply=Page[RoleView])
+def list_roles(call: Call[None, Paging]) -> Page[RoleView]:
+    with call.runtime.database.reading() as session:
+        query = select(Role).order_by(Role.name, Role.id)
+        rows, total = queries.page_of(session, query, call.query.page, call.query.page_size)
+        items = [RoleView.model_validate(row) for row in rows]
+    return Page[RoleView](items=items, page=call.query.page, page_size=call.query.page_size, total=total)
+
+
+@api.route(
+    "GET", "/roles/permissions", access=MANAGE, summary="Permissions that roles can grant", reply=PermissionsView
+)
+def list_permissions(call: Call[None, None]) -> PermissionsView:
+    return PermissionsView(
+        items=[
+            PermissionView(code=code, name=words.zh if call.language == "zh" else words.en)
+            for code, words in CATALOGUE.items()
+        ]
+    )
+
+
+@api.route(
+    "POST",
+    "/roles",
+    access=MANAGE,
+    summary="Create a role",
+    body=NewRole,
+    reply=RoleView,
+    status=201,
+    idempotent=True,
+    versioned=True,
+)
+def create_role(call: Call[NewRole, None]) -> RoleView:
+    values = call.body.model_dump()
+    return call.command(lambda session: RoleView.model_validate(commands.create_role(session, call.actor.id, values)))
+
+
+@api.route("GET", "/roles/<uuid:role_id>", access=MANAGE, summary="Read a role", reply=RoleView, versioned=True)
+def read_role(call: Call[None, None], role_id: UUID) -> RoleView:
+    with call.runtime.database.reading() as session:
+        return RoleView.model_validate(queries.found(session, Role, role_id))
+
+
+@api.route(
+    "PATCH",
+    "/roles/<uuid:role_id>",
+    access=MANAGE,
+    summary="Change a role's name, permissions or reach",
+    body=RoleChange,
+    reply=RoleView,
+    versioned=True,
+)
+def change_role(call: Call[RoleChange, None], role_id: UUID) -> RoleView:
+    expected, values = call.expected_version(), call.body.model_dump(exclude_unset=True)
+    with call.runtime.database.transaction() as session:
+        return RoleView.model_validate(commands.change_role(session, call.actor.id, role_id, expected, values))
+
+
+@api.route("DELETE", "/roles/<uuid:role_id>", access=MANAGE, summary="Delete a role that nobody has", status=204)
+def delete_role(call: Call[None, None], role_id: UUID) -> None:
+    expected = call.expected_version()
+    with call.runtime.database.transaction() as session:
+        commands.delete_role(session, call.actor.id, role_id, expected)

@@ -1,0 +1,98 @@
+"""Reading the organisation."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic_core import to_jsonable_python
+from sqlalchemy import Select, exists, func, select
+from sqlalchemy.orm import Session
+
+from chassis.errors import NotFound, Stale
+from crm_identity.organisation.model import Department, Member, Record, Role
+from directory.permissions import Permission
+
+RecordT = TypeVar("RecordT", bound=Record)
+Row = TypeVar("Row")
+
+
+def locked(
+    session: Session,
+    kind: type[RecordT],
+    id_: UUID | int,
+    version: int | None = None,
+    wish: Mapping[str, Any] | None = None,
+) -> RecordT:
+    """The record, locked for a change that was decided on `version`.
+
+    Raises NotFound, or Stale with both values of every field in `wish` that differs now.
+    """
+    record = session.get(kind, id_, with_for_update=True)
+    if record is None:
+        raise NotFound("not_found")
+    if version not in (None, record.version):
+        conflicts = [
+            {"pointer": f"/{field}", "yours": to_jsonable_python(value), "current": to_jsonable_python(current)}
+            for field, value in (wish or {}).items()
+            if (current := getattr(record, field)) != value
+        ]
+        raise Stale("stale_version", extra={"version": record.version, "conflicts": conflicts})
+    return record
+
+
+def found(session: Session, kind: type[RecordT], id_: UUID | int) -> RecordT:
+    """The record. Raises NotFound."""
+    record = session.get(kind, id_)
+    if record is None:
+        raise NotFound("not_found")
+    return record
+
+
+def page_of(session: Session, query: Select[Row], page: int, page_size: int) -> tuple[Sequence[Row], int]:
+    """One page of `query`, and how many rows it has in all."""
+    total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+    return session.scalars(query.limit(page_size).offset((page - 1) * page_size)).all(), total
+
+
+def root(session: Session) -> Department | None:
+    """The department above all others."""
+    return session.scalar(select(Department).where(Department.parent_id.is_(None)))
+
+
+def subtree(department_id: UUID) -> Select[UUID]:
+    """Ids of the department and everything below it, as a query."""
+    tree = select(Department.id).where(Department.id == department_id).cte("subtree", recursive=True)
+    tree = tree.union(select(Department.id).where(Department.parent_id == tree.c.id))
+    return select(tree.c.id)
+
+
+def is_below(session: Session, department_id: UUID, other_id: UUID) -> bool:
+    """Whether `department_id` is `other_id` or lies anywhere below it."""
+    return department_id in session.scalars(subtree(other_id)).all()
+
+
+def roles_of(session: Session, role_ids: Collection[UUID]) -> Sequence[Role]:
+    """The roles with these ids that exist, by name."""
+    return session.scalars(select(Role).where(Role.id.in_(role_ids)).order_by(Role.name)).all()
+
+
+def is_active_member(session: Session, member_id: UUID) -> bool:
+    """Whether such a person works here now."""
+    member = session.get(Member, member_id)
+    return member is not None and member.active and not member.service_account
+
+
+def has_administrator(session: Session) -> bool:
+    """Whether any active person may manage the organisation."""
+    return bool(
+        session.scalar(
+            select(
+                exists().where(
+                    Member.active,
+                    ~Member.service_account,
+                    Role.id == func.any(Member.role_ids),
+                    Role.permissions.contains([str(Permission.ORGANISATION_MANAGE)]),
+                )
+            )
+        )
+    )

@@ -1,0 +1,62 @@
+"""gRPC of identity: the whole organisation, for the directories of the other services."""
+
+from typing import Any
+from uuid import UUID
+
+import grpc
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.errors import FieldError, Invalid
+from chassis.runtime import Runtime
+from crm.identity.v1 import identity_service_pb2 as pb
+from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, add_IdentityServiceServicer_to_server
+from crm_identity.keys import queries as keys
+from crm_identity.organisation.model import ORGANISATION_ID, Department, Member, Organisation, Role
+
+PAGE_SIZE = 1000
+
+
+class IdentityRpc(IdentityServiceServicer):
+    """Answers other services."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def ExportDirectory(self, request: pb.ExportDirectoryRequest, context: Any) -> pb.ExportDirectoryResponse:
+        """Members in pages by id, those who left included; all else with the first page.
+
+        A member created meanwhile has a higher id than every page read, so none is missed.
+        """
+        after = _page_start(request.page_token)
+        with self._runtime.database.reading() as session:
+            query = select(Member).order_by(Member.id).limit(PAGE_SIZE + 1)
+            rows = session.scalars(query.where(Member.id > after) if after else query).all()
+            page = _without_members(session) if after is None else pb.ExportDirectoryResponse()
+            page.members.extend(member.state() for member in rows[:PAGE_SIZE])
+        if len(rows) > PAGE_SIZE:
+            page.next_page_token = str(rows[PAGE_SIZE - 1].id)
+        return page
+
+
+def register(server: grpc.Server, runtime: Runtime) -> None:
+    """Add identity's methods to `server`."""
+    add_IdentityServiceServicer_to_server(IdentityRpc(runtime), server)
+
+
+def _page_start(token: str) -> UUID | None:
+    try:
+        return UUID(token) if token else None
+    except ValueError as error:
+        problem = FieldError("/page_token", "uuid_parsing")
+        raise Invalid("validation_failed", errors=[problem], count=1) from error
+
+
+def _without_members(session: Session) -> pb.ExportDirectoryResponse:
+    organisation = session.get(Organisation, ORGANISATION_ID)
+    return pb.ExportDirectoryResponse(
+        departments=[row.state() for row in session.scalars(select(Department))],
+        roles=[row.state() for row in session.scalars(select(Role))],
+        organisation=organisation.state() if organisation else None,
+        signing_keys=keys.key_set_state(session),
+    )

@@ -1,0 +1,109 @@
+"""Shapes of the organisation's REST."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from chassis.http.api import Body, PageQuery, View
+from directory.permissions import Permission
+
+NIL = UUID(int=0)
+Name = Annotated[str, Field(min_length=1, max_length=50)]
+DataScopeName = Literal["own", "department", "centre", "company"]
+
+
+def _known_zone(zone: str) -> str:
+    if zone not in available_timezones():
+        raise PydanticCustomError("unknown_zone", "not an IANA zone")
+    return zone
+
+
+class Paging(PageQuery):
+    """Paging within bounds."""
+
+    page: int = Field(default=1, ge=1, le=100_000)
+    page_size: int = Field(default=15, ge=1, le=200)
+
+
+class OrganisationView(View):
+    """Settings of the organisation."""
+
+    name: str
+    zone: str
+    version: int
+
+
+class OrganisationChange(Body):
+    """What is to change; the rest stays."""
+
+    name: Name = ""
+    zone: Annotated[str, AfterValidator(_known_zone)] = ""
+
+
+class DepartmentView(View):
+    """A department; the root has no parent."""
+
+    id: UUID
+    name: str
+    parent_id: UUID | None
+    head_id: UUID | None
+    version: int
+
+
+class NewDepartment(Body):
+    """A department below another."""
+
+    name: Name
+    parent_id: UUID
+    head_id: UUID | None = None
+
+
+class DepartmentChange(Body):
+    """What is to change; the rest stays. Without `head_id: null` the head stays."""
+
+    name: Name = ""
+    parent_id: UUID = NIL
+    head_id: UUID | None = None
+
+
+class RoleView(View):
+    """A role; `key` is empty for roles made here."""
+
+    id: UUID
+    key: str
+    name: str
+    permissions: list[str]
+    data_scope: str
+    version: int
+
+
+class NewRole(Body):
+    """A role; `data_scope`: 普通 own, 部门 department, 中心 centre (it and all below), 公司 company."""
+
+    name: Name
+    permissions: list[Permission]
+    data_scope: DataScopeName
+
+
+class RoleChange(Body):
+    """What is to change; the rest stays."""
+
+    name: Name = ""
+    permissions: list[Permission] = []
+    data_scope: DataScopeName = "own"
+
+
+class PermissionView(View):
+    """A permission in the caller's language."""
+
+    code: str
+    name: str
+
+
+class PermissionsView(View):
+    """All permissions a role can grant."""
+
+    items: list[PermissionView]

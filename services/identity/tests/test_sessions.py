@@ -1,0 +1,148 @@
+"""Sessions: refreshed, reused, ended; and what members change about themselves (Q-03, Q-17)."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from chassis import clock
+from crm.identity.v1 import identity_events_pb2 as pb
+from crm_identity.service import SERVICE
+from crm_identity.sessions import rules
+from crm_identity.sessions.model import LoginSession
+
+
+def cookie_of(reply: Any) -> str:
+    return reply.headers["Set-Cookie"].partition(";")[0]
+
+
+def refresh(identity: Any, cookie: str) -> Any:
+    return identity.call("POST", "/auth/refresh", Cookie=cookie)
+
+
+def test_a_refresh_gives_a_new_access_token_and_replaces_the_cookie(identity: Any) -> None:
+    cookie = cookie_of(identity.log_in("sales"))
+
+    reply = refresh(identity, cookie)
+
+    assert reply.status_code == 200
+    assert cookie_of(reply) != cookie
+    assert identity.with_token("GET", "/auth/me", reply.json["access_token"]).status_code == 200
+    assert refresh(identity, cookie_of(reply)).status_code == 200
+
+
+def test_a_refresh_token_used_long_ago_ends_the_session_and_every_access_token(identity: Any) -> None:
+    stolen = cookie_of(identity.log_in("sales"))
+    second = refresh(identity, stolen)
+    third = refresh(identity, cookie_of(second))
+
+    reused = refresh(identity, stolen)
+
+    assert (reused.status_code, reused.json["code"]) == (401, "session_ended")
+    assert refresh(identity, cookie_of(third)).status_code == 401
+    assert identity.with_token("GET", "/auth/me", third.json["access_token"]).json["code"] == "token_revoked"
+
+
+def test_only_the_hash_of_a_refresh_token_is_kept(identity: Any) -> None:
+    token = rules.read_token(cookie_of(identity.log_in("sales")).partition("=")[2].strip('"'))
+
+    with identity.service.database.reading() as session:
+        kept = session.scalars(select(LoginSession)).one()
+
+    assert token is not None
+    assert len(token.secret) == 32
+    assert kept.secret_hash != token.secret
+    assert token.opens(kept.secret_hash)
+
+
+@pytest.mark.parametrize("cookie", ["", "highsea_refresh=", "highsea_refresh=x", "highsea_refresh=" + "A" * 64])
+def test_a_cookie_that_is_none_of_ours_is_refused(identity: Any, cookie: str) -> None:
+    reply = refresh(identity, cookie)
+
+    assert (reply.status_code, reply.json["code"]) == (401, "session_ended")
+
+
+def test_a_session_ends_by_itself_when_it_is_not_used(identity: Any) -> None:
+    cookie = cookie_of(identity.log_in("sales"))
+    with identity.service.database.transaction() as session:
+        session.execute(update(LoginSession).values(expires_at=clock.now()))
+
+    assert refresh(identity, cookie).status_code == 401
+
+
+def test_use_prolongs_a_session_by_fourteen_days_but_never_beyond_ninety() -> None:
+    begun = clock.now()
+
+    assert rules.expiry(begun, begun + timedelta(days=10)) == begun + timedelta(days=24)
+    assert rules.expiry(begun, begun + timedelta(days=85)) == begun + timedelta(days=90)
+
+
+def test_logging_out_ends_the_session_and_revokes_the_token_everywhere(identity: Any) -> None:
+    here, elsewhere = identity.log_in("sales"), identity.log_in("sales")
+    token = here.json["access_token"]
+
+    reply = identity.with_token("POST", "/auth/logout", token)
+
+    assert reply.status_code == 204
+    assert "highsea_refresh=;" in reply.headers["Set-Cookie"]
+    assert identity.with_token("GET", "/auth/me", token).json["code"] == "token_revoked"
+    assert refresh(identity, cookie_of(here)).status_code == 401
+    [told] = identity.service.outbox(pb.MemberChanged)
+    assert (told.members[0].epoch, told.members[0].version) == (1, 2)
+    # Another device goes on with a fresh token.
+    assert refresh(identity, cookie_of(elsewhere)).status_code == 200
+
+
+def test_a_changed_password_ends_every_other_session(identity: Any) -> None:
+    elsewhere = identity.log_in("sales")
+    body = {"login": "sales", "password": identity.password, "new_password": "another horse"}
+
+    here = identity.call("POST", "/auth/password", body=body)
+
+    assert refresh(identity, cookie_of(elsewhere)).status_code == 401
+    assert identity.with_token("GET", "/auth/me", elsewhere.json["access_token"]).json["code"] == "token_revoked"
+    assert refresh(identity, cookie_of(here)).status_code == 200
+    assert identity.service.outbox(pb.MemberChanged)[-1].members[0].epoch == 1
+
+
+def test_a_deactivated_member_is_out_at_once_and_stays_out(identity: Any) -> None:
+    people, login = identity.people, identity.log_in("sales")
+
+    assert identity.call("POST", f"/members/{people.sales.id}:deactivate", people.admin).status_code == 200
+
+    assert identity.with_token("GET", "/auth/me", login.json["access_token"]).json["code"] == "token_revoked"
+    assert refresh(identity, cookie_of(login)).status_code == 401
+    identity.call("POST", f"/members/{people.sales.id}:activate", people.admin)
+    assert refresh(identity, cookie_of(login)).status_code == 401
+    assert identity.log_in("sales").status_code == 200
+
+
+def test_members_change_their_own_name_and_contact_details_but_not_their_rights(identity: Any) -> None:
+    sales = identity.people.sales
+    change = {"name": "张三丰", "phone": "+86 138-0000-1111", "language": "en", "absent_until": "2027-01-04T01:00:00Z"}
+
+    reply = identity.call("PATCH", "/auth/me", sales, change, If_Match='"1"')
+
+    assert reply.status_code == 200
+    assert {key: reply.json[key] for key in change} == change
+    assert identity.call("GET", "/auth/me", sales).headers["ETag"] == '"2"'
+    rights = {"role_ids": [str(identity.people.role_ids["administrator"])]}
+    assert identity.call("PATCH", "/auth/me", sales, rights, If_Match='"2"').status_code == 422
+    [told] = identity.service.outbox(pb.MemberChanged)
+    assert (told.members[0].name, told.members[0].language) == ("张三丰", "en")
+    assert told.members[0].absent_until.ToJsonString() == "2027-01-04T01:00:00Z"
+
+
+def test_sessions_that_are_over_are_forgotten_after_a_month(identity: Any) -> None:
+    identity.log_in("sales")
+    identity.log_in("colleague")
+    with identity.service.database.transaction() as session:
+        mine = LoginSession.member_id == identity.people.sales.id
+        session.execute(update(LoginSession).where(mine).values(ended_at=clock.now() - timedelta(days=31)))
+
+    task = next(task for task in SERVICE.due if task.name == "forget-sessions")
+    assert task.run(identity.service.runtime) is False
+
+    with identity.service.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(LoginSession)) == 1
