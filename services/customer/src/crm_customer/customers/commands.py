@@ -1,0 +1,246 @@
+"""What users do to one customer. Each function runs in the transaction its edge has opened."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.audit import AuditEntry, audit_of, record_audit
+from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Stale
+from chassis.events.outbox import record_event
+from chassis.identifiers import new_id
+from crm.customer.v1 import customer_events_pb2 as pb
+from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
+from crm_customer.contacts.model import Contact
+from crm_customer.contacts.rules import is_filled
+from crm_customer.customers.model import FIELDS, Customer
+from crm_customer.customers.projection import state_of
+from crm_customer.customers.queries import Sight, primary_contact
+from crm_customer.customers.rules import Reference, checked, refuse_remark_alone, require_name, settle_city, split
+from crm_customer.search.projection import Searchable, keep_in_search
+from directory.permissions import Permission
+from directory.tables import members
+
+SUBJECT = "customer"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a user sends: texts by field, and whether the primary contact is to go."""
+
+    texts: Mapping[str, str | None]
+    removes_contact: bool = False
+
+
+def create_customer(
+    session: Session,
+    sight: Sight,
+    edit: Edit,
+    reference: Reference,
+    wish: tuple[UUID | None, UUID | None],
+    now: datetime,
+) -> Customer:
+    """Store a customer with its primary contact where `wish` (owner, pool) wants it (A-31 to A-59, X-43).
+
+    Raises Invalid with every wrong field, Forbidden for another owner without pool.assign.
+    """
+    values, problems = checked(edit.texts, reference)
+    own, contact = split(values)
+    require_name(own, problems, creating=True)
+    refuse_remark_alone(contact, problems)
+    owner_id, department_id, pool_id, wrong = _wished(session, sight, *wish)
+    _refuse([problem.error() for problem in problems] + wrong)
+    actor_id = sight.scope.member_id
+    customer = Customer(
+        **dict.fromkeys(FIELDS) | own,
+        id=new_id(),
+        version=1,
+        facts_version=1,
+        owner_id=owner_id,
+        owner_department_id=department_id,
+        pool_id=pool_id,
+        assignment_version=0,
+        created_by=actor_id,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(customer)
+    session.flush()
+    if is_filled(contact):
+        session.add(_new_contact(customer, contact, now))
+    keep_in_search(session, [_searchable(customer, reference)])
+    after = {name: value for name, value in values.items() if value is not None}
+    _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
+    record_event(session, pb.CustomerCreated(customers=[state_of(customer)], actor_id=str(actor_id)))
+    return customer
+
+
+def change_customer(
+    session: Session, sight: Sight, customer: Customer, edit: Edit, reference: Reference, expected: int, now: datetime
+) -> None:
+    """Change a locked customer and its primary contact (A-64). Sending what already holds changes nothing.
+
+    Raises Conflict claim_first, Invalid, and Stale with both values of each clashing field.
+    """
+    _require_workable(sight, customer)
+    values, problems = checked(edit.texts, reference, customer.province)
+    own, contact_values = split(values)
+    contact = primary_contact(session, customer.id)
+    settle_city(own, customer.values(), reference)
+    merged = {**(contact.values() if contact else {}), **contact_values}
+    require_name(own, problems, creating=False)
+    if not edit.removes_contact:
+        refuse_remark_alone(merged, problems)
+    _refuse([problem.error() for problem in problems])
+    before = _flat(customer, contact)
+    if customer.version != expected:
+        raise Stale("stale_version", extra=_clashes(session, customer, expected, before, values))
+    customer.change(own)
+    contact = _settle_contact(session, customer, contact, contact_values, edit.removes_contact, now)
+    after = _flat(customer, contact)
+    changed = [name for name in after if after[name] != before[name]]
+    if not changed:
+        return
+    customer.touch(now)
+    session.flush()
+    keep_in_search(session, [_searchable(customer, reference)])
+    _audit(
+        session,
+        "customer.changed",
+        customer,
+        sight.scope.member_id,
+        {"version": customer.version - 1, **{name: before[name] for name in changed}},
+        {"version": customer.version, **{name: after[name] for name in changed}},
+    )
+    record_event(session, pb.CustomerUpdated(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+
+
+def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
+    """Put a locked customer into the recycle bin (A-65, A-70). Raises Forbidden delete_own_only, Stale."""
+    _require_own(sight, customer)
+    if customer.version != expected:
+        raise Stale("stale_version", extra={"version": customer.version, "conflicts": []})
+    customer.delete(now)
+    session.flush()
+    _audit(session, "customer.deleted", customer, sight.scope.member_id, None, {"version": customer.version})
+    record_event(session, pb.CustomerDeleted(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+
+
+def restore_customer(session: Session, sight: Sight, customer: Customer, now: datetime) -> None:
+    """Take a locked customer out of the recycle bin (A-70); one that is not in it stays as it is."""
+    _require_own(sight, customer)
+    if customer.deleted_at is None:
+        return
+    customer.restore(now)
+    session.flush()
+    _audit(session, "customer.restored", customer, sight.scope.member_id, None, {"version": customer.version})
+    record_event(session, pb.CustomerRestored(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+
+
+def require_assignable(sight: Sight, owner_id: UUID) -> None:
+    """Raise Forbidden unless the member may name `owner_id` as owner of a new customer."""
+    if owner_id != sight.scope.member_id and not sight.scope.may(Permission.POOL_ASSIGN):
+        raise Forbidden("forbidden", permission=Permission.POOL_ASSIGN)
+
+
+def _wished(
+    session: Session, sight: Sight, owner_id: UUID | None, pool_id: UUID | None
+) -> tuple[UUID | None, UUID | None, UUID | None, list[FieldError]]:
+    if pool_id is not None:
+        wrong = [] if pool_id in sight.pool_ids else [FieldError("/pool_id", "pool_not_found")]
+        return None, None, pool_id, wrong
+    owner_id = owner_id or sight.scope.member_id
+    require_assignable(sight, owner_id)
+    # Shared lock: see ownership.projection, where departments of owners are followed.
+    owner = session.execute(
+        select(members.c.department_id).where(members.c.id == owner_id, members.c.active).with_for_update(read=True)
+    ).one_or_none()
+    if owner is None:
+        return None, None, None, [FieldError("/owner_id", "owner_inactive")]
+    return owner_id, owner.department_id, None, []
+
+
+def _require_workable(sight: Sight, customer: Customer) -> None:
+    """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either."""
+    if sight.hides_contact(customer.pool_id):
+        raise Conflict("claim_first")
+
+
+def _require_own(sight: Sight, customer: Customer) -> None:
+    """Administrators delete and restore everything, others their own records (X-11)."""
+    if not sight.scope.company and customer.owner_id != sight.scope.member_id:
+        raise Forbidden("delete_own_only")
+
+
+def _refuse(errors: list[FieldError]) -> None:
+    if errors:
+        raise Invalid("validation_failed", errors=errors, count=len(errors))
+
+
+def _new_contact(customer: Customer, values: Mapping[str, Any], now: datetime) -> Contact:
+    filled = {**dict.fromkeys(CONTACT_FIELDS), **values}
+    filled["name"] = filled["name"] or customer.name
+    return Contact(id=new_id(), customer_id=customer.id, is_primary=True, created_at=now, updated_at=now, **filled)
+
+
+def _settle_contact(
+    session: Session, customer: Customer, contact: Contact | None, values: dict[str, Any], removes: bool, now: datetime
+) -> Contact | None:
+    """The primary contact after a change: removed, made (A-53), changed, or as it was."""
+    if removes:
+        if contact is not None:
+            contact.deleted_at = contact.updated_at = now
+        return None
+    if contact is None:
+        if not is_filled(values):
+            return None
+        contact = _new_contact(customer, values, now)
+        session.add(contact)
+        return contact
+    if "name" in values and not values["name"]:
+        values = {**values, "name": customer.name}
+    contact.change(values, now)
+    return contact
+
+
+def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
+    people = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
+    return customer.values() | {f"contact.{name}": value for name, value in people.items()}
+
+
+def _clashes(
+    session: Session, customer: Customer, expected: int, current: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Both values of each field that others changed since version `expected` and the caller wants otherwise."""
+    changed = {
+        name
+        for entry in audit_of(session, SUBJECT, customer.id)
+        if entry.after and entry.after.get("version", 0) > expected
+        for name in entry.after
+    }
+    conflicts = [
+        {"field": name, "current": current[name], "yours": value}
+        for name, value in wanted.items()
+        if name in changed and current[name] != value
+    ]
+    return {"version": customer.version, "conflicts": conflicts}
+
+
+def _searchable(customer: Customer, reference: Reference) -> Searchable:
+    address = reference.regions.words(customer.province, customer.city) + (customer.address_detail or "")
+    return Searchable(customer.id, customer.name, address)
+
+
+def _audit(
+    session: Session,
+    action: str,
+    customer: Customer,
+    actor_id: UUID,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    record_audit(session, AuditEntry(action, SUBJECT, customer.id, actor_id, before, after))

@@ -1,0 +1,117 @@
+"""Customers (客户)."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, SmallInteger, Text, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_customer.database import Base
+
+# Fields of A.3 that a form or an import may fill, named as in REST.
+FIELDS = (
+    "name",
+    "customer_type",
+    "industry",
+    "source",
+    "company_nature",
+    "postcode",
+    "annual_turnover",
+    "rating",
+    "province",
+    "city",
+    "address_detail",
+    "employee_count",
+    "remark",
+)
+_ALIVE = text("deleted_at IS NULL")
+
+
+def _walk(*columns: str) -> Index:
+    """An index that serves pages of one arm of a scope, newest first, without a sort."""
+    return Index(f"ix_customers_{'_'.join(columns)}", *columns, postgresql_where=_ALIVE)
+
+
+class Customer(Base):
+    """A customer, its place as `pool` last said it, and who made it.
+
+    `version` and `updated_at` are the users'; `facts_version` counts what other services are told;
+    `assignment_version` is pool's, 0 while the place is only the creator's wish (design §2.1, birth).
+    """
+
+    __tablename__ = "customers"
+    __table_args__ = (
+        CheckConstraint("rating BETWEEN 1 AND 3", "rating"),
+        CheckConstraint("owner_id IS NULL OR pool_id IS NULL", "one_place"),
+        _walk("owner_id", "created_at", "id"),
+        _walk("owner_department_id", "created_at", "id"),
+        _walk("pool_id", "created_at", "id"),
+        _walk("created_at", "id"),
+        _walk("updated_at", "id"),
+        Index("ix_customers_deleted_at", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("ix_customers_unplaced", "id", postgresql_where=text("assignment_version = 0")),
+        Index(
+            "uq_customers_source",
+            "source_job",
+            "source_row",
+            unique=True,
+            postgresql_where=text("source_job IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    facts_version: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(Text)
+    customer_type: Mapped[str | None] = mapped_column(Text)
+    industry: Mapped[str | None] = mapped_column(Text)
+    source: Mapped[str | None] = mapped_column(Text)
+    company_nature: Mapped[str | None] = mapped_column(Text)
+    postcode: Mapped[str | None] = mapped_column(Text)
+    annual_turnover: Mapped[str | None] = mapped_column(Text)
+    rating: Mapped[int | None] = mapped_column(SmallInteger)
+    province: Mapped[str | None] = mapped_column(Text)
+    city: Mapped[str | None] = mapped_column(Text)
+    address_detail: Mapped[str | None] = mapped_column(Text)
+    employee_count: Mapped[str | None] = mapped_column(Text)
+    remark: Mapped[str | None] = mapped_column(Text)
+    owner_id: Mapped[UUID | None]
+    owner_department_id: Mapped[UUID | None]
+    pool_id: Mapped[UUID | None]
+    expires_on: Mapped[date | None] = mapped_column(Date)
+    held_since: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    assignment_version: Mapped[int] = mapped_column(BigInteger)
+    created_by: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Import job and row in its file that made the customer: a redo finds its own rows again (D-44).
+    source_job: Mapped[UUID | None]
+    source_row: Mapped[int | None] = mapped_column(Integer)
+
+    def values(self) -> dict[str, Any]:
+        """What a person filled in."""
+        return {field: getattr(self, field) for field in FIELDS}
+
+    def change(self, values: dict[str, Any]) -> None:
+        """Take over `values`, which are clean."""
+        for field, value in values.items():
+            setattr(self, field, value)
+
+    def touch(self, now: datetime) -> None:
+        """A user changed the customer or its primary contact."""
+        self.version += 1
+        self.facts_version += 1
+        self.updated_at = now
+
+    def delete(self, now: datetime) -> None:
+        """Into the recycle bin (A-70); `pool` suspends its place."""
+        self.deleted_at = now
+        self.touch(now)
+
+    def restore(self, now: datetime) -> None:
+        """Out of the recycle bin."""
+        self.deleted_at = None
+        self.touch(now)

@@ -1,0 +1,138 @@
+"""Reading customers inside the reader's scope. `Sight` is the only place that says who sees what (design §2.6)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, false, literal, or_, select, true
+from sqlalchemy.orm import Session
+
+from chassis.errors import NotFound
+from crm_customer.contacts.model import Contact
+from crm_customer.customers.model import Customer
+from crm_customer.customers.rules import Reference
+from crm_customer.customers.views import Seen
+from crm_customer.dictionaries.queries import load_options
+from crm_customer.dictionaries.rules import regions
+from crm_customer.ownership.model import Pool
+from crm_customer.ownership.queries import visible_pools
+from directory.permissions import Permission
+from directory.scope import Scope, resolve_scope
+from directory.tables import members
+
+Condition = ColumnElement[bool]
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one member sees: the scope, and the pools within it."""
+
+    scope: Scope
+    pool_ids: tuple[UUID, ...]
+
+    @property
+    def everything(self) -> bool:
+        """Whether no customer is hidden."""
+        return self.scope.company and self.scope.may(Permission.POOL_TO_BE_ASSIGNED)
+
+    @property
+    def mine(self) -> Condition:
+        """Customers the member owns."""
+        return Customer.owner_id == self.scope.member_id
+
+    @property
+    def in_departments(self) -> Condition:
+        """Customers owned in the departments seen."""
+        return one_of(Customer.owner_department_id, self.scope.department_ids)
+
+    @property
+    def in_pools(self) -> Condition:
+        """Customers in the pools seen."""
+        return one_of(Customer.pool_id, self.pool_ids)
+
+    @property
+    def unplaced(self) -> Condition:
+        """Customers the member created that pool has not placed yet."""
+        return and_(Customer.assignment_version == 0, Customer.created_by == self.scope.member_id)
+
+    def condition(self) -> Condition:
+        """Whether a customer is visible: mine, my departments', in my pools, or just made by me."""
+        if self.everything:
+            return true()
+        if self.scope.company:
+            return or_(Customer.pool_id.is_(None), self.in_pools)
+        return or_(self.mine, self.in_departments, self.in_pools, self.unplaced)
+
+    def hides_contact(self, pool_id: UUID | None) -> bool:
+        """Whether the contact of a customer in `pool_id` is masked: not read, searched, matched or sorted by."""
+        return pool_id is not None and not self.scope.may(Permission.CUSTOMER_CONTACTS_IN_POOL)
+
+    def shows_contact(self) -> Condition:
+        """The same as a condition on customers."""
+        return true() if not self.hides_contact(UUID(int=0)) else Customer.pool_id.is_(None)
+
+
+def one_of(column: ColumnElement[UUID | None] | object, ids: Sequence[UUID]) -> Condition:
+    """`column` is one of `ids`, as one array parameter."""
+    if not ids:
+        return false()
+    return column == any_(literal(list(ids), ARRAY(Uuid)))
+
+
+def sight_of(session: Session, member_id: UUID) -> Sight:
+    """What an active member sees. Raises Unauthenticated for one who has left."""
+    scope = resolve_scope(session, member_id)
+    return Sight(scope, visible_pools(session, scope))
+
+
+def load_reference(session: Session, mobile_pattern: str) -> Reference:
+    """What values are checked against at this moment."""
+    return Reference(load_options(session), regions(), re.compile(mobile_pattern))
+
+
+def visible_customer(
+    session: Session, sight: Sight, customer_id: UUID, *, lock: bool = False, deleted: bool | None = False
+) -> Customer:
+    """The customer; `lock` it for a change; `deleted` None: in the recycle bin or not.
+
+    Raises NotFound when it does not exist or lies outside the scope: the two are never told apart.
+    """
+    statement = select(Customer).where(Customer.id == customer_id, sight.condition())
+    if deleted is not None:
+        statement = statement.where(Customer.deleted_at.is_not(None) if deleted else Customer.deleted_at.is_(None))
+    if lock:
+        statement = statement.with_for_update(key_share=True)
+    customer = session.scalar(statement.execution_options(populate_existing=True))
+    if customer is None:
+        raise NotFound("not_found")
+    return customer
+
+
+def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
+    """The primary contact, if there is one."""
+    return session.scalar(select(Contact).where(Contact.customer_id == customer_id, *_PRIMARY))
+
+
+def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[Seen]:
+    """The customers with everything a view shows, in the order of `customer_ids`; the scope was applied before."""
+    rows = session.execute(_seen().where(Customer.id.in_(customer_ids)).execution_options(populate_existing=True))
+    found = {
+        customer.id: Seen(customer, contact, owner, pool, creator, sight.hides_contact(customer.pool_id))
+        for customer, contact, owner, pool, creator in rows
+    }
+    return [found[id_] for id_ in customer_ids if id_ in found]
+
+
+_PRIMARY = (Contact.is_primary, Contact.deleted_at.is_(None))
+
+
+def _seen() -> Select[Customer, Contact, str, str, str]:
+    owner, creator = members.alias("owner"), members.alias("creator")
+    return (
+        select(Customer, Contact, owner.c.name, Pool.name, creator.c.name)
+        .outerjoin(Contact, and_(Contact.customer_id == Customer.id, *_PRIMARY))
+        .outerjoin(owner, owner.c.id == Customer.owner_id)
+        .outerjoin(creator, creator.c.id == Customer.created_by)
+        .outerjoin(Pool, Pool.id == Customer.pool_id)
+    )

@@ -1,0 +1,189 @@
+"""Shapes of customers on the wire."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from chassis.http.api import Body, View
+from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
+from crm_customer.contacts.model import Contact
+from crm_customer.contacts.rules import masked
+from crm_customer.customers.model import Customer
+
+
+def _text(max_length: int, words: str) -> Any:
+    # Checked in rules.py together with everything else, so that all wrong fields are named at once (A-59).
+    return Field(default=None, description=words, json_schema_extra={"maxLength": max_length})
+
+
+class ContactBody(Body):
+    """Primary contact (A-44 to A-50)."""
+
+    name: str | None = _text(50, "empty: the customer's name")
+    salutation: str | None = _text(50, "称呼")
+    email: str | None = _text(50, "邮箱")
+    position: str | None = _text(50, "职位")
+    qq: str | None = _text(20, "digits")
+    phone: str | None = _text(20, "电话")
+    mobile: str | None = _text(11, "手机")
+    remark: str | None = _text(500, "备注")
+
+
+class CustomerBody(Body):
+    """Fields of the form (A-35 to A-54). Options by key or label; null or empty clears a field."""
+
+    name: str | None = _text(50, "客户名称, required")
+    customer_type: str | None = None
+    industry: str | None = None
+    source: str | None = None
+    company_nature: str | None = None
+    postcode: str | None = _text(6, "six digits")
+    annual_turnover: str | None = None
+    rating: int | None = Field(default=None, description="1 to 3 stars")
+    province: str | None = Field(default=None, description="code or name, see /dictionaries/regions")
+    city: str | None = Field(default=None, description="code or name of a city of the province")
+    address_detail: str | None = _text(100, "address within the city")
+    employee_count: str | None = None
+    remark: str | None = _text(500, "备注")
+    contact: ContactBody | None = Field(default=None, description="null removes the primary contact")
+
+    def texts(self) -> dict[str, str | None]:
+        """The fields that were sent, contact fields as contact.mobile."""
+        sent = {name: getattr(self, name) for name in self.model_fields_set if name in _FIELDS}
+        if self.contact is not None:
+            fields = self.contact.model_fields_set
+            sent |= {f"contact.{name}": getattr(self.contact, name) for name in fields}
+        return {name: None if value is None else str(value) for name, value in sent.items()}
+
+    def removes_contact(self) -> bool:
+        """Whether the primary contact is to go."""
+        return "contact" in self.model_fields_set and self.contact is None
+
+
+_FIELDS = frozenset(CustomerBody.model_fields) - {"contact"}
+
+
+class NewCustomer(CustomerBody):
+    """A customer to be created. Without owner and pool it is the caller's own; a pool clears the owner (X-43)."""
+
+    owner_id: UUID | None = None
+    pool_id: UUID | None = None
+
+
+class CustomerChanges(CustomerBody):
+    """Only the fields that are to change."""
+
+
+class Named(View):
+    """A record with its name; the name is empty while this service does not know it yet."""
+
+    id: UUID
+    name: str
+
+
+class ContactView(View):
+    """Primary contact. In a pool, numbers and addresses are masked for those who may not read them."""
+
+    name: str
+    salutation: str | None
+    email: str | None
+    position: str | None
+    qq: str | None
+    phone: str | None
+    mobile: str | None
+    remark: str | None
+
+
+class Notice(View):
+    """Something the caller should know although the request succeeded."""
+
+    code: str
+    message: str
+
+
+class CustomerView(View):
+    """A customer as its reader may see it."""
+
+    id: UUID
+    version: int
+    name: str
+    customer_type: str | None
+    industry: str | None
+    source: str | None
+    company_nature: str | None
+    postcode: str | None
+    annual_turnover: str | None
+    rating: int | None
+    province: str | None
+    city: str | None
+    address_detail: str | None
+    employee_count: str | None
+    remark: str | None
+    contact: ContactView | None
+    contact_masked: bool = Field(description="the contact's numbers are masked: claim the customer to read them")
+    owner: Named | None
+    pool: Named | None
+    expires_on: date | None
+    days_until_expiry: int | None = Field(
+        description="whole days left, 0 on the last day; null: no rule applies (A-21)"
+    )
+    assignment_version: int = Field(description="0: the place is still the creator's wish")
+    created_by: Named
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+    placement_notice: Notice | None = Field(default=None, description="on creation: why the wish was not met")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A customer with the names of what it refers to, as read for one reader."""
+
+    customer: Customer
+    contact: Contact | None
+    owner_name: str | None
+    pool_name: str | None
+    creator_name: str | None
+    contact_hidden: bool
+
+
+def customer_view(seen: Seen, today: date) -> CustomerView:
+    """The reply for a reader whose calendar says `today`."""
+    customer = seen.customer
+    days = None if customer.expires_on is None else max(0, (customer.expires_on - today).days)
+    return CustomerView(
+        id=customer.id,
+        version=customer.version,
+        **customer.values(),
+        contact=_contact_view(seen.contact, seen.contact_hidden) if seen.contact else None,
+        contact_masked=seen.contact is not None and seen.contact_hidden,
+        owner=_reference(customer.owner_id, seen.owner_name),
+        pool=_reference(customer.pool_id, seen.pool_name),
+        expires_on=customer.expires_on,
+        days_until_expiry=days,
+        assignment_version=customer.assignment_version,
+        created_by=Named(id=customer.created_by, name=seen.creator_name or ""),
+        created_at=customer.created_at,
+        updated_at=customer.updated_at,
+        deleted_at=customer.deleted_at,
+    )
+
+
+def customer_views(found: Iterable[Seen], today: date) -> list[CustomerView]:
+    """The replies for several."""
+    return [customer_view(seen, today) for seen in found]
+
+
+def _contact_view(contact: Contact, hidden: bool) -> ContactView:
+    values = {name: getattr(contact, name) for name in CONTACT_FIELDS}
+    if hidden:
+        values = {name: masked(name, value) for name, value in values.items()}
+    return ContactView(**values)
+
+
+def _reference(id_: UUID | None, name: str | None) -> Named | None:
+    return None if id_ is None else Named(id=id_, name=name or "")

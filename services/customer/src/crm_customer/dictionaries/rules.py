@@ -1,0 +1,101 @@
+"""Finding an option, a province or a city by what a person wrote. Pure functions."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from crm_customer.search.rules import normalised
+
+DICTIONARIES = ("industry", "source", "company_nature", "annual_turnover", "employee_count", "customer_type")
+_NUMBER = re.compile(r"^[0-9]{1,15}(\.[0-9]+)?$")
+_PROVINCE_ENDINGS = re.compile(r"(省|市|(壮族|回族|维吾尔)?自治区|特别行政区)$")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option with its words in both languages; `at_least` is a range's lower bound."""
+
+    dictionary: str
+    key: str
+    label_zh: str
+    label_en: str
+    at_least: int | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """All options, found by key or label."""
+
+    options: tuple[Option, ...]
+    _by_text: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, options: Iterable[Option]) -> "Options":
+        """Options ready to be searched."""
+        kept = tuple(options)
+        texts = {
+            (option.dictionary, normalised(text)): option.key
+            for option in kept
+            for text in (option.key, option.label_zh, option.label_en)
+        }
+        return cls(kept, texts)
+
+    def find(self, dictionary: str, text: str) -> str | None:
+        """Key of the option meant by `text`: its key, either label, or a number inside its range (X-20)."""
+        found = self._by_text.get((dictionary, normalised(text)))
+        return found or self._by_number(dictionary, text.replace(",", "").strip())
+
+    def _by_number(self, dictionary: str, text: str) -> str | None:
+        if not _NUMBER.match(text):
+            return None
+        reached = [
+            option
+            for option in self.options
+            if option.dictionary == dictionary and option.at_least is not None and option.at_least <= float(text)
+        ]
+        return max(reached, key=lambda option: option.at_least or 0).key if reached else None
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Provinces and cities of China (A-42), codes of GB/T 2260; a municipality is also a city of itself."""
+
+    provinces: tuple[Any, ...]
+    _provinces: Mapping[str, str]
+    _cities: Mapping[tuple[str, str], str]
+    names: Mapping[str, str]
+
+    def province(self, text: str) -> str | None:
+        """Code of a province by code or name, with or without its ending (江苏, 江苏省)."""
+        return self._provinces.get(normalised(text))
+
+    def city(self, province: str, text: str) -> str | None:
+        """Code of a city of `province` (a code) by code or name, with or without 市."""
+        return self._cities.get((province, normalised(text)))
+
+    def words(self, *codes: str | None) -> str:
+        """Names of the codes given, one after the other."""
+        return "".join(self.names.get(code, "") for code in codes if code)
+
+
+@cache
+def regions() -> Regions:
+    """The regions shipped with the service, out of regions.json."""
+    provinces = json.loads(files("crm_customer.dictionaries").joinpath("regions.json").read_text(encoding="utf-8"))
+    by_province: dict[str, str] = {}
+    by_city: dict[tuple[str, str], str] = {}
+    names: dict[str, str] = {}
+    for province in provinces:
+        code, name = province["code"], province["name"]
+        names[code] = name
+        for text in (code, name, _PROVINCE_ENDINGS.sub("", name)):
+            by_province[normalised(text)] = code
+        for city in province["cities"]:
+            names[city["code"]] = city["name"]
+            for text in (city["code"], city["name"].removesuffix("市"), city["name"]):
+                by_city[code, normalised(text)] = city["code"]
+    return Regions(tuple(provinces), by_province, by_city, names)

@@ -1,0 +1,150 @@
+"""gRPC of reads: selections, facts, states."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from chassis.clock import now
+from chassis.errors import Conflict, Invalid
+from chassis.rpc.server import current_caller
+from chassis.runtime import Runtime
+from crm.common.v1 import selection_pb2
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm_customer.customers.model import Customer
+from crm_customer.customers.projection import state_of
+from crm_customer.customers.queries import load_reference, one_of, sight_of
+from crm_customer.listing.queries import page_of, visible_ids
+from crm_customer.listing.rules import EXACT, Filter, ListView, Sort, exact_conditions, with_view
+from crm_customer.settings import Settings
+from directory.scope import zone_of
+
+MOST_STATES = 1000
+MOST_SELECTED = 20_000
+
+
+class Reads:
+    """ResolveSelection, GetCustomerFacts and ListCustomerStates of CustomerService."""
+
+    runtime: Runtime
+
+    def ResolveSelection(
+        self, request: pb.ResolveSelectionRequest, context: grpc.ServicerContext
+    ) -> pb.ResolveSelectionResponse:
+        actor_id = current_caller().require_actor()
+        limit = request.limit or MOST_SELECTED
+        if not 0 < limit <= MOST_SELECTED:
+            raise Invalid("limit_out_of_range", most=MOST_SELECTED)
+        with self.runtime.database.reading() as session:
+            if request.selection.WhichOneof("kind") == "filter":
+                return self._matching(session, actor_id, request.selection.filter, limit)
+            return self._among(session, actor_id, request.selection.ids.ids, limit)
+
+    def _matching(
+        self, session: Session, actor_id: UUID, asked: selection_pb2.CustomerFilter, limit: int
+    ) -> pb.ResolveSelectionResponse:
+        sight = sight_of(session, actor_id)
+        wanted = self._filter(session, actor_id, asked)
+        found = page_of(session, sight, wanted, 0, limit + 1)
+        _require_at_most(limit, len(found))
+        return pb.ResolveSelectionResponse(customer_ids=map(str, found))
+
+    def _among(self, session: Session, actor_id: UUID, texts: Sequence[str], limit: int) -> pb.ResolveSelectionResponse:
+        asked = _uuids(texts)
+        _require_at_most(limit, len(asked))
+        visible = visible_ids(session, sight_of(session, actor_id), asked)
+        return pb.ResolveSelectionResponse(
+            customer_ids=[str(id_) for id_ in asked if id_ in visible],
+            invisible_ids=[str(id_) for id_ in asked if id_ not in visible],
+        )
+
+    def _filter(self, session: Session, actor_id: UUID, asked: selection_pb2.CustomerFilter) -> Filter:
+        texts = {name: getattr(asked, name) for name in EXACT if getattr(asked, name, "")}
+        pattern = cast(Settings, self.runtime.settings).mobile_pattern
+        exact, problems = exact_conditions(texts, load_reference(session, pattern))
+        if problems:
+            raise Invalid("validation_failed", errors=[problem.error() for problem in problems], count=len(problems))
+        view = _view(asked.view)
+        conditions = Filter(
+            search=_clean(asked.search),
+            address=_clean(asked.address),
+            owner_id=_uuid(asked.owner_id) if asked.owner_id else None,
+            pool_id=_uuid(asked.pool_id) if asked.pool_id else None,
+            exact=exact,
+            created_from=_moment(asked, "created_from"),
+            # The contract's end is inclusive, the query's is not.
+            created_until=_moment(asked, "created_to", later=timedelta(microseconds=1)),
+            sort=Sort.LAST_UPDATED if view is ListView.RECENTLY_UPDATED else Sort.NEWEST,
+        )
+        return with_view(conditions, view, actor_id, now(), zone_of(session))
+
+    def GetCustomerFacts(
+        self, request: pb.GetCustomerFactsRequest, context: grpc.ServicerContext
+    ) -> pb.GetCustomerFactsResponse:
+        ids = _uuids(request.customer_ids)
+        if len(ids) > MOST_STATES:
+            raise Invalid("too_many_items", max_items=MOST_STATES)
+        with self.runtime.database.reading() as session:
+            found = session.scalars(select(Customer).where(one_of(Customer.id, ids)).order_by(Customer.id))
+            return pb.GetCustomerFactsResponse(customers=map(state_of, found))
+
+    def ListCustomerStates(
+        self, request: pb.ListCustomerStatesRequest, context: grpc.ServicerContext
+    ) -> pb.ListCustomerStatesResponse:
+        size = request.page_size or MOST_STATES
+        if not 0 < size <= MOST_STATES:
+            raise Invalid("limit_out_of_range", most=MOST_STATES)
+        statement = select(Customer).order_by(Customer.id).limit(size)
+        if request.after_id:
+            statement = statement.where(Customer.id > _uuid(request.after_id))
+        if request.unplaced_only:
+            statement = statement.where(Customer.assignment_version == 0)
+        with self.runtime.database.reading() as session:
+            return pb.ListCustomerStatesResponse(customers=map(state_of, session.scalars(statement)))
+
+
+def _require_at_most(limit: int, found: int) -> None:
+    if found > limit:
+        raise Conflict("selection_too_large", most=limit)
+
+
+def _view(text: str) -> ListView:
+    try:
+        view = ListView(text or "all")
+    except ValueError as error:
+        raise Invalid("unknown_view", view=text[:50]) from error
+    if view is ListView.DELETED:
+        raise Invalid("unknown_view", view=text)
+    return view
+
+
+def _clean(text: str) -> str:
+    if "\0" in text or len(text) > 100:
+        raise Invalid("malformed_filter")
+    return text.strip()
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Invalid("uuid_parsing") from error
+
+
+def _uuids(texts: Sequence[str]) -> list[UUID]:
+    return list(dict.fromkeys(map(_uuid, texts)))
+
+
+def _moment(asked: Any, name: str, later: timedelta = timedelta()) -> datetime | None:
+    if not asked.HasField(name):
+        return None
+    stamp: Timestamp = getattr(asked, name)
+    try:
+        return stamp.ToDatetime(tzinfo=UTC) + later
+    except (ValueError, OverflowError) as error:
+        raise Invalid("malformed_filter") from error

@@ -1,0 +1,74 @@
+"""Calls to `pool`: first places of new customers, and everything it knows for rebuilding projections."""
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from chassis.rpc.client import AFTER_COMMIT_TIMEOUT_SECONDS, on_behalf_of
+from chassis.rpc.errors import peer_errors
+from chassis.runtime import Runtime
+from crm.pool.v1 import pool_events_pb2
+from crm.pool.v1 import pool_service_pb2 as pb
+from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
+
+_PLAN_TIMEOUT_SECONDS = 10
+_PAGE_TIMEOUT_SECONDS = 10
+
+
+def place(runtime: Runtime, actor_id: UUID, customer: pb.NewCustomer) -> pb.Placement:
+    """Give a customer just created its first place. Raises Unavailable when pool is away or slower than 300 ms."""
+    with peer_errors("pool"):
+        reply = _stub(runtime).PlaceCustomers(
+            pb.PlaceCustomersRequest(customers=[customer], actor_id=str(actor_id)),
+            timeout=AFTER_COMMIT_TIMEOUT_SECONDS,
+            metadata=on_behalf_of(actor_id),
+        )
+    return reply.placements[0]
+
+
+def plan(
+    runtime: Runtime, actor_id: UUID, placement_id: UUID, customers: Sequence[pb.NewCustomer]
+) -> dict[UUID, pb.Placement]:
+    """Where customers about to be created would lie, by customer. Raises Unavailable when pool is away."""
+    with peer_errors("pool"):
+        reply = _stub(runtime).PlanPlacement(
+            pb.PlanPlacementRequest(placement_id=str(placement_id), actor_id=str(actor_id), customers=customers),
+            timeout=_PLAN_TIMEOUT_SECONDS,
+            metadata=on_behalf_of(actor_id),
+        )
+    return {UUID(placement.assignment.customer_id): placement for placement in reply.placements}
+
+
+def commit(runtime: Runtime, actor_id: UUID, placement_id: UUID, customer_ids: Sequence[UUID]) -> None:
+    """Make a plan true for the customers really created. Raises Unavailable; the creation event says it again."""
+    with peer_errors("pool"):
+        _stub(runtime).CommitPlacement(
+            pb.CommitPlacementRequest(
+                placement_id=str(placement_id), actor_id=str(actor_id), customer_ids=[str(id_) for id_ in customer_ids]
+            ),
+            timeout=AFTER_COMMIT_TIMEOUT_SECONDS,
+            metadata=on_behalf_of(actor_id),
+        )
+
+
+def all_assignments(runtime: Runtime) -> Iterator[Sequence[pool_events_pb2.AssignmentState]]:
+    """Every assignment, in pages. Raises Unavailable."""
+    after = ""
+    while True:
+        with peer_errors("pool"):
+            page = _stub(runtime).ListAssignments(
+                pb.ListAssignmentsRequest(after_customer_id=after), timeout=_PAGE_TIMEOUT_SECONDS
+            )
+        if not page.assignments:
+            return
+        yield page.assignments
+        after = page.assignments[-1].customer_id
+
+
+def all_pools(runtime: Runtime) -> Sequence[pool_events_pb2.Pool]:
+    """Every pool. Raises Unavailable."""
+    with peer_errors("pool"):
+        return _stub(runtime).ListPools(pb.ListPoolsRequest(), timeout=_PAGE_TIMEOUT_SECONDS).pools
+
+
+def _stub(runtime: Runtime) -> PoolServiceStub:
+    return PoolServiceStub(runtime.peers.channel("pool"))

@@ -1,0 +1,87 @@
+"""What `pool` and `identity` say about places: subscriptions, and the projections built from `pool`."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from chassis.events.consumer import Event, Subscription
+from chassis.runtime import Runtime
+from chassis.service import Projection
+from crm.identity.v1 import identity_events_pb2 as identity
+from crm.pool.v1 import pool_events_pb2 as pb
+from crm_customer.ownership.clients import all_assignments, all_pools
+from crm_customer.ownership.model import Pool
+from crm_customer.ownership.projection import (
+    apply_assignments,
+    assignments_differing,
+    follow_departments,
+    keep_pools,
+    pool_row,
+)
+from directory.events import apply_directory
+
+
+def _assignments(session: Session, events: Sequence[Event]) -> None:
+    apply_assignments(session, [change.state for event in events for change in event.message.changes])  # type: ignore[attr-defined]
+
+
+def _pools(session: Session, events: Sequence[Event]) -> None:
+    for event in events:
+        keep_pools(session, event.message.pools, deleted=isinstance(event.message, pb.PoolDeleted))  # type: ignore[attr-defined]
+
+
+def _members(session: Session, events: Sequence[Event]) -> None:
+    # Kept in the directory here as well, whichever durable comes first: the department is then read from one place.
+    apply_directory(session, events)
+    follow_departments(session, [UUID(member.id) for event in events for member in event.message.members])  # type: ignore[attr-defined]
+
+
+ASSIGNMENTS = Subscription("customer-assignments", "CRM_POOL", (pb.AssignmentsChanged,), _assignments)
+POOLS = Subscription("customer-pools", "CRM_POOL", (pb.PoolChanged, pb.PoolDeleted), _pools)
+OWNER_DEPARTMENTS = Subscription(
+    "customer-owner-departments", "CRM_IDENTITY", (identity.MemberChanged, identity.MemberDeactivated), _members
+)
+
+
+def _rebuild_assignments(runtime: Runtime) -> int:
+    rows = 0
+    for states in all_assignments(runtime):
+        with runtime.database.transaction() as session:
+            apply_assignments(session, states)
+        rows += len(states)
+    with runtime.database.transaction() as session:
+        follow_departments(session)
+    return rows
+
+
+def _check_assignments(runtime: Runtime) -> int:
+    drift = 0
+    for states in all_assignments(runtime):
+        with runtime.database.reading() as session:
+            drift += assignments_differing(session, states)
+    return drift
+
+
+def _rebuild_pools(runtime: Runtime) -> int:
+    with runtime.database.reading() as session:
+        known = set(session.scalars(select(Pool.id).where(~Pool.deleted)))
+    pools = all_pools(runtime)
+    # Known before pool was asked and not in its answer: deleted there.
+    gone = known - {UUID(pool.id) for pool in pools}
+    with runtime.database.transaction() as session:
+        keep_pools(session, pools)
+        session.execute(update(Pool).where(Pool.id.in_(gone)).values(deleted=True))
+    return len(pools)
+
+
+def _check_pools(runtime: Runtime) -> int:
+    wanted = {UUID(pool.id): pool_row(pool) for pool in all_pools(runtime)}
+    with runtime.database.reading() as session:
+        found = {pool.id: pool.state() for pool in session.scalars(select(Pool).where(~Pool.deleted))}
+    return len([id_ for id_ in wanted.keys() | found.keys() if wanted.get(id_) != found.get(id_)])
+
+
+ASSIGNMENTS_PROJECTION = Projection("assignments", _rebuild_assignments, _check_assignments)
+POOLS_PROJECTION = Projection("pools", _rebuild_pools, _check_pools)

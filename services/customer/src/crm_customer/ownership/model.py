@@ -1,0 +1,33 @@
+"""Pools (客户池) as this service knows them; `pool` owns them."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, SmallInteger, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_customer.database import Base
+
+# What `pool` says of a pool; the columns besides `deleted`.
+STATE = ("id", "version", "name", "kind", "open_to_all", "member_ids", "department_ids")
+
+
+class Pool(Base):
+    """One pool: who may see it, under which name. Written by the projection alone."""
+
+    __tablename__ = "pools"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(Text)
+    # crm.pool.v1.PoolKind.
+    kind: Mapped[int] = mapped_column(SmallInteger)
+    open_to_all: Mapped[bool]
+    member_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    department_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    deleted: Mapped[bool]
+
+    def state(self) -> dict[str, Any]:
+        """The pool as its owner describes it."""
+        return {name: getattr(self, name) for name in STATE}

@@ -1,0 +1,139 @@
+"""Where customers lie, as `pool` decided it: the place columns of `customers`, and the pools.
+
+One set-wise statement serves the event, the RPC, the reply to a creation and the rebuild. An older version never
+overwrites a newer one. `version` and `updated_at` of a customer are the users' and stay as they are (design §2.4).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from crm.pool.v1 import pool_events_pb2 as pb
+from crm_customer.ownership.model import STATE, Pool
+
+# Members are locked first: an owner who is just moving departments is either seen here at the new department, or
+# `follow_departments` waits and then sees these customers.
+_LOCK_OWNERS = text("SELECT id FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE")
+# Rows are locked in id order, so that two sets never wait for each other.
+_APPLY = text("""
+    WITH given AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]),
+            CAST(:expires AS date[]), CAST(:since AS timestamptz[])
+        ) AS given (id, version, owner_id, pool_id, expires_on, held_since)
+    ), locked AS (
+        SELECT id FROM customers WHERE id IN (SELECT id FROM given) ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE customers SET
+        owner_id = given.owner_id, owner_department_id = members.department_id, pool_id = given.pool_id,
+        expires_on = given.expires_on, held_since = given.held_since, assignment_version = given.version
+    FROM locked JOIN given ON given.id = locked.id LEFT JOIN directory_members members ON members.id = given.owner_id
+    WHERE customers.id = locked.id AND customers.assignment_version < given.version
+    RETURNING customers.id
+""")
+_KNOWN = text("SELECT id FROM customers WHERE id = ANY(CAST(:ids AS uuid[]))")
+_FOLLOW = text("""
+    UPDATE customers SET owner_department_id = members.department_id
+    FROM directory_members members
+    WHERE customers.owner_id = members.id AND (CAST(:everybody AS boolean) OR members.id = ANY(CAST(:ids AS uuid[])))
+        AND customers.owner_department_id IS DISTINCT FROM members.department_id
+""")
+_COMPARE = text("""
+    SELECT count(*) FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]),
+        CAST(:expires AS date[]), CAST(:since AS timestamptz[])
+    ) AS given (id, version, owner_id, pool_id, expires_on, held_since)
+    LEFT JOIN customers ON customers.id = given.id
+    WHERE (customers.assignment_version, customers.owner_id, customers.pool_id, customers.expires_on)
+        IS DISTINCT FROM (given.version, given.owner_id, given.pool_id, given.expires_on)
+""")
+
+
+def apply_assignments(session: Session, states: Iterable[pb.AssignmentState]) -> set[UUID]:
+    """Take over places that are newer than those known. Returns the customers that do not exist here.
+
+    Those are not kept for later: `customer` itself writes every customer and tells `pool` afterwards, so an unknown
+    id can only be one that this database never held or lost in a restore, which `rebuild assignments` repairs.
+    """
+    columns = _columns(states)
+    if not columns["ids"]:
+        return set()
+    session.execute(_LOCK_OWNERS, {"owners": columns["owners"]})
+    changed = set(session.scalars(_APPLY, columns))
+    missing = set(columns["ids"]) - changed
+    return missing - set(session.scalars(_KNOWN, {"ids": list(missing)})) if missing else missing
+
+
+def assignments_differing(session: Session, states: Iterable[pb.AssignmentState]) -> int:
+    """How many of pool's assignments are kept differently here, or not at all."""
+    return session.scalar(_COMPARE, _columns(states)) or 0
+
+
+def follow_departments(session: Session, member_ids: Sequence[UUID] | None = None) -> None:
+    """Bring the owner's department of customers in line with the directory; None: of everybody's customers."""
+    session.execute(_FOLLOW, {"ids": list(member_ids or ()), "everybody": member_ids is None})
+
+
+def keep_pools(session: Session, pools: Iterable[pb.Pool], *, deleted: bool = False) -> None:
+    """Take over pools that are newer than those known; `deleted` marks them as gone."""
+    newest: dict[str, pb.Pool] = {}
+    for pool in pools:
+        if pool.id not in newest or pool.version > newest[pool.id].version:
+            newest[pool.id] = pool
+    if not newest:
+        return
+    statement = insert(Pool).values([{**pool_row(newest[id_]), "deleted": deleted} for id_ in sorted(newest)])
+    changed = {name: statement.excluded[name] for name in (*STATE[1:], "deleted")}
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Pool.id],
+            set_=changed,
+            where=Pool.version < statement.excluded.version,
+        )
+    )
+
+
+def pool_row(pool: pb.Pool) -> dict[str, Any]:
+    """A pool's state as its row, without `deleted`."""
+    return {
+        "id": UUID(pool.id),
+        "version": pool.version,
+        "name": pool.name,
+        "kind": int(pool.kind),
+        "open_to_all": pool.open_to_all,
+        "member_ids": [UUID(id_) for id_ in pool.member_ids],
+        "department_ids": [UUID(id_) for id_ in pool.department_ids],
+    }
+
+
+def place_of(state: pb.AssignmentState) -> dict[str, Any]:
+    """An assignment's state as columns of a customer, without the owner's department."""
+    place = state.place
+    return {
+        "owner_id": UUID(place.owner_id) if place.owner_id else None,
+        "pool_id": UUID(place.pool_id) if place.pool_id else None,
+        "expires_on": date.fromisoformat(state.expires_on) if state.expires_on else None,
+        "held_since": state.held_since.ToDatetime(tzinfo=UTC) if state.HasField("held_since") else None,
+        "assignment_version": state.version,
+    }
+
+
+def _columns(states: Iterable[pb.AssignmentState]) -> dict[str, list[Any]]:
+    newest: dict[str, pb.AssignmentState] = {}
+    for state in states:
+        if state.customer_id not in newest or state.version > newest[state.customer_id].version:
+            newest[state.customer_id] = state
+    places = [place_of(state) for state in newest.values()]
+    return {
+        "ids": [UUID(id_) for id_ in newest],
+        "versions": [place["assignment_version"] for place in places],
+        "owners": [place["owner_id"] for place in places],
+        "pools": [place["pool_id"] for place in places],
+        "expires": [place["expires_on"] for place in places],
+        "since": [place["held_since"] for place in places],
+    }

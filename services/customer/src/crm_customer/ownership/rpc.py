@@ -1,0 +1,28 @@
+"""gRPC of places."""
+
+import grpc
+
+from chassis.errors import Invalid
+from chassis.runtime import Runtime
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm_customer.ownership.projection import apply_assignments
+
+MOST_ASSIGNMENTS = 1000
+
+
+class Places:
+    """ApplyAssignments of CustomerService."""
+
+    runtime: Runtime
+
+    def ApplyAssignments(
+        self, request: pb.ApplyAssignmentsRequest, context: grpc.ServicerContext
+    ) -> pb.ApplyAssignmentsResponse:
+        if len(request.assignments) > MOST_ASSIGNMENTS:
+            raise Invalid("too_many_items", max_items=MOST_ASSIGNMENTS)
+        try:
+            with self.runtime.database.transaction() as session:
+                unknown = apply_assignments(session, request.assignments)
+        except ValueError as error:
+            raise Invalid("malformed_assignment") from error
+        return pb.ApplyAssignmentsResponse(unknown_ids=sorted(map(str, unknown)))

@@ -1,0 +1,25 @@
+"""What searches read of a customer, in a table of its own: a change of place or date never touches its GIN index."""
+
+from uuid import UUID
+
+from sqlalchemy import Index, Text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_customer.database import Base
+
+
+class CustomerSearch(Base):
+    """Normalised texts of one customer and their bigrams; written in the transaction that changes the customer."""
+
+    __tablename__ = "customer_search"
+    __table_args__ = (
+        Index("ix_customer_search_name", "name"),
+        Index("ix_customer_search_grams", "grams", postgresql_using="gin"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    # Compared byte by byte, so that the index also finds beginnings of names.
+    name: Mapped[str] = mapped_column(Text(collation="C"))
+    address: Mapped[str] = mapped_column(Text)
+    grams: Mapped[list[str]] = mapped_column(ARRAY(Text))

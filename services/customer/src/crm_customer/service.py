@@ -1,0 +1,59 @@
+"""The composition root: everything the customer service plugs into the chassis."""
+
+import grpc
+
+from chassis.events.streams import event_stream
+from chassis.runtime import Runtime
+from chassis.service import Service
+from crm.customer.v1.customer_service_pb2_grpc import (
+    CustomerServiceServicer,
+    add_CustomerServiceServicer_to_server,
+)
+from crm_customer.contacts import model as _contacts
+from crm_customer.customers import http as customers_http
+from crm_customer.database import Base
+from crm_customer.dictionaries import http as dictionaries_http
+from crm_customer.history import http as history_http
+from crm_customer.imports import model as _imports
+from crm_customer.listing import http as listing_http
+from crm_customer.listing.rpc import Reads
+from crm_customer.ownership.events import (
+    ASSIGNMENTS,
+    ASSIGNMENTS_PROJECTION,
+    OWNER_DEPARTMENTS,
+    POOLS,
+    POOLS_PROJECTION,
+)
+from crm_customer.ownership.rpc import Places
+from crm_customer.settings import Settings
+from directory.actors import DirectoryActors
+from directory.events import directory_projection, directory_subscription
+from directory.tables import metadata as directory_metadata
+
+_MODELS = (_contacts, _imports)
+
+
+class _CustomerService(Reads, Places, CustomerServiceServicer):
+    """CustomerService, each feature answering its own methods."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+
+def _register(server: grpc.Server, runtime: Runtime) -> None:
+    add_CustomerServiceServicer_to_server(_CustomerService(runtime), server)
+
+
+SERVICE = Service(
+    name="customer",
+    settings=Settings,
+    actors=DirectoryActors(),
+    apis=[customers_http.api, listing_http.api, history_http.api, dictionaries_http.api],
+    migrations=["directory.migrations", "crm_customer.migrations"],
+    metadatas=[Base.metadata, directory_metadata],
+    messages=["crm_customer"],
+    streams=[event_stream("customer")],
+    subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
+    projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
+    register_rpc=[_register],
+)

@@ -1,0 +1,201 @@
+"""The customer service, opened for a test beside a stand-in of the pool service."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+
+from chassis.auth.tokens import ServiceTokens
+from chassis.errors import Unavailable
+from chassis.identifiers import new_id
+from chassis.rpc.client import Peers, on_behalf_of
+from chassis.rpc.server import GrpcServer
+from crm.common.v1.place_pb2 import Place
+from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+from crm.pool.v1 import pool_events_pb2 as events
+from crm.pool.v1 import pool_service_pb2 as pb
+from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
+from crm_customer.ownership.projection import apply_assignments, keep_pools
+from crm_customer.service import SERVICE
+from highsea_local.ports import free_port
+from tests.support.organisation import Member
+from tests.support.services import Keys, Opener, OpenService
+
+
+class PoolStandIn(PoolServiceServicer):
+    """Places customers as they wish. `refuse` says which wishes go to `fallback` instead, and why; `away` makes it
+    answer nothing.
+    """
+
+    def __init__(self) -> None:
+        self.away = False
+        self.refuse: dict[str, str] = {}
+        self.fallback = new_id()
+        self.assignments: dict[str, events.AssignmentState] = {}
+        self.pools: list[events.Pool] = []
+        self.plans: dict[str, dict[str, pb.Placement]] = {}
+        self.committed: dict[str, list[str]] = {}
+        self.expires_on = "2027-01-31"
+
+    def PlaceCustomers(self, request: pb.PlaceCustomersRequest, context: Any) -> pb.PlaceCustomersResponse:
+        self._answering()
+        placements = [self._placed(customer) for customer in request.customers]
+        self.assignments |= {placement.assignment.customer_id: placement.assignment for placement in placements}
+        return pb.PlaceCustomersResponse(placements=placements)
+
+    def PlanPlacement(self, request: pb.PlanPlacementRequest, context: Any) -> pb.PlanPlacementResponse:
+        self._answering()
+        plan = self.plans.setdefault(request.placement_id, {})
+        for customer in request.customers:
+            plan.setdefault(customer.customer_id, self._placed(customer))
+        return pb.PlanPlacementResponse(placements=[plan[customer.customer_id] for customer in request.customers])
+
+    def CommitPlacement(self, request: pb.CommitPlacementRequest, context: Any) -> pb.CommitPlacementResponse:
+        self._answering()
+        self.committed[request.placement_id] = list(request.customer_ids)
+        return pb.CommitPlacementResponse()
+
+    def ListAssignments(self, request: pb.ListAssignmentsRequest, context: Any) -> pb.ListAssignmentsResponse:
+        self._answering()
+        ids = sorted(id_ for id_ in self.assignments if id_ > request.after_customer_id)
+        return pb.ListAssignmentsResponse(assignments=[self.assignments[id_] for id_ in ids[:2]])
+
+    def ListPools(self, request: pb.ListPoolsRequest, context: Any) -> pb.ListPoolsResponse:
+        self._answering()
+        return pb.ListPoolsResponse(pools=self.pools)
+
+    def _answering(self) -> None:
+        if self.away:
+            raise Unavailable("overloaded")
+
+    def _placed(self, customer: pb.NewCustomer) -> pb.Placement:
+        wished = customer.wish.owner_id or customer.wish.pool_id
+        code = self.refuse.get(wished, "")
+        wish = Place(pool_id=str(self.fallback)) if code else customer.wish
+        return pb.Placement(assignment=assignment(customer.customer_id, 1, wish, self.expires_on), refusal_code=code)
+
+
+def assignment(customer_id: UUID | str, version: int, place: Place, expires_on: str = "") -> events.AssignmentState:
+    """An assignment as pool would send it."""
+    state = events.AssignmentState(
+        customer_id=str(customer_id), version=version, place=place, expires_on=expires_on if place.owner_id else ""
+    )
+    state.held_since.FromJsonString("2026-11-01T00:00:00Z")
+    return state
+
+
+class Customers(OpenService):
+    """The open service, with the requests that tests make again and again."""
+
+    pool: PoolStandIn
+    open_pool: UUID
+    hidden_pool: UUID
+
+    def request(self, method: str, path: str, member: Member, **options: Any) -> Any:
+        """A request to /api/v1`path` by `member`; `headers` are added to the token's."""
+        headers = self.headers(member, **options.pop("headers", {}))
+        return self.client.open(f"/api/v1{path}", method=method, headers=headers, **options)
+
+    def create(self, member: Member, name: str = "华夏春松科技", **fields: Any) -> Any:
+        """The reply of a successful creation."""
+        reply = self.request("POST", "/customers", member, json={"name": name, **fields})
+        assert reply.status_code == 201, reply.text
+        return reply.json
+
+    def patch(self, member: Member, customer: Any, version: int | None = None, **changes: Any) -> Any:
+        """The response to a change made on top of `version`, by default the one in `customer`."""
+        etag = f'"{customer["version"] if version is None else version}"'
+        return self.request("PATCH", f"/customers/{customer['id']}", member, json=changes, headers={"If_Match": etag})
+
+    def listed(self, member: Member, **query: Any) -> list[str]:
+        """Names on the first page of a list."""
+        reply = self.request("GET", "/customers", member, query_string={"page_size": 200, **query})
+        assert reply.status_code == 200, reply.text
+        assert reply.json["total"] == len(reply.json["items"])
+        return [item["name"] for item in reply.json["items"]]
+
+    def move(self, customer: Any, version: int, place: Place, expires_on: str = "") -> None:
+        """Pool put the customer elsewhere."""
+        with self.database.transaction() as session:
+            apply_assignments(session, [assignment(customer["id"], version, place, expires_on)])
+
+    def grant(self, role: str, *permissions: str, without: tuple[str, ...] = ()) -> None:
+        """Change the permissions of a role."""
+        from directory import store
+
+        state = self.organisation.role_state(role)
+        state.version = 2
+        kept = [code for code in state.permissions if code not in without] + list(permissions)
+        del state.permissions[:]
+        state.permissions.extend(kept)
+        with self.database.transaction() as session:
+            store.store_roles(session, [state])
+
+
+@pytest.fixture
+def pool(keys: Keys) -> Iterator[PoolStandIn]:
+    """The stand-in; its address is `pool.address`."""
+    standing_in, address = PoolStandIn(), f"127.0.0.1:{free_port()}"
+    tokens = ServiceTokens("pool", keys.private("pool"), keys.public())
+    server = GrpcServer(address, tokens, [lambda server: add_PoolServiceServicer_to_server(standing_in, server)])
+    server.start()
+    standing_in.address = address  # type: ignore[attr-defined]
+    yield standing_in
+    server.stop(1)
+
+
+@pytest.fixture
+def customers(services: Opener, pool: PoolStandIn) -> Iterator[Customers]:
+    """The service with a public pool open to all and a to-be-assigned pool, which sales do not see."""
+    with services.open(SERVICE, pool_grpc=pool.address) as opened:  # type: ignore[attr-defined]
+        found = Customers(**vars(opened))
+        found.pool, found.open_pool, found.hidden_pool = pool, new_id(), new_id()
+        pool.fallback = found.hidden_pool
+        pool.pools = [
+            events.Pool(
+                id=str(found.open_pool), version=1, name="公海", kind=events.PoolKind.POOL_KIND_PUBLIC, open_to_all=True
+            ),
+            events.Pool(
+                id=str(found.hidden_pool),
+                version=1,
+                name="待分配",
+                kind=events.PoolKind.POOL_KIND_TO_BE_ASSIGNED,
+                open_to_all=True,
+            ),
+        ]
+        with found.database.transaction() as session:
+            keep_pools(session, pool.pools)
+        yield found
+
+
+@pytest.fixture
+def rpc(customers: Customers, keys: Keys) -> Iterator[Callable[..., Any]]:
+    """`rpc(caller)` is a stub of the running gRPC server for service `caller`."""
+    opened: list[Peers] = []
+    with customers.rpc() as address:
+
+        def stub(caller: str) -> CustomerServiceStub:
+            peers = Peers(ServiceTokens(caller, keys.private(caller), keys.public()), {"customer": address})
+            opened.append(peers)
+            return CustomerServiceStub(peers.channel("customer"))
+
+        yield stub
+        for peers in opened:
+            peers.close()
+
+
+@contextmanager
+def refused(code: str, status: grpc.StatusCode) -> Iterator[None]:
+    """The block's call is refused with this code and status."""
+    from chassis.rpc.errors import refusal_of
+
+    with pytest.raises(grpc.RpcError) as caught:
+        yield
+    assert caught.value.code() is status
+    assert refusal_of(caught.value, "customer").code in (code, "peer_unavailable")
+
+
+__all__ = ["Customers", "PoolStandIn", "assignment", "on_behalf_of", "refused"]

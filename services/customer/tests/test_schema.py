@@ -1,0 +1,50 @@
+"""Migrations, messages and routes agree with the code."""
+
+import re
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import chassis.database.tables
+from chassis.database.migration import schema_differences
+from chassis.http.api import Access
+from crm_customer.service import SERVICE
+from directory.permissions import Permission
+
+
+def test_migrations_make_what_the_models_say(customers: Any) -> None:
+    with customers.database.engine.connect() as connection:
+        assert schema_differences(connection, [chassis.database.tables.metadata, *SERVICE.metadatas]) == []
+
+
+def test_every_code_has_words_in_both_languages() -> None:
+    catalogues = [
+        {
+            key
+            for package in ("chassis", "crm_customer")
+            for key in tomllib.loads(files(package).joinpath("messages", f"{language}.toml").read_text("utf-8"))
+        }
+        for language in ("zh", "en")
+    ]
+    source = Path(str(files("crm_customer")))
+    raised = {
+        code
+        for path in source.rglob("*.py")
+        for code in re.findall(
+            r"(?:Invalid|Conflict|Forbidden|NotFound|Stale|Broken|TooManyRequests|Unavailable)\(\s*\"([a-z_]+)\"",
+            path.read_text("utf-8"),
+        )
+        + re.findall(r"(?:Problem|FieldError)\(\s*\"[^\"]+\", \"([a-z_]+)\"", path.read_text("utf-8"))
+    }
+
+    assert catalogues[0] == catalogues[1]
+    assert len(raised) > 15
+    assert raised - catalogues[0] - {"missing"} == set()
+
+
+def test_every_route_names_a_right_and_every_creating_post_is_idempotent() -> None:
+    routes = [route for api in SERVICE.apis for route in api.routes]
+
+    assert {route.access for route in routes} <= {*Permission, Access.MEMBER}
+    assert all(route.idempotent for route in routes if route.method == "POST")
