@@ -1,7 +1,6 @@
 """The outbox: facts written in the transaction that made them true; the relay publishes them (R-17)."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from google.protobuf.message import Message
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
+from chassis.clock import now
 from chassis.database.tables import outbox
 from chassis.events.streams import subject_of
 from chassis.identifiers import new_id
@@ -42,7 +42,7 @@ def _row(message: Message, subject: str) -> dict[str, object]:
         "ce-id": str(event_id),
         "ce-type": message.DESCRIPTOR.full_name,
         "ce-source": "/" + "/".join(subject.split(".")[:2]),
-        "ce-time": datetime.now(UTC).isoformat(),
+        "ce-time": now().isoformat(),
         "content-type": "application/protobuf",
         "traceparent": current_trace().traceparent,
     }
