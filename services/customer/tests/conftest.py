@@ -11,7 +11,8 @@ import pytest
 from chassis.auth.tokens import ServiceTokens
 from chassis.errors import Unavailable
 from chassis.identifiers import new_id
-from chassis.rpc.client import Peers, on_behalf_of
+from chassis.rpc.client import Peers
+from chassis.rpc.errors import refusal_of
 from chassis.rpc.server import GrpcServer
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
@@ -122,6 +123,20 @@ class Customers(OpenService):
         with self.database.transaction() as session:
             apply_assignments(session, [assignment(customer["id"], version, place, expires_on)])
 
+    @staticmethod
+    def assignment(customer_id: str, version: int, place: Place, expires_on: str = "") -> events.AssignmentState:
+        """An assignment as pool would send it."""
+        return assignment(customer_id, version, place, expires_on)
+
+    @staticmethod
+    @contextmanager
+    def refused(code: str, status: grpc.StatusCode) -> Iterator[None]:
+        """The block's call is refused with this code and status."""
+        with pytest.raises(grpc.RpcError) as caught:
+            yield
+        assert caught.value.code() is status
+        assert refusal_of(caught.value, "customer").code == code
+
     def grant(self, role: str, *permissions: str, without: tuple[str, ...] = ()) -> None:
         """Change the permissions of a role."""
         from directory import store
@@ -185,17 +200,3 @@ def rpc(customers: Customers, keys: Keys) -> Iterator[Callable[..., Any]]:
         yield stub
         for peers in opened:
             peers.close()
-
-
-@contextmanager
-def refused(code: str, status: grpc.StatusCode) -> Iterator[None]:
-    """The block's call is refused with this code and status."""
-    from chassis.rpc.errors import refusal_of
-
-    with pytest.raises(grpc.RpcError) as caught:
-        yield
-    assert caught.value.code() is status
-    assert refusal_of(caught.value, "customer").code in (code, "peer_unavailable")
-
-
-__all__ = ["Customers", "PoolStandIn", "assignment", "on_behalf_of", "refused"]

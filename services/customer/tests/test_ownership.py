@@ -1,0 +1,172 @@
+"""Places decided by pool reach the customers, by event, RPC and rebuild; an older one never wins."""
+
+from itertools import permutations
+from typing import Any
+
+import grpc
+import pytest
+
+from chassis.events.consumer import Event, apply_events
+from chassis.identifiers import new_id
+from crm.common.v1.place_pb2 import Place
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm.identity.v1.identity_events_pb2 import MemberChanged
+from crm.pool.v1.pool_events_pb2 import AssignmentChange, AssignmentsChanged, PoolChanged, PoolDeleted
+from crm_customer.ownership.events import (
+    ASSIGNMENTS,
+    ASSIGNMENTS_PROJECTION,
+    OWNER_DEPARTMENTS,
+    POOLS,
+    POOLS_PROJECTION,
+)
+from directory.events import directory_subscription
+
+
+def _event(message: Any) -> Event:
+    return Event(new_id(), message, "2026-11-22T00:00:00+00:00", "")
+
+
+def _changed(*states: Any) -> Event:
+    return _event(AssignmentsChanged(changes=[AssignmentChange(state=state) for state in states]))
+
+
+def _owner(customers: Any, customer: Any) -> str | None:
+    seen = customers.request("GET", f"/customers/{customer['id']}", customers.organisation.admin).json
+    return seen["owner"]["name"] if seen["owner"] else None
+
+
+@pytest.mark.parametrize("ways", [("event", "rpc"), ("rpc", "event"), ("event", "event"), ("rpc", "rpc")])
+@pytest.mark.parametrize("versions", list(permutations((2, 3))))
+def test_an_older_place_never_overwrites_a_newer_one(customers: Any, rpc: Any, ways: Any, versions: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    owners = {2: organisation.colleague.id, 3: organisation.rival.id}
+
+    for way, version in zip(ways, versions, strict=True):
+        state = customers.assignment(customer["id"], version, Place(owner_id=str(owners[version])))
+        if way == "event":
+            apply_events(customers.database, ASSIGNMENTS, [_changed(state)])
+        else:
+            reply = rpc("pool").ApplyAssignments(pb.ApplyAssignmentsRequest(assignments=[state]))
+            assert not reply.unknown_ids
+
+    assert _owner(customers, customer) == "王五"
+    assert customers.listed(organisation.colleague) == []
+    assert customers.listed(organisation.rival_supervisor) == [customer["name"]]
+
+
+def test_many_states_of_one_customer_in_one_set_end_at_the_newest(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    states = [
+        customers.assignment(customer["id"], version, Place(owner_id=str(member.id)))
+        for version, member in ((4, organisation.rival), (2, organisation.colleague), (3, organisation.supervisor))
+    ]
+
+    apply_events(customers.database, ASSIGNMENTS, [_changed(*states[:2]), _changed(states[2])])
+
+    assert _owner(customers, customer) == "王五"
+
+
+def test_a_place_in_a_pool_takes_the_owner_and_the_department_away(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+
+    customers.move(customer, 2, Place(pool_id=str(customers.hidden_pool)))
+
+    assert _owner(customers, customer) is None
+    assert customers.listed(organisation.sales) == []
+    assert customers.listed(organisation.supervisor, pool_id=str(customers.hidden_pool)) == [customer["name"]]
+
+
+def test_unknown_customers_are_reported_and_the_others_applied(customers: Any, rpc: Any) -> None:
+    organisation = customers.organisation
+    customer, stranger = customers.create(organisation.sales), new_id()
+    states = [
+        customers.assignment(id_, 2, Place(owner_id=str(organisation.rival.id))) for id_ in (customer["id"], stranger)
+    ]
+
+    reply = rpc("pool").ApplyAssignments(pb.ApplyAssignmentsRequest(assignments=states))
+
+    assert list(reply.unknown_ids) == [str(stranger)]
+    assert _owner(customers, customer) == "王五"
+
+
+def test_only_pool_may_apply_places(customers: Any, rpc: Any) -> None:
+    with customers.refused("forbidden", grpc.StatusCode.PERMISSION_DENIED):
+        rpc("notify").ApplyAssignments(pb.ApplyAssignmentsRequest())
+
+
+@pytest.mark.parametrize(
+    "state", [{"customer_id": "x", "version": 1}, {"customer_id": str(new_id()), "version": 1, "expires_on": "soon"}]
+)
+def test_malformed_places_are_refused(customers: Any, rpc: Any, state: Any) -> None:
+    with customers.refused("malformed_assignment", grpc.StatusCode.INVALID_ARGUMENT):
+        rpc("pool").ApplyAssignments(pb.ApplyAssignmentsRequest(assignments=[state]))
+
+
+@pytest.mark.parametrize("directory_first", [True, False])
+def test_customers_follow_an_owner_who_moves_to_another_department(customers: Any, directory_first: bool) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    state = organisation.member_state(organisation.sales, version=2)
+    state.department_id = str(organisation.south)
+    moved = _event(MemberChanged(members=[state]))
+
+    order = [directory_subscription("customer"), OWNER_DEPARTMENTS]
+    for subscription in order if directory_first else order[::-1]:
+        apply_events(customers.database, subscription, [moved])
+
+    assert customers.listed(organisation.supervisor) == []
+    assert customers.listed(organisation.rival_supervisor) == [customer["name"]]
+    older = _event(MemberChanged(members=[organisation.member_state(organisation.sales)]))
+    apply_events(customers.database, OWNER_DEPARTMENTS, [older])
+    assert customers.listed(organisation.rival_supervisor) == [customer["name"]]
+
+
+def test_pools_follow_their_events_and_an_old_one_changes_nothing(customers: Any) -> None:
+    organisation = customers.organisation
+    customers.create(organisation.admin, "公海的", pool_id=str(customers.open_pool))
+    state = customers.pool.pools[0]
+    closed = type(state)(id=state.id, version=3, name="改名", kind=state.kind, open_to_all=False)
+
+    apply_events(customers.database, POOLS, [_event(PoolChanged(pools=[closed]))])
+    apply_events(customers.database, POOLS, [_event(PoolChanged(pools=[state]))])
+
+    assert customers.listed(organisation.sales) == []
+    closed.version = 4
+    closed.open_to_all = True
+    apply_events(customers.database, POOLS, [_event(PoolChanged(pools=[closed]))])
+    assert customers.listed(organisation.sales) == ["公海的"]
+    apply_events(customers.database, POOLS, [_event(PoolDeleted(pools=[type(state)(id=state.id, version=5)]))])
+    assert customers.listed(organisation.sales) == []
+
+
+def test_assignments_are_rebuilt_from_pool_and_their_drift_counted(customers: Any) -> None:
+    organisation = customers.organisation
+    made = [customers.create(organisation.sales, f"客户{number}") for number in range(5)]
+    for customer in made[:3]:
+        customers.pool.assignments[customer["id"]] = customers.assignment(
+            customer["id"], 7, Place(owner_id=str(organisation.rival.id)), "2026-12-24"
+        )
+
+    assert ASSIGNMENTS_PROJECTION.check(customers.runtime) == 3
+    assert ASSIGNMENTS_PROJECTION.rebuild(customers.runtime) == 5
+    assert ASSIGNMENTS_PROJECTION.check(customers.runtime) == 0
+    assert len(customers.listed(organisation.rival)) == 3
+
+
+def test_pools_are_rebuilt_from_pool_and_their_drift_counted(customers: Any) -> None:
+    gone = customers.pool.pools.pop()
+    customers.pool.pools[0].name = "改名"
+    customers.pool.pools[0].version = 2
+
+    assert POOLS_PROJECTION.check(customers.runtime) == 2
+    assert POOLS_PROJECTION.rebuild(customers.runtime) == 1
+    assert POOLS_PROJECTION.check(customers.runtime) == 0
+    assert (
+        customers.request(
+            "POST", "/customers", customers.organisation.admin, json={"name": "a", "pool_id": gone.id}
+        ).status_code
+        == 422
+    )
