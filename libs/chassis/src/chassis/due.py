@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from chassis import metrics
 from chassis.database import Database, try_lock
+from chassis.events.consumer import is_transient
 from chassis.events.relay import wait
 from chassis.logs import get_logger
 
@@ -42,9 +43,10 @@ async def _repeat(task: DueTask, runtime: "Runtime", stopping: asyncio.Event) ->
         more = False
         try:
             more = await asyncio.to_thread(task.run, runtime)
-        except Exception:
+        except Exception as error:
             metrics.due_work_failures.labels(task.name).inc()
-            log.warning("due_task_failed", task=task.name, exc_info=True)
+            known = is_transient(error)
+            log.warning("due_task_failed", task=task.name, error=repr(error)[:200], exc_info=not known)
         if not more:
             await wait(stopping, task.every_seconds * random.uniform(0.9, 1.1))
 

@@ -28,6 +28,7 @@ class Projection:
     name: str
     rebuild: Callable[[Runtime], int]
     check: Callable[[Runtime], int]
+    stream: str
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def directory_subscription(reader: str) -> Subscription:
 
 def directory_projection() -> Projection:
     """The directory as a projection: `rebuild directory [--check]`."""
-    return Projection("directory", _rebuild, _check)
+    return Projection("directory", _rebuild, _check, "CRM_IDENTITY")
 
 
 def apply_directory(session: Session, events: Sequence[Event]) -> None:

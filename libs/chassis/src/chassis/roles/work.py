@@ -53,24 +53,37 @@ async def _exchange(service: Service, runtime: Runtime, connection: "Connection"
     relay = asyncio.create_task(run_relay(runtime.settings.database_url, js, stopping))
     background = [asyncio.ensure_future(step(runtime)) for step in service.background]
     subscriptions = [subscription.bound(runtime) for subscription in service.subscriptions]
-    await asyncio.gather(*(_durable(subscription, js, stopping) for subscription in subscriptions))
-    await _build_projections(service.projections, runtime, stopping)
+    # A writer that never started has no stream: it holds up its own readers only.
     await asyncio.gather(
-        *(Consumer(subscription, runtime.database, js).run(stopping) for subscription in subscriptions), relay
+        *(_consume(subscription, runtime, js, stopping) for subscription in subscriptions),
+        *(_build_projection(projection, subscriptions, runtime, js, stopping) for projection in service.projections),
+        relay,
     )
     for task in background:
         task.cancel()
     await asyncio.gather(*background, return_exceptions=True)
 
 
+async def _consume(subscription: Subscription, runtime: Runtime, js: JetStreamContext, stopping: asyncio.Event) -> None:
+    await _durable(subscription, js, stopping)
+    await Consumer(subscription, runtime.database, js).run(stopping)
+
+
 async def _durable(subscription: Subscription, js: JetStreamContext, stopping: asyncio.Event) -> None:
     await patiently(subscription.durable, stopping, lambda: ensure_durable(js, subscription))
 
 
-async def _build_projections(projections: Sequence[Projection], runtime: Runtime, stopping: asyncio.Event) -> None:
-    """Fill each projection once, after its durable exists, so that no event falls between (design §5)."""
-    for projection in projections:
-        await patiently(projection.name, stopping, lambda wanted=projection: asyncio.to_thread(_build, wanted, runtime))  # type: ignore[misc]
+async def _build_projection(
+    projection: Projection,
+    subscriptions: Sequence[Subscription],
+    runtime: Runtime,
+    js: JetStreamContext,
+    stopping: asyncio.Event,
+) -> None:
+    """Fill it once, after its durables exist, so that no event falls between (design §5)."""
+    feeding = [subscription for subscription in subscriptions if subscription.stream == projection.stream]
+    await asyncio.gather(*(_durable(subscription, js, stopping) for subscription in feeding))
+    await patiently(projection.name, stopping, lambda: asyncio.to_thread(_build, projection, runtime))
 
 
 def _build(projection: Projection, runtime: Runtime) -> None:

@@ -93,4 +93,4 @@ def _check(runtime: Runtime) -> int:
     return drift
 
 
-CUSTOMER_PROJECTION = Projection("customers", _rebuild, _check)
+CUSTOMER_PROJECTION = Projection("customers", _rebuild, _check, "CRM_CUSTOMER")
