@@ -10,8 +10,8 @@ def main() -> None:
     with whole_system() as whole:
         sizes = {
             name: resident_megabytes(family(whole.system, name))
-            for name in whole.system.supervisor.statuses
-            if whole.system.process(name).pid
+            for name, status in whole.system.supervisor.statuses.items()
+            if status.pid
         }
     print(f"\n{'process':<24}{'PSS MB':>10}")
     for name, size in sorted(sizes.items(), key=lambda item: -item[1]):

@@ -22,7 +22,8 @@ Role = Callable[[Runtime], None]
 @dataclass(frozen=True)
 class Projection:
     """Foreign facts kept here. `rebuild` fills the tables from their owner and returns the rows read; `check`
-    returns how many rows differ from the owner's without changing any.
+    returns how many rows differ from the owner's without changing any. It is filled once, as soon as the durables on
+    `stream`, the owner's, exist: then no event falls between.
     """
 
     name: str
