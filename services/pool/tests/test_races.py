@@ -1,0 +1,114 @@
+"""Many at once: nobody wins twice, nobody waits for ever, no limit is overrun."""
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+
+def _all_at_once(work: Callable[[Item], Any], items: Sequence[Item]) -> list[Any]:
+    """`work` for every item at the same moment; a saturated service is asked again, as clients do."""
+    barrier = threading.Barrier(len(items))
+
+    def start(item: Item) -> Any:
+        barrier.wait()
+        while (reply := work(item)).status_code == 503:
+            pass
+        return reply
+
+    with ThreadPoolExecutor(len(items)) as threads:
+        return list(threads.map(start, items))
+
+
+def test_of_fifty_claimers_of_twenty_customers_each_customer_has_exactly_one_winner(sea: Any) -> None:
+    ids = sea.create(20)
+    claimers = [sea.hire(f"抢客{number}") for number in range(50)]
+    attempts = [(member, ids[number % 20]) for number, member in enumerate(claimers)]
+
+    replies = _all_at_once(lambda attempt: sea.act("claim", attempt[0], [attempt[1]]), attempts)
+
+    assert Counter(reply.status_code for reply in replies) == {200: 20, 409: 30}
+    owners = sea.owners()
+    names = {str(member.id): member.name for member in claimers}
+    for (_, customer_id), reply in zip(attempts, replies, strict=True):
+        owner_id = str(owners[customer_id])
+        named = reply.json["results"][0]["owner"] if reply.status_code == 200 else reply.json["owner"]
+        assert named == {"id": owner_id, "name": names[owner_id]}
+    assert {str(entry.customer_id): entry.member_id for entry in sea.ledger()} == owners
+    assert len(sea.ledger()) == 20
+    assert {one: sea.history(one)[-1].to_owner_id for one in ids} == owners
+    assert all(len(sea.history(one)) == 2 for one in ids)
+
+
+def test_overlapping_batches_in_opposite_orders_never_deadlock_nor_share_a_customer(sea: Any) -> None:
+    ids = sea.create(50)
+    batches = [
+        (member, order)
+        for _ in range(6)
+        for member, order in ((sea.organisation.sales, ids), (sea.organisation.rival, ids[::-1]))
+    ]
+
+    replies = _all_at_once(lambda batch: sea.act("claim", batch[0], batch[1]), batches)
+
+    assert all(reply.status_code == 200 for reply in replies)
+    assert sum(reply.json["succeeded"] for reply in replies) == 50
+    assert len(sea.ledger()) == 50
+    assert None not in sea.owners().values()
+
+
+def test_verbs_that_cross_each_other_leave_one_history_without_gaps(sea: Any) -> None:
+    sea.set_holding_cap(100)
+    sales, colleague, supervisor = sea.organisation.sales, sea.organisation.colleague, sea.organisation.supervisor
+    ids = sea.create(20)
+    both = [str(sales.id), str(colleague.id)]
+    work = [
+        lambda: sea.act("claim", sales, ids),
+        lambda: sea.act("claim", colleague, ids[::-1]),
+        lambda: sea.act("assign", supervisor, ids, member_ids=both),
+        lambda: sea.act("assign", supervisor, ids[::-1], member_ids=both[::-1]),
+        lambda: sea.act("release", supervisor, ids[::2], pool_id=str(sea.default())),
+        lambda: sea.act("transfer", supervisor, ids[::-2], member_id=both[0]),
+    ]
+
+    replies = _all_at_once(lambda act: act(), work)
+
+    assert all(reply.status_code == 200 for reply in replies)
+    for one in ids:
+        entries = sea.history(one)
+        assert [entry.version for entry in entries] == [*range(1, len(entries) + 1)]
+        for before, after in itertools.pairwise(entries):
+            assert (after.from_owner_id, after.from_pool_id) == (before.to_owner_id, before.to_pool_id)
+
+
+def test_a_quota_and_a_cap_hold_however_many_claims_a_member_sends_at_once(sea: Any) -> None:
+    quota_pool = sea.create_pool(daily_claim_quota=3)
+    limited, capped = sea.create(10, pool=quota_pool["id"]), sea.create(10)
+    sales, colleague = sea.organisation.sales, sea.organisation.colleague
+
+    by_quota = _all_at_once(lambda one: sea.act("claim", sales, [one]), limited)
+    sea.set_holding_cap(4)
+    by_cap = _all_at_once(lambda one: sea.act("claim", colleague, [one]), capped)
+
+    assert Counter(reply.status_code for reply in by_quota) == {200: 3, 409: 7}
+    assert Counter(reply.status_code for reply in by_cap) == {200: 4, 409: 6}
+    assert {reply.json["code"] for reply in by_quota if reply.status_code == 409} == {"daily_quota_reached"}
+    assert Counter(sea.owners().values()) == {sales.id: 3, colleague.id: 4, None: 13}
+
+
+def test_a_pool_deleted_while_customers_go_in_either_stays_or_gets_none(sea: Any) -> None:
+    for _ in range(5):
+        pool = sea.create_pool()
+        (one,) = sea.create(owner=sea.organisation.sales)
+        path = f"/pools/{pool['id']}"
+        work = [
+            lambda one=one, pool=pool: sea.act("release", sea.organisation.sales, [one], pool_id=pool["id"]),
+            lambda path=path: sea.send("DELETE", path, sea.organisation.admin, If_Match='"1"'),
+        ]
+
+        released, deleted = _all_at_once(lambda act: act(), work)
+
+        assert (released.status_code, deleted.status_code) in [(200, 409), (404, 204)]
