@@ -79,7 +79,7 @@ def activate(session: Session, actor_id: UUID, member_id: UUID) -> Member:
 
 
 def reset_secret(session: Session, actor_id: UUID, member_id: UUID, secret_hash: str, at: datetime) -> Member:
-    """Replace a forgotten or leaked secret: everything begun with the old one ends. A person must change the new one."""
+    """Replace a forgotten or leaked secret and end everything begun with it. A person must change the new one."""
     member = queries.locked(session, Member, member_id)
     member.end_sessions()
     record(session, "secret_reset", actor_id, member)
