@@ -63,20 +63,8 @@ clean: ## Delete the environment, caches and everything built; keeps .highsea
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-define RESET
-import shutil, sys
-from highsea_local.home import Home, HomeInUse, default_home
-home = Home(default_home())
-try:
-    with home.lock():
-        shutil.rmtree(home.path)
-except HomeInUse as error:
-    sys.exit(f"Highsea runs from {home.path} (process {error.pid}): stop it first. 请先停止正在运行的系统。")
-print(f"deleted {home.path}")
-endef
-export RESET
 demo-reset: $(VENV)/.run ## Delete the data of make run (.highsea); refused while it runs
-	@$(PY) -c "$$RESET"
+	@$(PY) -m highsea_local.reset
 
 # The environment, in steps; each step's stamp lies in it, so a second call costs nothing and a changed lock installs.
 $(VENV)/.made:
