@@ -1,17 +1,40 @@
 """The import service opened for tests, files to upload, and a customer service that writes rows down."""
 
+import asyncio
 import io
+import os
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from nats.js.errors import NotFoundError
 from openpyxl import Workbook
 from werkzeug.test import TestResponse
 
+from chassis.auth.tokens import ServiceTokens
+from chassis.errors import Refusal
+from chassis.events.relay import run_relay
+from chassis.events.streams import reconcile
+from chassis.identifiers import new_id
+from chassis.roles.work import Connection
+from chassis.rpc.server import GrpcServer
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
+from crm_import.chunks.role import work_off
 from crm_import.service import SERVICE
+from crm_import.streams import WORK
+from highsea_local.ports import free_port
+from highsea_local.servers.nats import NatsServer
 from tests.support.organisation import Member
-from tests.support.services import Opener, OpenService
+from tests.support.services import Keys, Opener, OpenService
 
 HEADER = ("客户名称", "手机", "客户行业", "备注")
 
@@ -28,6 +51,9 @@ def make_workbook(*rows: Sequence[Any]) -> bytes:
     book = Workbook()
     for row in rows:
         book.active.append(list(row))
+    for row in book.active.iter_rows():
+        for cell in row:
+            cell.data_type = "s" if cell.data_type == "f" else cell.data_type  # text that looks like a formula
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
@@ -69,6 +95,16 @@ class Importer:
             f"/api/v1/imports/{job['id']}:{verb}", headers=self.service.headers(self.member)
         )
 
+    def started(self, *rows: Sequence[Any], **settings: Any) -> Any:
+        """The view of an import of these rows that has just been started."""
+        job = self.uploaded(*rows)
+        if settings:
+            reply = self.patch(job, **settings)
+            assert reply.status_code == 200, reply.text
+        reply = self.post(job, "start")
+        assert reply.status_code == 200, reply.text
+        return reply.json
+
     def get(self, path: str, **headers: str) -> TestResponse:
         return self.service.client.get(f"/api/v1{path}", headers=self.service.headers(self.member, **headers))
 
@@ -83,3 +119,184 @@ def sales(imports: OpenService) -> Importer:
 def importer() -> Callable[[OpenService, Member], Importer]:
     """Anybody at the import page of any opened import service."""
     return Importer
+
+
+def wait_until(found: Callable[[], Any], seconds: float = 60) -> Any:
+    """What `found` returns once it is true; fails when that takes too long."""
+    until = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < until, "did not happen in time"
+        time.sleep(0.02)
+    return result
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Any]:
+    """`eventually(found)` → what `found()` returns once it is true."""
+    return wait_until
+
+
+@dataclass
+class Customers(CustomerServiceServicer):
+    """A customer service that keeps names: a new one is created, a known one exists, one with 坏 in it is refused.
+
+    `refusals` are raised by the next calls, one each. After `hold_after` calls it writes but does not answer until
+    `gate` opens.
+    """
+
+    ids: dict[str, str] = field(default_factory=dict)
+    written: dict[tuple[str, int], pb.ImportRowResult] = field(default_factory=dict)
+    requests: list[pb.BulkWriteCustomersRequest] = field(default_factory=list)
+    refusals: list[Refusal | Exception] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
+    hold_after: int | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def BulkWriteCustomers(self, request: Any, context: grpc.ServicerContext) -> pb.BulkWriteCustomersResponse:
+        with self.lock:
+            self.requests.append(request)
+            if self.refusals:
+                raise self.refusals.pop(0)
+            holds = self.hold_after is not None and len(self.requests) > self.hold_after
+            results = [self._result(request, row) for row in request.rows]
+        if holds:  # what is written is written, but the answer does not come
+            self.gate.wait(60)
+        return pb.BulkWriteCustomersResponse(results=results)
+
+    def _result(self, request: Any, row: pb.ImportRow) -> pb.ImportRowResult:
+        key = (request.job_id, row.row_number)
+        if key not in self.written:
+            self.written[key] = self._write(request, row)
+        return self.written[key]
+
+    def _write(self, request: Any, row: pb.ImportRow) -> pb.ImportRowResult:
+        name = row.values["name"]
+        if "坏" in name:
+            problems = [
+                pb.ImportRowProblem(field="industry", code="unknown_option", value=row.values.get("industry", "")),
+                pb.ImportRowProblem(field="contact.mobile", code="mobile_invalid", value=row.values["contact.mobile"]),
+            ]
+            return pb.ImportRowResult(row_number=row.row_number, outcome=pb.IMPORT_OUTCOME_FAILED, problems=problems)
+        if name not in self.ids:
+            self.ids[name] = str(new_id())
+            outcome, problems = pb.IMPORT_OUTCOME_CREATED, []
+        elif request.mode == pb.IMPORT_MODE_CREATE_AND_UPDATE:
+            outcome, problems = pb.IMPORT_OUTCOME_UPDATED, []
+        else:
+            outcome = pb.IMPORT_OUTCOME_SKIPPED
+            problems = [pb.ImportRowProblem(field="name", code="customer_exists", value=name)]
+        return pb.ImportRowResult(
+            row_number=row.row_number, outcome=outcome, customer_id=self.ids[name], problems=problems
+        )
+
+
+@pytest.fixture
+def customers(keys: Keys) -> Iterator[tuple[Customers, str]]:
+    """The stand-in on a real gRPC server, and its address."""
+    servicer, bind = Customers(), f"127.0.0.1:{free_port()}"
+    tokens = ServiceTokens("customer", keys.private("customer"), keys.public())
+    server = GrpcServer(
+        bind, tokens, [lambda grpc_server: add_CustomerServiceServicer_to_server(servicer, grpc_server)]
+    )
+    server.start()
+    yield servicer, bind
+    servicer.gate.set()
+    server.stop(1)
+
+
+@dataclass
+class Running:
+    """An import service whose outbox is relayed to NATS; workers run when started, here or as processes."""
+
+    service: OpenService
+    customers: Customers
+    environment: dict[str, str]
+    log: Path
+
+    @property
+    def member(self) -> Importer:
+        """张三, who may import."""
+        return Importer(self.service, self.service.organisation.sales)
+
+    def configure(self, **settings: Any) -> None:
+        """Change settings of what is started from now on."""
+        runtime = self.service.runtime
+        self.service.runtime = replace(runtime, settings=runtime.settings.model_copy(update=settings))
+
+    def ended(self, job: Any) -> Any:
+        """The view of the job once it has ended."""
+        is_over = ("finished", "failed", "cancelled")
+        path = f"/imports/{job['id']}"
+        return wait_until(lambda: (now := self.member.get(path).json)["status"] in is_over and now)
+
+    def imported(self, *rows: Sequence[Any], **settings: Any) -> Any:
+        """The view of an import of these rows that has ended."""
+        job = self.member.started(*rows, **settings)
+        with self.workers():
+            return self.ended(job)
+
+    @contextmanager
+    def workers(self) -> Iterator[None]:
+        """The process role in this process."""
+        with _loop(lambda stopping: _work(self.service, stopping)):
+            yield
+
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process role as a real process, to be killed."""
+        environment = {**self.environment, "METRICS_BIND": f"127.0.0.1:{free_port()}"}
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "crm_import", "process"], env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+
+
+@pytest.fixture
+def running(
+    services: Opener, nats_server: NatsServer, customers: tuple[Customers, str], keys: Keys, tmp_path: Path
+) -> Iterator[Running]:
+    """An import service with NATS and customer; chunks of 10 rows, redelivery after 3 s."""
+    settings = {
+        "nats_url": nats_server.url(),
+        "customer_grpc": customers[1],
+        "import_chunk_rows": 10,
+        "import_ack_seconds": 3,
+        "import_bulk_seconds": 20,
+    }
+    with services.open(SERVICE, **settings) as opened:
+        values = {**opened.runtime.settings.model_dump(exclude_none=True), **settings}
+        environment = {**os.environ, **{name.upper(): str(value) for name, value in values.items()}}
+        with _loop(lambda stopping: _relay(opened, stopping)):
+            yield Running(opened, customers[0], environment, tmp_path / "process.log")
+
+
+async def _relay(opened: OpenService, stopping: asyncio.Event) -> None:
+    connection = Connection(opened.runtime.settings.nats_url)
+    await connection.open()
+    js = connection.jetstream()
+    with suppress(NotFoundError):
+        await js.delete_stream(WORK.name)  # what earlier tests left behind
+    await reconcile(js, SERVICE.streams)
+    await run_relay(opened.runtime.settings.database_url, js, stopping)
+    await connection.close()
+
+
+async def _work(opened: OpenService, stopping: asyncio.Event) -> None:
+    connection = Connection(opened.runtime.settings.nats_url)
+    await connection.open()
+    await work_off(opened.runtime, connection, stopping)
+    await connection.close()
+
+
+@contextmanager
+def _loop(main: Callable[[asyncio.Event], Any]) -> Iterator[None]:
+    """Run a coroutine on a loop of its own until the block ends."""
+    loop, stopping = asyncio.new_event_loop(), asyncio.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=[main(stopping)])
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join(60)
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()

@@ -1,23 +1,35 @@
 """The import service: everything it plugs into the chassis."""
 
+from chassis.runtime import Runtime
 from chassis.service import Service
 from crm_import import streams
+from crm_import.chunks.due import EXPIRE, REPUBLISH
+from crm_import.chunks.role import process
 from crm_import.database import Base
 from crm_import.jobs.http import api as jobs_api
+from crm_import.results.http import api as results_api
 from crm_import.settings import ImportSettings
+from crm_import.templates.http import api as templates_api
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.tables import metadata as directory_metadata
 
-SERVICE = Service(
+
+def _process(runtime: Runtime) -> None:
+    process(runtime, SERVICE.scripts())
+
+
+SERVICE: Service = Service(
     name="import",
     settings=ImportSettings,
     actors=DirectoryActors(),
-    apis=[jobs_api],
+    apis=[jobs_api, results_api, templates_api],
     migrations=["directory.migrations", "crm_import.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_import"],
     streams=[streams.EVENTS, streams.WORK],
     subscriptions=[directory_subscription("import")],
     projections=[directory_projection()],
+    due=[REPUBLISH, EXPIRE],
+    roles={"process": _process},
 )

@@ -135,6 +135,11 @@ class ImportJob(Base):
         """The match fields that can match."""
         return usable_match_fields(self.match_fields, self.mapped)
 
+    @property
+    def required_fields(self) -> list[str]:
+        """The fields that every row must fill by import's own rule; the name is customer's to demand."""
+        return ["contact.mobile"] if self.mobile_required else []
+
     def read_as(self, found: Mapping[str, Any]) -> None:
         """Take over how the file is read; the mapping is guessed afresh."""
         self.sheets, self.sheet = found["sheets"], found["sheet"]
@@ -237,6 +242,13 @@ class ImportJob(Base):
         self.failure_code, self.failure_parameters = code, dict(parameters)
         self._end(Status.FAILED, now)
         return True
+
+    def expire(self, now: datetime) -> None:
+        """Its file and row results are deleted; one that was never started can be started no more."""
+        self.are_results_expired = True
+        if self.status == Status.UPLOADED:
+            self.is_settled = True
+            self._end(Status.CANCELLED, now)
 
     def settle(self, now: datetime) -> bool:
         """No chunk is left; False when that was known before."""

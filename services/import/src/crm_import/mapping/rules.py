@@ -9,7 +9,7 @@ from crm_import.mapping.fields import FIELDS, Field
 _BRACKETED = re.compile(r"[(\[【<].*?[)\]】>]")
 _DECORATION = re.compile(r"[\s*_\-.:/\\'\"]+")
 _CONTACT = re.compile(r"^(首要联系人|主要联系人|联系人|contact|primarycontact)(的|s)?")
-_MOBILE = re.compile(r"1[3-9][0-9]{9}")
+_MOBILE = re.compile(r"1[0-9]{10}")
 _COUNTRY = re.compile(r"^(\+|00)?86(?=1)")
 _CUSTOMER = re.compile(r"^(客户|公司|企业|customer|company|account)(的|s)?")
 
@@ -66,7 +66,7 @@ def guess_mapping(headers: Sequence[str], samples: Sequence[str] = ()) -> list[s
                 found[index] = field
     if samples and "contact.phone" in found and "contact.mobile" not in found:
         phone = found.index("contact.phone")
-        if _MOBILE.fullmatch(match_key("contact.mobile", samples[phone])):
+        if match_key("contact.mobile", samples[phone]):
             found[phone] = "contact.mobile"
     return found
 
@@ -83,6 +83,11 @@ def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int]) 
 
 
 def match_key(field: str, text: str) -> str:
-    """The form in which two values of a match field are the same; empty when there is nothing to compare."""
+    """The form in which two values of a match field are the same; empty when there is nothing to compare: many
+    rows may say 无 where a mobile is missing.
+    """
     key = "".join(unicodedata.normalize("NFKC", text).lower().split())
-    return _COUNTRY.sub("", key.replace("-", "")) if field == "contact.mobile" else key
+    if field != "contact.mobile":
+        return key
+    digits = _COUNTRY.sub("", key.replace("-", ""))
+    return digits if _MOBILE.fullmatch(digits) else ""

@@ -17,6 +17,8 @@ depends_on = None
 
 def upgrade() -> None:
     _create_jobs()
+    _create_chunks()
+    _create_results()
 
 
 def _create_jobs() -> None:
@@ -56,6 +58,39 @@ def _create_jobs() -> None:
     )
     op.create_index("ix_import_jobs_created_by", "import_jobs", ["created_by", "id"])
     op.create_index("ix_import_jobs_status", "import_jobs", ["status", "touched_at"])
+
+
+def _create_chunks() -> None:
+    op.create_table(
+        "import_chunks",
+        _needed("id", UUID(as_uuid=True)),
+        _needed("job_id", UUID(as_uuid=True)),
+        _needed("number", sa.Integer),
+        _needed("rows", sa.Integer),
+        _needed("status", sa.Text),
+        *(_needed(name, sa.Integer) for name in ("tries", "created", "updated", "skipped", "failed")),
+        _needed("touched_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("id", name="pk_import_chunks"),
+        sa.UniqueConstraint("job_id", "number", name="uq_import_chunks_job_id_number"),
+        sa.ForeignKeyConstraint(["job_id"], ["import_jobs.id"], name="fk_import_chunks_job_id_import_jobs"),
+    )
+    op.create_index(
+        "ix_import_chunks_queued", "import_chunks", ["touched_at"], postgresql_where=sa.text("status = 'queued'")
+    )
+
+
+def _create_results() -> None:
+    op.create_table(
+        "import_results",
+        _needed("job_id", UUID(as_uuid=True)),
+        _needed("row_number", sa.Integer),
+        _needed("outcome", sa.Text),
+        sa.Column("customer_id", UUID(as_uuid=True)),
+        _needed("problems", JSONB),
+        sa.Column("cells", JSONB),
+        sa.PrimaryKeyConstraint("job_id", "row_number", name="pk_import_results"),
+    )
+    op.create_index("ix_import_results_outcome", "import_results", ["job_id", "outcome", "row_number"])
 
 
 def _needed(name: str, kind: Any) -> sa.Column[Any]:

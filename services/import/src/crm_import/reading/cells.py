@@ -4,12 +4,18 @@ import datetime as dt
 import re
 
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit; far above every field's
+_ESCAPED = re.compile("^'(?=[=+@-])")  # what the error list puts before text that Excel would run (D-43)
 _UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def clean(text: str) -> str:
     """`text` without what neither PostgreSQL nor a workbook can hold, trimmed, at most Excel's own length."""
-    return _UNSTORABLE.sub("", text).strip()[:MAX_CELL_CHARACTERS].rstrip()
+    return _ESCAPED.sub("", _UNSTORABLE.sub("", text).strip()[:MAX_CELL_CHARACTERS].rstrip())
+
+
+def escaped(text: str) -> str:
+    """`text` that no spreadsheet takes for a formula; `clean` undoes it, so that an error list can be imported."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def text_of(value: object) -> str:

@@ -1,0 +1,87 @@
+"""Writing rows through the customer service."""
+
+from collections.abc import Sequence
+
+import grpc
+
+from chassis.rpc.client import on_behalf_of
+from chassis.rpc.errors import refusal_of
+from chassis.runtime import Runtime
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+from crm_import.chunks.rules import SourceRow, Task, values
+from crm_import.jobs.rules import Mode
+from crm_import.results.rules import Outcome, Problem, Result
+from crm_import.settings import import_settings
+
+_BUSY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
+_MODES = {
+    Mode.CREATE_ONLY: pb.IMPORT_MODE_CREATE_ONLY,
+    Mode.CREATE_AND_UPDATE: pb.IMPORT_MODE_CREATE_AND_UPDATE,
+}
+_OUTCOMES = {
+    pb.IMPORT_OUTCOME_CREATED: Outcome.CREATED,
+    pb.IMPORT_OUTCOME_UPDATED: Outcome.UPDATED,
+    pb.IMPORT_OUTCOME_SKIPPED: Outcome.SKIPPED,
+    pb.IMPORT_OUTCOME_FAILED: Outcome.FAILED,
+}
+_DEFAULT_WAIT_SECONDS = 2.0
+
+
+class CustomerBusy(Exception):
+    """Customer is away or admits no further bulk write now: worth waiting for, not a failed try."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__(f"busy for {retry_after_seconds} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ChunkRefused(Exception):
+    """Customer did not write the chunk, or answered nonsense. The text is a code, never a value of a row."""
+
+
+def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[Result]:
+    """Write rows in one call; repeating it answers the same. Raises CustomerBusy or ChunkRefused."""
+    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    try:
+        reply = stub.BulkWriteCustomers(
+            _request(task, rows),
+            timeout=import_settings(runtime).import_bulk_seconds,
+            metadata=on_behalf_of(task.actor_id),
+        )
+    except grpc.RpcError as error:
+        refusal = refusal_of(error, "customer")
+        if error.code() in _BUSY:
+            raise CustomerBusy(refusal.retry_after_seconds or _DEFAULT_WAIT_SECONDS) from error
+        raise ChunkRefused(f"{error.code().name} {refusal.code}") from error
+    return _results(reply, rows)
+
+
+def _request(task: Task, rows: Sequence[SourceRow]) -> pb.BulkWriteCustomersRequest:
+    return pb.BulkWriteCustomersRequest(
+        job_id=str(task.job_id),
+        chunk_id=str(task.chunk_id),
+        actor_id=str(task.actor_id),
+        mode=_MODES[Mode(task.mode)],
+        match_fields=task.match,
+        clear_empty=task.clear_empty,
+        target_pool_id=str(task.target_pool_id) if task.target_pool_id else "",
+        rows=[pb.ImportRow(row_number=row.number, values=values(row, task.mapped)) for row in rows],
+    )
+
+
+def _results(reply: pb.BulkWriteCustomersResponse, rows: Sequence[SourceRow]) -> list[Result]:
+    if [result.row_number for result in reply.results] != [row.number for row in rows]:
+        raise ChunkRefused("results_do_not_fit_rows")
+    return [_result(result, row) for result, row in zip(reply.results, rows, strict=True)]
+
+
+def _result(result: pb.ImportRowResult, row: SourceRow) -> Result:
+    outcome = _OUTCOMES.get(result.outcome)
+    if outcome is None:
+        raise ChunkRefused("outcome_unknown")
+    if outcome in (Outcome.CREATED, Outcome.UPDATED):
+        return Result(row.number, outcome, result.customer_id or None)
+    problems = [Problem(item.field, item.code, item.value, dict(item.parameters)) for item in result.problems]
+    judged = row.result(outcome, problems)
+    return Result(row.number, outcome, result.customer_id or None, judged.problems, judged.cells)

@@ -1,0 +1,109 @@
+"""Rows of a chunk: read, and judged as far as import can judge them itself."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from crm_import.reading.tables import Layout
+from crm_import.results.rules import Outcome, Problem, Result
+
+MAX_OUTSTANDING = 8  # of one job, so that jobs share the workers fairly and a cancel is quick (design §4)
+MAX_TRIES = 3
+MAX_CHUNK_BYTES = 1024 * 1024
+
+
+class ChunkStatus(StrEnum):
+    """`waiting` for its turn, `queued` with the workers, `done`."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """What splitting a job's file needs to know. `first` and `last` column index; `required` and `match` fields."""
+
+    job_id: UUID
+    source_key: str
+    layout: Layout
+    header_row: int
+    first: int
+    last: int
+    mapped: Mapping[str, int]
+    match: Sequence[str]
+    required: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What handling a chunk needs to know. `stop_code` is set when its rows must not be written any more."""
+
+    job_id: UUID
+    chunk_id: UUID
+    key: str
+    rows: int
+    actor_id: UUID
+    first: int
+    mapped: Mapping[str, int]
+    required: Sequence[str]
+    mode: str
+    match: Sequence[str]
+    clear_empty: bool
+    target_pool_id: UUID | None
+    stop_code: str | None
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """A row of the file. `cells` begin with column `first`; `errors` are its error cells by column; `repeats` is the
+    match field and row that it repeats.
+    """
+
+    number: int
+    first: int
+    cells: Sequence[str]
+    errors: Mapping[int, str] = field(default_factory=dict)
+    repeats: tuple[str, int] | None = None
+
+    def cell(self, column: int) -> str:
+        """The text in a column."""
+        return self.cells[column - self.first]
+
+    def result(self, outcome: Outcome, problems: Iterable[Problem]) -> Result:
+        """A result of this row that is not a success."""
+        cells = [self.errors.get(index, text) for index, text in enumerate(self.cells, self.first)]
+        return Result(self.number, outcome, problems=list(problems), cells=cells)
+
+
+def read_chunk(content: bytes, first: int) -> list[SourceRow]:
+    """The rows that `reading.split` wrote; `first` is the column where their cells begin."""
+    rows = []
+    for line in content.splitlines():
+        row = json.loads(line)
+        errors = {int(column): text for column, text in row.get("errors", {}).items()}
+        repeats = tuple(row["repeats"]) if "repeats" in row else None
+        rows.append(SourceRow(row["row"], first, row["cells"], errors, repeats))
+    return rows
+
+
+def judge(row: SourceRow, mapped: Mapping[str, int], required: Sequence[str]) -> Result | None:
+    """The result of a row that need not be written: a repeat, an error cell, a required field left empty; or None."""
+    if row.repeats:
+        name, first_row = row.repeats
+        value = row.cell(mapped[name])
+        return row.result(Outcome.SKIPPED, [Problem(name, "repeated_in_file", value, {"first_row": first_row})])
+    problems = [
+        Problem(name, "cell_error", row.errors[column]) for name, column in mapped.items() if column in row.errors
+    ]
+    problems += [
+        Problem(name, "missing") for name in required if not row.cell(mapped[name]) and mapped[name] not in row.errors
+    ]
+    return row.result(Outcome.FAILED, problems) if problems else None
+
+
+def values(row: SourceRow, mapped: Mapping[str, int]) -> dict[str, str]:
+    """Field → text of every mapped column, empty ones too."""
+    return {name: row.cell(column) for name, column in mapped.items()}

@@ -1,0 +1,129 @@
+"""Handling the two kinds of work. A handler returns None when done, or the seconds after which to try again."""
+
+import random
+from uuid import UUID
+
+from prometheus_client import Counter
+
+from chassis.clock import now
+from chassis.errors import Unavailable
+from chassis.logs import get_logger
+from chassis.runtime import Runtime
+from crm.imports.v1 import imports_events_pb2 as pb
+from crm_import.chunks import commands
+from crm_import.chunks.clients import CustomerBusy, write_rows
+from crm_import.chunks.model import Chunk
+from crm_import.chunks.rules import MAX_CHUNK_BYTES, SplitPlan, Task, judge, read_chunk
+from crm_import.jobs.clients import fetched, reader_limits, store_errors
+from crm_import.reading.process import split_file
+from crm_import.reading.sniff import RefusedFile
+from crm_import.reading.split import Cut
+from crm_import.results.rules import Outcome, Problem, Result
+from crm_import.settings import import_settings
+
+_RETRY_SECONDS = 5.0
+log = get_logger(__name__)
+rows_handled = Counter("crm_import_rows_total", "Rows that got their result", ["outcome"])
+
+
+def handle_split(runtime: Runtime, message: pb.SplitRequested) -> float | None:
+    """Split a job's file into chunks in the object store and hand out the first."""
+    job_id = UUID(message.job_id)
+    with runtime.database.transaction() as session:
+        plan = commands.begin_split(session, job_id, now())
+    if plan is None:
+        return None
+    try:
+        rows_of_chunks = _split(runtime, plan)
+    except RefusedFile as refused:
+        with runtime.database.transaction() as session:
+            commands.fail_split(session, job_id, refused.code, refused.parameters, now())
+        return None
+    except Unavailable as error:
+        return error.retry_after_seconds or _RETRY_SECONDS
+    except Exception:
+        log.exception("split_failed", job_id=str(job_id))
+        with runtime.database.transaction() as session:
+            commands.count_split_failure(session, job_id, now())
+        return _RETRY_SECONDS
+    with runtime.database.transaction() as session:
+        commands.run(session, job_id, rows_of_chunks, now())
+    return None
+
+
+def _split(runtime: Runtime, plan: SplitPlan) -> dict[int, int]:
+    settings = import_settings(runtime)
+    cut = Cut(
+        header_row=plan.header_row,
+        first=plan.first,
+        last=plan.last,
+        match_columns={name: plan.mapped[name] for name in plan.match},
+        required_columns=[plan.mapped[name] for name in ("name", *plan.required)],
+        max_rows=settings.import_max_rows,
+        chunk_rows=settings.import_chunk_rows,
+        chunk_bytes=MAX_CHUNK_BYTES,
+    )
+    rows_of_chunks: dict[int, int] = {}
+
+    def keep(number: int, rows: int, content: bytes) -> None:
+        with store_errors():
+            runtime.object_store().put(Chunk.key_of(plan.job_id, number), content)
+        rows_of_chunks[number] = rows
+
+    with fetched(runtime, plan.source_key, plan.layout.format) as path:
+        split_file(path, plan.layout, cut, reader_limits(runtime), keep)
+    return rows_of_chunks
+
+
+def handle_chunk(runtime: Runtime, message: pb.ChunkReady) -> float | None:
+    """Give every row of a chunk its result; repeating it changes nothing."""
+    job_id, chunk_id = UUID(message.job_id), UUID(message.chunk_id)
+    with runtime.database.transaction() as session:
+        task = commands.take(session, runtime.actors, job_id, chunk_id, now())
+    if task is None:
+        return None
+    try:
+        results = _results(runtime, task)
+    except CustomerBusy as busy:
+        # Waiting workers must not come back all at once.
+        return busy.retry_after_seconds * random.uniform(1, 1.5)
+    except Unavailable as error:
+        return error.retry_after_seconds or _RETRY_SECONDS
+    except Exception as error:
+        log.warning("chunk_try_failed", job_id=str(job_id), chunk_id=str(chunk_id), error=_words(error))
+        with runtime.database.transaction() as session:
+            is_final = commands.count_failure(session, task)
+        if not is_final:
+            return _RETRY_SECONDS
+        results = _given_up(runtime, task)
+    with runtime.database.transaction() as session:
+        commands.finish_chunk(session, task, results, now())
+    for result in results:
+        rows_handled.labels(result.outcome).inc()
+    return None
+
+
+def _results(runtime: Runtime, task: Task) -> list[Result]:
+    with store_errors():
+        rows = read_chunk(runtime.object_store().get(task.key), task.first)
+    if task.stop_code:
+        return [row.result(Outcome.SKIPPED, [Problem("", task.stop_code)]) for row in rows]
+    judged = {row.number: judge(row, task.mapped, task.required) for row in rows}
+    to_write = [row for row in rows if judged[row.number] is None]
+    written = {result.number: result for result in write_rows(runtime, task, to_write)} if to_write else {}
+    return [judged[row.number] or written[row.number] for row in rows]
+
+
+def _given_up(runtime: Runtime, task: Task) -> list[Result]:
+    try:
+        rows = read_chunk(runtime.object_store().get(task.key), task.first)
+    except Exception:
+        log.exception("chunk_lost", job_id=str(task.job_id), chunk_id=str(task.chunk_id))
+        return []
+    return [row.result(Outcome.FAILED, [Problem("", "chunk_failed")]) for row in rows]
+
+
+def _words(error: Exception) -> str:
+    return (
+        f"{type(error).__name__} {error}"[:200] if type(error).__module__.startswith("crm_") else type(error).__name__
+    )

@@ -1,0 +1,46 @@
+"""Storing and forgetting row results, set-wise."""
+
+import json
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from crm_import.results.rules import Result
+
+_STORE = text(
+    "INSERT INTO import_results (job_id, row_number, outcome, customer_id, problems, cells)"
+    " SELECT :job_id, r.number, r.outcome, r.customer_id, r.problems::jsonb, r.cells::jsonb"
+    " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:customers AS uuid[]),"
+    " CAST(:problems AS text[]), CAST(:cells AS text[])) AS r(number, outcome, customer_id, problems, cells)"
+    " ON CONFLICT DO NOTHING"
+)
+_FORGET = text(
+    "DELETE FROM import_results WHERE (job_id, row_number) IN"
+    " (SELECT job_id, row_number FROM import_results WHERE job_id = :job_id LIMIT :most) RETURNING 1"
+)
+
+
+def store_results(session: Session, job_id: UUID, results: Sequence[Result]) -> None:
+    """Keep results in one statement; those stored before stay as they are (D-44)."""
+    session.execute(
+        _STORE,
+        {
+            "job_id": job_id,
+            "numbers": [result.number for result in results],
+            "outcomes": [str(result.outcome) for result in results],
+            "customers": [result.customer_id or None for result in results],
+            "problems": [_json([problem.stored() for problem in result.problems]) for result in results],
+            "cells": [None if result.cells is None else _json(list(result.cells)) for result in results],
+        },
+    )
+
+
+def forget_results(session: Session, job_id: UUID, most: int) -> int:
+    """Delete up to `most` results of a job; returns how many."""
+    return len(session.execute(_FORGET, {"job_id": job_id, "most": most}).all())
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

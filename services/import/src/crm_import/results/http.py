@@ -1,0 +1,95 @@
+"""REST: the rows of an import, and its error list as a workbook."""
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import IO
+from urllib.parse import quote
+from uuid import UUID
+
+import flask
+
+from chassis.errors import Conflict, Unavailable
+from chassis.http.api import Access, Api, Page
+from chassis.http.call import Call
+from crm_import.jobs.model import ImportJob
+from crm_import.jobs.queries import readable_job
+from crm_import.results.queries import each_result, list_results
+from crm_import.results.rules import Outcome
+from crm_import.results.views import ErrorsQuery, RowQuery, RowView, row_view
+from crm_import.results.workbook import write_errors
+
+api = Api("imports")
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_PIECE_BYTES = 256 * 1024
+_ONE_AT_A_TIME = threading.BoundedSemaphore(1)
+_QUEUE_SECONDS = 20
+
+
+@api.route(
+    "GET",
+    "/imports/<uuid:import_id>/rows",
+    access=Access.MEMBER,
+    summary="List what became of the rows of an import",
+    query=RowQuery,
+    reply=Page[RowView],
+)
+def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowView]:
+    """In file order, with every problem in words."""
+    query = call.query
+    with call.runtime.database.reading() as session:
+        job = readable_job(session, call.actor, import_id)
+        _require_kept(job)
+        found, total = list_results(session, job.id, query.outcome, query.page, query.page_size)
+    items = [row_view(result, call.runtime.messages, call.language) for result in found]
+    return Page[RowView](items=items, page=query.page, page_size=query.page_size, total=total)
+
+
+@api.route(
+    "GET",
+    "/imports/<uuid:import_id>/errors.xlsx",
+    access=Access.MEMBER,
+    summary="Download the failed rows of an import",
+    query=ErrorsQuery,
+    produces=XLSX,
+)
+def download_import_errors(call: Call[None, ErrorsQuery], import_id: UUID) -> flask.Response:
+    """The columns of the file, the row number and the reasons; ready to be corrected and uploaded again."""
+    with call.runtime.database.reading() as session:
+        job = readable_job(session, call.actor, import_id)
+    _require_kept(job)
+    if not job.is_settled:
+        raise Conflict("import_not_settled")
+    outcomes = [Outcome.FAILED, *([Outcome.SKIPPED] if call.query.include else [])]
+    if not _ONE_AT_A_TIME.acquire(timeout=_QUEUE_SECONDS):
+        raise Unavailable("overloaded", retry_after_seconds=5)
+    try:
+        file = tempfile.TemporaryFile(prefix="highsea-errors-")  # noqa: SIM115 – closed when it has been sent
+        headers = [column["header"] for column in job.columns]
+        rows = each_result(call.runtime.database, job.id, outcomes)
+        write_errors(file, headers, rows, call.runtime.messages, call.language)
+    finally:
+        _ONE_AT_A_TIME.release()
+    return attachment(file, f"导入失败-{PurePath(job.file_name).stem}.xlsx")
+
+
+def attachment(file: IO[bytes], name: str) -> flask.Response:
+    """A workbook as a download named `name` (RFC 5987 for what is not ASCII)."""
+    size = file.tell()
+    file.seek(0)
+    disposition = f"attachment; filename=\"import.xlsx\"; filename*=UTF-8''{quote(name, safe='')}"
+    headers = {"Content-Disposition": disposition, "Content-Length": str(size)}
+    response = flask.Response(_pieces(file), content_type=XLSX, headers=headers)
+    response.call_on_close(file.close)
+    return response
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    while piece := file.read(_PIECE_BYTES):
+        yield piece
+
+
+def _require_kept(job: ImportJob) -> None:
+    if job.are_results_expired:
+        raise Conflict("import_results_expired")

@@ -1,0 +1,31 @@
+"""Row results: exactly one for every row of a file, kept for a month."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, Integer, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_import.database import Base
+from crm_import.results.rules import Problem
+
+
+class RowResult(Base):
+    """What became of a row. `problems` as in rules.Problem; `cells` the row as in the file, from the first headed
+    column on, unless it was created or updated.
+    """
+
+    __tablename__ = "import_results"
+    __table_args__ = (Index("ix_import_results_outcome", "job_id", "outcome", "row_number"),)
+
+    job_id: Mapped[UUID] = mapped_column(primary_key=True)
+    row_number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    outcome: Mapped[str] = mapped_column(Text)
+    customer_id: Mapped[UUID | None]
+    problems: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    cells: Mapped[list[str] | None] = mapped_column(JSONB)
+
+    def reasons(self) -> list[Problem]:
+        """Why it was skipped or failed."""
+        return [Problem(**problem) for problem in self.problems]

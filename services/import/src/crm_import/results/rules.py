@@ -1,0 +1,76 @@
+"""What became of a row, and how its problems are worded."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from dataclasses import field as defaulted
+from enum import StrEnum
+from typing import Any
+
+from chassis.wording import Messages
+from crm_import.mapping.fields import label
+
+
+class Outcome(StrEnum):
+    """The four ends of a row; each row has exactly one."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a row was skipped or failed: `field` empty when the whole row is meant, `value` the offending text."""
+
+    field: str
+    code: str
+    value: str = ""
+    parameters: Mapping[str, Any] = defaulted(default_factory=dict)
+
+    def stored(self) -> dict[str, Any]:
+        """As kept in the database."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the row `number`. `cells`, as in the file, are kept for rows that a person may want to correct."""
+
+    number: int
+    outcome: Outcome
+    customer_id: str | None = None
+    problems: Sequence[Problem] = ()
+    cells: Sequence[str] | None = None
+
+
+def reason(problem: Problem, messages: Messages, language: str) -> str:
+    """The problem in words, without the field: 手机号码格式不正确. Unknown codes get a general sentence."""
+    words = {
+        **problem.parameters,
+        "field": label(problem.field, language),
+        "value": problem.value,
+        "code": problem.code,
+    }
+    keys = (f"row.{problem.field}.{problem.code}", f"row.{problem.code}", "row.other")
+    return messages.text(keys, language, words)
+
+
+def sentence(number: int, problem: Problem, messages: Messages, language: str) -> str:
+    """The problem with its place: 第3行 手机：手机号码格式不正确 (D-37)."""
+    words = {
+        "row": number,
+        "field": label(problem.field, language),
+        "reason": reason(problem, messages, language),
+    }
+    return messages.text("row_sentence" if problem.field else "row_sentence_without_field", language, words)
+
+
+def reasons(problems: Iterable[Problem], messages: Messages, language: str) -> str:
+    """All problems of a row, each with its field and value, for the error workbook."""
+    parts = []
+    for problem in problems:
+        text = reason(problem, messages, language)
+        named = f"{label(problem.field, language)}：{text}" if problem.field else text
+        parts.append(f"{named}（{problem.value}）" if problem.value and problem.value not in text else named)
+    return "；".join(parts)

@@ -1,0 +1,69 @@
+"""Shapes of row results."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from chassis.http.api import Body, PageQuery, View
+from chassis.wording import Messages
+from crm_import.mapping.fields import label
+from crm_import.results.model import RowResult
+from crm_import.results.rules import Outcome, Problem, reason, sentence
+
+
+class ProblemView(View):
+    """Why a row was not written: `message` is the whole sentence with row and field, `reason` its last part."""
+
+    field: str
+    field_label: str
+    code: str
+    value: str
+    reason: str
+    message: str
+
+
+class RowView(View):
+    """What became of a row. `cells` as in the file for rows that were skipped or failed."""
+
+    row_number: int
+    outcome: Outcome
+    customer_id: UUID | None
+    cells: list[str] | None
+    problems: list[ProblemView]
+
+
+class RowQuery(PageQuery):
+    """Paging of the rows of an import, in file order."""
+
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    page_size: int = Field(default=15, ge=1, le=200)
+    outcome: Outcome | None = None
+
+
+class ErrorsQuery(Body):
+    """`include=skipped`: the skipped rows, too."""
+
+    include: Literal["skipped"] | None = None
+
+
+def row_view(result: RowResult, messages: Messages, language: str) -> RowView:
+    """The view of a result with its problems in `language`."""
+    return RowView(
+        row_number=result.row_number,
+        outcome=Outcome(result.outcome),
+        customer_id=result.customer_id,
+        cells=result.cells,
+        problems=[_problem_view(result.row_number, item, messages, language) for item in result.reasons()],
+    )
+
+
+def _problem_view(number: int, problem: Problem, messages: Messages, language: str) -> ProblemView:
+    return ProblemView(
+        field=problem.field,
+        field_label=label(problem.field, language),
+        code=problem.code,
+        value=problem.value,
+        reason=reason(problem, messages, language),
+        message=sentence(number, problem, messages, language),
+    )

@@ -1,0 +1,161 @@
+"""Rows with their problems in words, the error list, the template; and who may read them."""
+
+import io
+from urllib.parse import unquote
+
+import pytest
+from openpyxl import load_workbook
+
+from directory import store
+
+BAD = ["坏公司=", "12", "文化", "=HYPERLINK(1)"]
+
+
+@pytest.fixture
+def sales(running):
+    return running.member
+
+
+def _sheet(reply) -> list[list[object]]:
+    assert reply.status_code == 200, reply.text
+    sheet = load_workbook(io.BytesIO(reply.data)).active
+    return [list(row) for row in sheet.iter_rows(values_only=True)]
+
+
+def test_the_error_list_keeps_the_columns_and_says_what_is_wrong_with_each_row(running, sales) -> None:
+    job = running.imported(["甲", 13800138000, "其他", ""], BAD, ["甲", "", "", ""])
+
+    reply = sales.get(f"/imports/{job['id']}/errors.xlsx", Accept_Language="zh")
+
+    assert _sheet(reply) == [
+        ["客户名称", "手机", "客户行业", "备注", "行号", "失败原因"],
+        [
+            "坏公司=",
+            "12",
+            "文化",
+            "'=HYPERLINK(1)",
+            3,
+            "客户行业：系统中不存在该客户行业：文化。请改为系统中的选项，或先在系统中添加该选项；手机：手机号码格式不正确（12）",
+        ],
+    ]
+    assert reply.headers["X-Content-Type-Options"] == "nosniff"
+    disposition = reply.headers["Content-Disposition"]
+    assert disposition.startswith("attachment;")
+    assert unquote(disposition.rpartition("''")[2]) == "导入失败-客户.xlsx"
+
+
+def test_skipped_rows_are_listed_when_asked_for_and_in_the_callers_language(running, sales) -> None:
+    job = running.imported(["甲", 13800138000, "其他", ""], BAD, ["甲", "", "", ""])
+
+    rows = _sheet(sales.get(f"/imports/{job['id']}/errors.xlsx?include=skipped", Accept_Language="en"))
+
+    assert rows[0][-2:] == ["Row number", "Failure reason"]
+    assert [row[-2] for row in rows[1:]] == [3, 4]
+    assert rows[2][-1] == "Customer name：Repeats row 2（甲）"
+
+
+def test_an_error_list_that_was_corrected_is_imported_again(running, sales) -> None:
+    job = running.imported(BAD)
+    book = load_workbook(io.BytesIO(sales.get(f"/imports/{job['id']}/errors.xlsx").data))
+    book.active["A2"] = "好公司"
+    content = io.BytesIO()
+    book.save(content)
+
+    again = sales.upload(content.getvalue()).json
+    sales.post(again, "start")
+    with running.workers():
+        again = running.ended(again)
+
+    assert again["created"] == 1
+    assert running.customers.requests[-1].rows[0].values["remark"] == "=HYPERLINK(1)"
+
+
+def test_a_list_of_errors_without_any_has_only_its_header(running, sales) -> None:
+    job = running.imported(["甲", 13800138000, "其他", ""])
+
+    assert len(_sheet(sales.get(f"/imports/{job['id']}/errors.xlsx"))) == 1
+
+
+def test_a_running_import_has_no_error_list_yet(sales) -> None:
+    job = sales.started(["甲", 13800138000, "其他", ""])
+
+    reply = sales.get(f"/imports/{job['id']}/errors.xlsx")
+
+    assert (reply.status_code, reply.json["code"]) == (409, "import_not_settled")
+
+
+def test_rows_are_paged_by_outcome_with_their_problems_in_words(running, sales) -> None:
+    job = running.imported(*([f"坏{number}", str(number), "文化", ""] for number in range(5)), ["甲", "1", "其他", ""])
+    path = f"/imports/{job['id']}/rows"
+
+    page = sales.get(f"{path}?outcome=failed&page=2&page_size=2", Accept_Language="zh").json
+
+    assert (page["total"], page["page"], len(page["items"])) == (5, 2, 2)
+    first = page["items"][0]
+    assert (first["row_number"], first["cells"]) == (4, ["坏2", "2", "文化", ""])
+    assert first["problems"][1] == {
+        "field": "contact.mobile",
+        "field_label": "手机",
+        "code": "mobile_invalid",
+        "value": "2",
+        "reason": "手机号码格式不正确",
+        "message": "第4行 手机：手机号码格式不正确",
+    }
+    created = sales.get(f"{path}?outcome=created").json["items"]
+    assert [(row["row_number"], row["customer_id"]) for row in created] == [(7, running.customers.ids["甲"])]
+    assert sales.get(f"{path}?outcome=nonsense").status_code == 422
+
+
+def test_the_template_offers_the_options_and_explains_each_field(imports, importer) -> None:
+    sales = importer(imports, imports.organisation.sales)
+
+    reply = sales.get("/import-templates/customers.xlsx", Accept_Language="zh")
+
+    book = load_workbook(io.BytesIO(reply.data))
+    header = [cell.value for cell in book["客户"][1]]
+    assert header[:2] == ["客户名称*", "客户行业"]
+    choices = {str(item.sqref): item.formula1 for item in book["客户"].data_validations.dataValidation}
+    assert choices["B2:B5001"] == "options!$B$1:$B$4"
+    assert [cell.value for cell in book["options"]["B"]][:4] == ["教育/培训", "电子商务", "对外贸易", "其他"]
+    explained = [row[0].value for row in book["填写说明"].iter_rows(min_row=2)]
+    assert [title.removesuffix("*") for title in header] == explained
+    assert "%E5%AE%A2%E6%88%B7" in reply.headers["Content-Disposition"]
+
+
+def test_a_filled_in_template_maps_itself(imports, importer) -> None:
+    sales = importer(imports, imports.organisation.sales)
+    for language, sheet in (("zh", "客户"), ("en", "Customers")):
+        template = sales.get("/import-templates/customers.xlsx", Accept_Language=language)
+        book = load_workbook(io.BytesIO(template.data))
+        for column in range(1, book[sheet].max_column + 1):
+            book[sheet].cell(2, column, "1")
+        content = io.BytesIO()
+        book.save(content)
+
+        job = sales.upload(content.getvalue()).json
+
+        fields = [column["field"] for column in job["columns"]]
+        assert None not in fields
+        assert len(set(fields)) == len(fields)
+        assert sales.upload(template.data).json["code"] == "file_has_no_rows"
+
+
+@pytest.mark.parametrize(
+    "path", ["/imports/{id}/rows", "/imports/{id}/errors.xlsx", "/import-templates/customers.xlsx"]
+)
+def test_results_and_template_want_a_token_the_right_and_ones_own_import(imports, importer, path: str) -> None:
+    sales = importer(imports, imports.organisation.sales)
+    path = path.format(id=sales.uploaded(["甲", 13800138000, "其他", ""])["id"])
+    colleague = importer(imports, imports.organisation.colleague)
+    admin = importer(imports, imports.organisation.admin)
+
+    if "{id}" in path or "/imports/" in path:
+        assert colleague.get(path).status_code == 404
+        assert admin.get(path).status_code != 404
+    assert imports.client.get(f"/api/v1{path}").status_code == 401
+    state = imports.organisation.role_state("sales")
+    state.version = 2
+    del state.permissions[:]
+    with imports.database.transaction() as session:
+        store.store_roles(session, [state])
+    assert sales.get(path).status_code == 403

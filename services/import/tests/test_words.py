@@ -1,0 +1,116 @@
+"""Every code has words, in both languages; headers and repeats are judged as people would."""
+
+import re
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from chassis.wording import Messages
+from crm_import.mapping.fields import FIELDS
+from crm_import.mapping.rules import guess_mapping, match_key
+from crm_import.reading.cells import clean, escaped
+from crm_import.results.rules import Problem, reason
+
+MESSAGES = Messages(["crm_import"])
+# What customer answers for rows (its rules.py).
+CUSTOMERS_CODES = (
+    "missing", "string_too_long", "unknown_option", "postcode_invalid", "rating_invalid", "province_required",
+    "city_not_in_province", "email_invalid", "qq_invalid", "mobile_invalid", "contact_remark_alone", "null_character",
+    "unknown_owner", "ambiguous_owner", "customer_exists", "exists_out_of_scope", "forbidden",
+)  # fmt: skip
+
+
+def _catalogue(language: str) -> dict[str, str]:
+    return tomllib.loads(files("crm_import").joinpath("messages", f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def test_both_languages_word_the_same_codes_with_the_same_parameters() -> None:
+    zh, en = _catalogue("zh"), _catalogue("en")
+
+    assert zh.keys() == en.keys()
+    for code, text in zh.items():
+        used = set(re.findall(r"{(\w+)}", en[code]))
+        assert used <= set(re.findall(r"{(\w+)}", text)) | {"max_length"}, code
+
+
+def test_every_code_that_the_source_names_has_words() -> None:
+    source = "".join(path.read_text() for path in Path(str(files("crm_import"))).rglob("*.py"))
+    pattern = r'(?:RefusedFile|Invalid|Conflict|TooLarge|Unavailable|FieldError)\(\s*(?:f?"/[^"]*", )?"([a-z_]+)"'
+    named = set(re.findall(pattern, source))
+
+    assert len(named) > 25
+    for language in ("zh", "en"):
+        assert [code for code in named if MESSAGES.text(code, language, {}) == code] == []
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_reason_of_a_row_is_a_filled_sentence(language: str) -> None:
+    general = reason(Problem("name", "nonsense", "x"), MESSAGES, language)
+    for code in CUSTOMERS_CODES:
+        problem = Problem("industry", code, "文化", {"max_length": 50})
+
+        text = reason(problem, MESSAGES, language)
+
+        assert "{" not in text
+        assert text != general.replace("nonsense", code)
+    assert "nonsense" in general
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_field_is_explained_in_the_template(language: str) -> None:
+    rules = [f"template_rule.{field.name}" for field in FIELDS if field.in_template]
+
+    assert [rule for rule in rules if MESSAGES.text(rule, language, {}) == rule] == []
+
+
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ("公司名称", "name"),
+        ("客户名称*", "name"),
+        ("Customer Name", "name"),
+        ("手机号码（必填）", "contact.mobile"),
+        ("联系人手机", "contact.mobile"),
+        ("首要联系人QQ", "contact.qq"),
+        ("ＱＱ号", "contact.qq"),
+        ("E-mail", "contact.email"),
+        ("联系人备注", "contact.remark"),
+        ("客户备注", "remark"),
+        ("公司规模", "employee_count"),
+        ("邮政编码", "postcode"),
+        ("跟进人", "owner"),
+        ("contact.mobile", "contact.mobile"),
+        ("序号", None),
+        ("", None),
+    ],
+)
+def test_usual_headers_are_recognised(header: str, field: str | None) -> None:
+    assert guess_mapping([header]) == [field]
+
+
+def test_a_field_goes_to_the_column_that_bears_its_name() -> None:
+    assert guess_mapping(["移动电话", "手机", "手机号码"]) == [None, "contact.mobile", None]
+
+
+@pytest.mark.parametrize(
+    ("field", "left", "right"),
+    [
+        ("name", "Ａ 公司", "a公司"),
+        ("contact.mobile", "+86 138-0013-8000", "13800138000"),
+        ("contact.mobile", "１３８００１３８０００", "13800138000"),
+    ],
+)
+def test_values_that_mean_the_same_are_repeats(field: str, left: str, right: str) -> None:
+    assert match_key(field, left) == match_key(field, right)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+8613800138000", "-5", "@x"])
+def test_what_a_spreadsheet_would_run_is_escaped_and_comes_back(text: str) -> None:
+    assert escaped(text) == f"'{text}"
+    assert clean(escaped(text)) == text
+
+
+def test_cells_lose_what_no_database_or_workbook_can_hold() -> None:
+    assert clean(" a\x00b\ud800c\ufffe\n ") == "abc"
