@@ -6,6 +6,9 @@ from urllib.parse import unquote
 import pytest
 from openpyxl import load_workbook
 
+from chassis.wording import Messages
+from crm_import.results.model import RowResult
+from crm_import.results.workbook import ErrorList, write_errors
 from directory import store
 
 BAD = ["坏公司=", "12", "文化", "=HYPERLINK(1)"]
@@ -68,6 +71,20 @@ def test_an_error_list_that_was_corrected_is_imported_again(running, sales) -> N
 
     assert again["created"] == 1
     assert running.customers.requests[-1].rows[0].values["remark"] == "=HYPERLINK(1)"
+
+
+def test_an_error_list_that_is_cut_says_so() -> None:
+    failed = [
+        RowResult(row_number=number, outcome="failed", problems=[{"field": "", "code": "chunk_failed"}], cells=["甲"])
+        for number in (2, 3)
+    ]
+    content = io.BytesIO()
+
+    write_errors(content, ErrorList(["客户名称"], Messages(["crm_import"]), "zh", most=1), failed)
+
+    book = load_workbook(content)
+    assert [sheet.max_row for sheet in book] == [2, 1]
+    assert book.worksheets[1]["A1"].value == "只列出前 1 行；其余的行请改正后重新导入原文件"
 
 
 def test_a_list_of_errors_without_any_has_only_its_header(running, sales) -> None:

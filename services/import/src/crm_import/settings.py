@@ -25,6 +25,7 @@ class ImportSettings(ServiceSettings):
         default=1024**3, ge=256 * 1024**2, description="address space of the process that opens a file"
     )
     import_reader_seconds: int = Field(default=120, ge=5, description="time that opening or splitting a file may take")
+    import_error_rows: int = Field(default=50_000, ge=1, description="most rows of an error list (25 s of writing)")
     import_results_days: int = Field(default=30, ge=1, description="how long files and row results are kept")
 
 

@@ -18,7 +18,8 @@ from crm_import.jobs.queries import readable_job
 from crm_import.results.queries import each_result, list_results
 from crm_import.results.rules import Outcome
 from crm_import.results.views import ErrorsQuery, RowQuery, RowView, row_view
-from crm_import.results.workbook import write_errors
+from crm_import.results.workbook import ErrorList, write_errors
+from crm_import.settings import import_settings
 
 api = Api("imports")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -67,8 +68,9 @@ def download_import_errors(call: Call[None, ErrorsQuery], import_id: UUID) -> fl
     try:
         file = tempfile.TemporaryFile(prefix="highsea-errors-")  # noqa: SIM115 – closed when it has been sent
         headers = [column["header"] for column in job.columns]
+        most = import_settings(call.runtime).import_error_rows
         rows = each_result(call.runtime.database, job.id, outcomes)
-        write_errors(file, headers, rows, call.runtime.messages, call.language)
+        write_errors(file, ErrorList(headers, call.runtime.messages, call.language, most), rows)
     finally:
         _ONE_AT_A_TIME.release()
     return attachment(file, f"导入失败-{PurePath(job.file_name).stem}.xlsx")
