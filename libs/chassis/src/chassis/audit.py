@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import column, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from chassis.database.tables import audit_entries
 from chassis.tracing import current_trace
+
+_COLUMNS = ("actor_id", "action", "subject_type", "subject_id", "before", "after")
 
 
 @dataclass(frozen=True)
@@ -34,23 +37,19 @@ class RecordedAuditEntry(AuditEntry):
 
 def record_audit(session: Session, *entries: AuditEntry) -> None:
     """Add entries to the audit, all in one statement. Values must be JSON-serialisable."""
+    if not entries:
+        return
     trace_id = current_trace().trace_id
-    if entries:
-        session.execute(
-            insert(audit_entries),
-            [
-                {
-                    "actor_id": entry.actor_id,
-                    "action": entry.action,
-                    "subject_type": entry.subject_type,
-                    "subject_id": entry.subject_id,
-                    "before": entry.before,
-                    "after": entry.after,
-                    "trace_id": trace_id,
-                }
-                for entry in entries
-            ],
-        )
+    columns = {name: [getattr(entry, name) for entry in entries] for name in _COLUMNS}
+    columns["trace_id"] = [trace_id] * len(entries)
+    types = {name: audit_entries.c[name].type for name in columns}
+    # One array per column: the same statement for 1 entry and for 1,000.
+    given = (
+        func.unnest(*(literal(values, ARRAY(types[name])) for name, values in columns.items()))
+        .table_valued(*(column(name, types[name]) for name in columns), name="given")
+        .render_derived()
+    )
+    session.execute(insert(audit_entries).from_select([*columns], select(given)))
 
 
 def audit_of(session: Session, subject_type: str, subject_id: UUID, limit: int = 100) -> Sequence[RecordedAuditEntry]:
