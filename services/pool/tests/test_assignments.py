@@ -122,14 +122,16 @@ def test_released_customers_lie_in_the_chosen_pool_or_the_default_one(sea: Any, 
     again = sea.act("release", sales, [second])
     foreign = sea.act("release", sales, [colleagues])
     by_supervisor = sea.act("release", sea.organisation.supervisor, [colleagues])
+    sea.act("claim", sales, [first, second])
+    batch = sea.act("release", sea.organisation.supervisor, [first, second])
 
     assert [state.place.pool_id for state in customer.applied[:2]] == [pool["id"], str(sea.default())]
     assert (again.status_code, again.json["code"]) == (409, "already_in_pool")
     assert (foreign.status_code, foreign.json["code"]) == (404, "not_found")
     assert by_supervisor.status_code == 200
-    assert sea.opened.outbox(events.AssignmentsChanged)[-1].changes[0].previous.owner_id == str(
-        sea.organisation.colleague.id
-    )
+    finished = sea.opened.outbox(events.AssignmentBatchFinished)[-1]
+    assert (finished.batch_id, list(finished.receivers)) == (batch.json["batch_id"], [])
+    assert [(one.member_id, one.customers) for one in finished.former_owners] == [(str(sales.id), 2)]
 
 
 def test_a_salesperson_cannot_put_anything_into_a_to_be_assigned_pool_or_see_what_lies_there(sea: Any) -> None:
@@ -170,7 +172,7 @@ def test_history_names_who_when_from_and_to_newest_first(sea: Any) -> None:
         return view and (view["owner"] or view["pool"])["name"]
 
     entries = [
-        (item["version"], item["cause"], item["actor"]["name"], place(item["from_place"]), place(item["to_place"]))
+        (item["version"], item["cause"], item["actor"]["name"], place(item["from"]), place(item["to"]))
         for item in reply.json["items"] + oldest.json["items"]
     ]
     assert entries == [

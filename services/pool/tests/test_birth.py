@@ -185,7 +185,8 @@ def test_a_plan_refuses_rows_whose_place_is_impossible(sea: Any, rpc: Any) -> No
 
     codes = ["assignee_inactive", "pool_not_found", "place_missing", ""]
     assert [one.refusal_code for one in planned] == codes
-    assert [one.HasField("assignment") for one in planned] == [False, False, False, True]
+    assert [one.assignment.version for one in planned] == [0, 0, 0, 1]
+    assert [one.assignment.customer_id for one in planned] == [state.id for state in states]
     assert by_supervisor[0].refusal_code == ""
 
 

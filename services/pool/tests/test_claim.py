@@ -62,13 +62,16 @@ def test_who_comes_second_is_told_who_was_first(sea: Any) -> None:
     assert late.json["owner"] == {"id": str(sea.organisation.sales.id), "name": "张三"}
 
 
-def test_nobody_learns_the_owner_of_a_customer_that_never_lay_in_a_pool_they_see(sea: Any) -> None:
+def test_only_who_sees_the_pool_a_customer_was_claimed_from_learns_who_owns_it(sea: Any) -> None:
     (private,) = sea.create(owner=sea.organisation.sales)
     (waiting,) = sea.create(pool=sea.default("to_be_assigned"))
     sea.act("assign", sea.organisation.supervisor, [waiting], member_ids=[str(sea.organisation.sales.id)])
 
     for hidden in (private, waiting):
         assert sea.act("claim", sea.organisation.rival, [hidden]).json["code"] == "not_found"
+    sea.act("release", sea.organisation.sales, [private])
+    sea.act("claim", sea.organisation.colleague, [private])
+    assert sea.act("claim", sea.organisation.rival, [private]).json["owner"]["name"] == "李四"
 
 
 def test_a_batch_answers_row_by_row_and_collapses_repeated_ids(sea: Any) -> None:
@@ -113,7 +116,7 @@ def test_sales_claim_only_from_public_pools_that_they_see(sea: Any) -> None:
     assert answers == [
         (404, "not_found"),
         (404, "not_found"),
-        (409, "not_claimable"),
+        (404, "not_found"),
         (409, "not_claimable"),
         (409, "not_pool_member"),
     ]

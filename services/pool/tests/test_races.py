@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from chassis.identifiers import new_id
+from crm.pool.v1.pool_service_pb2 import NewCustomer, PlanPlacementRequest
+
 Item = TypeVar("Item")
 
 
@@ -97,6 +100,26 @@ def test_a_quota_and_a_cap_hold_however_many_claims_a_member_sends_at_once(sea: 
     assert Counter(reply.status_code for reply in by_cap) == {200: 4, 409: 6}
     assert {reply.json["code"] for reply in by_quota if reply.status_code == 409} == {"daily_quota_reached"}
     assert Counter(sea.owners().values()) == {sales.id: 3, colleague.id: 4, None: 13}
+
+
+def test_an_import_chunk_planned_twice_at_once_has_one_plan(sea: Any, rpc: Any) -> None:
+    states = [sea.state(owner=sea.organisation.sales) for _ in range(20)]
+    request = PlanPlacementRequest(
+        placement_id=str(new_id()),
+        actor_id=str(sea.organisation.sales.id),
+        customers=[NewCustomer(customer_id=state.id, wish=state.wish, name=state.name) for state in states],
+    )
+    barrier = threading.Barrier(4)
+
+    def plan(_number: int) -> Any:
+        barrier.wait()
+        return rpc.PlanPlacement(request).placements
+
+    with ThreadPoolExecutor(4) as threads:
+        plans = list(threads.map(plan, range(4)))
+
+    assert all(one == plans[0] for one in plans)
+    assert [one.assignment.customer_id for one in plans[0]] == [state.id for state in states]
 
 
 def test_a_pool_deleted_while_customers_go_in_either_stays_or_gets_none(sea: Any) -> None:

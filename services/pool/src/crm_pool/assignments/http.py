@@ -212,7 +212,7 @@ def _history_view(entry: HistoryEntry, names: Names) -> HistoryView:
         at=entry.at,
         actor=_named(entry.actor_id, names),
         cause=Cause(entry.cause),
-        from_place=None if born else _place(entry.from_owner_id, entry.from_pool_id, names),
-        to_place=_place(entry.to_owner_id, entry.to_pool_id, names),
+        from_=None if born else _place(entry.from_owner_id, entry.from_pool_id, names),
+        to=_place(entry.to_owner_id, entry.to_pool_id, names),
         batch_id=entry.batch_id,
     )

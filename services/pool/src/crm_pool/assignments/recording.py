@@ -79,10 +79,12 @@ def record(session: Session, done: Sequence[Done]) -> list[Assignment]:
 
 
 def finish_batch(session: Session, act: Act, changes: Sequence[Change], skipped: int) -> None:
-    """Say that the batch of `act` ended, with the customers each new owner received (C-35)."""
+    """Say that the batch of `act` ended, with how many customers each new owner got and each former one lost (C-35)."""
     if act.batch_id is None or not changes:
         return
-    received = Counter(change.assignment.owner_id for change in changes if change.assignment.owner_id)
+    received = Counter(change.assignment.owner_id for change in changes)
+    lost = Counter(change.previous.owner_id for change in changes if change.previous)
+    lost.pop(act.actor_id, None)
     finished = pb.AssignmentBatchFinished(
         batch_id=str(act.batch_id),
         cause=_cause(changes[0].cause),
@@ -90,9 +92,14 @@ def finish_batch(session: Session, act: Act, changes: Sequence[Change], skipped:
         notice=act.notice,
         succeeded=len(changes),
         skipped=skipped,
-        receivers=[pb.ReceiverCount(member_id=str(id_), customers=count) for id_, count in received.items()],
+        receivers=_counts(received),
+        former_owners=_counts(lost),
     )
     record_event(session, finished)
+
+
+def _counts(customers: Counter[UUID | None]) -> list[pb.ReceiverCount]:
+    return [pb.ReceiverCount(member_id=str(id_), customers=count) for id_, count in customers.items() if id_]
 
 
 def _insert(session: Session, births: Sequence[Done]) -> list[Done]:

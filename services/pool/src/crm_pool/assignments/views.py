@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from chassis.http.api import Body, PageQuery, View
 from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause
@@ -119,10 +119,12 @@ class PlaceView(View):
 class HistoryView(View):
     """One change: who (null: the system), when, from where (null: created), to where, why."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     version: int
     at: datetime
     actor: Named | None
     cause: Cause
-    from_place: PlaceView | None
-    to_place: PlaceView
+    from_: PlaceView | None = Field(serialization_alias="from")
+    to: PlaceView
     batch_id: UUID | None

@@ -10,6 +10,7 @@ from chassis.errors import FieldError, Invalid
 from chassis.identifiers import new_id
 from chassis.runtime import Runtime
 from crm.pool.v1 import pool_service_pb2 as pb
+from crm.pool.v1.pool_events_pb2 import AssignmentState
 from crm_pool.assignments.model import place_of
 from crm_pool.assignments.recording import Act
 from crm_pool.customers.projection import keep_customers
@@ -35,7 +36,9 @@ class PlacementMethods:
         with self._runtime.database.transaction() as session:
             keep_customers(session, rows)
             placed = commands.place(session, newcomers)
-        return pb.PlaceCustomersResponse(placements=[_placement(placed[one.customer_id]) for one in newcomers])
+        return pb.PlaceCustomersResponse(
+            placements=[_placement(placed[one.customer_id], one.customer_id) for one in newcomers]
+        )
 
     def PlanPlacement(self, request: pb.PlanPlacementRequest, _: grpc.ServicerContext) -> pb.PlanPlacementResponse:
         """Promise places to rows about to be created."""
@@ -44,7 +47,8 @@ class PlacementMethods:
         placement_id = _uuid(request.placement_id, "/placement_id")
         with self._runtime.database.transaction() as session:
             planned = commands.plan(session, placement_id, newcomers, names)
-        return pb.PlanPlacementResponse(placements=[_placement(one) for one in planned])
+        answered = zip(newcomers, planned, strict=True)
+        return pb.PlanPlacementResponse(placements=[_placement(one, new.customer_id) for new, one in answered])
 
     def CommitPlacement(
         self, request: pb.CommitPlacementRequest, _: grpc.ServicerContext
@@ -83,6 +87,9 @@ def _invalid(pointer: str, code: str, **parameters: int) -> Invalid:
     return Invalid("validation_failed", errors=[FieldError(pointer, code, parameters)], count=1)
 
 
-def _placement(placed: Placed) -> pb.Placement:
-    assignment = placed.assignment
-    return pb.Placement(assignment=assignment.state() if assignment else None, refusal_code=placed.refusal_code)
+def _placement(placed: Placed, customer_id: UUID) -> pb.Placement:
+    """A row that a plan refuses is answered by its id alone."""
+    refused = AssignmentState(customer_id=str(customer_id))
+    return pb.Placement(
+        assignment=placed.assignment.state() if placed.assignment else refused, refusal_code=placed.refusal_code
+    )

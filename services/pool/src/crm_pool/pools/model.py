@@ -72,9 +72,12 @@ class Pool(Base):
         )
 
     def seen_by(self, scope: Scope) -> bool:
-        """Whether the member sees the pool and what lies in it (C-10, C-14)."""
+        """Whether the member sees the pool and what lies in it (C-10, C-14).
+
+        Prospects are not for sales either (C.3): they need the same right as customers to be assigned.
+        """
         return scope.sees_pool(
-            to_be_assigned=self.pool_kind is PoolKind.TO_BE_ASSIGNED,
+            to_be_assigned=self.pool_kind is not PoolKind.PUBLIC,
             open_to_all=self.open_to_all,
             member_ids=self.member_ids,
             department_ids=self.department_ids,
