@@ -128,14 +128,16 @@ class Opener:
     def database(self, service: Service) -> str:
         """URL of a fresh migrated database for `service`."""
         role = f"{service.name}_test"
-        if service.name not in self._templates:
-            template = f"template_{service.name}"
+        # Several services of tests bear one name, with other tables each.
+        kind = " ".join((service.name, *service.migrations))
+        if kind not in self._templates:
+            template = f"template_{service.name}_{len(self._templates)}"
             database = Database(self._postgres.create_database(template, role, PASSWORD), 1)
             migrate(database.engine, service.scripts())
             database.close()
-            self._templates[service.name] = template
+            self._templates[kind] = template
         name = f"{service.name}_{secrets.token_hex(6)}"
-        return self._postgres.create_database(name, role, PASSWORD, template=self._templates[service.name])
+        return self._postgres.create_database(name, role, PASSWORD, template=self._templates[kind])
 
     @contextmanager
     def open(self, service: Service, *, with_directory: bool = True, **settings: Any) -> Iterator[OpenService]:

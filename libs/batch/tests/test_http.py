@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from chassis.identifiers import new_id
-from libs.batch.tests.conftest import Batches
+from libs.batch.tests.sample import Batches
 
 
 def _get(batches: Batches, member: str, path: str, **headers: str):

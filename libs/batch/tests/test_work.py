@@ -19,7 +19,7 @@ from chassis.database.migration import schema_differences
 from chassis.database.tables import metadata as chassis_metadata
 from chassis.errors import Conflict, Invalid, Unavailable
 from chassis.identifiers import new_id
-from libs.batch.tests.conftest import SERVICE, Batches
+from libs.batch.tests.sample import SERVICE, Batches
 
 
 def _results(batches: Batches, batch_id, outcome=None):
