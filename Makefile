@@ -68,8 +68,10 @@ demo-reset: $(VENV)/.run ## Delete the data of make run (.highsea); refused whil
 
 # The environment, in steps; each step's stamp lies in it, so a second call costs nothing and a changed lock installs.
 $(VENV)/.made:
-	@test -n "$(PYTHON)" || { echo "Highsea needs Python 3.11 or newer; found: $$(python3 --version 2>&1). Install one, or name it: make PYTHON=/path/to/python3"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks venv. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
+	  "Highsea needs Python 3.11 or newer, but $(or $(PYTHON),python3) is $$($(or $(PYTHON),python3) --version 2>&1). Install one, or name it: make run PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+	  "$(PYTHON) comes without venv. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "Making $(VENV) with $(PYTHON) …"
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
