@@ -17,12 +17,14 @@ from uuid import UUID
 import httpx
 from aiosmtpd.controller import Controller
 from google.protobuf.message import Message
+from sqlalchemy import text
 
 from chassis.events.consumer import Event, Subscription, apply_events
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.imports.v1 import imports_events_pb2 as imports
 from crm.pool.v1 import pool_events_pb2 as pool
+from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.push.http import PATH
 from highsea_local.ports import free_port
 from tests.support.organisation import Member
@@ -114,6 +116,32 @@ def environment(opened: OpenService, **more: str) -> dict[str, str]:
     settings = opened.runtime.settings.model_dump()
     values = {key.upper(): str(int(value) if isinstance(value, bool) else value) for key, value in settings.items()}
     return {**os.environ, **values, **more}
+
+
+EMAIL = pool.Notice(email=True)
+
+
+def assign_by_mail(notify: OpenService, *owners: Member, name: str = "远大科技", notice: pool.Notice = EMAIL) -> None:
+    """One act of the supervisor of which each owner is told by e-mail."""
+    moves = [change(owner, name=name) for owner in owners]
+    receive(notify, ASSIGNMENTS, changed(*moves, actor=notify.organisation.supervisor, notice=notice))
+
+
+def ledger(notify: OpenService, language: str = "en") -> list[dict[str, Any]]:
+    """Every delivery, newest first."""
+    reply = get(notify, notify.organisation.admin, "/deliveries?page_size=200", Accept_Language=language)
+    return list(reply.json["items"])
+
+
+def statuses(notify: OpenService) -> list[str]:
+    """The status of every delivery, newest first."""
+    return [row["status"] for row in ledger(notify)]
+
+
+def make_due(notify: OpenService) -> None:
+    """As if the wait for the next attempt, or a lease, were over."""
+    with notify.database.transaction() as session:
+        session.execute(text("UPDATE deliveries SET next_attempt_at = now() - interval '1 second'"))
 
 
 @dataclass

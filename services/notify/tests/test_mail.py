@@ -1,47 +1,31 @@
 """E-mail: what is sent, and what a refusing, slow or absent server does to the ledger."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
-from sqlalchemy import text
 
 from chassis.identifiers import new_id
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
-from crm_notify.mail.due import BATCH, send_mail
+from crm_notify.mail.due import send_mail
 from crm_notify.push.events import DIRECTORY
 from crm_notify.service import SERVICE
-from crm_notify.settings import Settings
-from services.notify.tests.support import MailServer, batch_finished, change, changed, get, listed, receive
+from services.notify.tests.support import (
+    EMAIL,
+    MailServer,
+    assign_by_mail,
+    batch_finished,
+    ledger,
+    listed,
+    make_due,
+    receive,
+    statuses,
+)
 from tests.support.organisation import Member
 from tests.support.services import Opener, OpenService
 
-EMAIL = pool.Notice(email=True)
 BOTH = pool.Notice(in_app=True, email=True)
-
-
-def _assign(notify: OpenService, *owners: Member, name: str = "远大科技", notice: pool.Notice = EMAIL) -> None:
-    moves = [change(owner, name=name) for owner in owners]
-    receive(notify, ASSIGNMENTS, changed(*moves, actor=notify.organisation.supervisor, notice=notice))
-
-
-def _ledger(notify: OpenService, language: str = "en") -> list[dict[str, Any]]:
-    reply = get(notify, notify.organisation.admin, "/deliveries?page_size=200", Accept_Language=language)
-    return list(reply.json["items"])
-
-
-def _statuses(notify: OpenService) -> list[str]:
-    return [row["status"] for row in _ledger(notify)]
-
-
-def _make_due(notify: OpenService) -> None:
-    """As if the wait for the next attempt, or a lease, were over."""
-    with notify.database.transaction() as session:
-        session.execute(text("UPDATE deliveries SET next_attempt_at = now() - interval '1 second'"))
 
 
 def _know(notify: OpenService, member: Member, **changes: Any) -> None:
@@ -63,7 +47,7 @@ def test_a_mail_has_subject_text_and_html_in_the_receivers_language(
 ) -> None:
     sales = notify.organisation.sales
     _know(notify, sales, language=language)
-    _assign(notify, sales)
+    assign_by_mail(notify, sales)
 
     send_mail(notify.runtime)
 
@@ -73,7 +57,7 @@ def test_a_mail_has_subject_text_and_html_in_the_receivers_language(
     assert greeting in plain
     assert greeting in html
     assert mail["From"] == "Highsea <crm@example.test>"
-    [row] = _ledger(notify)
+    [row] = ledger(notify)
     assert (row["status"], row["attempts"], row["message_id"]) == ("sent", 1, mail["Message-ID"])
     assert row["sent_at"] is not None
     assert row["message_id"] == f"<{row['id']}@example.test>"
@@ -81,7 +65,7 @@ def test_a_mail_has_subject_text_and_html_in_the_receivers_language(
 
 def test_a_customers_name_is_text_never_markup_or_header(notify: OpenService, mail_server: MailServer) -> None:
     sales = notify.organisation.sales
-    _assign(notify, sales, name="<b>&\r\nBcc: everyone@example.test {{ 7 * 7 }}")
+    assign_by_mail(notify, sales, name="<b>&\r\nBcc: everyone@example.test {{ 7 * 7 }}")
 
     send_mail(notify.runtime)
 
@@ -94,7 +78,7 @@ def test_a_customers_name_is_text_never_markup_or_header(notify: OpenService, ma
 
 def test_e_mail_and_in_app_reach_the_same_member_both(notify: OpenService, mail_server: MailServer) -> None:
     sales = notify.organisation.sales
-    _assign(notify, sales, notice=BOTH)
+    assign_by_mail(notify, sales, notice=BOTH)
 
     send_mail(notify.runtime)
 
@@ -115,10 +99,10 @@ def test_a_batch_is_one_mail_for_each_receiver(notify: OpenService, mail_server:
 def test_without_a_mail_server_no_mail_is_made_and_the_app_tells_instead(notify_without_mail: OpenService) -> None:
     notify = notify_without_mail
     sales = notify.organisation.sales
-    _assign(notify, sales)
+    assign_by_mail(notify, sales)
 
     assert send_mail(notify.runtime) is False
-    assert _ledger(notify) == []
+    assert ledger(notify) == []
     assert len(listed(notify, sales)) == 1
 
 
@@ -127,18 +111,18 @@ def test_an_absent_server_loses_nothing_and_mails_go_out_once_when_it_is_back(
 ) -> None:
     people = notify.organisation
     mail_server.stop()
-    _assign(notify, people.sales, people.colleague)
+    assign_by_mail(notify, people.sales, people.colleague)
 
     send_mail(notify.runtime)
-    assert [(row["status"], row["last_error_code"]) for row in _ledger(notify)] == [("queued", "smtp_unreachable")] * 2
+    assert [(row["status"], row["last_error_code"]) for row in ledger(notify)] == [("queued", "smtp_unreachable")] * 2
     assert send_mail(notify.runtime) is False  # not before its time
     mail_server.start()
-    _make_due(notify)
+    make_due(notify)
     send_mail(notify.runtime)
-    _make_due(notify)
+    make_due(notify)
     send_mail(notify.runtime)
 
-    assert _statuses(notify) == ["sent", "sent"]
+    assert statuses(notify) == ["sent", "sent"]
     assert (len(mail_server.of(people.sales)), len(mail_server.of(people.colleague))) == (1, 1)
 
 
@@ -147,31 +131,31 @@ def test_a_temporary_refusal_is_tried_again_later_and_holds_up_no_other_mail(
 ) -> None:
     people = notify.organisation
     mail_server.answer = lambda to: "452 4.2.2 mailbox full of zhang@example.test" if to == people.sales.email else None
-    _assign(notify, people.sales, people.colleague)
+    assign_by_mail(notify, people.sales, people.colleague)
 
     send_mail(notify.runtime)
-    held = next(row for row in _ledger(notify) if row["status"] == "queued")
+    held = next(row for row in ledger(notify) if row["status"] == "queued")
     assert held["last_error"] == "The mail server refused for now (smtp_452); tried again automatically"
     assert held["next_attempt_at"] is not None
     assert len(mail_server.of(people.colleague)) == 1
     mail_server.answer = lambda _to: None
-    _make_due(notify)
+    make_due(notify)
     send_mail(notify.runtime)
 
-    assert _statuses(notify) == ["sent", "sent"]
+    assert statuses(notify) == ["sent", "sent"]
     assert len(mail_server.of(people.sales)) == 1
 
 
 def test_a_refusal_for_good_is_final_and_the_app_tells_instead(notify: OpenService, mail_server: MailServer) -> None:
     sales = notify.organisation.sales
     mail_server.answer = lambda _to: "550 5.1.1 no such user"
-    _assign(notify, sales)
+    assign_by_mail(notify, sales)
 
     send_mail(notify.runtime)
-    _make_due(notify)
+    make_due(notify)
 
     assert send_mail(notify.runtime) is False
-    [row] = _ledger(notify, "zh")
+    [row] = ledger(notify, "zh")
     assert (row["status"], row["last_error"], row["attempts"]) == ("failed", "邮件服务器拒绝（smtp_550）", 1)
     assert [item["kind"] for item in listed(notify, sales)] == ["customers_assigned"]
 
@@ -179,13 +163,13 @@ def test_a_refusal_for_good_is_final_and_the_app_tells_instead(notify: OpenServi
 def test_a_mail_refused_again_and_again_is_given_up(notify: OpenService, mail_server: MailServer) -> None:
     sales = notify.organisation.sales
     mail_server.answer = lambda _to: "451 4.3.0 later"
-    _assign(notify, sales)
+    assign_by_mail(notify, sales)
 
     for _ in range(20):
         send_mail(notify.runtime)
-        _make_due(notify)
+        make_due(notify)
 
-    [row] = _ledger(notify)
+    [row] = ledger(notify)
     assert (row["status"], row["attempts"], row["last_error_code"]) == ("dead", 9, "smtp_451")
     assert len(listed(notify, sales)) == 1
 
@@ -204,12 +188,12 @@ def test_a_member_without_a_usable_address_fails_alone(
     notify: OpenService, mail_server: MailServer, changes: dict[str, Any], code: str
 ) -> None:
     people = notify.organisation
-    _assign(notify, people.sales, people.colleague)
+    assign_by_mail(notify, people.sales, people.colleague)
     _know(notify, people.sales, **changes)
 
     send_mail(notify.runtime)
 
-    assert {(row["status"], row["last_error_code"]) for row in _ledger(notify)} == {("failed", code), ("sent", None)}
+    assert {(row["status"], row["last_error_code"]) for row in ledger(notify)} == {("failed", code), ("sent", None)}
     assert len(mail_server.mails) == 1
 
 
@@ -217,7 +201,7 @@ def test_the_address_is_the_one_the_directory_has_when_the_mail_goes_out(
     notify: OpenService, mail_server: MailServer
 ) -> None:
     sales = notify.organisation.sales
-    _assign(notify, sales)
+    assign_by_mail(notify, sales)
     _know(notify, sales, email="moved@example.test")
 
     send_mail(notify.runtime)
@@ -225,118 +209,12 @@ def test_the_address_is_the_one_the_directory_has_when_the_mail_goes_out(
     assert [mail["To"].addresses[0].addr_spec for mail in mail_server.mails] == ["moved@example.test"]
 
 
-def test_a_batch_of_mails_shares_one_connection(notify: OpenService, mail_server: MailServer) -> None:
-    for _ in range(BATCH + 1):
-        _assign(notify, notify.organisation.sales)
-
-    assert send_mail(notify.runtime) is True
-    assert (len(mail_server.mails), mail_server.connections) == (BATCH, 1)
-    assert send_mail(notify.runtime) is False
-    assert set(_statuses(notify)) == {"sent"}
-
-
-def test_workers_side_by_side_send_every_mail_once(notify: OpenService, mail_server: MailServer) -> None:
-    for _ in range(120):
-        _assign(notify, notify.organisation.sales)
-
-    def work(_number: int) -> None:
-        while send_mail(notify.runtime):
-            pass
-
-    with ThreadPoolExecutor(4) as pool_:
-        list(pool_.map(work, range(4)))
-
-    ids = [mail["Message-ID"] for mail in mail_server.mails]
-    assert (len(ids), len(set(ids))) == (120, 120)
-    assert set(_statuses(notify)) == {"sent"}
-
-
-def test_a_mail_under_way_is_nobody_elses_until_its_lease_ends(notify: OpenService, mail_server: MailServer) -> None:
-    arrived, leave = threading.Event(), threading.Event()
-
-    def hold(_to: str) -> None:
-        arrived.set()
-        leave.wait(20)
-
-    mail_server.answer = hold
-    _assign(notify, notify.organisation.sales)
-    with ThreadPoolExecutor(1) as pool_:
-        first = pool_.submit(send_mail, notify.runtime)
-        arrived.wait(20)
-        assert _statuses(notify) == ["sending"]
-        assert send_mail(notify.runtime) is False
-        leave.set()
-        first.result()
-
-    assert _statuses(notify) == ["sent"]
-    assert len(mail_server.mails) == 1
-
-
-def test_a_worker_that_lost_its_lease_does_not_overwrite_the_next_ones_result(
-    notify: OpenService, mail_server: MailServer
-) -> None:
-    """A crash or a very slow server: the mail is repeated under the same Message-ID."""
-    arrived, leave, answers = threading.Event(), threading.Event(), iter([True, False])
-
-    def hold_the_first(_to: str) -> str | None:
-        if next(answers):
-            arrived.set()
-            leave.wait(20)
-            return "550 5.0.0 refused after all"
-        return None
-
-    second = MailServer(answer=hold_the_first)
-    second.start()
-    with_second = notify.runtime.settings.model_copy(update={"smtp_url": second.url})
-    slow = _with_settings(notify, with_second)
-    _assign(notify, notify.organisation.sales)
-    with ThreadPoolExecutor(1) as pool_:
-        first = pool_.submit(send_mail, slow)
-        arrived.wait(20)
-        _make_due(notify)
-        send_mail(notify.runtime)
-        leave.set()
-        first.result()
-    second.stop()
-
-    [row] = _ledger(notify)
-    assert (row["status"], row["attempts"], row["last_error_code"]) == ("sent", 2, None)
-    assert [mail["Message-ID"] for mail in mail_server.mails] == [row["message_id"]]
-
-
-def test_a_connection_that_breaks_costs_only_the_mail_under_way_an_attempt(
-    notify: OpenService, mail_server: MailServer
-) -> None:
-    people = notify.organisation
-    mail_server.answer = lambda to: "421 4.3.2 closing" if to == people.sales.email else None
-    _assign(notify, people.sales)
-    _assign(notify, people.colleague)
-
-    send_mail(notify.runtime)
-    assert sorted((row["status"], row["attempts"]) for row in _ledger(notify)) == [("queued", 0), ("queued", 1)]
-    send_mail(notify.runtime)
-
-    assert len(mail_server.of(people.colleague)) == 1
-    assert sorted(_statuses(notify)) == ["queued", "sent"]
-
-
-def test_a_worker_told_to_stop_gives_back_what_it_has_not_begun(notify: OpenService, mail_server: MailServer) -> None:
-    _assign(notify, notify.organisation.sales)
-    notify.runtime.draining.set()
-
-    send_mail(notify.runtime)
-
-    [row] = _ledger(notify)
-    assert (row["status"], row["attempts"]) == ("queued", 0)
-    assert mail_server.mails == []
-
-
 def test_no_address_and_no_name_reach_the_log(
     notify: OpenService, mail_server: MailServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sales = notify.organisation.sales
     mail_server.answer = lambda to: f"550 5.1.1 {to} unknown"
-    _assign(notify, sales)
+    assign_by_mail(notify, sales)
 
     send_mail(notify.runtime)
 
@@ -346,38 +224,11 @@ def test_no_address_and_no_name_reach_the_log(
     assert sales.name not in written
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("smtp_url", "secret.example.test:25"),
-        ("smtp_url", "http://user:secret@mail.example.test"),
-        ("smtp_url", "smtp://user:secret@"),
-        ("smtp_url", "smtp://user:secret@host:port"),
-        ("mail_from", "secret"),
-        ("mail_from", "a@b\nBcc: secret@d"),
-    ],
-)
-def test_a_wrong_mail_setting_stops_the_start_and_is_not_repeated(notify: OpenService, name: str, value: str) -> None:
-    values = {**notify.runtime.settings.model_dump(), name: value}
-
-    with pytest.raises(ValidationError) as refused:
-        Settings(**values)
-
-    assert [error["loc"] for error in refused.value.errors()] == [(name,)]
-    assert "secret" not in refused.value.errors()[0]["msg"]
-
-
 def test_a_login_that_is_refused_is_retried(services: Opener, mail_server: MailServer) -> None:
     with services.open(SERVICE, smtp_url=f"smtp://user:{new_id()}@127.0.0.1:{mail_server.port}") as opened:
-        _assign(opened, opened.organisation.sales)
+        assign_by_mail(opened, opened.organisation.sales)
 
         send_mail(opened.runtime)
 
-        assert _statuses(opened) == ["queued"]
+        assert statuses(opened) == ["queued"]
         assert mail_server.mails == []
-
-
-def _with_settings(notify: OpenService, settings: Any) -> Any:
-    import dataclasses
-
-    return dataclasses.replace(notify.runtime, settings=settings)
