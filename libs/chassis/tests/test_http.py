@@ -1,5 +1,6 @@
 """What every REST route of every service does."""
 
+import io
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -236,3 +237,13 @@ def test_readyz_fails_only_while_draining_or_without_database(sample: OpenServic
 
     assert sample.client.get("/readyz").status_code == 503
     assert sample.client.get("/livez").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/v1/notes", "/api/v1/nowhere"])
+def test_a_refusal_leaves_no_byte_of_the_body_unread(sample: OpenService, path: str) -> None:
+    body = io.BytesIO(b"x" * 300_000)
+
+    reply = sample.client.post(path, input_stream=body, content_length=300_000, content_type="application/json")
+
+    assert reply.status_code in (401, 404)
+    assert body.read() == b""

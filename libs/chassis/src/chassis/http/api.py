@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 JSON = "application/json"
+MAX_BODY_BYTES = 1024 * 1024
 
 
 class Access(Enum):
@@ -69,7 +70,7 @@ class Route:
     versioned: bool = False
     consumes: str = JSON
     produces: str = JSON
-    max_bytes: int = 1024 * 1024
+    max_bytes: int = MAX_BODY_BYTES
 
     @property
     def operation_id(self) -> str:

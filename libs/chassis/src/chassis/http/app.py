@@ -15,7 +15,7 @@ from chassis.auth.actors import Actor
 from chassis.auth.tokens import Claims
 from chassis.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
 from chassis.health import Health
-from chassis.http.api import JSON, Access, Api, Route
+from chassis.http.api import JSON, MAX_BODY_BYTES, Access, Api, Route
 from chassis.http.call import Call
 from chassis.http.openapi import openapi_document, serve_docs
 from chassis.http.parsing import parse_body, parse_query
@@ -38,6 +38,7 @@ def create_app(runtime: Runtime, apis: Sequence[Api], health: Health) -> flask.F
     """An app that answers the routes of `apis` under /api/v1, health, and its own OpenAPI document and page."""
     app = flask.Flask(runtime.service, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     slots = threading.BoundedSemaphore(runtime.settings.http_threads)
     for api in apis:
         for route in api.routes:
@@ -47,8 +48,17 @@ def create_app(runtime: Runtime, apis: Sequence[Api], health: Health) -> flask.F
     app.add_url_rule(f"{PREFIX}/{runtime.service}/openapi.json", "openapi_json", lambda: flask.jsonify(document))
     serve_docs(app, f"{PREFIX}/{runtime.service}/docs", f"{PREFIX}/{runtime.service}/openapi.json")
     health.add_to(app)
+    app.after_request(_drained)
     app.register_error_handler(Exception, lambda error: _on_error(runtime, error))
     return app
+
+
+def _drained(response: flask.Response) -> flask.Response:
+    """Read what is left of the body: closing a connection with unread bytes can cost the caller the reply."""
+    left = flask.request.max_content_length or 0
+    while left > 0 and (piece := flask.request.environ["wsgi.input"].read(min(left, 65_536))):
+        left -= len(piece)
+    return response
 
 
 def _answering(runtime: Runtime, route: Route, slots: threading.BoundedSemaphore) -> Callable[..., flask.Response]:
