@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, func, select
 
 from chassis.database.tables import outbox
-from chassis.errors import Conflict, TooManyRequests, Unavailable
+from chassis.errors import Conflict, NotFound, TooManyRequests, Unavailable
 from crm.imports.v1.imports_events_pb2 import ChunkReady, ImportFinished, SplitRequested
 from crm_import.chunks.due import expire, republish
 from crm_import.chunks.model import Chunk
@@ -65,6 +65,21 @@ def test_a_chunk_that_fails_three_times_fails_its_rows_and_the_job_goes_on(runni
     rows = sales.get(f"/imports/{job['id']}/rows?outcome=failed").json["items"]
     assert [row["problems"][0]["code"] for row in rows] == ["chunk_failed"] * 10
     assert rows[0]["cells"] == ["公司0", "13800000000", "其他", ""]
+
+
+def test_a_pool_the_importer_may_not_see_fails_the_job_and_says_so(running, sales) -> None:
+    job = sales.started(*_rows(25))
+    running.customers.refusals = [NotFound("pool_not_found")] * 3
+
+    messages = _split(running, job)
+    for message in (messages[0], *messages):
+        while handle_chunk(running.service.runtime, message) is not None:
+            pass
+
+    job = sales.get(f"/imports/{job['id']}").json
+    assert (job["status"], job["failure_code"]) == ("failed", "pool_not_found")
+    assert job["failure_message"] == "所选客户池不存在或不在您的权限范围内，导入已停止"
+    assert (job["total"], job["skipped"]) == (25, 25)
 
 
 def test_a_customer_that_answers_too_late_counts_as_a_failed_try(running, sales) -> None:

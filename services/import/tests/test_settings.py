@@ -149,7 +149,7 @@ ROUTES = [
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_every_route_wants_a_token_and_the_right_to_import(sales, imports, method: str, path: str) -> None:
     address = "/api/v1" + path.format(id=sales.uploaded(["甲", 13800138000, "其他", ""])["id"])
-    _take_right_to_import(imports)
+    _take_right(imports, Permission.IMPORT_RUN)
     headers = imports.headers(sales.member, If_Match='"1"')
     body = {"json": {}} if method == "PATCH" else {}
 
@@ -164,6 +164,16 @@ def test_another_members_import_does_not_exist(sales, imports, method: str, path
     body = {"json": {}} if method == "PATCH" else {}
 
     assert imports.client.open(address, method=method, headers=headers, **body).status_code == 404
+
+
+def test_starting_wants_the_rights_that_writing_the_rows_takes(sales, imports) -> None:
+    job = sales.patch(sales.uploaded(["甲", 13800138000, "其他", ""]), mode="create_and_update").json
+    _take_right(imports, Permission.CUSTOMER_UPDATE)
+
+    reply = sales.post(job, "start")
+
+    assert (reply.status_code, reply.json["code"]) == (403, "forbidden")
+    assert "customer.update" in reply.json["detail"]
 
 
 def test_lists_hold_ones_own_imports_or_everybodys_with_that_right(sales, imports, importer) -> None:
@@ -189,9 +199,9 @@ def _queued_splits(imports) -> list[str]:
         return [SplitRequested.FromString(payload).job_id for payload in payloads]
 
 
-def _take_right_to_import(imports) -> None:
+def _take_right(imports, permission: Permission) -> None:
     state = imports.organisation.role_state("sales")
     state.version = 2
-    state.permissions.remove(Permission.IMPORT_RUN)
+    state.permissions.remove(permission)
     with imports.database.transaction() as session:
         store.store_roles(session, [state])

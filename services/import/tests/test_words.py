@@ -14,11 +14,12 @@ from crm_import.reading.cells import clean, escaped
 from crm_import.results.rules import Problem, reason
 
 MESSAGES = Messages(["crm_import"])
-# What customer answers for rows (its rules.py).
+# What customer and, through it, pool answer for rows.
 CUSTOMERS_CODES = (
     "missing", "string_too_long", "unknown_option", "postcode_invalid", "rating_invalid", "province_required",
     "city_not_in_province", "email_invalid", "qq_invalid", "mobile_invalid", "contact_remark_alone", "null_character",
-    "unknown_owner", "ambiguous_owner", "customer_exists", "exists_out_of_scope", "forbidden",
+    "unknown_owner", "ambiguous_owner", "customer_exists", "exists_out_of_scope", "forbidden", "uuid_parsing",
+    "claim_first", "match_changed", "ambiguous_match", "assignee_inactive", "holding_cap_reached", "pool_not_found",
 )  # fmt: skip
 
 

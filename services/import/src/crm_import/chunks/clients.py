@@ -1,6 +1,7 @@
 """Writing rows through the customer service."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import grpc
 
@@ -25,6 +26,12 @@ _OUTCOMES = {
     pb.IMPORT_OUTCOME_SKIPPED: Outcome.SKIPPED,
     pb.IMPORT_OUTCOME_FAILED: Outcome.FAILED,
 }
+# What customer says of the importer or the pool rather than of rows, and how the job words it.
+_OF_THE_JOB = {
+    "forbidden": "forbidden",
+    "pool_not_found": "pool_not_found",
+    "token_revoked": "importer_not_allowed",
+}
 _DEFAULT_WAIT_SECONDS = 2.0
 
 
@@ -37,7 +44,14 @@ class CustomerBusy(Exception):
 
 
 class ChunkRefused(Exception):
-    """Customer did not write the chunk, or answered nonsense. The text is a code, never a value of a row."""
+    """Customer did not write the chunk, or answered nonsense. The text is a code, never a value of a row.
+
+    `failure` is set when no chunk of the job will fare better: the code and parameters that the job then fails with.
+    """
+
+    def __init__(self, reason: str, failure: tuple[str, Mapping[str, Any]] | None = None) -> None:
+        super().__init__(reason)
+        self.failure = failure
 
 
 def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[Result]:
@@ -53,7 +67,9 @@ def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[
         refusal = refusal_of(error, "customer")
         if error.code() in _BUSY:
             raise CustomerBusy(refusal.retry_after_seconds or _DEFAULT_WAIT_SECONDS) from error
-        raise ChunkRefused(f"{error.code().name} {refusal.code}") from error
+        code = _OF_THE_JOB.get(refusal.code)
+        failure = (code, refusal.parameters) if code else None
+        raise ChunkRefused(f"{error.code().name} {refusal.code}", failure) from error
     return _results(reply, rows)
 
 

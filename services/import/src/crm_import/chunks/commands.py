@@ -110,6 +110,13 @@ def take(session: Session, actors: ActorSource, job_id: UUID, chunk_id: UUID, no
     )
 
 
+def stop(session: Session, task: Task, code: str, parameters: Mapping[str, Any], now: datetime) -> None:
+    """Write no further row of the task's job; `code` is worded in messages."""
+    job = _locked(session, task.job_id)
+    if job is not None:
+        jobs.fail(session, job, code, parameters, now)
+
+
 def count_failure(session: Session, task: Task) -> bool:
     """A try failed for good; True when the chunk's rows are to be given up."""
     chunk = session.get_one(Chunk, task.chunk_id, with_for_update=True)

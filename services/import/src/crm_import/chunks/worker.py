@@ -11,7 +11,7 @@ from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks import commands
-from crm_import.chunks.clients import CustomerBusy, write_rows
+from crm_import.chunks.clients import ChunkRefused, CustomerBusy, write_rows
 from crm_import.chunks.model import Chunk
 from crm_import.chunks.rules import MAX_CHUNK_BYTES, SplitPlan, Task, judge, read_chunk
 from crm_import.jobs.clients import fetched, reader_limits, store_errors
@@ -95,7 +95,7 @@ def handle_chunk(runtime: Runtime, message: pb.ChunkReady) -> float | None:
             is_final = commands.count_failure(session, task)
         if not is_final:
             return _RETRY_SECONDS
-        results = _given_up(runtime, task)
+        results = _given_up(runtime, task, error)
     with runtime.database.transaction() as session:
         commands.finish_chunk(session, task, results, now())
     for result in results:
@@ -114,13 +114,19 @@ def _results(runtime: Runtime, task: Task) -> list[Result]:
     return [judged[row.number] or written[row.number] for row in rows]
 
 
-def _given_up(runtime: Runtime, task: Task) -> list[Result]:
+def _given_up(runtime: Runtime, task: Task, error: Exception) -> list[Result]:
+    """Results of a chunk that could not be written; when none of the job's could be, the job fails, too."""
+    outcome, code = Outcome.FAILED, "chunk_failed"
+    if isinstance(error, ChunkRefused) and error.failure:
+        outcome, code = Outcome.SKIPPED, "import_stopped"
+        with runtime.database.transaction() as session:
+            commands.stop(session, task, *error.failure, now())
     try:
         rows = read_chunk(runtime.object_store().get(task.key), task.first)
     except Exception:
         log.exception("chunk_lost", job_id=str(task.job_id), chunk_id=str(task.chunk_id))
         return []
-    return [row.result(Outcome.FAILED, [Problem("", "chunk_failed")]) for row in rows]
+    return [row.result(outcome, [Problem("", code)]) for row in rows]
 
 
 def _words(error: Exception) -> str:

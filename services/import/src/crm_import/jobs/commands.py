@@ -9,12 +9,20 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.auth.actors import Actor
+from chassis.errors import Forbidden
 from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.queries import own_job
 from crm_import.jobs.rules import MappedColumn, Mode, Status
 from crm_import.streams import SPLIT_SUBJECT
+from directory.permissions import Permission
+
+# Beside the right to import: customer demands them of every chunk anyway (D-45).
+_NEEDED = {
+    Mode.CREATE_ONLY: (Permission.CUSTOMER_CREATE,),
+    Mode.CREATE_AND_UPDATE: (Permission.CUSTOMER_CREATE, Permission.CUSTOMER_UPDATE),
+}
 
 
 def upload(
@@ -73,8 +81,11 @@ def change_settings(
 
 
 def start(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
-    """Queue the job (现在导入). Starting it again changes nothing. Raises NotFound, Conflict, Invalid."""
+    """Queue the job (现在导入). Starting it again changes nothing. Raises NotFound, Forbidden, Conflict, Invalid."""
     job = own_job(session, actor, job_id, is_locked=True)
+    for permission in _NEEDED[Mode(job.mode)]:
+        if not actor.may(permission):
+            raise Forbidden("forbidden", permission=permission)
     if job.start(now, actor.language):
         session.flush()
         request_split(session, job)

@@ -81,16 +81,16 @@ def _create_chunks() -> None:
 
 def _create_results() -> None:
     op.create_table(
-        "import_results",
+        "row_results",
         _needed("job_id", UUID(as_uuid=True)),
         _needed("row_number", sa.Integer),
         _needed("outcome", sa.Text),
         sa.Column("customer_id", UUID(as_uuid=True)),
         _needed("problems", JSONB),
         sa.Column("cells", JSONB),
-        sa.PrimaryKeyConstraint("job_id", "row_number", name="pk_import_results"),
+        sa.PrimaryKeyConstraint("job_id", "row_number", name="pk_row_results"),
     )
-    op.create_index("ix_import_results_outcome", "import_results", ["job_id", "outcome", "row_number"])
+    op.create_index("ix_row_results_outcome", "row_results", ["job_id", "outcome", "row_number"])
 
 
 def _needed(name: str, kind: Any) -> sa.Column[Any]:

@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 from crm_import.results.rules import Result
 
 _STORE = text(
-    "INSERT INTO import_results (job_id, row_number, outcome, customer_id, problems, cells)"
+    "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells)"
     " SELECT :job_id, r.number, r.outcome, r.customer_id, r.problems::jsonb, r.cells::jsonb"
     " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:customers AS uuid[]),"
     " CAST(:problems AS text[]), CAST(:cells AS text[])) AS r(number, outcome, customer_id, problems, cells)"
     " ON CONFLICT DO NOTHING"
 )
 _FORGET = text(
-    "DELETE FROM import_results WHERE (job_id, row_number) IN"
-    " (SELECT job_id, row_number FROM import_results WHERE job_id = :job_id LIMIT :most) RETURNING 1"
+    "DELETE FROM row_results WHERE (job_id, row_number) IN"
+    " (SELECT job_id, row_number FROM row_results WHERE job_id = :job_id LIMIT :most) RETURNING 1"
 )
 
 

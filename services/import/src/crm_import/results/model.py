@@ -16,8 +16,8 @@ class RowResult(Base):
     column on, unless it was created or updated.
     """
 
-    __tablename__ = "import_results"
-    __table_args__ = (Index("ix_import_results_outcome", "job_id", "outcome", "row_number"),)
+    __tablename__ = "row_results"
+    __table_args__ = (Index("ix_row_results_outcome", "job_id", "outcome", "row_number"),)
 
     job_id: Mapped[UUID] = mapped_column(primary_key=True)
     row_number: Mapped[int] = mapped_column(Integer, primary_key=True)
