@@ -33,6 +33,8 @@ class PoolStandIn(PoolServiceServicer):
 
     def __init__(self) -> None:
         self.away = False
+        self.commits_away = False
+        self.meanwhile: Callable[[], object] = lambda: None
         self.refuse: dict[str, str] = {}
         self.fallback = new_id()
         self.assignments: dict[str, events.AssignmentState] = {}
@@ -49,13 +51,16 @@ class PoolStandIn(PoolServiceServicer):
 
     def PlanPlacement(self, request: pb.PlanPlacementRequest, context: Any) -> pb.PlanPlacementResponse:
         self._answering()
+        self.meanwhile()
         plan = self.plans.setdefault(request.placement_id, {})
         for customer in request.customers:
-            plan.setdefault(customer.customer_id, self._placed(customer))
+            plan.setdefault(customer.customer_id, self._planned(customer))
         return pb.PlanPlacementResponse(placements=[plan[customer.customer_id] for customer in request.customers])
 
     def CommitPlacement(self, request: pb.CommitPlacementRequest, context: Any) -> pb.CommitPlacementResponse:
         self._answering()
+        if self.commits_away:
+            raise Unavailable("overloaded")
         self.committed[request.placement_id] = list(request.customer_ids)
         return pb.CommitPlacementResponse()
 
@@ -71,6 +76,10 @@ class PoolStandIn(PoolServiceServicer):
     def _answering(self) -> None:
         if self.away:
             raise Unavailable("overloaded")
+
+    def _planned(self, customer: pb.NewCustomer) -> pb.Placement:
+        placed = self._placed(customer)
+        return pb.Placement(refusal_code=placed.refusal_code) if placed.refusal_code else placed
 
     def _placed(self, customer: pb.NewCustomer) -> pb.Placement:
         wished = customer.wish.owner_id or customer.wish.pool_id

@@ -1,5 +1,8 @@
 """The composition root: everything the customer service plugs into the chassis."""
 
+import threading
+from typing import cast
+
 import grpc
 
 from chassis.events.streams import event_stream
@@ -9,12 +12,12 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
-from crm_customer.contacts import model as _contacts
 from crm_customer.customers import http as customers_http
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.history import http as history_http
-from crm_customer.imports import model as _imports
+from crm_customer.imports.due import FORGET_ANSWERS
+from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
 from crm_customer.ownership.events import (
@@ -30,14 +33,13 @@ from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.tables import metadata as directory_metadata
 
-_MODELS = (_contacts, _imports)
 
-
-class _CustomerService(Reads, Places, CustomerServiceServicer):
+class _CustomerService(Reads, Places, BulkWrites, CustomerServiceServicer):
     """CustomerService, each feature answering its own methods."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
+        self.slots = threading.BoundedSemaphore(cast(Settings, runtime.settings).bulk_writes)
 
 
 def _register(server: grpc.Server, runtime: Runtime) -> None:
@@ -55,5 +57,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
+    due=[FORGET_ANSWERS],
     register_rpc=[_register],
 )

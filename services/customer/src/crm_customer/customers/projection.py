@@ -1,7 +1,8 @@
 """Customers as other services know them."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -9,7 +10,30 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.events.outbox import MAX_PAYLOAD_BYTES, chunks
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_customer.customers.model import Customer
+
+
+class Facts(Protocol):
+    """What a state is made of: a Customer, or a row of its table."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def facts_version(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def owner_id(self) -> UUID | None: ...
+    @property
+    def pool_id(self) -> UUID | None: ...
+    @property
+    def created_by(self) -> UUID: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def deleted_at(self) -> datetime | None: ...
+    @property
+    def assignment_version(self) -> int: ...
+
 
 _MOST_STATES = 1000
 # Largest state possible: a name of 50 four-byte characters, five ids, numbers and tags.
@@ -24,7 +48,7 @@ def place(owner_id: UUID | None, pool_id: UUID | None) -> Place:
     return Place(pool_id=str(pool_id)) if pool_id is not None else Place()
 
 
-def state_of(customer: Customer) -> pb.CustomerState:
+def state_of(customer: Facts) -> pb.CustomerState:
     """The facts of one customer."""
     created_at = Timestamp()
     created_at.FromDatetime(customer.created_at)

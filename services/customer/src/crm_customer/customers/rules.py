@@ -105,8 +105,10 @@ def checked(
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    for name, text in texts.items():
-        value = (text or "").strip()
+    for name in FIELDS:
+        if name not in texts:
+            continue
+        value = (texts[name] or "").strip()
         try:
             if "\0" in value:
                 raise Broken("null_character")

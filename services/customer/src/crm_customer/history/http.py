@@ -21,6 +21,8 @@ from directory.tables import members
 
 api = Api("customers")
 _MOST = 200
+# What entries say besides fields: the version reached, the import job that caused it.
+_ABOUT = ("version", "source_job")
 
 
 @api.route(
@@ -52,7 +54,7 @@ def _import(customer: Customer, names: dict[UUID, str]) -> HistoryEntry:
 
 def _entry(entry: RecordedAuditEntry, names: dict[UUID, str], hidden: bool) -> HistoryEntry:
     before, after = entry.before or {}, entry.after or {}
-    fields = [name for name in {**before, **after} if name != "version"]
+    fields = [name for name in {**before, **after} if name not in _ABOUT]
     changes = [
         FieldChange(field=name, before=_shown(name, before, hidden), after=_shown(name, after, hidden))
         for name in fields

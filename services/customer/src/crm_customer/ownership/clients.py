@@ -28,14 +28,15 @@ def place(runtime: Runtime, actor_id: UUID, customer: pb.NewCustomer) -> pb.Plac
 def plan(
     runtime: Runtime, actor_id: UUID, placement_id: UUID, customers: Sequence[pb.NewCustomer]
 ) -> dict[UUID, pb.Placement]:
-    """Where customers about to be created would lie, by customer. Raises Unavailable when pool is away."""
+    """Where customers about to be created would lie, or why not, by customer. Raises Unavailable."""
     with peer_errors("pool"):
         reply = _stub(runtime).PlanPlacement(
             pb.PlanPlacementRequest(placement_id=str(placement_id), actor_id=str(actor_id), customers=customers),
             timeout=_PLAN_TIMEOUT_SECONDS,
             metadata=on_behalf_of(actor_id),
         )
-    return {UUID(placement.assignment.customer_id): placement for placement in reply.placements}
+    # A refused one names no customer: the answers come in the order of the questions.
+    return {UUID(one.customer_id): placement for one, placement in zip(customers, reply.placements, strict=True)}
 
 
 def commit(runtime: Runtime, actor_id: UUID, placement_id: UUID, customer_ids: Sequence[UUID]) -> None:

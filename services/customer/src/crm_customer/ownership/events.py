@@ -83,5 +83,5 @@ def _check_pools(runtime: Runtime) -> int:
     return len([id_ for id_ in wanted.keys() | found.keys() if wanted.get(id_) != found.get(id_)])
 
 
-ASSIGNMENTS_PROJECTION = Projection("assignments", _rebuild_assignments, _check_assignments)
-POOLS_PROJECTION = Projection("pools", _rebuild_pools, _check_pools)
+ASSIGNMENTS_PROJECTION = Projection("assignments", _rebuild_assignments, _check_assignments, "CRM_POOL")
+POOLS_PROJECTION = Projection("pools", _rebuild_pools, _check_pools, "CRM_POOL")

@@ -18,7 +18,9 @@ from crm_customer.ownership.model import STATE, Pool
 
 # Members are locked first: an owner who is just moving departments is either seen here at the new department, or
 # `follow_departments` waits and then sees these customers.
-_LOCK_OWNERS = text("SELECT id FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE")
+_LOCK_OWNERS = text(
+    "SELECT id, department_id FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE"
+)
 # Rows are locked in id order, so that two sets never wait for each other.
 _APPLY = text("""
     WITH given AS (
@@ -67,6 +69,12 @@ def apply_assignments(session: Session, states: Iterable[pb.AssignmentState]) ->
     changed = set(session.scalars(_APPLY, columns))
     missing = set(columns["ids"]) - changed
     return missing - set(session.scalars(_KNOWN, {"ids": list(missing)})) if missing else missing
+
+
+def departments_of(session: Session, owner_ids: Iterable[UUID]) -> dict[UUID, UUID | None]:
+    """The owners' departments, for rows about to be written; held until the transaction ends (see _LOCK_OWNERS)."""
+    rows = session.execute(_LOCK_OWNERS, {"owners": list(owner_ids)})
+    return {row.id: row.department_id for row in rows}
 
 
 def assignments_differing(session: Session, states: Iterable[pb.AssignmentState]) -> int:

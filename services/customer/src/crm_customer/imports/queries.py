@@ -1,0 +1,118 @@
+"""Reading what a chunk needs: the importer's rights, the rows by the rules, and the customers they match."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Integer, Text, any_, literal, select
+from sqlalchemy.orm import Session
+
+from chassis.errors import Forbidden, NotFound
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm_customer.contacts.model import Contact
+from crm_customer.customers.model import Customer
+from crm_customer.customers.queries import Sight, load_reference, one_of, sight_of
+from crm_customer.customers.rules import Reference
+from crm_customer.imports.model import BulkWriteResult
+from crm_customer.imports.rules import (
+    ID,
+    MOBILE,
+    NAME,
+    Chunk,
+    Decision,
+    Key,
+    Match,
+    Row,
+    decide,
+    read_row,
+    settle_owner,
+)
+from crm_customer.search.model import CustomerSearch
+from directory.permissions import Permission
+from directory.scope import members_named
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A chunk read and judged, ready to be written."""
+
+    chunk: Chunk
+    sight: Sight
+    reference: Reference
+    rows: Sequence[Row]
+
+
+def kept_answer(session: Session, chunk_id: UUID) -> pb.BulkWriteCustomersResponse | None:
+    """What was answered when the chunk was written, or None."""
+    response = session.scalar(select(BulkWriteResult.response).where(BulkWriteResult.chunk_id == chunk_id))
+    return None if response is None else pb.BulkWriteCustomersResponse.FromString(response)
+
+
+def prepare(session: Session, chunk: Chunk, rows: Sequence[pb.ImportRow], mobile_pattern: str) -> Prepared:
+    """Read the rows as the importer, whose rights are checked for every chunk again.
+
+    Raises Unauthenticated for one who has left, Forbidden without the rights, NotFound for a pool out of sight.
+    """
+    sight = sight_of(session, chunk.actor_id)
+    for permission in (Permission.IMPORT_RUN, Permission.CUSTOMER_CREATE, Permission.CUSTOMER_UPDATE):
+        needed = permission is not Permission.CUSTOMER_UPDATE or chunk.update
+        if needed and not sight.scope.may(permission):
+            raise Forbidden("forbidden", permission=permission)
+    if chunk.target_pool_id is not None and chunk.target_pool_id not in sight.pool_ids:
+        raise NotFound("pool_not_found")
+    reference = load_reference(session, mobile_pattern)
+    read = [read_row(row.row_number, row.values, chunk.match_fields, reference) for row in rows]
+    named = members_named(session, {row.owner for row in read if row.owner})
+    for row in read:
+        settle_owner(row, named, chunk.actor_id, may_assign=sight.scope.may(Permission.POOL_ASSIGN))
+    return Prepared(chunk, sight, reference, read)
+
+
+def decisions(session: Session, prepared: Prepared) -> list[Decision]:
+    """What becomes of each row as things stand; a few statements, however many rows."""
+    keys = [key for row in prepared.rows for key in row.keys]
+    matches = _matches(session, prepared.sight, keys)
+    return decide(prepared.rows, matches, _made(session, prepared), prepared.chunk)
+
+
+def _made(session: Session, prepared: Prepared) -> dict[int, UUID]:
+    numbers = [row.number for row in prepared.rows]
+    found = session.execute(
+        select(Customer.source_row, Customer.id).where(
+            Customer.source_job == prepared.chunk.job_id, Customer.source_row == any_(literal(numbers, ARRAY(Integer)))
+        )
+    )
+    return {row.source_row: row.id for row in found if row.source_row is not None}
+
+
+def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key, list[Match]]:
+    visible = sight.condition()
+    found: dict[Key, list[Match]] = {}
+    for name, value_column, source, seen in (
+        (NAME, CustomerSearch.name, CustomerSearch, visible),
+        # A number that the importer may not read must not be found out by importing it either.
+        (MOBILE, Contact.mobile, Contact, visible & sight.shows_contact()),
+        (ID, Customer.id, None, visible),
+    ):
+        values = sorted({value for field, value in keys if field == name})
+        if values:
+            statement = _holders(value_column, source, values, seen)
+            for value, customer_id, pool_id, is_visible in session.execute(statement):
+                match = Match(customer_id, is_visible, not sight.hides_contact(pool_id))
+                found.setdefault((name, str(value)), []).append(match)
+    return found
+
+
+def _holders(value: Any, source: Any, values: Sequence[str], seen: Any) -> Any:
+    statement = select(value, Customer.id, Customer.pool_id, seen.label("is_visible")).where(
+        Customer.deleted_at.is_(None)
+    )
+    if source is None:
+        statement = statement.where(one_of(Customer.id, [UUID(text) for text in values]))
+    else:
+        statement = statement.join(source, source.customer_id == Customer.id)
+        statement = statement.where(value == any_(literal(list(values), ARRAY(Text))))
+    if source is Contact:
+        statement = statement.where(Contact.deleted_at.is_(None))
+    return statement.order_by(Customer.created_at, Customer.id)

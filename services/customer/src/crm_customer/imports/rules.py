@@ -1,0 +1,242 @@
+"""Rows of an import: what they say, and what becomes of each. Pure functions, no clock, no I/O."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from crm_customer.contacts.rules import is_filled
+from crm_customer.customers.rules import (
+    FIELDS,
+    Problem,
+    Reference,
+    checked,
+    refuse_remark_alone,
+    require_name,
+    settle_city,
+    split,
+)
+from crm_customer.search.rules import normalised
+
+NAME, MOBILE, ID = "name", "contact.mobile", "id"
+MATCHABLE = (NAME, MOBILE, ID)
+OWNER = "owner"
+KNOWN = frozenset({*FIELDS, OWNER, ID})
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """One chunk of an import job as asked for. `update`: mode create-and-update (D-14)."""
+
+    id: UUID
+    job_id: UUID
+    actor_id: UUID
+    update: bool
+    match_fields: tuple[str, ...]
+    clear_empty: bool
+    target_pool_id: UUID | None
+
+
+@dataclass
+class Row:
+    """One row: clean values, what is wrong with it, and by what it is matched, in order."""
+
+    number: int
+    values: dict[str, Any]
+    owner: str
+    problems: list[Problem]
+    keys: tuple[Key, ...]
+    owner_id: UUID | None = None
+    owner_problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class Match:
+    """A customer that has a row's key. `visible`: the importer may know of it by this key; `workable`: and change it."""
+
+    customer_id: UUID
+    visible: bool
+    workable: bool
+
+
+Matches = Mapping[Key, Sequence[Match]]
+
+
+@dataclass(frozen=True)
+class Create:
+    """The row becomes a customer."""
+
+    row: Row
+
+
+@dataclass(frozen=True)
+class Update:
+    """The row changes a customer."""
+
+    row: Row
+    customer_id: UUID
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Nothing is to be written: `created` by an earlier attempt, else failed or `skipped`, and why."""
+
+    row: Row
+    problems: Sequence[Problem] = ()
+    skipped: bool = False
+    customer_id: UUID | None = None
+    created: bool = False
+
+
+Decision = Create | Update | Settled
+
+
+def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str], reference: Reference) -> Row:
+    """A row by the rules of the form (D-29)."""
+    given = {name: text for name, text in texts.items() if name in FIELDS}
+    values, problems = checked(given, reference)
+    keys: list[Key] = []
+    for name in match_fields:
+        text = texts.get(ID, "").strip() if name == ID else str(values.get(name) or "")
+        if name == ID and text:
+            text, wrong = _id(text)
+            problems += wrong
+        if text:
+            keys.append((name, normalised(text) if name == NAME else text))
+    return Row(number, values, texts.get(OWNER, "").strip(), problems, tuple(keys))
+
+
+def _id(text: str) -> tuple[str, list[Problem]]:
+    try:
+        return str(UUID(text)), []
+    except ValueError:
+        return "", [Problem(ID, "uuid_parsing", text)]
+
+
+def settle_owner(row: Row, named: Mapping[str, Sequence[UUID]], actor_id: UUID, *, may_assign: bool) -> None:
+    """Find the owner a row names (D-30). What is wrong with it counts only when the row creates."""
+    if not row.owner:
+        return
+    found = named.get(row.owner, ())
+    if len(found) != 1:
+        row.owner_problem = Problem(OWNER, "ambiguous_owner" if found else "unknown_owner", row.owner)
+    elif found[0] != actor_id and not may_assign:
+        row.owner_problem = Problem(OWNER, "forbidden", row.owner)
+    else:
+        row.owner_id = found[0]
+
+
+@dataclass
+class _Taken:
+    """What earlier rows of the chunk have taken, with the number of the row."""
+
+    keys: dict[Key, int] = field(default_factory=dict)
+    customers: dict[UUID, int] = field(default_factory=dict)
+
+
+def decide(rows: Iterable[Row], matches: Matches, made: Mapping[int, UUID], chunk: Chunk) -> list[Decision]:
+    """What becomes of each row. `made`: customers that earlier attempts made of rows of this job (D-44)."""
+    taken = _Taken()
+    return [_decide(row, matches, made, chunk, taken) for row in rows]
+
+
+def _decide(row: Row, matches: Matches, made: Mapping[int, UUID], chunk: Chunk, taken: _Taken) -> Decision:
+    if row.number in made:
+        return Settled(row, customer_id=made[row.number], created=True)
+    if row.problems:
+        return Settled(row, row.problems)
+    for key in row.keys:
+        if matches.get(key):
+            return _matched(row, key, matches[key], chunk, taken)
+    first = next((taken.keys[key] for key in row.keys if key in taken.keys), None)
+    if first is not None:
+        return _repeated(row, first)
+    problems = creation_problems(row)
+    if problems:
+        return Settled(row, problems)
+    taken.keys |= dict.fromkeys(row.keys, row.number)
+    return Create(row)
+
+
+def _matched(row: Row, key: Key, found: Sequence[Match], chunk: Chunk, taken: _Taken) -> Decision:
+    visible = [match for match in found if match.visible]
+    if not visible:
+        # Neither id nor name: that somebody has it is all the importer may know.
+        return Settled(row, [Problem("", "exists_out_of_scope")], skipped=True)
+    match = visible[0]
+    if not chunk.update:
+        return Settled(row, [Problem("", "customer_exists")], skipped=True, customer_id=match.customer_id)
+    if len(visible) > 1:
+        return Settled(row, [Problem(key[0], "ambiguous_match", str(row.values.get(key[0]) or key[1]))])
+    if not match.workable:
+        return Settled(row, [Problem("", "claim_first")], skipped=True, customer_id=match.customer_id)
+    if match.customer_id in taken.customers:
+        return _repeated(row, taken.customers[match.customer_id])
+    taken.customers[match.customer_id] = row.number
+    return Update(row, match.customer_id)
+
+
+def _repeated(row: Row, first: int) -> Settled:
+    return Settled(row, [Problem("", "repeated_in_file", parameters={"first_row": first})], skipped=True)
+
+
+def creation_problems(row: Row) -> list[Problem]:
+    """What keeps a row without match from becoming a customer."""
+    problems: list[Problem] = []
+    require_name(row.values, problems, creating=True)
+    refuse_remark_alone(split(row.values)[1], problems)
+    return [*problems, row.owner_problem] if row.owner_problem else problems
+
+
+def customer_id_of(job_id: UUID, row_number: int) -> UUID:
+    """The id of the customer that a row of a job becomes: the same at every attempt, so that a plan made for the
+    first one still holds. A UUIDv7 with the job's time; ids of a file follow each other as its rows do.
+    """
+    chance = int.from_bytes(hashlib.blake2b(job_id.bytes, digest_size=6).digest(), "big")
+    number = (row_number & 0xFFFFFFFF) << 42 | chance & (1 << 42) - 1
+    time = job_id.int >> 80
+    return UUID(int=time << 80 | 0x7 << 76 | (number >> 62) << 64 | 0b10 << 62 | number & (1 << 62) - 1)
+
+
+@dataclass(frozen=True)
+class Change:
+    """An update of one customer: all its fields and its contact's as they will be, and those that change."""
+
+    customer_id: UUID
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    changed: tuple[str, ...]
+
+    @property
+    def contact(self) -> dict[str, Any]:
+        """The contact's fields as they will be."""
+        return split(self.after)[1]
+
+    def touches(self, *prefixes: str) -> bool:
+        """Whether a field that begins with one of `prefixes` changes."""
+        return any(name.startswith(prefixes) for name in self.changed)
+
+
+def change_of(
+    update: Update, before: Mapping[str, Any], reference: Reference, *, clear_empty: bool, has_contact: bool
+) -> Change | list[Problem]:
+    """What an update does to a customer that is as in `before`, or what is wrong with it.
+
+    Empty cells leave what is there, unless `clear_empty` (D-31).
+    """
+    values = {name: value for name, value in update.row.values.items() if value is not None or clear_empty}
+    settle_city(values, before, reference)
+    problems: list[Problem] = []
+    require_name(values, problems, creating=False)
+    after = {**before, **values}
+    contact = split(after)[1]
+    if is_filled(contact) or has_contact:
+        after["contact.name"] = after["contact.name"] or after["name"]
+    else:
+        refuse_remark_alone(contact, problems)
+    if problems:
+        return problems
+    return Change(update.customer_id, before, after, tuple(name for name in after if after[name] != before[name]))
