@@ -321,6 +321,16 @@ def test_a_rename_reaches_the_notices_of_later_changes(sea: Any) -> None:
     assert sea.opened.outbox(events.AssignmentsChanged)[-1].changes[0].customer_name == "银河贸易"
 
 
+def test_a_customer_whose_place_has_not_arrived_is_told_apart_for_its_creator_alone(sea: Any) -> None:
+    state = sea.state(owner=sea.organisation.sales, assignment_version=5)
+    sea.report(facts.CustomerUpdated(customers=[state]))
+
+    replies = [sea.act("release", member, [state.id]) for member in (sea.organisation.sales, sea.organisation.rival)]
+
+    answers = [(reply.status_code, reply.json["code"]) for reply in replies]
+    assert answers == [(409, "not_yet_placed"), (404, "not_found")]
+
+
 def test_a_rebuild_places_customers_whose_birth_was_missed_and_the_check_counts_them(sea: Any, customer: Any) -> None:
     customer.states = [sea.state(owner=sea.organisation.sales) for _ in range(5)]
     runtime = sea.opened.runtime

@@ -4,7 +4,7 @@ Lock order, so that nothing deadlocks: target pool, members whose customers are 
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -23,11 +23,10 @@ from crm_pool.assignments.rules import Allowance, Turn, cooling_ends
 from crm_pool.customers.projection import known_customers
 from crm_pool.database import insert_rows
 from crm_pool.pools.commands import default_pool
-from crm_pool.pools.model import Pool
-from crm_pool.pools.queries import all_pools, holding_cap, keep_existing
+from crm_pool.pools.queries import holding_cap, keep_existing
 from crm_pool.pools.rules import PoolKind
 
-Decide = Callable[[Assignment, Sight], Change]
+Decide = Callable[[Assignment], Change]
 
 
 @dataclass(frozen=True)
@@ -65,28 +64,27 @@ class Outcome:
 
 def claim(session: Session, order: Order, customer_ids: Sequence[UUID]) -> Outcome:
     """领取 (C-16, C-32, C-37): of several claimers one wins, the others are told who. Refused claims cost nothing."""
-    pools, cap = all_pools(session), holding_cap(session)
-    if cap is not None or any(pool.daily_claim_quota for pool in pools.values()):
-        lock_members(session, [order.actor_id])
+    sight = queries.sight_of(session, order.actor_id)
+    allowance = _allowance(session, order, sight)
     assignments = locked(session, customer_ids)
-    allowance = _allowance(session, order, pools, cap, assignments)
+    _cool_down(session, order, sight, assignments, allowance)
     entries: list[dict[str, object]] = []
 
-    def decide(assignment: Assignment, sight: Sight) -> Change:
+    def decide(assignment: Assignment) -> Change:
         pool_id = assignment.pool_id
         if pool_id is not None:
             _require_claimable(sight, pool_id)
             allowance.check(assignment.customer_id, pool_id)
         change = assignment.claim(order.actor_id, order.at)
-        allowance.take(cast(UUID, pool_id))
+        allowance.take(cast("UUID", pool_id))
         entries.append(
             {"customer_id": assignment.customer_id, "version": assignment.version}
             | {"member_id": order.actor_id, "pool_id": pool_id, "day": allowance.today}
         )
         return change
 
-    outcome = _each(session, order, customer_ids, assignments, decide, seen=_lay_in_sight)
-    insert_rows(session, cast(Table, LedgerEntry.__table__), entries)
+    outcome = _each(session, order, customer_ids, sight, assignments, decide, seen=_lay_in_sight)
+    insert_rows(session, cast("Table", LedgerEntry.__table__), entries)
     return outcome
 
 
@@ -95,10 +93,12 @@ def assign(session: Session, order: Order, customer_ids: Sequence[UUID], member_
 
     Raises Conflict assignee_inactive or assignee_absent when that leaves nobody.
     """
+    sight = queries.sight_of(session, order.actor_id)
     chosen = list(dict.fromkeys(member_ids))
     available, passed_over = _available(queries.colleagues(session, chosen), chosen, order.at)
     decide = _in_turn(session, available, lambda assignment, member_id: assignment.assign(member_id, order.at))
-    return _each(session, order, customer_ids, locked(session, customer_ids), decide, passed_over=passed_over)
+    outcome = _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
+    return replace(outcome, passed_over=passed_over)
 
 
 def transfer(session: Session, order: Order, customer_ids: Sequence[UUID], member_id: UUID) -> Outcome:
@@ -106,11 +106,12 @@ def transfer(session: Session, order: Order, customer_ids: Sequence[UUID], membe
 
     Raises Conflict assignee_inactive. An absent member may be named.
     """
+    sight = queries.sight_of(session, order.actor_id)
     colleague = queries.colleagues(session, [member_id]).get(member_id)
     if colleague is None or not colleague.assignable:
         raise Conflict("assignee_inactive")
     decide = _in_turn(session, [member_id], lambda assignment, chosen: assignment.transfer(chosen, order.at))
-    return _each(session, order, customer_ids, locked(session, customer_ids), decide)
+    return _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
 
 
 def release(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID | None) -> Outcome:
@@ -118,33 +119,38 @@ def release(session: Session, order: Order, customer_ids: Sequence[UUID], pool_i
 
     Without `pool_id` it is the default public pool. Raises NotFound pool_not_found.
     """
-    target = _target(session, order, pool_id or default_pool(session, PoolKind.PUBLIC))
-    decide: Decide = lambda assignment, _sight: assignment.release(target, order.at)  # noqa: E731
-    return _each(session, order, customer_ids, locked(session, customer_ids), decide)
+    target = pool_id or default_pool(session, PoolKind.PUBLIC)
+    return _put(session, order, customer_ids, target, lambda one: one.release(target, order.at))
 
 
 def move(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID) -> Outcome:
     """From pool to pool (C-09), both of which the actor sees. Raises NotFound pool_not_found."""
-    target = _target(session, order, pool_id)
-    decide: Decide = lambda assignment, _sight: assignment.move(target, order.at)  # noqa: E731
-    return _each(session, order, customer_ids, locked(session, customer_ids), decide)
+    return _put(session, order, customer_ids, pool_id, lambda one: one.move(pool_id, order.at))
+
+
+def _put(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID, decide: Decide) -> Outcome:
+    kept = keep_existing(session, [pool_id])
+    sight = queries.sight_of(session, order.actor_id)
+    if not kept or not sight.sees_pool(pool_id):
+        raise NotFound("pool_not_found")
+    return _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
 
 
 def _each(
     session: Session,
     order: Order,
     customer_ids: Sequence[UUID],
+    sight: Sight,
     assignments: Mapping[UUID, Assignment],
     decide: Decide,
     *,
     seen: Callable[[Assignment, Sight], bool] = lambda _assignment, _sight: False,
-    passed_over: Mapping[UUID, str] | None = None,
 ) -> Outcome:
     """Decide customer by customer, then write set-wise. A single customer's refusal is raised.
 
     `seen` widens what the actor may be told about beyond what the actor sees.
     """
-    sight = queries.sight_of(session, order.actor_id, assignments.values())
+    sight = queries.with_owners(session, sight, assignments.values())
     unplaced = _unplaced(session, sight, [id_ for id_ in customer_ids if id_ not in assignments])
     rows: list[Row] = []
     changes: list[Change] = []
@@ -156,18 +162,18 @@ def _each(
         elif not sight.sees(assignment) and not seen(assignment, sight):
             rows.append(Row(customer_id, NotFound("not_found"), None))
         else:
-            rows.append(_decided(assignment, sight, decide, changes))
+            rows.append(_decided(assignment, decide, changes))
     if len(rows) == 1 and rows[0].refusal is not None:
         raise _naming_owner(rows[0], sight)
     act = Act(order.actor_id, order.at, new_id() if len(rows) > 1 else None, order.in_app, order.email)
     written = record(session, [(act, change) for change in changes])
     finish_batch(session, act, changes, skipped=len(rows) - len(changes))
-    return Outcome(act.batch_id, rows, written, dict(passed_over or {}))
+    return Outcome(act.batch_id, rows, written)
 
 
-def _decided(assignment: Assignment, sight: Sight, decide: Decide, changes: list[Change]) -> Row:
+def _decided(assignment: Assignment, decide: Decide, changes: list[Change]) -> Row:
     try:
-        changes.append(decide(assignment, sight))
+        changes.append(decide(assignment))
     except Refusal as refusal:
         return Row(assignment.customer_id, refusal, assignment.owner_id)
     return Row(assignment.customer_id, None, assignment.owner_id)
@@ -202,24 +208,31 @@ def _require_claimable(sight: Sight, pool_id: UUID) -> None:
         raise Conflict("not_pool_member")
 
 
-def _allowance(
-    session: Session, order: Order, pools: Mapping[UUID, Pool], cap: int | None, assignments: Mapping[UUID, Assignment]
-) -> Allowance:
-    allowance = Allowance(day_of(order.at, order.zone))
+def _allowance(session: Session, order: Order, sight: Sight) -> Allowance:
+    """What the actor may still claim, counted while nobody else can add to it."""
+    allowance, cap = Allowance(day_of(order.at, order.zone)), holding_cap(session)
+    quotas = {pool.id: pool.daily_claim_quota for pool in sight.pools.values() if pool.daily_claim_quota}
+    if cap is not None or quotas:
+        lock_members(session, [order.actor_id])
     if cap is not None:
         allowance.room = cap - queries.holdings(session, [order.actor_id])[order.actor_id]
-    if any(pool.daily_claim_quota for pool in pools.values()):
+    if quotas:
         made = queries.claims_made(session, order.actor_id, allowance.today)
-        allowance.claims_left = {
-            pool.id: pool.daily_claim_quota - made.get(pool.id, 0) for pool in pools.values() if pool.daily_claim_quota
-        }
-    if any(pool.cool_down_days for pool in pools.values()):
-        for customer_id, lost_at in queries.losses(session, order.actor_id, assignments).items():
-            pool = pools.get(cast(UUID, assignments[customer_id].pool_id))
-            if pool is not None:
-                lost_on = day_of(lost_at, order.zone)
-                allowance.cooling_until[customer_id] = cooling_ends(lost_on, pool.cool_down_days)
+        allowance.claims_left = {pool_id: quota - made.get(pool_id, 0) for pool_id, quota in quotas.items()}
     return allowance
+
+
+def _cool_down(
+    session: Session, order: Order, sight: Sight, assignments: Mapping[UUID, Assignment], allowance: Allowance
+) -> None:
+    """Read what the actor lost, after the rows are locked: a release that is just happening counts."""
+    days = {pool.id: pool.cool_down_days for pool in sight.pools.values() if pool.cool_down_days}
+    if not days:
+        return
+    for customer_id, lost_at in queries.losses(session, order.actor_id, assignments).items():
+        pool_id = assignments[customer_id].pool_id
+        if pool_id in days:
+            allowance.cooling_until[customer_id] = cooling_ends(day_of(lost_at, order.zone), days[pool_id])
 
 
 def _available(
@@ -245,7 +258,7 @@ def _in_turn(session: Session, member_ids: Sequence[UUID], give: Callable[[Assig
         room = {member_id: cap - held for member_id, held in queries.holdings(session, member_ids).items()}
     turn = Turn(member_ids, room)
 
-    def decide(assignment: Assignment, _sight: Sight) -> Change:
+    def decide(assignment: Assignment) -> Change:
         former = assignment.owner_id
         member_id = turn.peek(former)
         change = give(assignment, member_id)
@@ -253,10 +266,3 @@ def _in_turn(session: Session, member_ids: Sequence[UUID], give: Callable[[Assig
         return change
 
     return decide
-
-
-def _target(session: Session, order: Order, pool_id: UUID) -> UUID:
-    kept = keep_existing(session, [pool_id])
-    if not kept or not queries.sight_of(session, order.actor_id, []).sees_pool(pool_id):
-        raise NotFound("pool_not_found")
-    return pool_id

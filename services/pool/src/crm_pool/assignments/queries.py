@@ -1,7 +1,7 @@
 """Reading assignments inside the caller's scope, and the counts that limits rest on."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -35,7 +35,7 @@ class Sight:
 
     scope: Scope
     pools: dict[UUID, Pool]
-    owners: dict[UUID, Colleague]
+    owners: dict[UUID, Colleague] = field(default_factory=dict)
 
     def sees(self, assignment: Assignment) -> bool:
         """Mine, owned in my departments, or in a pool that I see."""
@@ -53,16 +53,20 @@ class Sight:
         return pool_id in self.pools and self.pools[pool_id].seen_by(self.scope)
 
 
-def sight_of(session: Session, actor_id: UUID, assignments: Collection[Assignment]) -> Sight:
-    """What a member sees of `assignments`. Raises Unauthenticated when the member has left."""
-    owners = {assignment.owner_id for assignment in assignments if assignment.owner_id}
-    return Sight(resolve_scope(session, actor_id), all_pools(session), colleagues(session, owners))
+def sight_of(session: Session, actor_id: UUID) -> Sight:
+    """What a member sees, owners still to be looked up. Raises Unauthenticated when the member has left."""
+    return Sight(resolve_scope(session, actor_id), all_pools(session))
+
+
+def with_owners(session: Session, sight: Sight, assignments: Collection[Assignment]) -> Sight:
+    """The same sight, for deciding about `assignments`."""
+    return replace(sight, owners=colleagues(session, {one.owner_id for one in assignments if one.owner_id}))
 
 
 def visible_assignment(session: Session, actor_id: UUID, customer_id: UUID) -> Assignment:
     """One assignment in the member's scope. Raises NotFound for any other."""
     assignment = session.get(Assignment, customer_id)
-    if assignment is None or not sight_of(session, actor_id, [assignment]).sees(assignment):
+    if assignment is None or not with_owners(session, sight_of(session, actor_id), [assignment]).sees(assignment):
         raise NotFound("not_found")
     return assignment
 

@@ -54,6 +54,8 @@ def holding_cap(session: Session) -> int | None:
 
 def pool_names(session: Session, pool_ids: Collection[UUID]) -> dict[UUID, str]:
     """Names by id, deleted pools included."""
+    if not pool_ids:
+        return {}
     return {row.id: row.name for row in session.execute(select(Pool.id, Pool.name).where(Pool.id.in_(pool_ids)))}
 
 
