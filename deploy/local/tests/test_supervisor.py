@@ -65,14 +65,17 @@ def stage() -> Iterator[Stage]:
 def play(supervisor: Supervisor, scenario: Callable[[], Coroutine[None, None, None]]) -> None:
     """Runs a scenario between start and stop, and checks that no process is left."""
 
+    others = psutil.Process().children()  # servers of other tests in this process
+
     async def whole() -> None:
         try:
             await supervisor.start_all()
             await scenario()
         finally:
-            before = psutil.Process().children(recursive=True)
+            ours = [child for child in psutil.Process().children() if child not in others]
+            ours += [grandchild for child in ours for grandchild in child.children(recursive=True)]
             await supervisor.stop_all()
-        _, alive = psutil.wait_procs(before, timeout=10)
+        _, alive = psutil.wait_procs(ours, timeout=10)
         assert alive == []
 
     asyncio.run(whole())
