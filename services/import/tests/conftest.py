@@ -212,6 +212,7 @@ class Running:
     customers: Customers
     environment: dict[str, str]
     log: Path
+    metrics_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
 
     @property
     def member(self) -> Importer:
@@ -243,7 +244,7 @@ class Running:
 
     def process(self) -> subprocess.Popen[bytes]:
         """The process role as a real process, to be killed."""
-        environment = {**self.environment, "METRICS_BIND": f"127.0.0.1:{free_port()}"}
+        environment = {**self.environment, "METRICS_BIND": self.metrics_bind}
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "crm_import", "process"], env=environment, stdout=log, stderr=subprocess.STDOUT

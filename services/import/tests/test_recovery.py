@@ -1,6 +1,7 @@
 """Workers that die, customers that are away, jobs that are stopped: nothing lost, nothing twice."""
 
 from collections import Counter
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import delete, func, select
@@ -241,3 +242,26 @@ def test_old_results_and_files_are_forgotten_and_the_job_stays(running, sales) -
         assert session.get_one(ImportJob, job["id"]).are_results_expired
     with pytest.raises(FileNotFoundError):
         runtime.object_store().get(f"imports/{job['id']}/source")
+
+
+def test_the_worker_process_answers_probes_and_ends_in_peace(running, eventually) -> None:
+    worker = running.process()
+    try:
+        ready = eventually(lambda: _probe(running.metrics_bind, "/readyz"))
+        metrics = _probe(running.metrics_bind, "/metrics")
+        worker.terminate()
+        status = worker.wait(30)
+    finally:
+        worker.kill()
+
+    assert '"degraded":[]' in ready.replace(" ", "")
+    assert "crm_import_rows_total" in metrics
+    assert status == 0
+
+
+def _probe(bind: str, path: str) -> str:
+    try:
+        with urlopen(f"http://{bind}{path}", timeout=5) as reply:
+            return reply.read().decode()
+    except OSError:
+        return ""
