@@ -64,7 +64,6 @@ def stage() -> Iterator[Stage]:
 
 def play(supervisor: Supervisor, scenario: Callable[[], Coroutine[None, None, None]]) -> None:
     """Runs a scenario between start and stop, and checks that no process is left."""
-
     others = psutil.Process().children()  # servers of other tests in this process
 
     async def whole() -> None:
@@ -72,8 +71,9 @@ def play(supervisor: Supervisor, scenario: Callable[[], Coroutine[None, None, No
             await supervisor.start_all()
             await scenario()
         finally:
-            ours = [child for child in psutil.Process().children() if child not in others]
-            ours += [grandchild for child in ours for grandchild in child.children(recursive=True)]
+            everything = psutil.Process().children(recursive=True)
+            theirs = [child for other in others for child in (other, *other.children(recursive=True))]
+            ours = [process for process in everything if process not in theirs]
             await supervisor.stop_all()
         _, alive = psutil.wait_procs(ours, timeout=10)
         assert alive == []
