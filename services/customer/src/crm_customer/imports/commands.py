@@ -182,11 +182,11 @@ def _locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
     rows = session.execute(
         select(_CUSTOMERS, *contact)
         .outerjoin(_CONTACTS, primary)
-        .where(one_of(Customer.id, ids), _CUSTOMERS.c.deleted_at.is_(None))
+        .where(one_of(Customer.id, ids))
         .order_by(_CUSTOMERS.c.id)
         .with_for_update(of=_CUSTOMERS, key_share=True)
     )
-    return {row.id: row for row in rows}
+    return {row.id: row for row in rows if row.deleted_at is None}
 
 
 def _write(

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Text, any_, literal, select
+from sqlalchemy import ARRAY, Integer, Text, Uuid, any_, column, func, literal, select, true
 from sqlalchemy.orm import Session
 
 from chassis.errors import Forbidden, NotFound
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight, load_reference, one_of, sight_of
+from crm_customer.customers.queries import Sight, load_reference, sight_of
 from crm_customer.customers.rules import Reference
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.rules import (
     ID,
+    MATCHABLE,
     MOBILE,
     NAME,
     Chunk,
@@ -87,32 +88,43 @@ def _made(session: Session, prepared: Prepared) -> dict[int, UUID]:
 
 
 def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key, list[Match]]:
-    visible = sight.condition()
     found: dict[Key, list[Match]] = {}
-    for name, value_column, source, seen in (
-        (NAME, CustomerSearch.name, CustomerSearch, visible),
-        # A number that the importer may not read must not be found out by importing it either.
-        (MOBILE, Contact.mobile, Contact, visible & sight.shows_contact()),
-        (ID, Customer.id, None, visible),
-    ):
+    for name in MATCHABLE:
         values = sorted({value for field, value in keys if field == name})
         if values:
-            statement = _holders(value_column, source, values, seen)
-            for value, customer_id, pool_id, is_visible in session.execute(statement):
-                match = Match(customer_id, is_visible, not sight.hides_contact(pool_id))
+            for value, customer_id, pool_id, visible in session.execute(_holders(name, values, sight)):
+                match = Match(customer_id, visible, not sight.hides_contact(pool_id))
                 found.setdefault((name, str(value)), []).append(match)
     return found
 
 
-def _holders(value: Any, source: Any, values: Sequence[str], seen: Any) -> Any:
-    statement = select(value, Customer.id, Customer.pool_id, seen.label("is_visible")).where(
-        Customer.deleted_at.is_(None)
-    )
-    if source is None:
-        statement = statement.where(one_of(Customer.id, [UUID(text) for text in values]))
+def _holders(name: str, values: Sequence[str], sight: Sight) -> Any:
+    """Customers that have one of `values`, and whether the importer may know of it by this value."""
+    visible = sight.condition()
+    if name == MOBILE:
+        # A number that the importer may not read must not be found out by importing it either.
+        visible = visible & sight.shows_contact()
+    wanted: Any
+    if name == ID:
+        wanted = func.unnest(literal([UUID(text) for text in values], ARRAY(Uuid))).table_valued(column("value", Uuid))
+        wanted = select(wanted.c.value, wanted.c.value.label("customer_id")).subquery("wanted")
     else:
-        statement = statement.join(source, source.customer_id == Customer.id)
-        statement = statement.where(value == any_(literal(list(values), ARRAY(Text))))
-    if source is Contact:
-        statement = statement.where(Contact.deleted_at.is_(None))
-    return statement.order_by(Customer.created_at, Customer.id)
+        source, text = (CustomerSearch, CustomerSearch.name) if name == NAME else (Contact, Contact.mobile)
+        holding = select(text.label("value"), source.customer_id).where(
+            text == any_(literal(list(values), ARRAY(Text)))
+        )
+        wanted = (holding.where(Contact.deleted_at.is_(None)) if name == MOBILE else holding).subquery("wanted")
+    # One look-up by id for each holder, whatever PostgreSQL believes: during a first import it knows no numbers yet,
+    # takes the customers that are not deleted for a handful, and would begin with all of them.
+    holder = (
+        select(Customer.id, Customer.pool_id, Customer.created_at, Customer.deleted_at, visible.label("visible"))
+        .where(Customer.id == wanted.c.customer_id)
+        .limit(1)
+        .lateral("holder")
+    )
+    return (
+        select(wanted.c.value, holder.c.id, holder.c.pool_id, holder.c.visible)
+        .select_from(wanted.join(holder, true()))
+        .where(holder.c.deleted_at.is_(None))
+        .order_by(holder.c.created_at, holder.c.id)
+    )

@@ -51,7 +51,8 @@ def walk_indexes(session: Session, sight: Sight, wanted: Filter) -> None:
     """Keep PostgreSQL, for the rest of the transaction, from collecting and sorting whole arms instead of walking
     them: it cannot know how few rows of an arm a page needs.
     """
-    if _in_arms(sight, wanted):
+    searched = wanted.search or wanted.address
+    if not searched and (sight.scope.company or _in_arms(sight, wanted)):
         session.execute(text("SET LOCAL enable_bitmapscan = off"))
 
 
