@@ -87,17 +87,13 @@ def routes_in(readme: str) -> set[tuple[str, str]]:
 
 
 def routes_declared(package: str) -> set[tuple[str, str]]:
-    """(method, path) of each route of a service, those that only an extra role serves included."""
-    served = {route_key(route.method, route.path) for api in service_of(package).apis for route in api.routes}
-    return served | {
-        route_key(method, path)
-        for module in sources()
-        if package in module.parts
-        for call in calls(module)
-        if name_of(call.func) == "route" and len(call.args) == 2
-        for method, path in [tuple(map(literal, call.args))]
-        if method and path
-    }
+    """(method, path) of each route of a service."""
+    return {route_key(route.method, route.path) for api in service_of(package).apis for route in api.routes}
+
+
+def mentions(package: str, path: str) -> bool:
+    """Whether a path is written in a service's code, as those are that an extra role serves in its own way."""
+    return any(path in module.read_text(encoding="utf-8") for module in sources() if package in module.parts)
 
 
 def route_key(method: str, path: str) -> tuple[str, str]:
