@@ -106,8 +106,9 @@ def _holders(name: str, values: Sequence[str], sight: Sight) -> Any:
         visible = visible & sight.shows_contact()
     wanted: Any
     if name == ID:
-        wanted = func.unnest(literal([UUID(text) for text in values], ARRAY(Uuid))).table_valued(column("value", Uuid))
-        wanted = select(wanted.c.value, wanted.c.value.label("customer_id")).subquery("wanted")
+        given = func.unnest(literal([UUID(text) for text in values], ARRAY(Uuid))).table_valued(column("id", Uuid))
+        ids = given.render_derived(name="given")
+        wanted = select(ids.c.id.label("value"), ids.c.id.label("customer_id")).subquery("wanted")
     else:
         source, text = (CustomerSearch, CustomerSearch.name) if name == NAME else (Contact, Contact.mobile)
         holding = select(text.label("value"), source.customer_id).where(
