@@ -55,7 +55,11 @@ class Page(View, Generic[Item]):
 
 @dataclass(frozen=True)
 class Route:
-    """One REST route. `access` is a permission code or an Access; `consumes` other than JSON leaves the body to the view."""
+    """One REST route. `access` is a permission code or an Access; `consumes` other than JSON leaves the body to the view.
+
+    `accepts`: the view may answer with a Response of 202 instead, in the same shape, whose Location tells how far the
+    work has come.
+    """
 
     method: str
     path: str
@@ -68,6 +72,7 @@ class Route:
     status: int = 200
     idempotent: bool = False
     versioned: bool = False
+    accepts: bool = False
     consumes: str = JSON
     produces: str = JSON
     max_bytes: int = MAX_BODY_BYTES

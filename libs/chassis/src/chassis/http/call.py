@@ -73,6 +73,17 @@ class Call(Generic[BodyT, QueryT]):
                 return work(session)
             return self._once(session, key, work, content)
 
+    def earlier(self) -> BaseModel | None:
+        """The reply to an earlier request with the same Idempotency-Key: `command` would give it again.
+
+        For a view that asks other services before its command: a repetition asks nobody. Raises what `command` does.
+        """
+        key = flask.request.headers.get("Idempotency-Key") if self.route.idempotent else None
+        if key is None:
+            return None
+        with self.runtime.database.reading() as session:
+            return self._stored_reply(session, key, _request_hash(None))
+
     @property
     def replayed(self) -> bool:
         """Whether `command` answered with the reply of an earlier request with the same Idempotency-Key."""
@@ -106,14 +117,21 @@ class Call(Generic[BodyT, QueryT]):
         )
         same = self._same(key)
         if claimed is None:
-            stored = session.execute(select(table.c.request_hash, table.c.reply).where(same)).one()
-            if stored.request_hash != request_hash:
-                raise Invalid("idempotency_key_reused")
-            flask.g.idempotent_replayed = True
-            return cast(ReplyT, cast(Any, self.route.reply).model_validate_json(stored.reply))
+            return cast(ReplyT, self._stored_reply(session, key, request_hash))
         reply = work(session)
         session.execute(update(table).where(same).values(status=self.route.status, reply=_stored(reply)))
         return reply
+
+    def _stored_reply(self, session: Session, key: str, request_hash: bytes) -> BaseModel | None:
+        """The reply kept for the key, None when it is new. Raises Invalid idempotency_key_reused."""
+        table = idempotency_keys.c
+        stored = session.execute(select(table.request_hash, table.reply).where(self._same(key))).one_or_none()
+        if stored is None:
+            return None
+        if stored.request_hash != request_hash:
+            raise Invalid("idempotency_key_reused")
+        flask.g.idempotent_replayed = True
+        return cast(BaseModel, cast(Any, self.route.reply).model_validate_json(stored.reply))
 
 
 def _stored(reply: BaseModel) -> bytes:

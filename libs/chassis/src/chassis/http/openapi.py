@@ -79,8 +79,12 @@ def _responses(route: Route, references: Any) -> dict[str, Any]:
         success["content"] = {route.produces: {"schema": references[(route.reply, "serialization")]}}
     elif route.produces != JSON:
         success["content"] = {route.produces: {"schema": {"type": "string", "format": "binary"}}}
+    responses = {str(route.status): success}
+    if route.accepts:
+        location = {"description": "Where to read how far it has come", "schema": {"type": "string"}}
+        responses["202"] = success | {"description": "Accepted, goes on by itself", "headers": {"Location": location}}
     refused = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {str(route.status): success, "default": {"description": "Refused", "content": refused}}
+    return {**responses, "default": {"description": "Refused", "content": refused}}
 
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
