@@ -88,6 +88,9 @@ class CustomerFilter(_message.Message):
     CREATED_FROM_FIELD_NUMBER: _builtins.int
     CREATED_TO_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_TYPE_FIELD_NUMBER: _builtins.int
+    EMPLOYEE_COUNT_FIELD_NUMBER: _builtins.int
+    RATING_FIELD_NUMBER: _builtins.int
     search: _builtins.str
     """Text as typed into the search box."""
     view: _builtins.str
@@ -103,6 +106,10 @@ class CustomerFilter(_message.Message):
     province: _builtins.str
     city: _builtins.str
     address: _builtins.str
+    customer_type: _builtins.str
+    employee_count: _builtins.str
+    rating: _builtins.str
+    """1 to 3 stars, as text; empty: any."""
     @_builtins.property
     def created_from(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -123,10 +130,13 @@ class CustomerFilter(_message.Message):
         created_from: _timestamp_pb2.Timestamp | None = ...,
         created_to: _timestamp_pb2.Timestamp | None = ...,
         address: _builtins.str = ...,
+        customer_type: _builtins.str = ...,
+        employee_count: _builtins.str = ...,
+        rating: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "annual_turnover", b"annual_turnover", "city", b"city", "company_nature", b"company_nature", "created_from", b"created_from", "created_to", b"created_to", "industry", b"industry", "owner_id", b"owner_id", "pool_id", b"pool_id", "province", b"province", "search", b"search", "source", b"source", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "annual_turnover", b"annual_turnover", "city", b"city", "company_nature", b"company_nature", "created_from", b"created_from", "created_to", b"created_to", "customer_type", b"customer_type", "employee_count", b"employee_count", "industry", b"industry", "owner_id", b"owner_id", "pool_id", b"pool_id", "province", b"province", "rating", b"rating", "search", b"search", "source", b"source", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
