@@ -91,16 +91,13 @@ class Importer:
         return self.service.client.patch(f"/api/v1/imports/{job['id']}", json=settings, headers=headers)
 
     def post(self, job: Any, verb: str) -> TestResponse:
-        return self.service.client.post(
-            f"/api/v1/imports/{job['id']}:{verb}", headers=self.service.headers(self.member)
-        )
+        headers = self.service.headers(self.member)
+        return self.service.client.post(f"/api/v1/imports/{job['id']}:{verb}", headers=headers)
 
     def started(self, *rows: Sequence[Any], **settings: Any) -> Any:
         """The view of an import of these rows that has just been started."""
         job = self.uploaded(*rows)
-        if settings:
-            reply = self.patch(job, **settings)
-            assert reply.status_code == 200, reply.text
+        assert not settings or self.patch(job, **settings).status_code == 200
         reply = self.post(job, "start")
         assert reply.status_code == 200, reply.text
         return reply.json
