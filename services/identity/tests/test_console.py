@@ -44,7 +44,7 @@ def test_a_second_administrator_is_made_only_by_force(
     secret = tmp_path / "password"
     secret.write_text("from a Kubernetes secret\n", encoding="utf-8")
     assert run(bare, "create-administrator", *ADMINISTRATOR, "--password-file", str(secret)) == 0
-    assert log_in(bare, "root", "from a Kubernetes secret").status_code == 200
+    assert log_in(bare, "root", "from a Kubernetes secret").json["code"] == "password_change_required"
     assert capsys.readouterr().out == ""
 
     second = ("--login", "second", *ADMINISTRATOR[2:])

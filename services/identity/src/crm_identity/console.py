@@ -29,8 +29,8 @@ Command = Callable[[Runtime, Sequence[str]], int]
 def create_administrator(runtime: Runtime, arguments: Sequence[str]) -> int:
     """`create-administrator --login … --name … --email … [--password-file …] [--force]` (design §6).
 
-    Prints a one-time password unless a file gives the password. Refused while an active administrator exists,
-    unless forced.
+    Prints a one-time password unless a file gives the first one; either must be changed at the first login. Refused
+    while an active administrator exists, unless forced.
     """
     parser = argparse.ArgumentParser(prog="python -m crm_identity create-administrator")
     for name in ("login", "name", "email"):
@@ -48,7 +48,7 @@ def create_administrator(runtime: Runtime, arguments: Sequence[str]) -> int:
         if has_administrator(session) and not chosen.force:
             raise Conflict("administrator_exists")
         values = _administrator(session, chosen)
-        create_member(session, None, values, secret_hash, at, must_change=chosen.password_file is None)
+        create_member(session, None, values, secret_hash, at, must_change=True)
     if chosen.password_file is None:
         print(f"one-time password of {chosen.login}: {password}")
     return 0
