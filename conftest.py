@@ -5,11 +5,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from highsea_local.servers.nats import NatsServer
 from highsea_local.servers.postgres import PostgresServer
 from highsea_local.servers.valkey import ValkeyServer
 from tests.support.services import Keys, Opener
+
+# A failed test shows a plain traceback, not every local variable of every frame.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

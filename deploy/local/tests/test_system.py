@@ -252,6 +252,8 @@ def test_nothing_survives_a_kill_of_the_supervisor() -> None:
 
 
 def test_interrupt_during_the_start_leaves_nothing() -> None:
+    # A test run in the background of a script inherits an ignored SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with workspace() as folder:
         write_standins(folder / "standins", ("pool", "notify"))
         once = threading.Event()
@@ -264,7 +266,10 @@ def test_interrupt_during_the_start_leaves_nothing() -> None:
         environment = {name: {"PYTHONPATH": str(folder / "standins")} for name in ("pool", "notify")}
         system = System(folder / "home", services=SERVICES, is_durable=False, environment=environment, report=interrupt)
 
-        with pytest.raises(KeyboardInterrupt):
-            system.start()
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                system.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
 
         assert processes_of(folder) == []
