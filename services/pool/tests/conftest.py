@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import event, select
 
 from chassis.auth.tokens import ServiceTokens
+from chassis.errors import Conflict, FieldError, Invalid
 from chassis.events.consumer import Event, Subscription, apply_events
 from chassis.identifiers import new_id
 from chassis.rpc.client import Peers
+from chassis.rpc.errors import abort
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.customer.v1 import customer_service_pb2 as customer_pb
@@ -32,15 +34,32 @@ from tests.support.services import Opener, OpenService
 
 @dataclass
 class CustomerStandIn(CustomerServiceServicer):
-    """The customer service as far as pool needs it: keeps what it is told, lists what it was given."""
+    """The customer service as far as pool needs it: keeps what it is told, lists what it was given.
+
+    `visible`: per member the customers that a selection finds; `asked`: the selections resolved; `away`: it refuses.
+    """
 
     bind: str = ""
     applied: list[Any] = field(default_factory=list)
     states: list[facts.CustomerState] = field(default_factory=list)
+    visible: dict[str, list[str]] = field(default_factory=dict)
+    asked: list[customer_pb.ResolveSelectionRequest] = field(default_factory=list)
+    away: bool = False
 
     def ApplyAssignments(self, request: Any, _context: grpc.ServicerContext) -> Any:
         self.applied.extend(request.assignments)
         return customer_pb.ApplyAssignmentsResponse()
+
+    def ResolveSelection(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        self.asked.append(request)
+        found = self.visible.get(dict(context.invocation_metadata())["x-actor"], [])
+        if len(found) > request.limit:
+            abort(context, Conflict("selection_too_large", most=request.limit))
+        if request.selection.filter.industry:
+            abort(context, Invalid("validation_failed", errors=[FieldError("/industry", "unknown_option")], count=1))
+        return customer_pb.ResolveSelectionResponse(customer_ids=found)
 
     def ListCustomerStates(self, request: Any, _context: grpc.ServicerContext) -> Any:
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
@@ -123,6 +142,29 @@ class Sea:
         content = {"customer_ids": list(customer_ids), **body}
         return self.send("POST", f"/assignments:{verb}", member, content, **headers)
 
+    def select(self, verb: str, member: Member, *, filter: Any = None, **body: Any) -> Any:
+        """POST /assignments:<verb> by a member, for all customers that match."""
+        headers = body.pop("headers", {})
+        return self.send(
+            "POST", f"/assignments:{verb}", member, {"selection": {"filter": filter or {}}, **body}, **headers
+        )
+
+    def work(self) -> bool:
+        """A page of each open batch, as a worker does it."""
+        (task,) = [task for task in SERVICE.due if task.name == "batches"]
+        return task.run(self.opened.runtime)
+
+    def finish(self) -> None:
+        """Work all batches to their end."""
+        while self.work():
+            pass
+
+    def batch(self, reply: Any, member: Member | None = None) -> Any:
+        """The batch that a reply told of, as its starter or an administrator reads it."""
+        return self.send(
+            "GET", reply.headers["Location"].removeprefix("/api/v1"), member or self.organisation.admin
+        ).json
+
     def hire(self, key: str, **values: Any) -> Member:
         """One more member, a salesperson in the east unless told otherwise."""
         values = {"role": "sales", "department_id": self.organisation.east, **values}
@@ -140,6 +182,14 @@ class Sea:
         state = self.organisation.member_state(member, version=99)
         state.active = False
         self.know(state)
+
+    def change_role(self, key: str, *, without: str) -> None:
+        """A role loses a permission."""
+        state = self.organisation.role_state(key)
+        state.version = 2
+        state.permissions[:] = [code for code in state.permissions if code != without]
+        with self.opened.database.transaction() as session:
+            store.store_roles(session, [state])
 
     def rows(self, record: type[Any]) -> list[Any]:
         """Every row of a table."""

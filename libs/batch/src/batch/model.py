@@ -54,9 +54,9 @@ class ItemResult:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def done(cls, item_id: UUID) -> "ItemResult":
-        """It was done."""
-        return cls(item_id, Outcome.DONE)
+    def done(cls, item_id: UUID, **parameters: Any) -> "ItemResult":
+        """It was done; `parameters` say what is to be counted in the end (`queries.tally`)."""
+        return cls(item_id, Outcome.DONE, "", parameters)
 
     @classmethod
     def skipped(cls, item_id: UUID, code: str, **parameters: Any) -> "ItemResult":

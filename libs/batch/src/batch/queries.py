@@ -1,5 +1,6 @@
 """Reading batches, their progress and their items."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -43,6 +44,17 @@ def counts_of(session: Session, batch_id: UUID) -> Counts:
         .group_by(batch_items.c.outcome)
     )
     return Counts(**{row.outcome or "pending": row.items for row in rows})
+
+
+def tally(session: Session, batch_id: UUID, name: str) -> Counter[str | None]:
+    """How many items are done, by the value of `name` among the parameters of their results."""
+    table = batch_items.c
+    rows = session.execute(
+        select(table.parameters[name].astext.label("said"), func.count().label("items"))
+        .where(table.batch_id == batch_id, table.outcome == Outcome.DONE)
+        .group_by("said")
+    )
+    return Counter({row.said: row.items for row in rows})
 
 
 def worked_items(

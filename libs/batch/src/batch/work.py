@@ -36,7 +36,7 @@ class BatchWork:
     `run` works one page inside its transaction and answers one result per id; it checks again, for each item, that the
     batch's actor may do this and that the item's state allows it. A Refusal it raises for a single item becomes that
     item's reason. `prepare` runs before, with no transaction open, for questions to other services (design §3, confirm
-    before taking); what it returns is passed on to `run`. `finish` runs exactly once, in the transaction that ends the
+    before taking) and for what `run` needs of the runtime; what it returns is passed on to `run`. `finish` runs exactly once, in the transaction that ends the
     batch, for example to record its closing event. `page` is the most items of a transaction.
     """
 

@@ -2,10 +2,13 @@
 
 import grpc
 
+from batch.http import batch_api
+from batch.tables import metadata as batch_metadata
 from chassis.events.streams import event_stream
 from chassis.runtime import Runtime
 from chassis.service import Service
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
+from crm_pool.assignments.due import BATCHES
 from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.rpc import AssignmentMethods
 from crm_pool.database import Base
@@ -19,6 +22,7 @@ from crm_pool.pools.rpc import PoolMethods
 from crm_pool.settings import Settings
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
+from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
 
 
@@ -37,13 +41,13 @@ SERVICE = Service(
     name="pool",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[pools_api, assignments_api],
-    migrations=["directory.migrations", "crm_pool.migrations"],
-    metadatas=[Base.metadata, directory_metadata],
-    messages=["crm_pool"],
+    apis=[pools_api, assignments_api, batch_api("/assignments", see_all=Permission.POOL_MANAGE)],
+    migrations=["directory.migrations", "batch.migrations", "crm_pool.migrations"],
+    metadatas=[Base.metadata, directory_metadata, batch_metadata],
+    messages=["batch", "crm_pool"],
     streams=[event_stream("pool")],
     subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS],
     projections=[directory_projection(), CUSTOMER_PROJECTION],
-    due=[ENSURE_DEFAULT_POOLS, FORGET_PLANS],
+    due=[ENSURE_DEFAULT_POOLS, FORGET_PLANS, *BATCHES],
     register_rpc=[_register],
 )

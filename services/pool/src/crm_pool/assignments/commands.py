@@ -3,6 +3,7 @@
 Lock order, so that nothing deadlocks: target pool, members whose customers are counted, assignments in id order.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -31,13 +32,17 @@ Decide = Callable[[Assignment], Change]
 
 @dataclass(frozen=True)
 class Order:
-    """Who wants it, when (UTC), in which IANA zone days are counted, and how receivers are told."""
+    """Who wants it, when (UTC), in which IANA zone days are counted, and how receivers are told.
+
+    `batch_id`: the batch that these customers are a page of; it ends elsewhere. None: they are all there is.
+    """
 
     actor_id: UUID
     at: datetime
     zone: str
     in_app: bool = False
     email: bool = False
+    batch_id: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -51,15 +56,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a batch: `rows` in the order asked for, `written` the assignments that changed.
+    """What became of a batch: `rows` and `changes` in the order asked for.
 
     `batch_id` is None for a single customer. `passed_over`: assignees who were away, each with the code why.
     """
 
     batch_id: UUID | None
     rows: list[Row]
-    written: list[Assignment]
+    changes: list[Change]
     passed_over: dict[UUID, str] = field(default_factory=dict)
+
+    @property
+    def written(self) -> list[Assignment]:
+        """The assignments that changed."""
+        return [change.assignment for change in self.changes]
 
 
 def claim(session: Session, order: Order, customer_ids: Sequence[UUID]) -> Outcome:
@@ -96,7 +106,8 @@ def assign(session: Session, order: Order, customer_ids: Sequence[UUID], member_
     sight = queries.sight_of(session, order.actor_id)
     chosen = list(dict.fromkeys(member_ids))
     available, passed_over = _available(queries.colleagues(session, chosen), chosen, order.at)
-    decide = _in_turn(session, available, lambda assignment, member_id: assignment.assign(member_id, order.at))
+    received = queries.received_so_far(session, order.batch_id) if order.batch_id else {}
+    decide = _in_turn(session, available, lambda one, member_id: one.assign(member_id, order.at), received)
     outcome = _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
     return replace(outcome, passed_over=passed_over)
 
@@ -110,7 +121,7 @@ def transfer(session: Session, order: Order, customer_ids: Sequence[UUID], membe
     colleague = queries.colleagues(session, [member_id]).get(member_id)
     if colleague is None or not colleague.assignable:
         raise Conflict("assignee_inactive")
-    decide = _in_turn(session, [member_id], lambda assignment, chosen: assignment.transfer(chosen, order.at))
+    decide = _in_turn(session, [member_id], lambda one, chosen: one.transfer(chosen, order.at), {})
     return _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
 
 
@@ -163,12 +174,20 @@ def _each(
             rows.append(Row(customer_id, NotFound("not_found"), None))
         else:
             rows.append(_decided(assignment, decide, changes))
-    if len(rows) == 1 and rows[0].refusal is not None:
+    if len(rows) == 1 and rows[0].refusal is not None and order.batch_id is None:
         raise _naming_owner(rows[0], sight)
-    act = Act(order.actor_id, order.at, new_id() if len(rows) > 1 else None, order.in_app, order.email)
-    written = record(session, [(act, change) for change in changes])
-    finish_batch(session, act, changes, skipped=len(rows) - len(changes))
-    return Outcome(act.batch_id, rows, written)
+    return _recorded(session, order, rows, changes)
+
+
+def _recorded(session: Session, order: Order, rows: list[Row], changes: list[Change]) -> Outcome:
+    batch_id = order.batch_id or (new_id() if len(rows) > 1 else None)
+    act = Act(order.actor_id, order.at, batch_id, order.in_app, order.email)
+    record(session, [(act, change) for change in changes])
+    if order.batch_id is None and batch_id is not None and changes:
+        received = Counter(change.assignment.owner_id for change in changes)
+        lost = Counter(change.previous.owner_id for change in changes if change.previous)
+        finish_batch(session, act, changes[0].cause, received, lost, skipped=len(rows) - len(changes))
+    return Outcome(batch_id, rows, changes)
 
 
 def _decided(assignment: Assignment, decide: Decide, changes: list[Change]) -> Row:
@@ -251,12 +270,17 @@ def _available(
     return available, passed_over
 
 
-def _in_turn(session: Session, member_ids: Sequence[UUID], give: Callable[[Assignment, UUID], Change]) -> Decide:
+def _in_turn(
+    session: Session,
+    member_ids: Sequence[UUID],
+    give: Callable[[Assignment, UUID], Change],
+    received: Mapping[UUID, int],
+) -> Decide:
     cap, room = holding_cap(session), None
     if cap is not None:
         lock_members(session, member_ids)
         room = {member_id: cap - held for member_id, held in queries.holdings(session, member_ids).items()}
-    turn = Turn(member_ids, room)
+    turn = Turn(member_ids, room, received)
 
     def decide(assignment: Assignment) -> Change:
         former = assignment.owner_id

@@ -1,23 +1,26 @@
 """REST of assignments: whatever changes a customer's place is here, even when another page shows the button."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 from uuid import UUID
 
+import flask
 from sqlalchemy.orm import Session
 
+from batch.model import Status
 from chassis import clock
 from chassis.database import after_commit
-from chassis.http.api import Api, Page
+from chassis.http.api import JSON, Api, Page
+from chassis.http.app import PREFIX
 from chassis.http.call import Call
-from crm_pool.assignments import commands, queries
-from crm_pool.assignments.clients import tell_customer
+from crm_pool.assignments import queries, verbs
+from crm_pool.assignments.clients import resolve, tell_customer
 from crm_pool.assignments.commands import Order, Outcome
 from crm_pool.assignments.model import HistoryEntry
 from crm_pool.assignments.rules import Cause
+from crm_pool.assignments.verbs import Target, Verb, start
 from crm_pool.assignments.views import (
     AssignmentView,
-    BatchView,
     CustomersToAssign,
     CustomersToClaim,
     CustomersToMove,
@@ -27,6 +30,7 @@ from crm_pool.assignments.views import (
     HistoryView,
     Named,
     Notify,
+    OutcomeView,
     PassedOverView,
     PlaceView,
     RowView,
@@ -36,72 +40,69 @@ from directory.permissions import Permission
 from directory.scope import zone_of
 
 api = Api("assignments")
-_VERB: dict[str, Any] = {"reply": BatchView, "idempotent": True}
+_VERB: dict[str, Any] = {"reply": OutcomeView, "idempotent": True, "accepts": True}
 _SILENT = Notify(in_app=False)
+Reply = OutcomeView | flask.Response
 
 
 @api.route(
     "POST",
     "/assignments:claim",
-    access=Permission.POOL_CLAIM,
+    access=verbs.CLAIM.permission,
     summary="Claim customers out of a public pool",
     body=CustomersToClaim,
     **_VERB,
 )
-def claim_customers(call: Call[CustomersToClaim, None]) -> BatchView:
-    return _command(call, _SILENT, commands.claim)
+def claim_customers(call: Call[CustomersToClaim, None]) -> Reply:
+    return _command(call, verbs.CLAIM, Target(), _SILENT)
 
 
 @api.route(
     "POST",
     "/assignments:assign",
-    access=Permission.POOL_ASSIGN,
+    access=verbs.ASSIGN.permission,
     summary="Assign customers to up to five members in turn",
     body=CustomersToAssign,
     **_VERB,
 )
-def assign_customers(call: Call[CustomersToAssign, None]) -> BatchView:
-    members = call.body.member_ids
-    return _command(call, call.body.notify, lambda session, order, ids: commands.assign(session, order, ids, members))
+def assign_customers(call: Call[CustomersToAssign, None]) -> Reply:
+    return _command(call, verbs.ASSIGN, Target(member_ids=tuple(call.body.member_ids)), call.body.notify)
 
 
 @api.route(
     "POST",
     "/assignments:transfer",
-    access=Permission.POOL_TRANSFER,
+    access=verbs.TRANSFER.permission,
     summary="Transfer customers to another owner",
     body=CustomersToTransfer,
     **_VERB,
 )
-def transfer_customers(call: Call[CustomersToTransfer, None]) -> BatchView:
-    member = call.body.member_id
-    return _command(call, call.body.notify, lambda session, order, ids: commands.transfer(session, order, ids, member))
+def transfer_customers(call: Call[CustomersToTransfer, None]) -> Reply:
+    return _command(call, verbs.TRANSFER, Target(member_ids=(call.body.member_id,)), call.body.notify)
 
 
 @api.route(
     "POST",
     "/assignments:release",
-    access=Permission.POOL_RELEASE,
+    access=verbs.RELEASE.permission,
     summary="Put customers into a pool",
     body=CustomersToRelease,
     **_VERB,
 )
-def release_customers(call: Call[CustomersToRelease, None]) -> BatchView:
-    pool = call.body.pool_id
-    return _command(call, _SILENT, lambda session, order, ids: commands.release(session, order, ids, pool))
+def release_customers(call: Call[CustomersToRelease, None]) -> Reply:
+    return _command(call, verbs.RELEASE, Target(pool_id=call.body.pool_id), _SILENT)
 
 
 @api.route(
     "POST",
     "/assignments:move",
-    access=Permission.POOL_ASSIGN,
+    access=verbs.MOVE.permission,
     summary="Move customers from pool to pool",
     body=CustomersToMove,
     **_VERB,
 )
-def move_customers(call: Call[CustomersToMove, None]) -> BatchView:
-    pool = call.body.pool_id
-    return _command(call, _SILENT, lambda session, order, ids: commands.move(session, order, ids, pool))
+def move_customers(call: Call[CustomersToMove, None]) -> Reply:
+    return _command(call, verbs.MOVE, Target(pool_id=call.body.pool_id), _SILENT)
 
 
 @api.route(
@@ -146,20 +147,51 @@ def read_history(call: Call[None, HistoryQuery], customer_id: UUID) -> Page[Hist
     return Page[HistoryView](items=items, page=page, page_size=page_size, total=total)
 
 
-def _command(call: Call[Any, None], notify: Notify, verb: Callable[[Session, Order, list[UUID]], Outcome]) -> BatchView:
+def _command(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) -> Reply:
+    if call.body.selection is not None:
+        return _select(call, verb, target, notify)
     customer_ids = list(dict.fromkeys(call.body.customer_ids))
 
-    def work(session: Session) -> BatchView:
-        order = Order(call.actor.id, clock.now(), zone_of(session), notify.in_app, notify.email)
-        outcome = verb(session, order, customer_ids)
+    def work(session: Session) -> OutcomeView:
+        outcome = verb.act(session, _order(call, session, notify), customer_ids, target)
         if outcome.written:
             after_commit(session, tell_customer(call.runtime, outcome.written))
-        return _batch_view(call, session, outcome)
+        return _outcome_view(call, session, outcome)
 
     return call.command(work)
 
 
-def _batch_view(call: Call[Any, None], session: Session, outcome: Outcome) -> BatchView:
+def _select(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) -> flask.Response:
+    """Start a batch of all customers that match; customer is asked for them before the transaction, and only once."""
+    database = call.runtime.database
+    reply = call.earlier()
+    if reply is None:
+        with database.reading() as session:
+            zone = zone_of(session)
+        customer_ids = resolve(call.runtime, call.actor.id, call.body.selection.filter, zone)
+
+        def work(session: Session) -> OutcomeView:
+            batch, passed_over = start(session, verb, _order(call, session, notify), target, customer_ids)
+            return OutcomeView(
+                batch_id=batch.id,
+                status=batch.status,
+                total=batch.total,
+                succeeded=0,
+                skipped=0,
+                results=[],
+                passed_over=_passed_over(call, passed_over),
+            )
+
+        reply = call.command(work)
+    at = f"{PREFIX}/assignments/batches/{cast(OutcomeView, reply).batch_id}"
+    return flask.Response(reply.model_dump_json(), 202, {"Location": at}, content_type=JSON)
+
+
+def _order(call: Call[Any, None], session: Session, notify: Notify) -> Order:
+    return Order(call.actor.id, clock.now(), zone_of(session), notify.in_app, notify.email)
+
+
+def _outcome_view(call: Call[Any, None], session: Session, outcome: Outcome) -> OutcomeView:
     names = _names(session, {row.owner_id for row in outcome.rows}, ())
     messages, language = call.runtime.messages, call.language
     results = [
@@ -172,18 +204,20 @@ def _batch_view(call: Call[Any, None], session: Session, outcome: Outcome) -> Ba
         )
         for row in outcome.rows
     ]
-    passed_over = [
-        PassedOverView(member_id=member_id, code=code, message=messages.text(code, language, {}))
-        for member_id, code in outcome.passed_over.items()
-    ]
-    skipped = sum(row.refusal is not None for row in outcome.rows)
-    return BatchView(
+    return OutcomeView(
         batch_id=outcome.batch_id,
-        succeeded=len(results) - skipped,
-        skipped=skipped,
+        status=Status.FINISHED,
+        total=len(results),
+        succeeded=len(outcome.changes),
+        skipped=len(results) - len(outcome.changes),
         results=results,
-        passed_over=passed_over,
+        passed_over=_passed_over(call, outcome.passed_over),
     )
+
+
+def _passed_over(call: Call[Any, None], codes: Mapping[UUID, str]) -> list[PassedOverView]:
+    text, language = call.runtime.messages.text, call.language
+    return [PassedOverView(member_id=id_, code=code, message=text(code, language, {})) for id_, code in codes.items()]
 
 
 Names = Mapping[UUID | None, Named]

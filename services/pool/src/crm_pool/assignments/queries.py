@@ -8,6 +8,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from batch.queries import tally
+from chassis.database import lock
 from chassis.errors import NotFound
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
 from crm_pool.assignments.rules import LOSSES
@@ -116,6 +118,12 @@ def claims_made(session: Session, member_id: UUID, day: date) -> dict[UUID, int]
         .group_by(LedgerEntry.pool_id)
     )
     return {row.pool_id: row.claims for row in counted}
+
+
+def received_so_far(session: Session, batch_id: UUID) -> dict[UUID, int]:
+    """How many customers of a running batch each member has got. Until the transaction ends no other page adds to it."""
+    lock(session, f"turn:{batch_id}")
+    return {UUID(member_id): count for member_id, count in tally(session, batch_id, "owner_id").items() if member_id}
 
 
 def losses(session: Session, member_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, datetime]:

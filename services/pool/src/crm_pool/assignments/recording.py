@@ -39,6 +39,8 @@ class Act:
 
 
 Done = tuple[Act, Change]
+# Customers per owner; None: those without.
+Owners = Counter[UUID | None]
 
 
 def locked(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assignment]:
@@ -78,27 +80,23 @@ def record(session: Session, done: Sequence[Done]) -> list[Assignment]:
     return [change.assignment for _, change in written]
 
 
-def finish_batch(session: Session, act: Act, changes: Sequence[Change], skipped: int) -> None:
+def finish_batch(session: Session, act: Act, cause: Cause, received: Owners, lost: Owners, skipped: int) -> None:
     """Say that the batch of `act` ended, with how many customers each new owner got and each former one lost (C-35)."""
-    if act.batch_id is None or not changes:
-        return
-    received = Counter(change.assignment.owner_id for change in changes)
-    lost = Counter(change.previous.owner_id for change in changes if change.previous)
-    lost.pop(act.actor_id, None)
+    former = Counter({member_id: count for member_id, count in lost.items() if member_id != act.actor_id})
     finished = pb.AssignmentBatchFinished(
         batch_id=str(act.batch_id),
-        cause=_cause(changes[0].cause),
+        cause=_cause(cause),
         actor_id=str(act.actor_id or ""),
         notice=act.notice,
-        succeeded=len(changes),
+        succeeded=received.total(),
         skipped=skipped,
         receivers=_counts(received),
-        former_owners=_counts(lost),
+        former_owners=_counts(former),
     )
     record_event(session, finished)
 
 
-def _counts(customers: Counter[UUID | None]) -> list[pb.ReceiverCount]:
+def _counts(customers: Owners) -> list[pb.ReceiverCount]:
     return [pb.ReceiverCount(member_id=str(id_), customers=count) for id_, count in customers.items() if id_]
 
 

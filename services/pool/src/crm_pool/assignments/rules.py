@@ -83,11 +83,18 @@ def cooling_ends(lost_on: date, days: int) -> date:
 class Turn:
     """Distributes customers to members in turn, in the order given (C-11, H-08)."""
 
-    def __init__(self, member_ids: Sequence[UUID], room: Mapping[UUID, int] | None) -> None:
-        """`room`: how many customers each may still take; None: no holding cap."""
+    def __init__(
+        self,
+        member_ids: Sequence[UUID],
+        room: Mapping[UUID, int] | None,
+        received: Mapping[UUID, int],
+    ) -> None:
+        """`room`: how many customers each may still take; None: no holding cap. `received`: how many each has got so
+        far of the batch that goes on here; it is the turn of whoever got fewest.
+        """
         self._member_ids = member_ids
         self._room = None if room is None else dict(room)
-        self._next = 0
+        self._next = min(range(len(member_ids)), key=lambda place: received.get(member_ids[place], 0))
 
     def peek(self, current_owner: UUID | None) -> UUID:
         """Who gets the next customer, which `current_owner` loses.

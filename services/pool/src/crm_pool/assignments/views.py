@@ -1,15 +1,18 @@
 """Shapes of the assignments' REST API."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from batch.model import Status
 from chassis.http.api import Body, PageQuery, View
 from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause
 
 CustomerIds = Annotated[list[UUID], Field(min_length=1, max_length=MAX_CUSTOMERS)]
+Option = Annotated[str, Field(max_length=100)]
 
 
 class Notify(Body):
@@ -19,39 +22,73 @@ class Notify(Body):
     email: bool = False
 
 
-class CustomersToClaim(Body):
-    """The customers to claim; repeated ids count once."""
+class CustomerFilter(Body):
+    """Search conditions as `GET /customers` takes them, combined with AND; without any: every customer one sees."""
 
-    customer_ids: CustomerIds
+    search: Annotated[str, Field(max_length=100)] = ""
+    view: Literal["all", "mine", "created_today", "created_this_week", "created_this_month", "recently_updated"] = "all"
+    pool_id: UUID | None = None
+    owner_id: UUID | None = None
+    customer_type: Option = ""
+    industry: Option = ""
+    source: Option = ""
+    company_nature: Option = ""
+    annual_turnover: Option = ""
+    employee_count: Option = ""
+    rating: Annotated[int | None, Field(ge=1, le=3)] = None
+    province: Option = ""
+    city: Option = ""
+    address: Annotated[str, Field(pattern="^(.{2,100})?$")] = ""
+    created_from: Annotated[date | None, Field(description="day in the organisation's zone, inclusive")] = None
+    created_to: Annotated[date | None, Field(description="day in the organisation's zone, inclusive")] = None
 
 
-class CustomersToAssign(Body):
+class Selection(Body):
+    """All customers that match, however many pages of the list they fill."""
+
+    filter: CustomerFilter
+
+
+class Customers(Body):
+    """Which customers: some by id, each counting once, answered at once; or all that match, answered as a batch."""
+
+    customer_ids: CustomerIds = Field(default_factory=list)
+    selection: Selection | None = None
+
+    @model_validator(mode="after")
+    def _either_or(self) -> Self:
+        if ("customer_ids" in self.model_fields_set) == (self.selection is not None):
+            raise PydanticCustomError("ids_or_selection", "either customer_ids or selection")
+        return self
+
+
+class CustomersToClaim(Customers):
+    """The customers to claim."""
+
+
+class CustomersToAssign(Customers):
     """The customers, and the members who get them in turn in the order given."""
 
-    customer_ids: CustomerIds
     member_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_ASSIGNEES)]
     notify: Notify = Notify()
 
 
-class CustomersToTransfer(Body):
+class CustomersToTransfer(Customers):
     """The customers and their new owner."""
 
-    customer_ids: CustomerIds
     member_id: UUID
     notify: Notify = Notify()
 
 
-class CustomersToRelease(Body):
+class CustomersToRelease(Customers):
     """The customers and the pool they go to: the default public pool unless named."""
 
-    customer_ids: CustomerIds
     pool_id: UUID | None = None
 
 
-class CustomersToMove(Body):
+class CustomersToMove(Customers):
     """The customers and the pool they go to."""
 
-    customer_ids: CustomerIds
     pool_id: UUID
 
 
@@ -80,10 +117,15 @@ class PassedOverView(View):
     message: str
 
 
-class BatchView(View):
-    """What became of a batch, row by row in the order asked for; `batch_id` is null for a single customer."""
+class OutcomeView(View):
+    """What became of the customers, row by row in the order asked for; `batch_id` is null for a single one.
+
+    Of a selection (202, `running`) nothing is done yet: `results` is empty, `total` says how many customers matched.
+    """
 
     batch_id: UUID | None
+    status: Status
+    total: int
     succeeded: int
     skipped: int
     results: list[RowView]

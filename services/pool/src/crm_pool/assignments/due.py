@@ -1,0 +1,93 @@
+"""Acts on all customers that match a filter, a page per transaction, through the same commands as those by id."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from batch.model import Batch, Counts, ItemResult
+from batch.queries import tally
+from batch.work import BatchWork, batch_tasks
+from chassis import clock
+from chassis.database import after_commit
+from chassis.errors import Conflict, Forbidden, NotFound, Refusal
+from chassis.runtime import Runtime
+from crm_pool.assignments.clients import tell_customer
+from crm_pool.assignments.commands import Order, Outcome, Row
+from crm_pool.assignments.model import Assignment, Change
+from crm_pool.assignments.recording import Act, Owners, finish_batch
+from crm_pool.assignments.verbs import VERBS, Verb, target_of
+from directory.actors import DirectoryActors
+from directory.scope import zone_of
+
+Tell = Callable[[Sequence[Assignment]], Callable[[], None]]
+
+
+def _teller(runtime: Runtime, _batch: Batch, _customer_ids: Sequence[UUID]) -> Tell:
+    return partial(tell_customer, runtime)
+
+
+def _work_page(
+    verb: Verb, session: Session, batch: Batch, customer_ids: Sequence[UUID], tell: Tell
+) -> list[ItemResult]:
+    """Right and target are checked again for each page, the state of each customer by the command."""
+    try:
+        _require_right(session, batch.actor_id, verb.permission)
+        outcome = verb.act(session, _order(session, batch), customer_ids, target_of(batch.parameters))
+    except (Forbidden, Conflict, NotFound) as refusal:
+        return [_skipped(customer_id, refusal) for customer_id in customer_ids]
+    if outcome.written:
+        after_commit(session, tell(outcome.written))
+    return _results(outcome)
+
+
+def _require_right(session: Session, actor_id: UUID, permission: str) -> None:
+    """Raises Forbidden actor_inactive or forbidden."""
+    actor = DirectoryActors().actor(session, actor_id)
+    if actor is None or not actor.active:
+        raise Forbidden("actor_inactive")
+    if not actor.may(permission):
+        raise Forbidden("forbidden", permission=permission)
+
+
+def _order(session: Session, batch: Batch) -> Order:
+    told = batch.parameters
+    return Order(batch.actor_id, clock.now(), zone_of(session), told["in_app"], told["email"], batch.id)
+
+
+def _results(outcome: Outcome) -> list[ItemResult]:
+    changes = {change.assignment.customer_id: change for change in outcome.changes}
+    return [_result(row, changes.get(row.customer_id)) for row in outcome.rows]
+
+
+def _result(row: Row, change: Change | None) -> ItemResult:
+    if row.refusal is not None:
+        return _skipped(row.customer_id, row.refusal)
+    former = change.previous.owner_id if change and change.previous else None
+    return ItemResult.done(row.customer_id, owner_id=_text(row.owner_id), former_owner_id=_text(former))
+
+
+def _skipped(customer_id: UUID, refusal: Refusal) -> ItemResult:
+    return ItemResult.skipped(customer_id, refusal.code, **refusal.parameters)
+
+
+def _text(id_: UUID | None) -> str | None:
+    return str(id_) if id_ else None
+
+
+def _finish(verb: Verb, session: Session, batch: Batch, counts: Counts) -> None:
+    told = batch.parameters
+    act = Act(batch.actor_id, clock.now(), batch.id, told["in_app"], told["email"])
+    received, lost = (_owners(session, batch, name) for name in ("owner_id", "former_owner_id"))
+    finish_batch(session, act, verb.cause, received, lost, skipped=counts.skipped + counts.failed)
+
+
+def _owners(session: Session, batch: Batch, name: str) -> Owners:
+    counted = tally(session, batch.id, name)
+    return Owners({UUID(text) if text else None: customers for text, customers in counted.items()})
+
+
+BATCHES = batch_tasks(
+    [BatchWork(verb.cause.value, partial(_work_page, verb), _teller, partial(_finish, verb)) for verb in VERBS]
+)

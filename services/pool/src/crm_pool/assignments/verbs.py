@@ -1,0 +1,79 @@
+"""The five acts on many customers: the right each needs, and what does it; now, or as a batch of frozen ids."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from batch.commands import start_batch
+from batch.model import Batch
+from crm_pool.assignments import commands
+from crm_pool.assignments.commands import Order, Outcome
+from crm_pool.assignments.rules import Cause
+from directory.permissions import Permission
+
+
+@dataclass(frozen=True)
+class Target:
+    """To whom or where. `member_ids` get customers in turn; `pool_id` None: the default public pool."""
+
+    member_ids: tuple[UUID, ...] = ()
+    pool_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Verb:
+    """An act, the permission it needs, and the command that does it in one transaction."""
+
+    cause: Cause
+    permission: str
+    act: Callable[[Session, Order, Sequence[UUID], Target], Outcome]
+
+
+CLAIM = Verb(Cause.CLAIM, Permission.POOL_CLAIM, lambda session, order, ids, _to: commands.claim(session, order, ids))
+ASSIGN = Verb(
+    Cause.ASSIGN,
+    Permission.POOL_ASSIGN,
+    lambda session, order, ids, to: commands.assign(session, order, ids, to.member_ids),
+)
+TRANSFER = Verb(
+    Cause.TRANSFER,
+    Permission.POOL_TRANSFER,
+    lambda session, order, ids, to: commands.transfer(session, order, ids, to.member_ids[0]),
+)
+RELEASE = Verb(
+    Cause.RELEASE,
+    Permission.POOL_RELEASE,
+    lambda session, order, ids, to: commands.release(session, order, ids, to.pool_id),
+)
+MOVE = Verb(
+    Cause.MOVE,
+    Permission.POOL_ASSIGN,
+    lambda session, order, ids, to: commands.move(session, order, ids, cast("UUID", to.pool_id)),
+)
+VERBS = (CLAIM, ASSIGN, TRANSFER, RELEASE, MOVE)
+
+
+def start(
+    session: Session, verb: Verb, order: Order, target: Target, customer_ids: Sequence[UUID]
+) -> tuple[Batch, dict[UUID, str]]:
+    """Freeze the customers as a batch of this act; also returns assignees passed over, each with the code why.
+
+    Raises what the act raises about its target: that is said now, not to every customer later.
+    """
+    checked = verb.act(session, order, [], target)
+    parameters = {
+        "member_ids": [str(member_id) for member_id in target.member_ids],
+        "pool_id": str(target.pool_id) if target.pool_id else None,
+        "in_app": order.in_app,
+        "email": order.email,
+    }
+    return start_batch(session, verb.cause.value, order.actor_id, customer_ids, parameters), checked.passed_over
+
+
+def target_of(parameters: Any) -> Target:
+    """The target of a batch that was started."""
+    pool_id = parameters["pool_id"]
+    return Target(tuple(map(UUID, parameters["member_ids"])), UUID(pool_id) if pool_id else None)
