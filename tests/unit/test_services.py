@@ -58,6 +58,17 @@ def test_the_settings_of_every_service_are_explained_in_operations() -> None:
 
 
 @each_service
+def test_every_role_and_command_and_projection_is_explained(package: str) -> None:
+    service = service_of(package)
+    projections = [projection.name for projection in service.projections]
+    operations = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+
+    row = f"| {service.name} | {', '.join(f'`{name}`' for name in projections)} |"
+    assert not projections or row in operations
+    assert [name for name in (*service.roles, *service.commands) if name not in readme_of(package)] == []
+
+
+@each_service
 def test_every_route_names_a_known_permission_and_describes_itself(package: str) -> None:
     routes = [route for api in service_of(package).apis for route in api.routes]
 
