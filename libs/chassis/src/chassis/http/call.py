@@ -20,8 +20,8 @@ from chassis.errors import Invalid, Malformed, VersionRequired
 from chassis.http.api import BodyT, QueryT, Route
 from chassis.runtime import Runtime
 
-_KEY = re.compile(r"^[\x21-\x7e]{1,128}$")
-_ETAG = re.compile(r'^(?:W/)?"(\d{1,18})"$')
+KEY_PATTERN = r"^[\x21-\x7e]{1,128}$"
+ETAG_PATTERN = r'^(?:W/)?"([0-9]{1,18})"$'
 ReplyT = TypeVar("ReplyT", bound=BaseModel)
 NOBODY = UUID(int=0)
 
@@ -54,7 +54,7 @@ class Call(Generic[BodyT, QueryT]):
         header = flask.request.headers.get("If-Match")
         if header is None:
             raise VersionRequired("version_required")
-        match = _ETAG.match(header.strip())
+        match = re.match(ETAG_PATTERN, header.strip())
         if match is None:
             raise Malformed("version_malformed")
         return int(match.group(1))
@@ -107,7 +107,7 @@ class Call(Generic[BodyT, QueryT]):
     def _once(
         self, session: Session, key: str, work: Callable[[Session], ReplyT], content: bytes | None = None
     ) -> ReplyT:
-        if not _KEY.match(key):
+        if not re.match(KEY_PATTERN, key):
             raise Malformed("idempotency_key_malformed")
         table = idempotency_keys
         request_hash = _request_hash(content)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from chassis.http.api import JSON, Access, Api, Route
+from chassis.http.call import ETAG_PATTERN, KEY_PATTERN
 
 _REF = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -124,12 +125,19 @@ def _inlined(model: type[BaseModel]) -> dict[str, Any]:
 def _headers(route: Route) -> list[dict[str, Any]]:
     names = []
     if route.idempotent:
-        names.append(("Idempotency-Key", False, "The same key repeats the reply without a second effect"))
+        words = "The same key repeats the reply without a second effect"
+        names.append(("Idempotency-Key", False, words, KEY_PATTERN))
     if route.versioned and route.method in ("PUT", "PATCH", "DELETE"):
-        names.append(("If-Match", True, "The ETag received when the record was read"))
+        names.append(("If-Match", True, "The ETag received when the record was read", ETAG_PATTERN))
     return [
-        {"name": name, "in": "header", "required": required, "description": words, "schema": {"type": "string"}}
-        for name, required, words in names
+        {
+            "name": name,
+            "in": "header",
+            "required": required,
+            "description": words,
+            "schema": {"type": "string", "pattern": pattern},
+        }
+        for name, required, words, pattern in names
     ]
 
 
