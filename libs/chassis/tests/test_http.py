@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import func, select
 
 from chassis.database.tables import idempotency_keys, outbox
-from libs.chassis.tests.sample import Note
+from chassis.errors import Invalid
+from chassis.http.parsing import validate
+from libs.chassis.tests.sample import NewNote, Note
 from tests.support.services import OpenService
 
 
@@ -86,6 +88,7 @@ def test_a_member_without_the_right_gets_403_naming_it(sample: OpenService) -> N
         (b"[" * 100_000, 400, "malformed_json"),
         (b'{"text": "a\\u0000b"}', 422, "validation_failed"),
         (b'{"text": "\\ud800"}', 422, "validation_failed"),
+        (b'{"\\ud800": {"x/y": "\\u0000"}}', 422, "validation_failed"),
         (b"{}", 422, "validation_failed"),
         (b'{"text": "12345678901", "more": 1}', 422, "validation_failed"),
         (b"\xff\xfe", 400, "malformed_json"),
@@ -109,6 +112,34 @@ def test_every_wrong_field_is_named_with_pointer_and_message(sample: OpenService
         "/more": "extra_forbidden",
     }
     assert "最多 10 个字" in [error["message"] for error in reply.json["errors"]]
+
+
+def test_json_as_deep_as_it_can_be_read_is_judged_like_any_other() -> None:
+    deep: object = "\0"
+    for _ in range(10_000):
+        deep = [deep]
+
+    with pytest.raises(Invalid) as refused:
+        validate(NewNote, {"text": deep})
+
+    assert [error.code for error in refused.value.errors] == ["null_character"]
+
+
+def test_a_body_wrong_in_thousands_of_places_gets_a_short_reply_that_counts_them(sample: OpenService) -> None:
+    headers = sample.headers(sample.organisation.sales)
+
+    reply = sample.client.post("/api/v1/notes", json={"text": "x", "tags": [1] * 10_000}, headers=headers)
+
+    assert reply.status_code == 422
+    assert len(reply.json["errors"]) == 500
+    assert "10000" in reply.json["detail"]
+
+
+def test_a_method_that_a_route_does_not_know_is_405_and_names_those_it_does(sample: OpenService) -> None:
+    reply = sample.client.delete("/api/v1/notes")
+
+    assert (reply.status_code, reply.json["code"]) == (405, "method_not_allowed")
+    assert {"GET", "POST"} <= set(reply.headers["Allow"].split(", "))
 
 
 def test_an_unexpected_error_leaks_nothing(sample: OpenService) -> None:

@@ -49,7 +49,7 @@ def create_app(runtime: Runtime, apis: Sequence[Api], health: Health) -> flask.F
     serve_docs(app, f"{PREFIX}/{runtime.service}/docs", f"{PREFIX}/{runtime.service}/openapi.json")
     health.add_to(app)
     app.after_request(_drained)
-    app.register_error_handler(Exception, lambda error: _on_error(runtime, error))
+    app.register_error_handler(Exception, lambda error: _on_unrouted(runtime, error))
     return app
 
 
@@ -124,6 +124,14 @@ def _rendered(route: Route, result: Any) -> flask.Response:
         response.headers["Idempotent-Replayed"] = "true"
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response
+
+
+def _on_unrouted(runtime: Runtime, error: Exception) -> flask.Response:
+    with traced(flask.request.headers.get("traceparent")):
+        response = _on_error(runtime, error)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response
 
 

@@ -1,6 +1,8 @@
 """From bytes to models: malformed is 400, a broken rule is 422 with a pointer to each field."""
 
 import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypeVar, get_origin
 
 import flask
@@ -9,6 +11,9 @@ from pydantic import BaseModel, ValidationError
 from chassis.errors import FieldError, Invalid, Malformed, UnsupportedMedia
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+# More than any form has fields or any batch has ids; a body of 1 MB could have a hundred thousand.
+_MOST_ERRORS = 500
 
 
 def parse_body(model: type[ModelT]) -> ModelT:
@@ -37,34 +42,49 @@ def parse_query(model: type[ModelT]) -> ModelT:
 
 def validate(model: type[ModelT], content: Any) -> ModelT:
     """`content` as `model`. Raises Invalid with every wrong field at once (A-59)."""
-    bad = list(_unstorable(content, ""))
+    bad = [FieldError(pointer, "null_character") for pointer in _unstorable(content)]
     if bad:
-        raise Invalid("validation_failed", errors=bad, count=len(bad))
+        raise _invalid(bad)
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        errors = [_field_error(problem) for problem in error.errors(include_url=False, include_input=False)]
-        raise Invalid("validation_failed", errors=errors, count=len(errors)) from error
+        problems = error.errors(include_url=False, include_input=False)
+        raise _invalid([_field_error(problem) for problem in problems]) from error
+
+
+def _invalid(errors: Sequence[FieldError]) -> Invalid:
+    return Invalid("validation_failed", errors=errors[:_MOST_ERRORS], count=len(errors))
 
 
 def _field_error(problem: Any) -> FieldError:
-    pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in problem["loc"])
+    pointer = "".join(_step(part) for part in problem["loc"])
     context = {key: value for key, value in problem.get("ctx", {}).items() if isinstance(value, str | int | float)}
     return FieldError(pointer, problem["type"], context)
 
 
-def _unstorable(value: Any, pointer: str) -> Any:
-    """Strings that PostgreSQL cannot hold: with a null character or half a surrogate pair."""
-    if isinstance(value, str):
-        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            yield FieldError(pointer, "null_character")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _unstorable(key, pointer)
-            yield from _unstorable(item, f"{pointer}/{key}")
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _unstorable(item, f"{pointer}/{index}")
+def _step(part: str | int) -> str:
+    return f"/{str(part).replace('~', '~0').replace('/', '~1')}"
+
+
+def _unstorable(content: Any) -> Iterator[str]:
+    """Where strings are that PostgreSQL cannot hold: with a null character or half a surrogate pair.
+
+    A loop, since JSON may be nested deeper than calls may be.
+    """
+    left: list[tuple[str, Any]] = [("", content)]
+    while left:
+        pointer, value = left.pop()
+        inside: Iterable[tuple[Any, Any]] = ()
+        if isinstance(value, str):
+            if _UNSTORABLE.search(value):
+                yield pointer
+        elif isinstance(value, dict):
+            if any(_UNSTORABLE.search(key) for key in value):
+                yield pointer
+            inside = value.items()
+        elif isinstance(value, list):
+            inside = enumerate(value)
+        left += reversed([(pointer + _step(part), item) for part, item in inside])
 
 
 def _refuse_constant(name: str) -> None:

@@ -30,9 +30,9 @@ def problem(refusal: Refusal, messages: Messages, language: str) -> flask.Respon
             }
             for error in refusal.errors
         ]
-    response = flask.Response(
-        json.dumps(body, ensure_ascii=False, default=str), refusal.status, content_type="application/problem+json"
-    )
+    # A pointer names the caller's own fields, whose names may hold what UTF-8 does not.
+    content = json.dumps(body, ensure_ascii=False, default=str).encode(errors="replace")
+    response = flask.Response(content, refusal.status, content_type="application/problem+json")
     if refusal.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(max(1, round(refusal.retry_after_seconds)))
     if refusal.status == http.HTTPStatus.UNAUTHORIZED:
