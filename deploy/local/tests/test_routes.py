@@ -130,6 +130,12 @@ def test_only_uploads_are_limited_and_buffered(table: RoutingTable) -> None:
     assert all(router["middlewares"][:2] == ["rate-limit", "headers"] for router in routes["routers"].values())
 
 
+def test_headers_are_not_flushed_ahead_of_the_reply(table: RoutingTable) -> None:
+    routes = traefik_configuration(table, dict.fromkeys(TARGETS, "http://127.0.0.1:1"))["http"]
+
+    assert all("responseForwarding" not in target["loadBalancer"] for target in routes["services"].values())
+
+
 def test_local_pages_are_optional(table: RoutingTable) -> None:
     remote = {name: "http://127.0.0.1:1" for name in TARGETS if name not in ("local", "mail")}
 
