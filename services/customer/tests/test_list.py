@@ -141,6 +141,7 @@ def test_pages_hold_15_and_follow_each_other(customers: Any) -> None:
         "city=南京",
         "rating=9",
         "created_from=yesterday",
+        "created_from=0",
         "address=京",
         "unknown=1",
     ],

@@ -1,11 +1,14 @@
 """Declaring REST routes: one table holds address, right, shapes and words; everything else follows from it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
 
 JSON = "application/json"
 MAX_BODY_BYTES = 1024 * 1024
@@ -22,6 +25,17 @@ class Body(BaseModel):
     """Base of request bodies and queries: unknown fields are refused, strings are trimmed."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+def _written_day(value: Any) -> Any:
+    text = value.strip() if isinstance(value, str) else str(value)
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise PydanticCustomError("date_parsing", "not a day")
+    return value
+
+
+# A day as in ISO 8601. A bare date would also take a number, as seconds since 1970.
+Day = Annotated[date, BeforeValidator(_written_day)]
 
 
 class View(BaseModel):

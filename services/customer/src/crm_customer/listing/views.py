@@ -1,11 +1,10 @@
 """The query of the customer list."""
 
-from datetime import date
 from uuid import UUID
 
 from pydantic import Field
 
-from chassis.http.api import PageQuery
+from chassis.http.api import Day, PageQuery
 from crm_customer.listing.rules import ListView, Sort
 
 
@@ -33,5 +32,5 @@ class CustomerQuery(PageQuery):
         pattern="^(.{2,100})?$",
         description="part of the address, province and city included; at least two characters",
     )
-    created_from: date | None = Field(default=None, description="day in the organisation's zone, inclusive")
-    created_to: date | None = Field(default=None, description="day in the organisation's zone, inclusive")
+    created_from: Day | None = Field(default=None, description="day in the organisation's zone, inclusive")
+    created_to: Day | None = Field(default=None, description="day in the organisation's zone, inclusive")

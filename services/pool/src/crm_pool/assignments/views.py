@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from batch.model import Status
-from chassis.http.api import Body, PageQuery, View
+from chassis.http.api import Body, Day, PageQuery, View
 from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause
 
 CustomerIds = Annotated[list[UUID], Field(min_length=1, max_length=MAX_CUSTOMERS)]
@@ -39,8 +39,8 @@ class CustomerFilter(Body):
     province: Option = ""
     city: Option = ""
     address: Annotated[str, Field(pattern="^(.{2,100})?$")] = ""
-    created_from: Annotated[date | None, Field(description="day in the organisation's zone, inclusive")] = None
-    created_to: Annotated[date | None, Field(description="day in the organisation's zone, inclusive")] = None
+    created_from: Annotated[Day | None, Field(description="day in the organisation's zone, inclusive")] = None
+    created_to: Annotated[Day | None, Field(description="day in the organisation's zone, inclusive")] = None
 
 
 class Selection(Body):
