@@ -12,7 +12,7 @@ from batch import commands
 from batch.model import Batch, Counts, ItemResult, Outcome, Status
 from batch.queries import counts_of, find_batch, worked_items
 from chassis.errors import NotFound
-from chassis.http.api import Access, Api, Body, Page, View
+from chassis.http.api import Access, Api, Page, PageQuery, View
 from chassis.http.call import Call
 
 
@@ -41,11 +41,10 @@ class ItemView(View):
     message: str
 
 
-class ItemQuery(Body):
+class ItemQuery(PageQuery):
     """Which items: those of one outcome, or all that were worked."""
 
     outcome: Outcome | None = None
-    page: int = Field(default=1, ge=1)
     page_size: int = Field(default=50, ge=1, le=200)
 
 

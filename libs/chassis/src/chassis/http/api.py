@@ -7,7 +7,7 @@ from datetime import date
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 JSON = "application/json"
@@ -50,10 +50,10 @@ Item = TypeVar("Item")
 
 
 class PageQuery(Body):
-    """Paging of a list: 15 a page as the seeds ask (A-22), at most 200."""
+    """Paging of a list: 15 a page as the seeds ask (A-22), at most 200; no page beyond what a database can count."""
 
-    page: int = 1
-    page_size: int = 15
+    page: int = Field(default=1, ge=1, le=1_000_000)
+    page_size: int = Field(default=15, ge=1, le=200)
 
 
 class Page(View, Generic[Item]):
