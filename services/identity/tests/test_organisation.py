@@ -178,6 +178,13 @@ def test_the_permissions_to_grant_are_listed_in_the_callers_language(identity: A
     assert {"code": "pool.claim", "name": "Claim customers"} in reply.json["items"]
 
 
+@pytest.mark.parametrize("zone", ["localtime", "Factory", "", "UTC+8"])
+def test_a_zone_that_is_no_place_is_refused(identity: Any, zone: str) -> None:
+    reply = identity.call("PATCH", "/organisation", identity.people.admin, {"zone": zone}, If_Match='"1"')
+
+    assert (reply.status_code, reply.json["errors"][0]["code"]) == (422, "unknown_zone")
+
+
 def test_the_zone_of_the_organisation_is_changed_and_told(identity: Any) -> None:
     people = identity.people
 

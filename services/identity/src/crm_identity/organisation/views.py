@@ -15,8 +15,12 @@ Name = Annotated[str, Field(min_length=1, max_length=50)]
 DataScopeName = Literal["own", "department", "centre", "company"]
 
 
+# Known to a machine, but a place nowhere: "localtime" is another one on each machine.
+_NO_PLACES = frozenset({"localtime", "Factory"})
+
+
 def _known_zone(zone: str) -> str:
-    if zone not in available_timezones():
+    if zone not in available_timezones() - _NO_PLACES:
         raise PydanticCustomError("unknown_zone", "not an IANA zone")
     return zone
 
