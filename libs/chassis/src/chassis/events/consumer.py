@@ -5,6 +5,7 @@ event never holds up others; an event that keeps failing becomes a dead letter.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -66,7 +67,7 @@ class Subscription:
     apply: Apply
     subjects: dict[str, type[Message]] = field(default_factory=dict)
     batch: int = 200
-    ack_wait_seconds: int = 60
+    ack_wait_seconds: int = 30
     max_deliveries: int = 10
     deliver_all: bool = False
     bind: "Callable[[Runtime], Apply] | None" = None
@@ -120,27 +121,29 @@ class Consumer:
         self._js = js
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Consume until `stopping`; survives loss of NATS or of the database."""
+        """Consume until `stopping`; survives loss of NATS or of the database.
+
+        One pull subscription is kept throughout: what the server has already sent to it would otherwise come again
+        only after the ack wait.
+        """
+        pull = await self._js.pull_subscribe_bind(self.subscription.durable, self.subscription.stream)
         while not stopping.is_set():
             try:
-                pull = await self._js.pull_subscribe_bind(self.subscription.durable, self.subscription.stream)
-                try:
-                    await self._consume(pull, stopping)
-                finally:
-                    await pull.unsubscribe()
+                await self._next(pull)
             except Exception as error:
                 log.warning("consumer_interrupted", durable=self.subscription.durable, error=type(error).__name__)
                 await wait(stopping, 1)
+        with contextlib.suppress(Exception):
+            await pull.unsubscribe()
 
-    async def _consume(self, pull: JetStreamContext.PullSubscription, stopping: asyncio.Event) -> None:
-        while not stopping.is_set():
-            try:
-                messages = await pull.fetch(self.subscription.batch, timeout=1)
-            except TimeoutError:
-                info = await pull.consumer_info()
-                metrics.consumer_lag.labels(self.subscription.durable).set(info.num_pending or 0)
-                continue
-            await self.handle(messages)
+    async def _next(self, pull: JetStreamContext.PullSubscription) -> None:
+        try:
+            messages = await pull.fetch(self.subscription.batch, timeout=1)
+        except TimeoutError:
+            info = await pull.consumer_info()
+            metrics.consumer_lag.labels(self.subscription.durable).set(info.num_pending or 0)
+            return
+        await self.handle(messages)
 
     async def handle(self, messages: Sequence[Msg]) -> None:
         """Apply a set, acknowledge what succeeded, delay or put aside what did not."""
