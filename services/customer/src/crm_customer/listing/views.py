@@ -11,8 +11,6 @@ from crm_customer.listing.rules import ListView, Sort
 class CustomerQuery(PageQuery):
     """Search conditions (A-14), combined with AND. Texts match anywhere, without regard to case (A-15)."""
 
-    page: int = Field(default=1, ge=1, le=1_000_000)
-    page_size: int = Field(default=15, ge=1, le=200)
     search: str = Field(default="", max_length=100, description="part of the name, or the beginning of a mobile number")
     view: ListView = ListView.ALL
     sort: Sort | None = Field(default=None, description="default: newest first; recently_updated: last updated first")

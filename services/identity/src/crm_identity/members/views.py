@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
-from chassis.http.api import Body, View
-from crm_identity.organisation.views import NIL, Name, Paging
+from chassis.http.api import Body, PageQuery, View
+from crm_identity.organisation.views import NIL, Name
 
 Login = Annotated[
     str,
@@ -21,7 +21,7 @@ Language = Literal["zh-CN", "en"]
 Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 
 
-class MemberQuery(Paging):
+class MemberQuery(PageQuery):
     """Which members to list. `search`: part of the name or login; a department includes those below it (A-33)."""
 
     search: str = Field(default="", max_length=100)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from chassis.http.api import Access, Api, Page
+from chassis.http.api import Access, Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_identity.organisation import commands, queries
 from crm_identity.organisation.model import ORGANISATION_ID, Department, Organisation, Role
@@ -15,7 +15,6 @@ from crm_identity.organisation.views import (
     NewRole,
     OrganisationChange,
     OrganisationView,
-    Paging,
     PermissionsView,
     PermissionView,
     RoleChange,
@@ -60,10 +59,10 @@ def change_organisation(call: Call[OrganisationChange, None]) -> OrganisationVie
     "/departments",
     access=Access.MEMBER,
     summary="Departments, by name",
-    query=Paging,
+    query=PageQuery,
     reply=Page[DepartmentView],
 )
-def list_departments(call: Call[None, Paging]) -> Page[DepartmentView]:
+def list_departments(call: Call[None, PageQuery]) -> Page[DepartmentView]:
     query = select(Department).order_by(Department.name, Department.id)
     with call.runtime.database.reading() as session:
         rows, total = queries.page_of(session, query, call.query.page, call.query.page_size)
@@ -128,8 +127,8 @@ def delete_department(call: Call[None, None], department_id: UUID) -> None:
         commands.delete_department(session, call.actor.id, department_id, expected)
 
 
-@api.route("GET", "/roles", access=MANAGE, summary="Roles, by name", query=Paging, reply=Page[RoleView])
-def list_roles(call: Call[None, Paging]) -> Page[RoleView]:
+@api.route("GET", "/roles", access=MANAGE, summary="Roles, by name", query=PageQuery, reply=Page[RoleView])
+def list_roles(call: Call[None, PageQuery]) -> Page[RoleView]:
     with call.runtime.database.reading() as session:
         query = select(Role).order_by(Role.name, Role.id)
         rows, total = queries.page_of(session, query, call.query.page, call.query.page_size)

@@ -7,7 +7,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from chassis.http.api import Body, PageQuery, View
+from chassis.http.api import Body, View
 from directory.permissions import Permission
 
 NIL = UUID(int=0)
@@ -23,13 +23,6 @@ def _known_zone(zone: str) -> str:
     if zone not in available_timezones() - _NO_PLACES:
         raise PydanticCustomError("unknown_zone", "not an IANA zone")
     return zone
-
-
-class Paging(PageQuery):
-    """Paging within bounds."""
-
-    page: int = Field(default=1, ge=1, le=100_000)
-    page_size: int = Field(default=15, ge=1, le=200)
 
 
 class OrganisationView(View):

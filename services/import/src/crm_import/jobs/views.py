@@ -85,8 +85,6 @@ class ImportSettingsBody(Body):
 class ImportQuery(PageQuery):
     """Paging of the list of imports, newest first."""
 
-    page: int = Field(default=1, ge=1, le=1_000_000)
-    page_size: int = Field(default=15, ge=1, le=200)
     status: Status | None = None
 
 

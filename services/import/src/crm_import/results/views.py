@@ -3,8 +3,6 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field
-
 from chassis.http.api import Body, PageQuery, View
 from chassis.wording import Messages
 from crm_import.mapping.fields import label
@@ -36,8 +34,6 @@ class RowView(View):
 class RowQuery(PageQuery):
     """Paging of the rows of an import, in file order."""
 
-    page: int = Field(default=1, ge=1, le=1_000_000)
-    page_size: int = Field(default=15, ge=1, le=200)
     outcome: Outcome | None = None
 
 

@@ -3,8 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import Field
-
 from chassis.http.api import PageQuery, View
 from crm_notify.mail.model import Delivery, Status
 
@@ -12,8 +10,6 @@ from crm_notify.mail.model import Delivery, Status
 class DeliveryQuery(PageQuery):
     """Which deliveries to list."""
 
-    page: int = Field(default=1, ge=1, le=100_000)
-    page_size: int = Field(default=15, ge=1, le=200)
     status: Status | None = None
 
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import Field
-
 from chassis.http.api import PageQuery, View
 from crm_notify.notifications.model import Notification
 from crm_notify.notifications.texts import words
@@ -14,8 +12,6 @@ from crm_notify.notifications.texts import words
 class NotificationQuery(PageQuery):
     """Which of one's notifications to list: all, unread ones, or read ones."""
 
-    page: int = Field(default=1, ge=1, le=100_000)
-    page_size: int = Field(default=15, ge=1, le=200)
     unread: bool | None = None
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from batch.model import Status
 from chassis import clock
 from chassis.database import after_commit
-from chassis.http.api import JSON, Api, Page
+from chassis.http.api import JSON, Api, Page, PageQuery
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
 from crm_pool.assignments import queries, verbs
@@ -26,7 +26,6 @@ from crm_pool.assignments.views import (
     CustomersToMove,
     CustomersToRelease,
     CustomersToTransfer,
-    HistoryQuery,
     HistoryView,
     Named,
     Notify,
@@ -133,10 +132,10 @@ def read_assignment(call: Call[None, None], customer_id: UUID) -> AssignmentView
     "/assignments/<uuid:customer_id>/history",
     access=Permission.CUSTOMER_READ,
     summary="Every place a customer has had, newest first",
-    query=HistoryQuery,
+    query=PageQuery,
     reply=Page[HistoryView],
 )
-def read_history(call: Call[None, HistoryQuery], customer_id: UUID) -> Page[HistoryView]:
+def read_history(call: Call[None, PageQuery], customer_id: UUID) -> Page[HistoryView]:
     page, page_size = call.query.page, call.query.page_size
     with call.runtime.database.reading() as session:
         queries.visible_assignment(session, call.actor.id, customer_id)

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from batch.model import Status
-from chassis.http.api import Body, Day, PageQuery, View
+from chassis.http.api import Body, Day, View
 from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause
 
 CustomerIds = Annotated[list[UUID], Field(min_length=1, max_length=MAX_CUSTOMERS)]
@@ -142,13 +142,6 @@ class AssignmentView(View):
     expires_on: date | None
     suspended: bool
     version: int
-
-
-class HistoryQuery(PageQuery):
-    """Which page of the history."""
-
-    page: Annotated[int, Field(ge=1, le=100_000)] = 1
-    page_size: Annotated[int, Field(ge=1, le=200)] = 15
 
 
 class PlaceView(View):

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from chassis.errors import NotFound
-from chassis.http.api import Api, Page
+from chassis.http.api import Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_pool.pools import commands, queries
-from crm_pool.pools.views import NewPool, PoolChange, PoolQuery, PoolView, SettingsChange, SettingsView
+from crm_pool.pools.views import NewPool, PoolChange, PoolView, SettingsChange, SettingsView
 from directory.permissions import Permission
 from directory.scope import resolve_scope
 
@@ -18,10 +18,10 @@ api = Api("pools")
     "/pools",
     access=Permission.CUSTOMER_READ,
     summary="Pools that the caller sees",
-    query=PoolQuery,
+    query=PageQuery,
     reply=Page[PoolView],
 )
-def list_pools(call: Call[None, PoolQuery]) -> Page[PoolView]:
+def list_pools(call: Call[None, PageQuery]) -> Page[PoolView]:
     """The default pools first, then by name; nobody sees a to-be-assigned pool without the right (C-10)."""
     with call.runtime.database.transaction() as session:
         commands.ensure_default_pools(session)

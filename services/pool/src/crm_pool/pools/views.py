@@ -5,20 +5,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from chassis.http.api import Body, PageQuery, View
+from chassis.http.api import Body, View
 from crm_pool.pools.rules import MAX_LISTED, PoolKind
 
 Name = Annotated[str, Field(min_length=1, max_length=50)]
 Listed = Annotated[list[UUID], Field(max_length=MAX_LISTED)]
 Quota = Annotated[int | None, Field(ge=1, le=100_000)]
 Days = Annotated[int, Field(ge=0, le=3650)]
-
-
-class PoolQuery(PageQuery):
-    """Which page of the pools."""
-
-    page: Annotated[int, Field(ge=1, le=100_000)] = 1
-    page_size: Annotated[int, Field(ge=1, le=200)] = 15
 
 
 class NewPool(Body):
