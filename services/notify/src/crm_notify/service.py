@@ -9,6 +9,7 @@ from crm_notify.mail.http import api as deliveries_api
 from crm_notify.notifications.due import FORGET_OLD
 from crm_notify.notifications.http import api as notifications_api
 from crm_notify.push.events import DIRECTORY
+from crm_notify.push.http import api as push_api
 from crm_notify.push.role import push_role
 from crm_notify.settings import Settings
 from directory.actors import DirectoryActors
@@ -21,7 +22,7 @@ SERVICE = Service(
     name="notify",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[notifications_api, deliveries_api],
+    apis=[notifications_api, push_api, deliveries_api],
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_notify"],

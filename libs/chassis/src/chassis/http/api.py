@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 JSON = "application/json"
 MAX_BODY_BYTES = 1024 * 1024
+SERVE = "serve"
 
 
 class Access(Enum):
@@ -72,7 +73,7 @@ class Route:
     """One REST route. `access` is a permission code or an Access; `consumes` other than JSON leaves the body to the view.
 
     `accepts`: the view may answer with a Response of 202 instead, in the same shape, whose Location tells how far the
-    work has come.
+    work has come. `role` other than serve: described here, answered by that role's own server.
     """
 
     method: str
@@ -90,6 +91,7 @@ class Route:
     consumes: str = JSON
     produces: str = JSON
     max_bytes: int = MAX_BODY_BYTES
+    role: str = SERVE
 
     @property
     def operation_id(self) -> str:

@@ -15,7 +15,7 @@ from chassis.auth.actors import Actor
 from chassis.auth.tokens import Claims
 from chassis.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
 from chassis.health import Health
-from chassis.http.api import JSON, MAX_BODY_BYTES, Access, Api, Route
+from chassis.http.api import JSON, MAX_BODY_BYTES, SERVE, Access, Api, Route
 from chassis.http.call import Call
 from chassis.http.openapi import openapi_document, serve_docs
 from chassis.http.parsing import parse_body, parse_query
@@ -41,7 +41,7 @@ def create_app(runtime: Runtime, apis: Sequence[Api], health: Health) -> flask.F
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     slots = threading.BoundedSemaphore(runtime.settings.http_threads)
     for api in apis:
-        for route in api.routes:
+        for route in (route for route in api.routes if route.role == SERVE):
             view = _answering(runtime, route, slots)
             app.add_url_rule(f"{PREFIX}{route.path}", route.operation_id, view, methods=[route.method])
     document = openapi_document(runtime.service, apis)

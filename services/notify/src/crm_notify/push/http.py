@@ -16,6 +16,8 @@ from chassis.auth.actors import Actor
 from chassis.auth.tokens import Claims
 from chassis.database import Database
 from chassis.errors import NotFound, Refusal, Unauthenticated
+from chassis.http.api import Access, Api
+from chassis.http.app import PREFIX
 from chassis.http.problems import problem
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
@@ -53,7 +55,8 @@ class _Endpoint:
         # As many threads at the database as this process has connections: after a restart all browsers come at once.
         self._turns = asyncio.Semaphore(2)
 
-    async def answer(self, request: Request) -> Response:
+    async def stream_hints(self, request: Request) -> Response:
+        """Hints only, each with the number of unread notifications: read the list again. Ends with the token."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("token_missing")
@@ -73,6 +76,17 @@ class _Endpoint:
     async def _in_turn(self, work: Callable[[], ResultT]) -> ResultT:
         async with self._turns:
             return await asyncio.to_thread(work)
+
+
+api = Api("notifications")
+api.route(
+    "GET",
+    PATH.removeprefix(PREFIX),
+    access=Access.MEMBER,
+    summary="Be told at once, as server-sent events",
+    produces="text/event-stream",
+    role="push",
+)(_Endpoint.stream_hints)
 
 
 def _unread(database: Database, claims: Claims) -> int:
@@ -103,7 +117,7 @@ def create_push_app(runtime: Runtime, hub: Hub) -> Starlette:
         HTTPException: answered(lambda _error: NotFound("route_not_found")),
         Exception: answered(_unexpected),
     }
-    route = Route(PATH, _Endpoint(runtime, hub).answer, methods=["GET"])
+    route = Route(PATH, _Endpoint(runtime, hub).stream_hints, methods=["GET"])
     route.methods = {"GET"}  # Starlette adds HEAD, whose stream nobody would read
     return Starlette(routes=[route], lifespan=lifespan, exception_handlers=handlers)
 
