@@ -1,4 +1,4 @@
-"""Alerts and dashboards ask for what the running system really measures."""
+"""Alerts, dashboards and the guide ask for what the running system really measures."""
 
 import re
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ import pytest
 
 from highsea_local.demo import seed, story
 from highsea_local.files import write_json
-from tests.support.queries import alert_queries, dashboard_queries, grouped_by, recorded, selectors
+from tests.support.monitoring import grouped_by, queries, rules, selectors
 from tests.support.scrape import Scraped, scrape
 from tests.support.whole import Whole
 
 pytestmark = pytest.mark.system
 
-QUERIES = [*alert_queries(), *dashboard_queries()]
-NOT_OURS = {"up", "kube_job_failed", *recorded()}  # of Prometheus, of kube-state-metrics, of the rules themselves
+# Of Prometheus, of kube-state-metrics, of the rules themselves.
+NOT_OURS = {"up", "kube_job_failed", *(rule["record"] for rule in rules() if "record" in rule)}
 ADDED_BY_THE_SCRAPE = {"namespace"}  # beside service and role
 ONLY_IN_TROUBLE = {"503", *grpc.StatusCode.__members__}
 
@@ -33,7 +33,7 @@ def scraped(whole: Whole) -> dict[str, Scraped]:
 
 def asked() -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:
     """(metric, its conditions) of every query, of ours alone."""
-    for query in QUERIES:
+    for query in queries():
         for selector in selectors(query):
             if selector.metric not in NOT_OURS:
                 yield selector.metric, dict(selector.conditions)
@@ -61,7 +61,7 @@ def test_every_label_exists_and_has_every_value_asked_for(scraped: dict[str, Scr
 
 
 def test_every_label_that_numbers_are_put_together_by_exists(scraped: dict[str, Scraped]) -> None:
-    for query in QUERIES:
+    for query in queries():
         ours = [scraped[selector.metric].labels for selector in selectors(query) if selector.metric not in NOT_OURS]
         if ours:
             assert grouped_by(query) - ADDED_BY_THE_SCRAPE <= set().union(*ours), query

@@ -1,32 +1,26 @@
-"""The alerts fire when they should and not otherwise, and each leads to what to do. promtool reads the cases beside this."""
+"""Alerts fire when they should and not otherwise. The cases beside this are promtool's: `promtool test rules *.yaml`."""
 
-import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.monitoring import GUIDE, queries, rules
 from tests.support.repository import ROOT
 
-HERE = Path(__file__).parent
-RULES = ROOT / "deploy/helm/highsea/alerts.yaml"
-GUIDE = ROOT / "docs/operations.md"
-CASES = sorted(HERE.glob("*.yaml"))
+CASES = sorted(Path(__file__).parent.glob("*.yaml"))
+ALERTS = [rule for rule in rules() if "alert" in rule]
 
 
-def alerts() -> dict[str, list[dict]]:
-    """Name → the rules of that name: one for each severity."""
-    found: dict[str, list[dict]] = {}
-    for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]:
-        for rule in group["rules"]:
-            if "alert" in rule:
-                found.setdefault(rule["alert"], []).append(rule)
-    return found
+def promtool(*arguments: object) -> None:
+    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
-def expectations() -> Iterator[tuple[str, list[dict]]]:
+def expectations() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(alert, those that fire) at each moment a case looks at."""
     for path in CASES:
         for case in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
@@ -34,32 +28,35 @@ def expectations() -> Iterator[tuple[str, list[dict]]]:
                 yield moment["alertname"], moment["exp_alerts"]
 
 
-def sections() -> list[str]:
-    """Headings below `## Alerts`."""
-    _, _, text = GUIDE.read_text(encoding="utf-8").partition("\n## Alerts\n")
-    return re.findall(r"^### (.+)$", text.partition("\n## ")[0], re.MULTILINE)
-
-
 @pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
 def test_alerts_fire_when_they_should(cases: Path) -> None:
-    done = subprocess.run(["promtool", "test", "rules", cases], capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("test", "rules", cases)
 
 
 def test_each_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
-    fires = {(name, alert["exp_labels"]["severity"]) for name, firing in expectations() for alert in firing}
-    quiet = {name for name, firing in expectations() if not firing}
+    names = {alert["alert"] for alert in ALERTS}
 
-    assert {name for name, _ in fires} == quiet == set(alerts())
-    assert fires >= {(name, rule["labels"]["severity"]) for name, rules in alerts().items() for rule in rules
-                     if "{{" not in rule["labels"]["severity"]}  # fmt: skip
+    assert {name for name, firing in expectations() if firing} == names
+    assert {name for name, firing in expectations() if not firing} == names
 
 
-def test_each_alert_says_what_is_the_matter_and_leads_to_its_section() -> None:
-    for name, rules in alerts().items():
-        for rule in rules:
-            assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
-            assert rule["annotations"]["runbook_url"] == f"{GUIDE.relative_to(ROOT)}#{name.lower()}"
+def test_each_severity_of_an_alert_has_a_case_that_fires() -> None:
+    fired = {(name, one["exp_labels"]["severity"]) for name, firing in expectations() for one in firing}
+    fixed = {(alert["alert"], alert["labels"]["severity"]) for alert in ALERTS}
 
-    assert sections() == list(alerts())
+    assert {(name, severity) for name, severity in fixed if "{{" not in severity} <= fired
+    assert {severity for _, severity in fired} == {"critical", "warning"}
+
+
+def test_each_alert_says_what_is_the_matter_and_where_to_read_what_to_do() -> None:
+    for alert in ALERTS:
+        assert set(alert["annotations"]) == {"summary", "description", "runbook_url"}
+        assert alert["annotations"]["runbook_url"] == f"{GUIDE.relative_to(ROOT)}#{alert['alert'].lower()}"
+
+
+def test_prometheus_understands_every_query(tmp_path: Path) -> None:
+    path = tmp_path / "queries.yaml"
+    group = {"name": "queries", "rules": [{"record": "query", "expr": query} for query in queries()]}
+    path.write_text(yaml.safe_dump({"groups": [group]}), encoding="utf-8")
+
+    promtool("check", "rules", "--lint=none", path)
