@@ -26,12 +26,10 @@ def _inputs() -> str:
 
 
 def _archive(inputs: str) -> Path:
-    cache = Path(os.environ.get("HIGHSEA_CACHE") or Path.home() / ".cache" / "highsea")
-    archive = cache / f"base-{inputs[:16]}.tar"
+    archive = names.cache() / f"base-{inputs[:16]}.tar"
     if not archive.exists():
-        cache.mkdir(parents=True, exist_ok=True)
         draft = archive.with_suffix(f".{os.getpid()}")
         with draft.open("wb") as file:
-            subprocess.run(["sh", str(SCRIPT)], stdout=file, check=True)
+            subprocess.run(["sh", str(SCRIPT)], stdout=file, stderr=subprocess.PIPE, text=True, check=True)
         draft.rename(archive)
     return archive

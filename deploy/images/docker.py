@@ -15,6 +15,10 @@ class DockerFailed(Exception):
     """What Docker said when it did not do what was asked."""
 
 
+class NoImage(DockerFailed):
+    """An image is neither here nor can be pulled."""
+
+
 def docker(*arguments: str) -> str:
     """The output of a docker command. Raises DockerFailed."""
     try:
@@ -35,9 +39,12 @@ def inspect(image: str) -> dict[str, Any]:
 
 
 def obtain(image: str) -> dict[str, Any]:
-    """What the daemon knows of an image, pulled when it is not here. Raises DockerFailed."""
+    """What the daemon knows of an image, pulled when it is not here. Raises NoImage."""
     if not inspect(image):
-        docker("pull", "--quiet", image)
+        try:
+            docker("pull", "--quiet", image)
+        except DockerFailed as error:
+            raise NoImage(f"the image {image} is neither here nor can be pulled") from error
     return inspect(image)
 
 

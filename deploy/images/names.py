@@ -27,3 +27,10 @@ def chosen(name: str) -> str:
 def variable(name: str) -> str:
     """The environment variable that chooses an image."""
     return f"HIGHSEA_{name.upper()}_IMAGE"
+
+
+def cache() -> Path:
+    """The folder of what is kept between builds: `HIGHSEA_CACHE`."""
+    folder = Path(os.environ.get("HIGHSEA_CACHE") or Path.home() / ".cache" / "highsea")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -17,7 +17,7 @@ def build_services(base: str, services: Sequence[str], options: Sequence[str] = 
     """Builds the images of services on a base image. Options are those of `docker build`."""
     docker.obtain(base)
     platform = wheels.platform_of(base)
-    shared = set.intersection(*(set(wheels.requirements(service)) for service in names.SERVICES))
+    shared = shared_requirements()
     with tempfile.TemporaryDirectory(prefix="highsea-images-") as name:
         common, built = Path(name) / "common", Path(name) / "built"
         wheels.install(shared, platform, common)
@@ -31,6 +31,11 @@ def build_services(base: str, services: Sequence[str], options: Sequence[str] = 
             wheels.unpack(_own(built, service), context / "own")
             shutil.copy(DOCKERFILE, context)
             docker.build(names.own(service), context, base, {"SERVICE": service, "VERSION": _version(service)}, options)
+
+
+def shared_requirements() -> set[str]:
+    """The requirements that are in the locks of all services."""
+    return set.intersection(*(set(wheels.requirements(service)) for service in names.SERVICES))
 
 
 def _own(built: Path, service: str) -> list[Path]:
