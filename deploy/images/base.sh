@@ -17,7 +17,7 @@ chroot "$root" dpkg --purge --force-all apt gpgv debian-archive-keyring adduser 
   libapt-pkg6.0 libgnutls30 libext2fs2 debconf perl-base >&2
 rm -rf "$root"/dev/* "$root"/tmp/* "$root"/var/cache/* "$root"/var/log/* "$root"/var/lib/apt "$root"/var/lib/dpkg/info \
   "$root"/usr/share/doc "$root"/usr/share/info "$root"/usr/share/man "$root"/usr/share/locale "$root"/usr/share/lintian \
-  "$root"/usr/share/bash-completion "$root"/usr/share/perl5 "$root"/etc/apt "$root"/etc/hostname "$root"/etc/resolv.conf "$root"/etc/machine-id
+  "$root"/usr/share/bash-completion "$root"/usr/share/gcc "$root"/usr/share/gdb "$root"/usr/share/perl5 "$root"/etc/apt "$root"/etc/hostname "$root"/etc/resolv.conf "$root"/etc/machine-id
 
 echo 'highsea:x:10001:10001::/nonexistent:/usr/sbin/nologin' >>"$root/etc/passwd"
 echo 'highsea:x:10001:' >>"$root/etc/group"
