@@ -1,28 +1,41 @@
 """The whole system for tests: started once, with the demo organisation but without demo customers."""
 
 import json
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.rows import dict_row
 
 from highsea_local.demo.gateway import Person, until
 from highsea_local.demo.seed import PASSWORD
-from highsea_local.system import System
+
+
+class RunningSystem(Protocol):
+    """What people need of a system, whether its processes come out of wheels or images."""
+
+    @property
+    def gateway_url(self) -> str: ...
+
+    def database_url(self, name: str) -> str: ...
+
+    def run(self, service: str, *arguments: str) -> "subprocess.CompletedProcess[str]": ...
+
+    def process(self, name: str) -> Any: ...
 
 
 @dataclass
 class Whole:
     """A running system and its people."""
 
-    system: System
+    system: RunningSystem
     logins: list[dict[str, Any]]
     _people: dict[str, Person] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, system: System) -> "Whole":
+    def prepare(cls, system: RunningSystem) -> "Whole":
         """Seed the organisation and wait until every service knows it."""
         done = system.run("identity", "seed-demo")
         assert done.returncode == 0, done.stderr
