@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,6 +12,8 @@ from psycopg.rows import dict_row
 
 from highsea_local.demo.gateway import Person, until
 from highsea_local.demo.seed import PASSWORD
+
+SIGNED_IN_SECONDS = 240
 
 
 class RunningSystem(Protocol):
@@ -32,7 +35,7 @@ class Whole:
 
     system: RunningSystem
     logins: list[dict[str, Any]]
-    _people: dict[str, Person] = field(default_factory=dict)
+    _people: dict[str, tuple[float, Person]] = field(default_factory=dict)
 
     @classmethod
     def prepare(cls, system: RunningSystem) -> "Whole":
@@ -51,10 +54,12 @@ class Whole:
         return self.sign_in(login)
 
     def sign_in(self, login: str, password: str = PASSWORD) -> Person:
-        """Anybody, signed in once per test run."""
-        if login not in self._people:
-            self._people[login] = Person(self.system.gateway_url, login, password)
-        return self._people[login]
+        """Anybody, signed in a few minutes ago at most: access tokens live for ten."""
+        since, person = self._people.get(login, (0.0, None))
+        if person is None or time.monotonic() - since > SIGNED_IN_SECONDS:
+            person = Person(self.system.gateway_url, login, password)
+            self._people[login] = (time.monotonic(), person)
+        return person
 
     def rows(self, service: str, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Rows of a service's database."""

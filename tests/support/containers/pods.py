@@ -16,7 +16,8 @@ from tests.support.containers.mail import REACHES_MAIL
 BY_NAME = {service.name: service for service in SERVICES}
 MIGRATE = "migrate"
 HTTP, GRPC, METRICS = 8000, 9000, 9100
-MEMORY = {SERVE: "384m", WORK: "256m", PUSH: "256m", MIGRATE: "256m", PROCESS: "1280m"}
+MEMORY = {SERVE: "512m", WORK: "256m", PUSH: "384m", MIGRATE: "256m", PROCESS: "1g"}  # the charts' limits
+MORE_MEMORY = {("import", SERVE): "1g"}  # opens files, as `process` does
 GRACE_SECONDS = 45  # terminationGracePeriodSeconds
 OBJECTS = "/var/lib/highsea"
 POSTGRES = "postgres:5432"
@@ -45,7 +46,7 @@ class Pods:
                 read_only=True,
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
-                mem_limit=MEMORY[role],
+                mem_limit=MORE_MEMORY.get((service.name, role), MEMORY[role]),
                 extra_hosts=REACHES_MAIL,
             )
         )
