@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
-from docker.errors import APIError, NotFound
+from docker.errors import NotFound
 from docker.models.containers import Container
 from prometheus_client.parser import text_string_to_metric_families
 from testcontainers.core.container import DockerContainer
@@ -90,6 +90,7 @@ class ContainerSystem:
     def launch(self, service: str, role: str) -> str:
         """Start one more container of a role and wait until it is ready. Returns its name."""
         name, container = self._start_role(service, role, {})
+        self._join_calls(name)
         pods.READY.wait_until_ready(container)
         self._running[service, role].append(name)
         return name
@@ -198,7 +199,6 @@ class ContainerSystem:
         name = f"{service}-{role}-{next(self._numbers[service, role])}"
         container = self._pods().make(pods.BY_NAME[service], role, name, environment)
         self._start(name, container)
-        self._join_calls(name)
         return name, container
 
     def _start(self, name: str, container: DockerContainer) -> None:
@@ -214,8 +214,7 @@ class ContainerSystem:
         """`serve` answers calls at the name of its service, one address for each replica."""
         service, role, _ = name.split("-")
         aliases = [service] if role == SERVE else []
-        with suppress(APIError):  # a migration may have ended already
-            self._calls.connect(self._everything[name].get_container_id(), aliases)
+        self._calls.connect(self._everything[name].get_container_id(), aliases)
 
     def _leave(self, name: str) -> None:
         service, role, _ = name.split("-")
