@@ -1,11 +1,11 @@
-"""The roles of a service's image: `python -m crm_<service> serve | work | migrate | rebuild | dead-letters | …`."""
+"""The roles of a service's image: `python -m crm_<service> serve | work | migrate | rebuild | dead-letters | raise-epoch | …`."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from chassis.logs import configure_logs
-from chassis.roles.commands import dead_letters, migrate_command, rebuild
+from chassis.roles.commands import dead_letters, migrate_command, raise_epoch_command, rebuild
 from chassis.roles.serve import serve
 from chassis.roles.work import work
 from chassis.runtime import open_runtime
@@ -15,7 +15,12 @@ from chassis.service import Service
 def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     """Run the role or command named on the command line. Returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    commands = {"migrate": migrate_command, "rebuild": rebuild, "dead-letters": dead_letters}
+    commands = {
+        "migrate": migrate_command,
+        "rebuild": rebuild,
+        "dead-letters": dead_letters,
+        "raise-epoch": raise_epoch_command,
+    }
     names = ["serve", "work", *commands, *service.roles, *service.commands]
     parser = argparse.ArgumentParser(prog=f"python -m crm_{service.name}")
     parser.add_argument("role", choices=names)
