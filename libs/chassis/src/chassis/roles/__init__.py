@@ -13,6 +13,9 @@ from chassis.roles.work import work
 from chassis.runtime import open_runtime
 from chassis.service import Service
 
+# Most connections of a process, besides one on which `work` and `push` listen (design §2.11); `serve` has a setting.
+WORK_CONNECTIONS, OTHER_CONNECTIONS = 5, 2
+
 
 def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     """Run the role or command named on the command line. Returns the exit status."""
@@ -33,7 +36,7 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     metrics.build_info.labels(service.name, chosen.role, version(f"crm-{service.name}")).set(1)
     if chosen.role == "serve":
         return serve(service, settings)
-    connections = 5 if chosen.role == "work" else 2
+    connections = WORK_CONNECTIONS if chosen.role == "work" else OTHER_CONNECTIONS
     runtime = open_runtime(service.name, settings, service.actors, tuple(service.messages), connections)
     try:
         if chosen.role == "work":
