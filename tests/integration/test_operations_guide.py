@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,9 +37,15 @@ class Guided:
     def go_back(self, service: str, moment: str) -> None:
         """Restore one service as the guide says."""
         chosen = {"service": service, "target": moment, "port": str(free_port())}
-        for block in blocks():
-            if block.is_run and block.headings[1] == "Restore":
-                self.shell.run(block, **chosen)
+        for block in _restore():
+            self.shell.run(block, **chosen)
+
+    def rebuild(self) -> None:
+        """Steps 5 and 6 of Restore."""
+        steps = [block for block in _restore() if " rebuild " in block.text]
+        assert len(steps) == 2
+        for block in steps:
+            self.shell.run(block)
 
     def now(self) -> str:
         """The present moment."""
@@ -60,6 +67,10 @@ def guided(postgres: PostgresServer) -> Iterator[Guided]:
             shell = Shell(folder / "shell", system, libpq(system.superuser_url))
             printed = dict(_all_but_restore(shell, postgres))
             yield Guided(shell, Whole.prepare(system), printed)
+
+
+def _restore() -> list[Block]:
+    return [block for block in blocks() if block.is_run and block.headings[1] == "Restore"]
 
 
 def _all_but_restore(shell: Shell, empty: PostgresServer) -> Iterator[tuple[Block, str]]:
@@ -162,6 +173,22 @@ def test_identity_goes_back_alone(guided: Guided) -> None:
     assert all(rows == [{"name": f"lost-{tag}", "active": False}] for rows in directory(lost).values())
     rename("新名")
     until(lambda: all(rows[0]["name"] == "新名" for rows in directory(kept).values()))
+
+
+def test_everything_goes_on_after_nats_lost_its_data(guided: Guided) -> None:
+    whole, system, tag = guided.whole, guided.whole.system, new_id().hex[-8:]
+    nats = system.process("nats")
+    nats.stop()
+    shutil.rmtree(system.home.data / "nats/jetstream")
+    nats.start()
+    waiting = whole.person("operations").post("/customers", {"name": f"候{tag}", "pool_id": whole.pool()["id"]})["id"]
+
+    for service in NAMES:
+        work = system.process(f"{service}-work")
+        work.stop()
+        work.start()
+    until(lambda: whole.rows("pool", "SELECT 1 FROM customers WHERE id = %s AND facts_version > 0", [waiting]))
+    guided.rebuild()
 
 
 def _hire(admin: Any, login: str) -> str:
