@@ -5,7 +5,7 @@ import re
 from chassis.roles import OTHER_CONNECTIONS, WORK_CONNECTIONS
 from chassis.settings import ServiceSettings
 from tests.support.guide import GUIDE, blocks
-from tests.support.repository import ROOT, sources
+from tests.support.repository import ROOT, SERVICE_PACKAGES, service_of, sources
 from tests.support.services import NAMES
 
 SHOWN = {"text", "promql", "sql"}
@@ -67,3 +67,23 @@ def test_sums_of_connections_are_right() -> None:
         )
         assert int(row["sum"]) == needed, row
         assert int(row["max_connections"]) >= needed + COMMANDS * len(NAMES) + RESERVED, row
+
+
+def test_links_within_the_guide_lead_to_a_heading() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    assert set(re.findall(r"\]\(#([^)]+)\)", text)) - anchors == set()
+
+
+def test_metrics_and_settings_that_are_named_exist() -> None:
+    text = GUIDE.read_text(encoding="utf-8").partition("\n## Alerts\n")[0]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources())
+    metrics = set(re.findall(r"`((?:crm|http|grpc|db)_[a-z_]+)", text))
+    settings = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)`", text))
+
+    assert len(metrics) > 8
+    assert [name for name in sorted(metrics) if f'"{name}"' not in code] == []
+    known = {name.upper() for package in SERVICE_PACKAGES for name in service_of(package).settings.model_fields}
+    assert settings - known - {"CRM_DLQ"} == set()
