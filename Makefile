@@ -1,11 +1,12 @@
 # Everything a developer or a build machine runs. Needs Python 3.11 or newer and make (3.81 will do), nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-containers check proto lock clean demo-reset bench
+.PHONY: help run demo test test-containers check proto charts lock clean demo-reset bench
 # Compiled bytecode is what makes a dozen processes start quickly: nobody's environment may switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
+HELM := helm
 PY := $(VENV)/bin/python
 SERVICES := customer identity import notify pool
 PACKAGES := libs/contracts libs/chassis libs/directory libs/batch $(addprefix services/,$(SERVICES)) deploy/local
@@ -50,6 +51,10 @@ proto: $(VENV)/.dev ## Regenerate libs/contracts from proto/
 	  --plugin=protoc-gen-mypy_grpc=$(VENV)/bin/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(CONTRACTS)/.new $(PROTOS)
 	@touch $(CONTRACTS)/.new/crm/py.typed
 	@rm -rf $(CONTRACTS)/crm && mv $(CONTRACTS)/.new/crm $(CONTRACTS)/crm && rmdir $(CONTRACTS)/.new
+
+charts: $(VENV)/.dev ## Write what is generated in deploy/helm, then build the charts (HELM=/path/to/helm)
+	@$(PY) -m deploy.helm.generate
+	@for chart in $(SERVICES) trial highsea; do $(HELM) dependency build deploy/helm/$$chart >/dev/null || exit 1; done
 
 lock: $(VENV)/.uv ## Resolve dependencies anew and write requirements/*.lock
 	@printf 'uv==0.13.8\n' | $(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate \

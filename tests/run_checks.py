@@ -141,6 +141,7 @@ CHECKS: tuple[tuple[str, Callable[[], Outcome]], ...] = (
     ("buf: lint of the contracts", lambda: tool("buf", "lint")),
     ("buf: no breaking change", breaking),
     ("contracts: generated code is current", generated),
+    ("charts: generated files are current", lambda: tool("python", "-m", "deploy.helm.generate", "--check")),
     ("locks: complete, hashed, no address", locks),
 )
 

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from chassis.roles import main
+from chassis.roles.commands import migrate_command
 from crm_identity.organisation.model import Member
 from crm_identity.service import SERVICE
 from tests.support.services import OpenService
@@ -130,3 +131,17 @@ def test_a_missing_or_malformed_sealing_key_is_refused_with_the_remedy(
     assert "KEY_ENCRYPTION_KEY" in errors
     assert "openssl rand -base64 32" in errors
     assert "GATEWAY_NETWORKS" in errors
+
+
+def test_migrate_makes_the_first_administrator_once_and_explains_a_wrong_wish(
+    open_identity: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wish = {"administrator_login": "root", "administrator_name": "李总", "administrator_email": "root@example.test"}
+    with open_identity(**wish, administrator_password="short") as opened:
+        assert migrate_command(SERVICE, opened.runtime, ()) == 1
+        assert "new_password:" in capsys.readouterr().err
+
+    with open_identity(**wish, administrator_password="from a secret") as opened:
+        assert [migrate_command(SERVICE, opened.runtime, ()) for _ in range(2)] == [0, 0]
+        assert log_in(opened, "root", "from a secret").json["code"] == "password_change_required"
+        assert capsys.readouterr().out == "made the administrator root\n"

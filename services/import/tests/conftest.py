@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 from chassis.auth.tokens import ServiceTokens
 from chassis.errors import Refusal
 from chassis.events.relay import run_relay
-from chassis.events.streams import reconcile
+from chassis.events.streams import ensure_queue, reconcile
 from chassis.identifiers import new_id
 from chassis.roles.work import Connection
 from chassis.rpc.server import GrpcServer
@@ -257,7 +257,6 @@ def running(
         "nats_url": nats_server.url(),
         "customer_grpc": customers[1],
         "import_chunk_rows": 10,
-        "import_ack_seconds": 3,
         "import_bulk_seconds": 20,
     }
     with services.open(SERVICE, **settings) as opened:
@@ -274,6 +273,8 @@ async def _relay(opened: OpenService, stopping: asyncio.Event) -> None:
     with suppress(NotFoundError):
         await js.delete_stream(WORK.name)  # what earlier tests left behind
     await reconcile(js, SERVICE.streams)
+    for queue in SERVICE.queues:
+        await ensure_queue(js, replace(queue, ack_wait_seconds=3))
     await run_relay(opened.runtime.settings.database_url, js, stopping)
     await connection.close()
 

@@ -1,6 +1,6 @@
 """What a service plugs into the chassis: read one `Service` to know everything a service does."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -11,12 +11,13 @@ from chassis.auth.actors import ActorSource
 from chassis.database.migration import script_directory
 from chassis.due import HOUSEKEEPING, DueTask
 from chassis.events.consumer import Subscription
-from chassis.events.streams import Stream
+from chassis.events.streams import Queue, Stream
 from chassis.http.api import Api
 from chassis.runtime import Runtime
 from chassis.settings import ServiceSettings
 
 Role = Callable[[Runtime], None]
+Command = Callable[[Runtime, Sequence[str]], int]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Service:
 
     `register_rpc` adds its servicers to a server; `streams` are those it writes; `roles` extra processes (import's
     `process`, notify's `push`); `commands` extra one-shot commands, each `(runtime, arguments) -> exit status`;
-    `background` extra coroutines of the work role.
+    `queues` are the durables of the work queues among its streams; `after_migrate` are commands that `migrate` runs
+    once the schema is there, safe to repeat.
     """
 
     name: str
@@ -49,13 +51,14 @@ class Service:
     metadatas: Sequence[MetaData]
     messages: Sequence[str]
     streams: Sequence[Stream] = ()
+    queues: Sequence[Queue] = ()
     subscriptions: Sequence[Subscription] = ()
     projections: Sequence[Projection] = ()
     due: Sequence[DueTask] = ()
     register_rpc: Sequence[Callable[[grpc.Server, Runtime], None]] = ()
     roles: Mapping[str, Role] = field(default_factory=dict)
-    commands: Mapping[str, Callable[[Runtime, Sequence[str]], int]] = field(default_factory=dict)
-    background: Sequence[Callable[[Runtime], Awaitable[None]]] = ()
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    after_migrate: Sequence[Command] = ()
 
     def all_due(self) -> Sequence[DueTask]:
         """The service's due tasks and the chassis's own."""

@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.auth.keys import private_key, public_keys
 
 
 class ServiceSettings(BaseSettings):
@@ -24,18 +26,33 @@ class ServiceSettings(BaseSettings):
     http_bind: str = Field(default="127.0.0.1:8000", description="host:port of the REST API (serve)")
     grpc_bind: str = Field(default="127.0.0.1:9000", description="host:port of the gRPC server (serve)")
     metrics_bind: str = Field(default="127.0.0.1:9100", description="host:port of /livez, /readyz and /metrics")
-    service_key: str = Field(
-        description="private EC P-256 JWK that signs this service's own tokens; kid = service name"
+    service_key: str = Field(description="private EC P-256 key (JWK or PEM) that signs this service's own tokens")
+    service_keys: str = Field(
+        description="public keys of all services: a JWKS, or PEM certificates; kid or common name = service name"
     )
-    service_keys: str = Field(description="JWKS with the public keys of all services")
     identity_grpc: str = Field(default="", description="host:port of identity's gRPC server")
     customer_grpc: str = Field(default="", description="host:port of customer's gRPC server")
     pool_grpc: str = Field(default="", description="host:port of pool's gRPC server")
     public_url: str = Field(default="http://127.0.0.1:8080", description="where browsers reach the gateway")
     highsea_demo: bool = Field(default=False, description="1 allows demo data; refused on any address but loopback")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
+    drain_seconds: int = Field(
+        default=0, ge=0, le=60, description="how long a stopping process goes on answering, unready already"
+    )
     http_threads: int = Field(default=16, ge=1, description="requests answered at once by a serve process")
     database_connections: int = Field(default=20, ge=1, description="most connections of a serve process")
+
+    @field_validator("service_key")
+    @classmethod
+    def _is_a_private_key(cls, value: str) -> str:
+        private_key(value)
+        return value
+
+    @field_validator("service_keys")
+    @classmethod
+    def _are_public_keys(cls, value: str) -> str:
+        public_keys(value)
+        return value
 
     @classmethod
     def load(cls) -> Self:

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from chassis import clock
 from chassis.errors import Conflict, Refusal
 from chassis.http.parsing import validate
 from chassis.runtime import Runtime
+from chassis.service import Command
 from crm_identity.credentials import rules as secrets
 from crm_identity.foundations import ensure_foundations
 from crm_identity.keys.commands import rotate
@@ -22,8 +23,6 @@ from crm_identity.organisation.model import Role
 from crm_identity.organisation.queries import has_administrator, root
 from crm_identity.sessions.views import PasswordChange
 from crm_identity.settings import settings_of
-
-Command = Callable[[Runtime, Sequence[str]], int]
 
 
 def create_administrator(runtime: Runtime, arguments: Sequence[str]) -> int:
@@ -40,17 +39,29 @@ def create_administrator(runtime: Runtime, arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     password = secrets.one_time_password()
     if chosen.password_file:
-        password = _password(chosen.login, chosen.password_file.read_text(encoding="utf-8").rstrip("\r\n"))
-    secret_hash = secrets.hash_secret(password)
-    with runtime.database.transaction() as session:
-        at = clock.now()
-        ensure_foundations(session, settings_of(runtime).sealing_key, at)
-        if has_administrator(session) and not chosen.force:
-            raise Conflict("administrator_exists")
-        values = _administrator(session, chosen)
-        create_member(session, None, values, secret_hash, at, must_change=True)
+        password = chosen.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+        _check_password(chosen.login, password)
+    wish = {"login": chosen.login, "name": chosen.name, "email": chosen.email}
+    if not _create_administrator(runtime, wish, password, even_if_there_is_one=chosen.force):
+        raise Conflict("administrator_exists")
     if chosen.password_file is None:
         print(f"one-time password of {chosen.login}: {password}")
+    return 0
+
+
+def ensure_administrator(runtime: Runtime, _arguments: Sequence[str]) -> int:
+    """The administrator whom ADMINISTRATOR_LOGIN and its companions name, while there is none (design §6)."""
+    settings = settings_of(runtime)
+    if not settings.administrator_login:
+        return 0
+    _check_password(settings.administrator_login, settings.administrator_password)
+    wish = {
+        "login": settings.administrator_login,
+        "name": settings.administrator_name,
+        "email": settings.administrator_email,
+    }
+    if _create_administrator(runtime, wish, settings.administrator_password):
+        print(f"made the administrator {settings.administrator_login}")
     return 0
 
 
@@ -81,15 +92,27 @@ def explaining(command: Command) -> Command:
     return run
 
 
-def _administrator(session: Session, chosen: argparse.Namespace) -> dict[str, Any]:
+def _create_administrator(
+    runtime: Runtime, wish: dict[str, str], password: str, *, even_if_there_is_one: bool = False
+) -> bool:
+    """False, and nothing done, when there is one already. The password must be changed at the first login."""
+    secret_hash = secrets.hash_secret(password)
+    with runtime.database.transaction() as session:
+        at = clock.now()
+        ensure_foundations(session, settings_of(runtime).sealing_key, at)
+        if has_administrator(session) and not even_if_there_is_one:
+            return False
+        create_member(session, None, _administrator(session, wish), secret_hash, at, must_change=True)
+    return True
+
+
+def _administrator(session: Session, wish: dict[str, str]) -> dict[str, Any]:
     department = root(session)
     assert department is not None, "foundations have a root"
     role_id = session.scalars(select(Role.id).where(Role.key == "administrator")).one()
-    wish = {"login": chosen.login, "name": chosen.name, "email": chosen.email, "department_id": department.id}
-    return validate(NewMember, {**wish, "role_ids": [role_id]}).model_dump()
+    return validate(NewMember, {**wish, "department_id": department.id, "role_ids": [role_id]}).model_dump()
 
 
-def _password(login: str, password: str) -> str:
+def _check_password(login: str, password: str) -> None:
     validate(PasswordChange, {"login": login, "password": "-", "new_password": password})
     secrets.check_new_password(login, "", password)
-    return password

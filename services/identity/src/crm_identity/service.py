@@ -3,7 +3,7 @@
 from chassis.events.streams import event_stream
 from chassis.service import Service
 from crm_identity.actors import OwnActors
-from crm_identity.console import create_administrator, explaining, rotate_key
+from crm_identity.console import create_administrator, ensure_administrator, explaining, rotate_key
 from crm_identity.database import Base
 from crm_identity.demo import seed_demo
 from crm_identity.foundations import ENSURE_FOUNDATIONS
@@ -32,4 +32,5 @@ SERVICE = Service(
         "rotate-key": explaining(rotate_key),
         "seed-demo": explaining(seed_demo),
     },
+    after_migrate=[explaining(ensure_administrator)],
 )

@@ -18,6 +18,12 @@ class Settings(ServiceSettings):
         default="127.0.0.0/8,::1/128",
         description="networks of the gateway, comma-separated: from these the last X-Forwarded-For entry is believed",
     )
+    administrator_login: str = Field(
+        default="", description="`migrate` makes this administrator while there is none; empty: nobody"
+    )
+    administrator_name: str = Field(default="", description="name of that administrator")
+    administrator_email: str = Field(default="", description="e-mail address of that administrator")
+    administrator_password: str = Field(default="", description="first password, to be changed at the first login")
 
     @field_validator("key_encryption_key")
     @classmethod

@@ -28,6 +28,7 @@ SERVICE: Service = Service(
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_import"],
     streams=[streams.EVENTS, streams.WORK],
+    queues=[streams.SPLIT_QUEUE, streams.CHUNK_QUEUE],
     subscriptions=[directory_subscription("import")],
     projections=[directory_projection()],
     due=[REPUBLISH, EXPIRE],

@@ -1,8 +1,10 @@
 """The streams that import writes: its facts, and the work queue of splits and chunks."""
 
-from chassis.events.streams import Stream, event_stream
+from chassis.events.streams import Queue, Stream, event_stream
 
 EVENTS = event_stream("imports")
 SPLIT_SUBJECT = "crm.imports_work.split"
 CHUNK_SUBJECT = "crm.imports_work.chunk"
 WORK = Stream("CRM_IMPORTS_WORK", ("crm.imports_work.>",), work_queue=True, max_bytes=256 * 1024**2)
+SPLIT_QUEUE = Queue("import-split", WORK.name, SPLIT_SUBJECT)
+CHUNK_QUEUE = Queue("import-chunk", WORK.name, CHUNK_SUBJECT)

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, JoseError
-from joserfc.jwk import ECKey, KeySet
+from joserfc.jwk import KeySet
 
 from chassis.auth.actors import Actor, ActorSource
+from chassis.auth.keys import private_key, public_keys
 from chassis.database import Database
 from chassis.errors import Unauthenticated, Unavailable
 
@@ -95,10 +96,11 @@ class AccessTokens:
 class ServiceTokens:
     """Signs this service's own tokens and verifies those of the others (design §2.3)."""
 
-    def __init__(self, service: str, private_jwk: str, public_jwks: str) -> None:
+    def __init__(self, service: str, own_key: str, all_keys: str) -> None:
+        """The settings SERVICE_KEY and SERVICE_KEYS. Raises ValueError when they are no keys."""
         self._service = service
-        self._key = ECKey.import_key(json.loads(private_jwk))
-        self._keys = KeySet.import_key_set(json.loads(public_jwks))
+        self._key = private_key(own_key)
+        self._keys = public_keys(all_keys)
         self._cache: dict[str, tuple[str, float]] = {}
 
     def sign(self, audience: str) -> str:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
 from nats.js.errors import NotFoundError
 
 DEAD_LETTER_STREAM = "CRM_DLQ"
@@ -34,6 +42,32 @@ class Stream:
             max_bytes=self.max_bytes,
             discard=DiscardPolicy.OLD,
             duplicate_window=600,
+        )
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A durable of a work queue, whose workers share its messages.
+
+    The writer's `work` role makes it before anything is published, so that no worker need run for its length to be
+    known: what scales workers by it would otherwise see the whole stream.
+    """
+
+    durable: str
+    stream: str
+    subject: str
+    ack_wait_seconds: int = 30
+
+    def config(self) -> ConsumerConfig:
+        """What NATS is told."""
+        return ConsumerConfig(
+            durable_name=self.durable,
+            filter_subject=self.subject,
+            deliver_policy=DeliverPolicy.ALL,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=self.ack_wait_seconds,
+            max_deliver=-1,
+            max_ack_pending=1000,
         )
 
 
@@ -73,3 +107,14 @@ async def reconcile(js: JetStreamContext, streams: Sequence[Stream]) -> None:
             wanted.max_bytes,
         ):
             await js.update_stream(wanted)
+
+
+async def ensure_queue(js: JetStreamContext, queue: Queue) -> None:
+    """Create the durable or update its settings. Raises NotFoundError while its stream is not there."""
+    try:
+        current = (await js.consumer_info(queue.stream, queue.durable)).config
+        if current.ack_wait == queue.ack_wait_seconds:
+            return
+    except NotFoundError:
+        pass
+    await js.add_consumer(queue.stream, queue.config())

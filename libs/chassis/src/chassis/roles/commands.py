@@ -18,16 +18,20 @@ _DATABASE_WAIT_SECONDS = 60
 
 
 def migrate_command(service: Service, runtime: Runtime, _rest: Sequence[str]) -> int:
-    """Bring the schema to what this release needs; waits for the database, safe twice and side by side."""
+    """Bring the schema to what this release needs; waits for the database, safe twice and side by side.
+
+    Returns the exit status of the first step after it that failed.
+    """
     until = time.monotonic() + _DATABASE_WAIT_SECONDS
     while True:
         try:
             migrate(runtime.database.engine, service.scripts())
-            return 0
+            break
         except OperationalError:
             if time.monotonic() > until:
                 raise
             time.sleep(1)
+    return next((status for step in service.after_migrate if (status := step(runtime, ()))), 0)
 
 
 def rebuild(service: Service, runtime: Runtime, rest: Sequence[str]) -> int:

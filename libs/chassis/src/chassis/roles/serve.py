@@ -1,5 +1,7 @@
 """The serve role: REST and gRPC in one gunicorn worker."""
 
+import signal
+import threading
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -13,11 +15,12 @@ from chassis.runtime import Runtime, open_runtime
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 
+GRACE_SECONDS = 25
 _SPARE_THREADS = 8
 
 
 def serve(service: Service, settings: ServiceSettings) -> int:
-    """Answer until SIGTERM, then finish what runs. gunicorn opens everything in its worker, never before a fork."""
+    """Answer until SIGTERM, drain, then finish what runs. gunicorn opens everything in its worker, never before a fork."""
     _Server(service, settings).run()
     return 0
 
@@ -48,11 +51,10 @@ class _Server(BaseApplication):
             # A few threads more than are let in at once: they refuse quickly when all others are busy.
             "threads": self._settings.http_threads + _SPARE_THREADS,
             "keepalive": 75,
-            "graceful_timeout": 25,
+            "graceful_timeout": self._settings.drain_seconds + GRACE_SECONDS,
             "timeout": 120,
             "control_socket_disable": True,
             "post_worker_init": self._started,
-            "worker_int": self._stopping,
             "worker_exit": self._stopped,
             "accesslog": None,
             "logger_class": JsonLogger,
@@ -67,17 +69,26 @@ class _Server(BaseApplication):
         self._health = Health(self._runtime, service.scripts(), serving_checks(self._runtime))
         return create_app(self._runtime, service.apis, self._health)
 
-    def _started(self, _worker: Any) -> None:
+    def _started(self, worker: Any) -> None:
         runtime = self._runtime
         assert runtime is not None
         register = [lambda server, add=add: add(server, runtime) for add in self._service.register_rpc]
         self._rpc = GrpcServer(self._settings.grpc_bind, runtime.service_tokens, register)
         self._rpc.start()
         self._health.serve_in_thread(self._settings.metrics_bind)
+        signal.signal(signal.SIGTERM, lambda *_: self._drain(worker))
 
-    def _stopping(self, _worker: Any) -> None:
-        if self._runtime is not None:
-            self._runtime.draining.set()
+    def _drain(self, worker: Any) -> None:
+        """Say at once that this process is leaving, stop only when those who send requests have had time to hear it."""
+        assert self._runtime is not None
+        assert self._rpc is not None
+        if self._runtime.draining.is_set():
+            return
+        self._runtime.draining.set()
+        self._rpc.drain()
+        leave = threading.Timer(self._settings.drain_seconds, worker.handle_exit, (signal.SIGTERM, None))
+        leave.daemon = True
+        leave.start()
 
     def _stopped(self, _server: Any, _worker: Any) -> None:
         if self._runtime is not None:

@@ -14,7 +14,7 @@ from chassis.database.tables import projection_marks
 from chassis.due import DueTask, run_due
 from chassis.events.consumer import Consumer, Subscription, ensure_durable
 from chassis.events.relay import run_relay, wait
-from chassis.events.streams import dead_letter_stream, reconcile
+from chassis.events.streams import dead_letter_stream, ensure_queue, reconcile
 from chassis.health import Health
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
@@ -50,8 +50,9 @@ async def _exchange(service: Service, runtime: Runtime, connection: "Connection"
         return
     js = connection.jetstream()
     await patiently("streams", stopping, lambda: reconcile(js, [*service.streams, dead_letter_stream()]))
+    for queue in service.queues:
+        await patiently(queue.durable, stopping, lambda queue=queue: ensure_queue(js, queue))  # type: ignore[misc]
     relay = asyncio.create_task(run_relay(runtime.settings.database_url, js, stopping))
-    background = [asyncio.ensure_future(step(runtime)) for step in service.background]
     subscriptions = [subscription.bound(runtime) for subscription in service.subscriptions]
     # A writer that never started has no stream: it holds up its own readers only.
     await asyncio.gather(
@@ -59,9 +60,6 @@ async def _exchange(service: Service, runtime: Runtime, connection: "Connection"
         *(_build_projection(projection, subscriptions, runtime, js, stopping) for projection in service.projections),
         relay,
     )
-    for task in background:
-        task.cancel()
-    await asyncio.gather(*background, return_exceptions=True)
 
 
 async def _consume(subscription: Subscription, runtime: Runtime, js: JetStreamContext, stopping: asyncio.Event) -> None:

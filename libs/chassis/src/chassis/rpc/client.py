@@ -116,6 +116,8 @@ class _CallInterceptor(grpc.UnaryUnaryClientInterceptor):
 def method_options(full_method: str) -> Any:
     """The options of `/package.Service/Method`, or None when it is not one of ours (health, reflection)."""
     service, _, method = full_method.lstrip("/").partition("/")
+    if not service.startswith("crm."):
+        return None
     try:
         return Default().FindServiceByName(service).methods_by_name[method].GetOptions()
     except KeyError:

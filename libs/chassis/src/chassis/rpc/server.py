@@ -73,9 +73,13 @@ class GrpcServer:
         self._server.start()
         self._health.set("", health_pb2.HealthCheckResponse.SERVING)
 
+    def drain(self) -> None:
+        """Say NOT_SERVING for good, but go on answering."""
+        self._health.enter_graceful_shutdown()
+
     def stop(self, grace_seconds: float = 10) -> None:
         """Say NOT_SERVING, let running calls end, stop."""
-        self._health.enter_graceful_shutdown()
+        self.drain()
         stopped: threading.Event = self._server.stop(grace_seconds)
         stopped.wait(grace_seconds + 1)
 

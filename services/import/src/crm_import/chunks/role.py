@@ -11,10 +11,10 @@ from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks.queue import Work, run_work
 from crm_import.chunks.worker import handle_chunk, handle_split
 from crm_import.settings import import_settings
-from crm_import.streams import CHUNK_SUBJECT, SPLIT_SUBJECT
+from crm_import.streams import CHUNK_QUEUE, SPLIT_QUEUE
 
-SPLITS = Work("import-split", SPLIT_SUBJECT, pb.SplitRequested, handle_split)
-CHUNKS = Work("import-chunk", CHUNK_SUBJECT, pb.ChunkReady, handle_chunk)
+SPLITS = Work(SPLIT_QUEUE, pb.SplitRequested, handle_split)
+CHUNKS = Work(CHUNK_QUEUE, pb.ChunkReady, handle_chunk)
 
 
 def process(runtime: Runtime, scripts: ScriptDirectory) -> None:
@@ -38,10 +38,9 @@ async def work_off(runtime: Runtime, connection: Connection, stopping: asyncio.E
     """Handle splits and chunks until `stopping`."""
     if stopping.is_set():
         return
-    settings = import_settings(runtime)
-    kinds = [SPLITS, *[CHUNKS] * settings.import_chunk_workers]
+    kinds = [SPLITS, *[CHUNKS] * import_settings(runtime).import_chunk_workers]
     js = connection.jetstream()
-    await asyncio.gather(*(run_work(js, kind, runtime, settings.import_ack_seconds, stopping) for kind in kinds))
+    await asyncio.gather(*(run_work(js, kind, runtime, stopping) for kind in kinds))
 
 
 def _require_ready(health: Health) -> None:

@@ -46,7 +46,7 @@ class _PushServer(BaseApplication):
             "asgi_lifespan": "on",
             # Nothing to wind down: a browser that leaves frees its place at once.
             "asgi_disconnect_grace_period": 0,
-            "graceful_timeout": 5,
+            "graceful_timeout": settings.drain_seconds + 5,
             "control_socket_disable": True,
             "post_worker_init": self._started,
             "accesslog": None,
@@ -63,9 +63,12 @@ class _PushServer(BaseApplication):
         health.serve_in_thread(self._runtime.settings.metrics_bind)
 
         def stop() -> None:
-            self._runtime.draining.set()
+            # gunicorn would wait for the streams to end by themselves.
             self._hub.end_all()
             worker.handle_exit_signal()
 
-        # gunicorn would wait for the streams to end by themselves.
-        worker.loop.add_signal_handler(signal.SIGTERM, stop)
+        def drain() -> None:
+            self._runtime.draining.set()
+            worker.loop.call_later(self._runtime.settings.drain_seconds, stop)
+
+        worker.loop.add_signal_handler(signal.SIGTERM, drain)

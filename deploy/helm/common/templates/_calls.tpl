@@ -1,0 +1,17 @@
+{{/* Who calls whom by gRPC (design §1): addresses, NetworkPolicies and the trial's databases and keys follow from it. */}}
+{{- define "common.calls" -}}
+customer: [identity, pool]
+identity: []
+import: [customer, identity]
+notify: [identity]
+pool: [customer, identity]
+{{- end }}
+
+{{/* The services that call this chart's, as JSON. */}}
+{{- define "common.callers" -}}
+{{- $callers := list -}}
+{{- range $caller, $called := include "common.calls" . | fromYaml -}}
+{{- if has $.Chart.Name $called }}{{ $callers = append $callers $caller }}{{ end -}}
+{{- end -}}
+{{- toJson $callers -}}
+{{- end }}

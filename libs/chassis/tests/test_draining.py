@@ -1,0 +1,64 @@
+"""A serving process that is told to stop."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from grpc import insecure_channel
+from grpc_health.v1.health_pb2 import HealthCheckRequest
+from grpc_health.v1.health_pb2_grpc import HealthStub
+
+from highsea_local.demo.gateway import until
+from highsea_local.ports import free_port
+from libs.chassis.tests.sample import SAMPLE
+from tests.support.repository import ROOT
+from tests.support.services import Opener
+
+PROGRAM = (
+    "import sys; from chassis.roles import main; from libs.chassis.tests.sample import SAMPLE; sys.exit(main(SAMPLE))"
+)
+
+
+@contextmanager
+def serving(services: Opener, drain_seconds: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
+    binds = {name: f"127.0.0.1:{free_port()}" for name in ("HTTP_BIND", "GRPC_BIND", "METRICS_BIND")}
+    environment = {
+        "DATABASE_URL": services.database(SAMPLE),
+        "NATS_URL": "nats://127.0.0.1:1",
+        "SERVICE_KEY": services.keys.private(SAMPLE.name),
+        "SERVICE_KEYS": services.keys.public(),
+        "DRAIN_SECONDS": drain_seconds,
+        **binds,
+    }
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, "serve"], env={**os.environ, **environment}, cwd=ROOT)
+    try:
+        until(lambda: httpx.get(f"http://{binds['METRICS_BIND']}/readyz").status_code == 200, 60)
+        yield process, binds
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(30)
+
+
+def test_it_says_at_once_that_it_is_leaving_and_goes_on_answering(services: Opener) -> None:
+    with serving(services, drain_seconds="60") as (process, binds):
+        process.send_signal(signal.SIGTERM)
+
+        until(lambda: httpx.get(f"http://{binds['METRICS_BIND']}/readyz").json()["failing"] == ["draining"], 30)
+        assert httpx.get(f"http://{binds['HTTP_BIND']}/readyz").status_code == 503
+        assert httpx.get(f"http://{binds['HTTP_BIND']}/api/v1/notes").status_code == 401
+        with insecure_channel(binds["GRPC_BIND"]) as channel:
+            assert HealthStub(channel).Check(HealthCheckRequest(), timeout=5).status == 2  # NOT_SERVING
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize("drain_seconds", ["0", "1"])
+def test_it_ends_by_itself_when_it_has_drained(services: Opener, drain_seconds: str) -> None:
+    with serving(services, drain_seconds) as (process, _binds):
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(30) == 0
