@@ -1,7 +1,10 @@
 """Charts as Helm renders them."""
 
+import atexit
 import json
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,16 +13,11 @@ from typing import Any
 
 import yaml
 
-from tests.charts.tools import HELM3, HELM4, ROOT
+from tests.charts.tools import HELM4, ROOT
 
 CHARTS = ROOT / "deploy/helm"
 RELEASE, NAMESPACE = "crm", "sales"
-# What a cluster with everything installed offers beside Kubernetes itself.
-ALL_APIS = (
-    "keda.sh/v1alpha1",
-    "gateway.networking.k8s.io/v1",
-    "monitoring.coreos.com/v1",
-)
+KEDA = "keda.sh/v1alpha1"  # what a cluster that has KEDA offers
 Object = dict[str, Any]
 
 
@@ -31,51 +29,76 @@ class Refused(Exception):
 class Case:
     """A chart with one of its files of values."""
 
-    chart: Path
+    chart: str
     values: Path
 
     def __str__(self) -> str:
-        return f"{self.chart.name}-{self.values.name.removesuffix('-values.yaml')}"
+        return f"{self.chart}-{self.values.name.removesuffix('-values.yaml')}"
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What its file says under `global`."""
+        return (yaml.safe_load(self.values.read_text(encoding="utf-8")) or {}).get("global", {})
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether it has NetworkPolicies, as it has unless it says otherwise."""
+        return self.choices.get("networkPolicy", {}).get("enabled", True)
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether it brings its own servers."""
+        return self.choices.get("trial", {}).get("enabled", False)
 
     def render(self, helm: Path = HELM4) -> Sequence[Object]:
-        """Its objects, on a cluster that has everything."""
+        """Its objects."""
         return render(self.chart, self.values, helm=helm)
 
 
-def charts() -> list[Path]:
+def charts() -> list[str]:
     """Every chart that can be installed: all but the library."""
-    folders = [path.parent for path in sorted(CHARTS.glob("*/Chart.yaml"))]
-    return [folder for folder in folders if metadata(folder).get("type") != "library"]
+    names = [path.parent.name for path in sorted(CHARTS.glob("*/Chart.yaml"))]
+    return [name for name in names if metadata(name)["type"] != "library"]
 
 
-def metadata(chart: Path) -> dict[str, Any]:
+def metadata(chart: str) -> dict[str, Any]:
     """Its Chart.yaml."""
-    return yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load((CHARTS / chart / "Chart.yaml").read_text(encoding="utf-8"))
 
 
 def cases() -> list[Case]:
     """Every chart with every file of values that it says it supports."""
-    return [Case(chart, values) for chart in charts() for values in sorted(chart.glob("ci/*-values.yaml"))]
+    return [Case(chart, values) for chart in charts() for values in sorted(CHARTS.glob(f"{chart}/ci/*-values.yaml"))]
+
+
+@cache
+def built() -> Path:
+    """A copy of deploy/helm in which every chart holds its dependencies, as they are now."""
+    folder = Path(tempfile.mkdtemp(prefix="highsea-charts-"))
+    atexit.register(shutil.rmtree, folder)
+    copy = folder / "helm"
+    shutil.copytree(CHARTS, copy, ignore=shutil.ignore_patterns("charts", "Chart.lock"))
+    for chart in sorted(charts(), key=lambda name: len(metadata(name)["dependencies"])):
+        run(HELM4, "dependency", "build", str(copy / chart))
+    return copy
 
 
 def render(
-    chart: Path,
+    chart: str,
     *values: Path,
     changes: Mapping[str, Any] | None = None,
-    apis: Sequence[str] = ALL_APIS,
+    apis: Sequence[str] = (),
     helm: Path = HELM4,
 ) -> Sequence[Object]:
-    """The objects of a chart, each kind of call once per process. `changes` come after the files. Raises Refused."""
+    """The objects of a chart; each is rendered once per process. `changes` come after the files. Raises Refused."""
     return _render(chart, values, json.dumps(nested(changes or {})), tuple(apis), helm)
 
 
 @cache
-def _render(chart: Path, values: tuple[Path, ...], changes: str, apis: tuple[str, ...], helm: Path) -> list[Object]:
-    files = [f"--values={path}" for path in values]
+def _render(chart: str, values: tuple[Path, ...], changes: str, apis: tuple[str, ...], helm: Path) -> list[Object]:
+    options = [f"--namespace={NAMESPACE}", *(f"--values={path}" for path in values), "--values=-"]
     offers = [f"--api-versions={api}" for api in apis]
-    text = run(
-        helm, "template", RELEASE, str(chart), f"--namespace={NAMESPACE}", *files, "--values=-", *offers, given=changes
-    )
+    text = run(helm, "template", RELEASE, str(built() / chart), *options, *offers, given=changes)
     return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
 
@@ -114,6 +137,3 @@ def one(objects: Sequence[Object], kind: str, called: str) -> Object:
     found = [thing for thing in of_kind(objects, kind) if name(thing) == called]
     assert len(found) == 1, f"{len(found)} {kind} {called} among {[name(thing) for thing in of_kind(objects, kind)]}"
     return found[0]
-
-
-__all__ = ["HELM3", "HELM4"]

@@ -26,7 +26,7 @@ def _without_values(secret: Object) -> Object:
 
 def text() -> str:
     """The file as it should be."""
-    objects = fixed(render(CHARTS / "highsea", CHARTS / "highsea/ci/trial-values.yaml"))
+    objects = fixed(render("highsea", CHARTS / "highsea/ci/trial-values.yaml"))
     return yaml.safe_dump_all(objects, sort_keys=True, width=120, allow_unicode=True)
 
 

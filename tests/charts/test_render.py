@@ -3,15 +3,16 @@
 import pytest
 
 from tests.charts import snapshot
-from tests.charts.helm import HELM3, HELM4, cases, run
+from tests.charts.helm import built, cases, run
 from tests.charts.schemas import problems
+from tests.charts.tools import HELM3, HELM4
 
 each_case = pytest.mark.parametrize("case", cases(), ids=str)
 
 
 @each_case
 def test_helm_has_nothing_to_criticise(case) -> None:
-    run(HELM4, "lint", "--strict", "--quiet", str(case.chart), f"--values={case.values}")
+    run(HELM4, "lint", "--strict", "--quiet", str(built() / case.chart), f"--values={case.values}")
 
 
 def test_every_object_is_valid() -> None:

@@ -10,8 +10,7 @@ from tests.charts.routing import rules, target
 from tests.support.repository import ROOT, SERVICE_PACKAGES, routes_declared
 
 TABLE = load(ROOT / "deploy/routes.yaml")
-UMBRELLA = CHARTS / "highsea"
-VALUES = UMBRELLA / "ci/production-values.yaml"
+VALUES = CHARTS / "highsea/ci/production-values.yaml"
 OWNERS = {resource: service.service for service in TABLE.services for resource in service.resources}
 PUSHED = {path: service.service for service in TABLE.services for paths in service.roles.values() for path in paths}
 MODES = {
@@ -22,7 +21,7 @@ MODES = {
 
 @pytest.fixture(scope="module", params=MODES)
 def routing(request):
-    return rules(render(UMBRELLA, VALUES, changes=MODES[request.param]))
+    return rules(render("highsea", VALUES, changes=MODES[request.param]))
 
 
 def _serve(service: str) -> set:

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 import pytest
 
-from tests.charts.helm import CHARTS, NAMESPACE, cases, charts, metadata, of_kind
+from tests.charts.helm import CHARTS, NAMESPACE, RELEASE, cases, charts, metadata, of_kind
 from tests.charts.pods import Pods, pods
 from tests.support.repository import SERVICE_PACKAGES, service_of
 
@@ -65,7 +65,7 @@ def test_every_required_setting_is_given_or_expected_in_a_documented_secret(case
 
 @each_case
 def test_every_config_map_and_secret_that_is_needed_is_there(case) -> None:
-    """A Secret that is not rendered is an existing one, and named in the values of this case."""
+    """Only the trial makes Secrets; otherwise they are existing ones, of the name in the values or of the service's."""
     objects = case.render()
     values = case.values.read_text(encoding="utf-8")
     wrong = []
@@ -73,7 +73,8 @@ def test_every_config_map_and_secret_that_is_needed_is_there(case) -> None:
         for kind in ("ConfigMap", "Secret"):
             contents = _contents(objects, kind)
             for name, key in pod.references(kind):
-                existing = kind == "Secret" and name in values
+                named = name in values or name == f"{RELEASE}-{pod.service}"
+                existing = kind == "Secret" and named and not case.is_trial
                 if not existing and (name not in contents or (key and key not in contents[name])):
                     wrong.append(f"{pod}: {kind} {name} {key or ''}")
 
@@ -94,9 +95,9 @@ def test_every_role_of_a_service_has_its_workload(case) -> None:
 
 
 def test_every_service_has_a_chart_and_the_umbrella_has_them_all() -> None:
-    umbrella = {dependency["name"] for dependency in metadata(CHARTS / "highsea")["dependencies"]}
+    umbrella = {dependency["name"] for dependency in metadata("highsea")["dependencies"]}
 
-    assert set(SERVICES) <= {chart.name for chart in charts()}
+    assert set(SERVICES) <= set(charts())
     assert set(SERVICES) <= umbrella
 
 
@@ -116,6 +117,6 @@ def test_addresses_of_peers_are_headless_services_that_are_there(case) -> None:
         if name.endswith("_GRPC")
     }
 
-    if case.chart.name == "highsea":
+    if case.chart == "highsea":
         assert addresses
         assert {value for _, value in addresses} <= headless | {f"{one}.{NAMESPACE}" for one in headless}
