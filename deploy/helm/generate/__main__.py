@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from deploy.helm.generate import readme, schema, slices
+from deploy.helm.generate.settings import secrets_of
 from deploy.helm.generate.values import Value, merged, parse
 
 CHARTS = Path(__file__).parents[1]
@@ -18,30 +19,27 @@ def outputs() -> dict[Path, str]:
     shared, service = common["shared"], common["service"]
     files = {
         CHARTS / "trial/nats.conf": slices.nats_configuration(SERVICES),
-        CHARTS / "common/README.md": _readme("common", merged(shared, service)),
+        CHARTS / "common/README.md": readme.document(_chart("common"), merged(shared, service), {}),
     }
     for name in SERVICES:
-        own = parse(CHARTS / name / "values.yaml")
-        files |= _chart(name, own, merged(shared, service, own), schema.settings_of(name))
+        files |= _documented(name, merged(shared, service), ("common",))
         files[CHARTS / name / "routes.yaml"] = slices.routes(name)
-    own = parse(CHARTS / "trial/values.yaml")
-    files |= _chart("trial", own, merged(shared, own))
-    own = parse(CHARTS / "highsea/values.yaml")
-    return files | _chart("highsea", own, merged(shared, own), subcharts=(*SERVICES, "trial"))
+    files |= _documented("trial", shared, ("common",))
+    return files | _documented("highsea", shared, ("common", "trial", *SERVICES))
 
 
-def _chart(
-    name: str, own: Value, every: Value, settings: schema.Schema | None = None, subcharts: tuple[str, ...] = ()
-) -> dict[Path, str]:
+def _documented(name: str, inherited: Value, subcharts: tuple[str, ...]) -> dict[Path, str]:
+    own = parse(CHARTS / name / "values.yaml")
+    every = merged(inherited, own)
+    secrets = secrets_of(name, every["needs"].default) if name in SERVICES else {}
     return {
-        CHARTS / name / "values.schema.json": schema.document(every, settings, ("common", *subcharts)),
-        CHARTS / name / "README.md": _readme(name, own),
+        CHARTS / name / "values.schema.json": schema.document(every, name, subcharts),
+        CHARTS / name / "README.md": readme.document(_chart(name), own, secrets),
     }
 
 
-def _readme(name: str, values: Value) -> str:
-    chart = yaml.safe_load((CHARTS / name / "Chart.yaml").read_text(encoding="utf-8"))
-    return readme.document(name, chart["description"], values)
+def _chart(name: str) -> dict[str, str]:
+    return dict(yaml.safe_load((CHARTS / name / "Chart.yaml").read_text(encoding="utf-8")))
 
 
 def main() -> int:

@@ -1,21 +1,27 @@
-"""README.md of a chart: its values as a table."""
+"""README.md of a chart: its values and the keys of its Secret as tables."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deploy.helm.generate.values import Value
 
-_SHARED = "Values that all charts share, and those every service has, are in [common](../common/README.md)."
+_SHARED = "What all charts share, and what every service has, is in [common](../common/README.md)."
 
 
-def document(name: str, description: str, values: Value) -> str:
-    """The file."""
-    rows = list(_rows(values, ""))
-    table = ["| value | default | |", "|---|---|---|", *rows] if rows else ["It has no values of its own."]
-    lines = [f"# {name}", "", f"{description}. Written by `make charts`; see [how to install](../README.md).", ""]
-    lines += [] if name == "common" else [_SHARED, ""]
-    return "\n".join([*lines, *table]) + "\n"
+def document(chart: Mapping[str, str], values: Value, secrets: Mapping[str, str]) -> str:
+    """The file, of what Chart.yaml says."""
+    lines = [f"# {chart['name']}", "", f"{chart['description']}. How to install it: [charts](../README.md).", ""]
+    lines += ["## Values", ""] + ([] if chart["name"] == "common" else [_SHARED, ""])
+    lines += _table("value | default", _rows(values, "")) if values.children else ["None of its own."]
+    if secrets:
+        rows = (f"| `{name}` | {_cell(text)} |" for name, text in secrets.items())
+        lines += ["", "## Keys of its Secret", "", *_table("key", rows)]
+    return "\n".join([*lines, "", "<!-- Written by `make charts`. -->"]) + "\n"
+
+
+def _table(heads: str, rows: Iterator[str]) -> list[str]:
+    return [f"| {heads} | |", "|---" * (heads.count("|") + 2) + "|", *rows]
 
 
 def _rows(value: Value, path: str) -> Iterator[str]:

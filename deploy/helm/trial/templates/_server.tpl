@@ -1,5 +1,5 @@
 {{/* A server of the trial, (list root name values): one Pod with its claim, a headless Service, a NetworkPolicy.
-     values: ports (name → number), container (what differs), config (file → content), mounts (name → path) and storage. */}}
+     values: ports (name → number), probe, container (what differs), config (file → content), mounts (name → path), storage. */}}
 {{- define "trial.server" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
@@ -13,11 +13,12 @@
 {{- define "trial.selector" -}}
 app.kubernetes.io/name: highsea-{{ .name }}
 app.kubernetes.io/instance: {{ include "common.instance" .root }}
+app.kubernetes.io/component: trial
 {{- end }}
 
 {{- define "trial.labels" -}}
 {{ include "trial.selector" . }}
-app.kubernetes.io/component: trial
 app.kubernetes.io/part-of: highsea
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion }}
 {{- end }}

@@ -18,6 +18,7 @@ spec:
       annotations:
         checksum/config: {{ toJson .values.config | sha256sum }}
     spec:
+      serviceAccountName: {{ include "common.instance" .root }}-trial
       {{- include "common.podDefaults" .root | nindent 6 }}
       securityContext: {{- include "common.podSecurity" 10001 | nindent 8 }}
       containers:
@@ -27,6 +28,9 @@ spec:
           envFrom:
             - secretRef: {name: {{ include "common.instance" .root }}-trial}
           {{- toYaml .values.container | nindent 10 }}
+          startupProbe: {{- merge (dict "periodSeconds" 3 "failureThreshold" 100) .values.probe | toYaml | nindent 12 }}
+          readinessProbe: {{- merge (dict "periodSeconds" 5 "timeoutSeconds" 5) .values.probe | toYaml | nindent 12 }}
+          livenessProbe: {{- merge (dict "periodSeconds" 20 "timeoutSeconds" 10 "failureThreshold" 6) .values.probe | toYaml | nindent 12 }}
           ports:
             {{- range $port, $number := .values.ports }}
             - {name: {{ $port }}, containerPort: {{ $number }}}
