@@ -10,12 +10,21 @@ from tests.support.repository import ROOT, SERVICE_PACKAGES, calls, literal, nam
 def edges() -> set[tuple[str, str]]:
     """(caller, callee) of every gRPC call."""
     modules = {_module(path): path for path in sources() if "deploy" not in path.parts}
-    found = set()
-    for package in SERVICE_PACKAGES:
-        caller = package.removeprefix("crm_")
-        for path in _reached(package, modules):
-            found |= {(caller, peer) for peer in _peers(path)}
-    return found
+    return {
+        (package.removeprefix("crm_"), peer)
+        for package in SERVICE_PACKAGES
+        for path in _reached(package, modules)
+        for peer in _peers(path)
+    }
+
+
+def keeps_files(service: str) -> bool:
+    """Whether a service's own code reads or writes the object store."""
+    return any(
+        name_of(call.func) == "object_store"
+        for path in ROOT.glob(f"services/{service}/src/**/*.py")
+        for call in calls(path)
+    )
 
 
 def _module(path: Path) -> str:

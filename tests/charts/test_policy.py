@@ -141,15 +141,16 @@ def test_services_lead_to_ports_that_pods_have(case) -> None:
 def test_whatever_points_at_a_workload_or_service_points_at_one(case) -> None:
     objects = case.render()
     there = {(one["kind"], name(one)) for one in objects}
-    scaled = {
+    scaled = [
         (one["spec"]["scaleTargetRef"].get("kind", "Deployment"), one["spec"]["scaleTargetRef"]["name"])
         for one in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject")
-    }
+    ]
     accounts = {
         ("ServiceAccount", pod.spec["serviceAccountName"]) for pod in pods(objects) if "serviceAccountName" in pod.spec
     }
 
-    assert (scaled | accounts) - there == set()
+    assert (set(scaled) | accounts) - there == set()
+    assert len(set(scaled)) == len(scaled), "scaled twice"
     for budget in of_kind(objects, "PodDisruptionBudget"):
         assert len([pod for pod in pods(objects) if selects(budget["spec"]["selector"], pod.labels)]) == 1
     for monitor in of_kind(objects, "ServiceMonitor"):

@@ -134,7 +134,7 @@ def test_a_value_arrives(changes, where, path, expected) -> None:
         ("customer", {"roles.serve.autoscaling": {"enabled": True, "min": 0}}, "only a role with a queue"),
         ("customer", {"settings": {"DATABASE_URL": "postgresql://"}}, "DATABASE_URL"),
         ("customer", {"settings": {"IMPORT_MAX_ROWS": "1"}}, "IMPORT_MAX_ROWS"),
-        ("import", {"global.keda.natsEndpoint": ""}, "set global.keda.natsEndpoint"),
+        ("import", {"global.keda.mode": "always", "global.keda.natsEndpoint": ""}, "set global.keda.natsEndpoint"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_sentence(chart, changes, sentence) -> None:
