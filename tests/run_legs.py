@@ -5,6 +5,7 @@ named on the command line did not run.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -26,8 +27,10 @@ def docker_missing() -> str:
 
 
 def charts_missing() -> str:
-    """Why charts cannot be tested here; empty when they can."""
-    return "" if list(ROOT.glob("deploy/helm/*/Chart.yaml")) else "deploy/helm has no charts yet"
+    """Why charts and their alerts cannot be tested here; empty when they can."""
+    if not list(ROOT.glob("deploy/helm/*/Chart.yaml")):
+        return "deploy/helm has no charts yet"
+    return "" if shutil.which("promtool") else "no promtool (Debian, Ubuntu: apt install prometheus)"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ LEGS = (
     Leg("unit", "libraries and services", ["libs", "services", "deploy", "tests/unit"], ["-n", "2"]),
     Leg("integration", "the whole system on servers out of wheels", ["tests/integration", "tests/e2e", "tests/faults"]),
     Leg("containers", "the image and its servers in containers", ["tests/containers"], missing=docker_missing),
-    Leg("charts", "the Helm charts", ["tests/charts"], missing=charts_missing),
+    Leg(
+        "charts", "the Helm charts, alerts and dashboards", ["tests/charts", "tests/monitoring"], missing=charts_missing
+    ),
 )
 
 

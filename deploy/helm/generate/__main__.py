@@ -10,28 +10,30 @@ from deploy.helm.generate.settings import secrets_of
 from deploy.helm.generate.values import Value, merged, parse
 
 CHARTS = Path(__file__).parents[1]
-SERVICES = ("customer", "identity", "import", "notify", "pool")
 
 
 def outputs() -> dict[Path, str]:
     """Path → content of every generated file."""
+    services = slices.services()
     common = parse(CHARTS / "common/values.yaml")["exports"]
     shared, service = common["shared"], common["service"]
     files = {
-        CHARTS / "trial/nats.conf": slices.nats_configuration(SERVICES),
+        CHARTS / "trial/nats.conf": slices.nats_configuration(services),
         CHARTS / "common/README.md": readme.document(_chart("common"), merged(shared, service), {}),
     }
-    for name in SERVICES:
-        files |= _documented(name, merged(shared, service), ("common",))
+    for name in services:
+        files |= _documented(name, merged(shared, service), ("common",), has_secret=True)
         files[CHARTS / name / "routes.yaml"] = slices.routes(name)
     files |= _documented("trial", shared, ("common",))
-    return files | _documented("highsea", shared, ("common", "trial", *SERVICES))
+    return files | _documented("highsea", shared, ("common", "trial", *services))
 
 
-def _documented(name: str, inherited: Value, subcharts: tuple[str, ...]) -> dict[Path, str]:
+def _documented(
+    name: str, inherited: Value, subcharts: tuple[str, ...], *, has_secret: bool = False
+) -> dict[Path, str]:
     own = parse(CHARTS / name / "values.yaml")
     every = merged(inherited, own)
-    secrets = secrets_of(name, every["needs"].default) if name in SERVICES else {}
+    secrets = secrets_of(name, every["needs"].default) if has_secret else {}
     return {
         CHARTS / name / "values.schema.json": schema.document(every, name, subcharts),
         CHARTS / name / "README.md": readme.document(_chart(name), own, secrets),

@@ -16,6 +16,11 @@ _HEADER = "# Written by `make charts` from deploy/routes.yaml and the service's 
 _COLLECTION_METHOD = re.compile(r"/[a-z-]+:[a-z-]+")
 
 
+def services() -> list[str]:
+    """The names of all services."""
+    return sorted(entry.service for entry in load(_ROUTES).services)
+
+
 def routes(service: str) -> str:
     """The paths of a service by role.
 
@@ -43,9 +48,9 @@ def _collection_methods(own: ServiceRoutes) -> list[str]:
     return sorted({route.path for api in apis for route in api.routes if _COLLECTION_METHOD.fullmatch(route.path)})
 
 
-def nats_configuration(services: Sequence[str]) -> str:
+def nats_configuration(names: Sequence[str]) -> str:
     """The configuration file; passwords come from the environment, for which NATS wants an unquoted `$NAME`."""
-    users = service_users({name: f"$NATS_PASSWORD_{name.upper()}" for name in (*services, "admin")})
+    users = service_users({name: f"$NATS_PASSWORD_{name.upper()}" for name in (*names, "admin")})
     text = configuration(users, port=4222, monitor_port=8222, store_dir="/data")
     return re.sub(r'"(\$NATS_PASSWORD_\w+)"', r"\1", text).replace("127.0.0.1:", "0.0.0.0:") + "\n"
 

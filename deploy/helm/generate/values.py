@@ -25,7 +25,9 @@ class Value:
 def parse(path: Path) -> Value:
     """The tree of a file. Raises OSError, yaml.YAMLError."""
     text = path.read_text(encoding="utf-8")
-    return _value(yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text), text.splitlines(), 0)
+    root = yaml.compose(text, yaml.SafeLoader)
+    assert root is not None
+    return _value(root, yaml.safe_load(text), text.splitlines(), 0)
 
 
 def merged(*trees: Value) -> Value:

@@ -254,7 +254,7 @@ def test_the_worker_process_answers_probes_and_ends_in_peace(running, eventually
     finally:
         worker.kill()
 
-    assert "crm_import_rows_total" in metrics
+    assert "crm_import_results_total" in metrics
     assert status == 0
 
 

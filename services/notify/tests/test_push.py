@@ -141,7 +141,7 @@ def test_a_member_has_a_limited_number_of_streams_and_a_closed_one_frees_its_pla
         assert refused.headers["Retry-After"] == "30"
         streams.enter_context(push.stream(people.colleague)).next_hint()
 
-    eventually(lambda: push.metric("crm_push_streams 0.0"))
+    eventually(lambda: push.metric('crm_push_streams{state="open"} 0.0'))
     with push.stream(people.sales) as again:
         assert again.next_hint() == _hint(0)
 

@@ -28,7 +28,7 @@ spec:
           envFrom:
             - secretRef: {name: {{ include "common.instance" .root }}-trial}
           {{- toYaml .values.container | nindent 10 }}
-          startupProbe: {{- merge (dict "periodSeconds" 3 "failureThreshold" 100) .values.probe | toYaml | nindent 12 }}
+          startupProbe: {{- merge (dict "periodSeconds" 5 "timeoutSeconds" 5 "failureThreshold" 120) .values.probe | toYaml | nindent 12 }}
           readinessProbe: {{- merge (dict "periodSeconds" 5 "timeoutSeconds" 5) .values.probe | toYaml | nindent 12 }}
           livenessProbe: {{- merge (dict "periodSeconds" 20 "timeoutSeconds" 10 "failureThreshold" 6) .values.probe | toYaml | nindent 12 }}
           ports:

@@ -15,11 +15,12 @@ from sqlalchemy import exists, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from batch.measure import measure_batches
 from batch.model import Batch, Counts, ItemResult, Outcome, Status
 from batch.queries import batch_of, counts_of
 from batch.tables import batch_items, batches
 from chassis.clock import now
-from chassis.due import DueTask
+from chassis.due import DueTask, measuring
 from chassis.errors import Refusal
 from chassis.events.consumer import is_transient
 from chassis.logs import get_logger
@@ -48,11 +49,12 @@ class BatchWork:
 
 
 def batch_tasks(works: Sequence[BatchWork], every_seconds: float = 1) -> tuple[DueTask, ...]:
-    """The due tasks of a service that has batches: working them, and deleting results after 30 days."""
+    """The due tasks of a service that has batches: working and measuring them, and deleting results after 30 days."""
     by_kind = {work.kind: work for work in works}
     return (
         DueTask("batches", every_seconds, lambda runtime: work_batches(runtime, by_kind)),
         DueTask("batches-kept", 3600, delete_old),
+        measuring("batches", measure_batches),
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from chassis import metrics
 from chassis.database import Database, try_lock
 from chassis.events.consumer import is_transient
+from chassis.events.outbox import measure_outbox
 from chassis.events.relay import wait
 from chassis.logs import get_logger
 
@@ -81,4 +82,17 @@ def measure_connections(database: Database) -> None:
     metrics.database_connections.labels("size").set(pool.size())  # type: ignore[attr-defined]
 
 
+def measuring(name: str, measure: Callable[[Session], None]) -> DueTask:
+    """A task that measures facts (`chassis.metrics.Fact`) in the database, by statements that cost little."""
+
+    def run(runtime: "Runtime") -> bool:
+        with runtime.database.reading() as session:
+            measure(session)
+        return False
+
+    return DueTask(f"measure-{name}", metrics.MEASURE_SECONDS, run)
+
+
+# Not the relay's task: it would fall silent when its numbers matter most, while NATS is away.
+MEASURE_OUTBOX = measuring("outbox", measure_outbox)
 HOUSEKEEPING = DueTask("housekeeping", 600, housekeeping)

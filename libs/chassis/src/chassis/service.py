@@ -9,7 +9,7 @@ from sqlalchemy import MetaData
 
 from chassis.auth.actors import ActorSource
 from chassis.database.migration import script_directory
-from chassis.due import HOUSEKEEPING, DueTask
+from chassis.due import HOUSEKEEPING, MEASURE_OUTBOX, DueTask
 from chassis.events.consumer import Subscription
 from chassis.events.streams import Queue, Stream
 from chassis.http.api import Api
@@ -62,7 +62,7 @@ class Service:
 
     def all_due(self) -> Sequence[DueTask]:
         """The service's due tasks and the chassis's own."""
-        return (*self.due, HOUSEKEEPING)
+        return (*self.due, HOUSEKEEPING, MEASURE_OUTBOX)
 
     def scripts(self) -> ScriptDirectory:
         """Its Alembic revisions, the libraries' included."""

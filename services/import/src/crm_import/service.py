@@ -6,6 +6,7 @@ from crm_import import streams
 from crm_import.chunks.due import EXPIRE, REPUBLISH
 from crm_import.chunks.role import process
 from crm_import.database import Base
+from crm_import.jobs.due import MEASURE_JOBS
 from crm_import.jobs.http import api as jobs_api
 from crm_import.results.http import api as results_api
 from crm_import.settings import ImportSettings
@@ -31,6 +32,6 @@ SERVICE: Service = Service(
     queues=[streams.SPLIT_QUEUE, streams.CHUNK_QUEUE],
     subscriptions=[directory_subscription("import")],
     projections=[directory_projection()],
-    due=[REPUBLISH, EXPIRE],
+    due=[REPUBLISH, EXPIRE, MEASURE_JOBS],
     roles={"process": _process},
 )

@@ -4,7 +4,7 @@ from chassis.service import Service
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.database import Base
 from crm_notify.imports.events import IMPORTS
-from crm_notify.mail.due import SEND_MAIL
+from crm_notify.mail.due import MEASURE_DELIVERIES, SEND_MAIL
 from crm_notify.mail.http import api as deliveries_api
 from crm_notify.notifications.due import FORGET_OLD
 from crm_notify.notifications.http import api as notifications_api
@@ -28,6 +28,6 @@ SERVICE = Service(
     messages=["crm_notify"],
     subscriptions=[DIRECTORY, ASSIGNMENTS, IMPORTS],
     projections=[directory_projection()],
-    due=[SEND_MAIL, FORGET_OLD],
+    due=[SEND_MAIL, MEASURE_DELIVERIES, FORGET_OLD],
     roles={"push": push_role(MIGRATIONS)},
 )

@@ -140,8 +140,6 @@ class Consumer:
         try:
             messages = await pull.fetch(self.subscription.batch, timeout=1)
         except TimeoutError:
-            info = await pull.consumer_info()
-            metrics.consumer_lag.labels(self.subscription.durable).set(info.num_pending or 0)
             return
         await self.handle(messages)
 

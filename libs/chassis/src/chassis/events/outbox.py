@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
+from chassis import metrics
 from chassis.clock import now
 from chassis.database.tables import outbox
 from chassis.events.streams import subject_of
@@ -52,3 +53,16 @@ def _row(message: Message, subject: str) -> dict[str, object]:
 def chunks(items: Sequence[_Item], size: int = 1000) -> list[Sequence[_Item]]:
     """`items` in runs of at most `size`: one outbox row each (design §5, batches travel as batches)."""
     return [items[start : start + size] for start in range(0, len(items), size)]
+
+
+_UNPUBLISHED = text(
+    "SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age"
+    " FROM outbox WHERE published_at IS NULL"
+)
+
+
+def measure_outbox(session: Session) -> None:
+    """Set how much waits to be published, and for how long."""
+    row = session.execute(_UNPUBLISHED).one()
+    metrics.outbox_pending.set(row.pending)
+    metrics.outbox_oldest_age.set(float(row.age))

@@ -35,7 +35,6 @@ async def _relay_with(connection: psycopg.AsyncConnection[Any], js: JetStreamCon
     while not stopping.is_set():
         published = await publish_batch(connection, js)
         if published < BATCH:
-            await _measure(connection)
             async for _ in connection.notifies(timeout=_LOOK_SECONDS, stop_after=1):
                 pass
 
@@ -67,17 +66,6 @@ async def publish_batch(connection: psycopg.AsyncConnection[Any], js: JetStreamC
         )
     metrics.outbox_published.inc(len(rows))
     return len(rows)
-
-
-async def _measure(connection: psycopg.AsyncConnection[Any]) -> None:
-    cursor = await connection.execute(
-        "SELECT count(*) AS pending, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS age"
-        " FROM outbox WHERE published_at IS NULL"
-    )
-    row = await cursor.fetchone()
-    if row is not None:
-        metrics.outbox_pending.set(row.pending)
-        metrics.outbox_oldest_age.set(float(row.age))
 
 
 async def wait(stopping: asyncio.Event, seconds: float) -> None:

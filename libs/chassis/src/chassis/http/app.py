@@ -1,7 +1,5 @@
 """The Flask app of a service, made from its routes."""
 
-import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,8 +11,9 @@ from werkzeug.exceptions import NotFound as NoSuchRoute
 from chassis import metrics
 from chassis.auth.actors import Actor
 from chassis.auth.tokens import Claims
-from chassis.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated, Unavailable
+from chassis.errors import Forbidden, Malformed, NotFound, Refusal, TooLarge, Unauthenticated
 from chassis.health import Health
+from chassis.http.answering import NO_ROUTE, answering
 from chassis.http.api import JSON, MAX_BODY_BYTES, SERVE, Access, Api, Route
 from chassis.http.call import Call
 from chassis.http.openapi import openapi_document, serve_docs
@@ -22,7 +21,8 @@ from chassis.http.parsing import parse_body, parse_query
 from chassis.http.problems import problem
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
-from chassis.tracing import current_trace, traced
+from chassis.slots import Slots
+from chassis.tracing import current_trace
 from chassis.wording import language_of
 
 PREFIX = "/api/v1"
@@ -39,7 +39,7 @@ def create_app(runtime: Runtime, apis: Sequence[Api], health: Health) -> flask.F
     app = flask.Flask(runtime.service, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    slots = threading.BoundedSemaphore(runtime.settings.http_threads)
+    slots = Slots(metrics.http_threads, runtime.settings.http_threads)
     for api in apis:
         for route in (route for route in api.routes if route.role == SERVE):
             view = _answering(runtime, route, slots)
@@ -61,24 +61,16 @@ def _drained(response: flask.Response) -> flask.Response:
     return response
 
 
-def _answering(runtime: Runtime, route: Route, slots: threading.BoundedSemaphore) -> Callable[..., flask.Response]:
+def _answering(runtime: Runtime, route: Route, slots: Slots) -> Callable[..., flask.Response]:
     def view(**path: Any) -> flask.Response:
-        started, status = time.perf_counter(), 500
         flask.request.max_content_length = route.max_bytes
-        with traced(flask.request.headers.get("traceparent")) as trace:
+        with answering(route.method, route.path, flask.request.headers.get) as answer:
             try:
-                if not slots.acquire(timeout=_QUEUE_SECONDS):
-                    raise Unavailable("overloaded", retry_after_seconds=1)
-                try:
+                with slots.taken(_QUEUE_SECONDS):
                     response = _rendered(route, route.view(_call(runtime, route), **path))
-                finally:
-                    slots.release()
             except Exception as error:
                 response = _on_error(runtime, error)
-            status = response.status_code
-            response.headers["X-Request-Id"] = flask.request.headers.get("X-Request-Id", trace.trace_id)[:64]
-            metrics.http_duration.labels(route.method, route.path, str(status)).observe(time.perf_counter() - started)
-            return response
+            return answer.with_id(response)
 
     return view
 
@@ -128,8 +120,8 @@ def _rendered(route: Route, result: Any) -> flask.Response:
 
 
 def _on_unrouted(runtime: Runtime, error: Exception) -> flask.Response:
-    with traced(flask.request.headers.get("traceparent")):
-        response = _on_error(runtime, error)
+    with answering(flask.request.method, NO_ROUTE, flask.request.headers.get) as answer:
+        response = answer.with_id(_on_error(runtime, error))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return response

@@ -3,7 +3,9 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
+from chassis import metrics
 from chassis.logs import configure_logs
 from chassis.roles.commands import dead_letters, migrate_command, rebuild
 from chassis.roles.serve import serve
@@ -23,6 +25,7 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     settings = service.settings.load()
     configure_logs(service.name, chosen.role, settings.log_level)
+    metrics.build_info.labels(service.name, chosen.role, version(f"crm-{service.name}")).set(1)
     if chosen.role == "serve":
         return serve(service, settings)
     connections = 5 if chosen.role == "work" else 2

@@ -13,6 +13,7 @@ from chassis import metrics
 from chassis.database.tables import projection_marks
 from chassis.due import DueTask, run_due
 from chassis.events.consumer import Consumer, Subscription, ensure_durable
+from chassis.events.measuring import measure_durables
 from chassis.events.relay import run_relay, wait
 from chassis.events.streams import dead_letter_stream, ensure_queue, reconcile
 from chassis.health import Health
@@ -54,10 +55,12 @@ async def _exchange(service: Service, runtime: Runtime, connection: "Connection"
         await patiently(queue.durable, stopping, lambda queue=queue: ensure_queue(js, queue))  # type: ignore[misc]
     relay = asyncio.create_task(run_relay(runtime.settings.database_url, js, stopping))
     subscriptions = [subscription.bound(runtime) for subscription in service.subscriptions]
+    streams = {subscription.durable: subscription.stream for subscription in subscriptions}
     # A writer that never started has no stream: it holds up its own readers only.
     await asyncio.gather(
         *(_consume(subscription, runtime, js, stopping) for subscription in subscriptions),
         *(_build_projection(projection, subscriptions, runtime, js, stopping) for projection in service.projections),
+        measure_durables(js, streams, list(streams), stopping),
         relay,
     )
 

@@ -21,6 +21,7 @@ from chassis.rpc.errors import abort
 from chassis.tracing import current_trace, traced
 from crm.common.v1 import options_pb2
 
+_THREADS = 16
 log = get_logger(__name__)
 
 
@@ -52,8 +53,9 @@ class GrpcServer:
     def __init__(self, bind: str, tokens: ServiceTokens, register: Sequence[Callable[[grpc.Server], None]]) -> None:
         """`register` adds the servicers. Raises RuntimeError when `bind` is taken."""
         self._health = health.HealthServicer()
+        metrics.grpc_threads.labels("limit").set(_THREADS)
         self._server = grpc.server(
-            ThreadPoolExecutor(16, thread_name_prefix="grpc"),
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
             interceptors=[_Interceptor(tokens)],
             maximum_concurrent_rpcs=64,
             options=[
@@ -97,7 +99,7 @@ class _Interceptor(grpc.ServerInterceptor):
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
             started, code = time.perf_counter(), "OK"
-            with traced(metadata.get("traceparent")):
+            with traced(metadata.get("traceparent")), metrics.grpc_threads.labels("busy").track_inprogress():
                 try:
                     token = _caller.set(self._authenticated(metadata, options))
                     try:

@@ -52,14 +52,14 @@ async def _pull(pull: JetStreamContext.PullSubscription, work: Work, runtime: Ru
         try:
             messages = await pull.fetch(1, timeout=1)
         except TimeoutError:
-            info = await pull.consumer_info()
-            metrics.consumer_lag.labels(work.queue.durable).set((info.num_pending or 0) + (info.num_ack_pending or 0))
             continue
         for message in messages:
             await _handle(message, work, runtime, beat_seconds)
 
 
 async def _handle(message: Msg, work: Work, runtime: Runtime, beat_seconds: float) -> None:
+    if message.metadata.num_delivered > 1:
+        metrics.consumer_redeliveries.labels(work.queue.durable).inc()
     content = work.message()
     try:
         content.ParseFromString(message.data)

@@ -23,7 +23,7 @@ from crm_import.settings import import_settings
 
 _RETRY_SECONDS = 5.0
 log = get_logger(__name__)
-rows_handled = Counter("crm_import_rows_total", "Rows that got their result", ["outcome"])
+rows_handled = Counter("crm_import_results_total", "Rows that got their result (process; sum)", ["outcome"])
 
 
 def handle_split(runtime: Runtime, message: pb.SplitRequested) -> float | None:

@@ -8,21 +8,24 @@ from typing import cast
 
 import aiosmtplib
 from prometheus_client import Counter
+from sqlalchemy.orm import Session
 
-from chassis.due import DueTask
+from chassis.due import DueTask, measuring
 from chassis.logs import get_logger
+from chassis.metrics import Fact
 from chassis.runtime import Runtime
 from crm_notify.mail import clients
 from crm_notify.mail.commands import LEASE, Taken, give_back, settle, take
 from crm_notify.mail.letters import compose
-from crm_notify.mail.queries import Receiver, receivers
+from crm_notify.mail.queries import Receiver, receivers, unsent
 from crm_notify.mail.rules import Failure, MailChannel
 from crm_notify.settings import Settings
 
 BATCH = 50
 # A mail is only begun while the lease outlives it for certain: its own limit and as much again to settle it.
 _BEGIN_WITHIN_SECONDS = LEASE.total_seconds() - 2 * clients.MAIL_SECONDS
-_outcomes = Counter("crm_mail_attempts_total", "E-mails tried", ["outcome"])
+_outcomes = Counter("crm_mail_attempts_total", "E-mails tried (work; sum)", ["outcome"])
+_unsent = Fact("crm_deliveries", "Deliveries that were not sent, of those kept (work; max)", ["status"])
 log = get_logger(__name__)
 
 
@@ -101,4 +104,10 @@ def _settle(runtime: Runtime, taken: Sequence[Taken], failure: Failure | None) -
         log.warning("mail_not_taken", deliveries=[str(one.id) for one in taken], code=failure.code)
 
 
+def measure_deliveries(session: Session) -> None:
+    """Count what is on its way or was given up."""
+    _unsent.set_all({(status,): count for status, count in unsent(session).items()})
+
+
 SEND_MAIL = DueTask("send-mail", 1, send_mail)
+MEASURE_DELIVERIES = measuring("deliveries", measure_deliveries)

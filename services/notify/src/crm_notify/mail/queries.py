@@ -60,3 +60,13 @@ def deliveries(
         select(Delivery).where(*wanted).order_by(Delivery.id.desc()).limit(page_size).offset((page - 1) * page_size)
     )
     return rows.all(), total
+
+
+def unsent(session: Session) -> Mapping[Status, int]:
+    """How many deliveries have each status but `sent`, which most have: they are not counted."""
+    wanted = [status for status in Status if status is not Status.SENT]
+    rows = session.execute(
+        select(Delivery.status, func.count()).where(Delivery.status.in_(wanted)).group_by(Delivery.status)
+    )
+    counted = {row[0]: row[1] for row in rows}
+    return {status: counted.get(status, 0) for status in wanted}

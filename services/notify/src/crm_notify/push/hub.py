@@ -19,8 +19,8 @@ from crm_notify.push.rules import MEMBERS_CHANNEL, PING_SECONDS, Stream
 
 STREAMS_A_MEMBER = 10
 _RECONNECT_SECONDS = 1.0
-_open = Gauge("crm_push_streams", "Open streams of notifications")
-_hints = Counter("crm_push_hints_total", "Hints given to streams")
+_streams = Gauge("crm_push_streams", "Streams of notifications: open now, and the most (push; sum)", ["state"])
+_hints = Counter("crm_push_hints_total", "Hints given to streams (push; sum)")
 log = get_logger(__name__)
 
 
@@ -33,6 +33,7 @@ class Hub:
         self._streams: dict[UUID, set[Stream]] = defaultdict(set)
         self._count = 0
         self._listening = False
+        _streams.labels("limit").set(most_streams)
 
     def open(self, claims: Claims) -> Stream:
         """A new stream. Raises Unavailable when the member or the process has too many."""
@@ -41,7 +42,7 @@ class Hub:
         stream = Stream(claims)
         self._streams[claims.member_id].add(stream)
         self._count += 1
-        _open.set(self._count)
+        _streams.labels("open").set(self._count)
         return stream
 
     def forget(self, stream: Stream) -> None:
@@ -51,7 +52,7 @@ class Hub:
         streams.discard(stream)
         if not streams:
             del self._streams[stream.member_id]
-        _open.set(self._count)
+        _streams.labels("open").set(self._count)
 
     def end_all(self) -> None:
         """End every stream: the process stops."""
