@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from deploy.helm.generate import readme, schema, slices
+from deploy.helm.generate import dashboards, readme, schema, slices
 from deploy.helm.generate.settings import secrets_of
 from deploy.helm.generate.values import Value, merged, parse
 
@@ -17,7 +17,7 @@ def outputs() -> dict[Path, str]:
     services = slices.services()
     common = parse(CHARTS / "common/values.yaml")["exports"]
     shared, service = common["shared"], common["service"]
-    files = {
+    files = dashboards.files() | {
         CHARTS / "trial/nats.conf": slices.nats_configuration(services),
         CHARTS / "common/README.md": readme.document(_chart("common"), merged(shared, service), {}),
     }
