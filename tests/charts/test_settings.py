@@ -1,10 +1,12 @@
 """Containers get the settings and arguments that the code knows, and everything they cannot start without."""
 
 from collections import defaultdict
+from itertools import permutations
 
 import pytest
 
-from tests.charts.helm import CHARTS, NAMESPACE, RELEASE, cases, charts, metadata, of_kind
+from chassis.auth.tokens import ServiceTokens
+from tests.charts.helm import CHARTS, NAMESPACE, RELEASE, cases, charts, metadata, of_kind, one, render
 from tests.charts.pods import Pods, pods
 from tests.support.repository import SERVICE_PACKAGES, service_of
 
@@ -120,3 +122,17 @@ def test_addresses_of_peers_are_headless_services_that_are_there(case) -> None:
     if case.chart == "highsea":
         assert addresses
         assert {value for _, value in addresses} <= headless | {f"{one}.{NAMESPACE}" for one in headless}
+
+
+def test_the_trials_environment_is_one_that_every_service_accepts() -> None:
+    """Its generated keys too: each service believes each other's tokens."""
+    objects = render("highsea", CHARTS / "highsea/ci/trial-values.yaml")
+    tokens = {}
+    for name, service in SERVICES.items():
+        values = one(objects, "ConfigMap", f"{RELEASE}-{name}").get("data") or {}
+        values = values | one(objects, "Secret", f"{RELEASE}-{name}")["stringData"]
+        settings = service.settings(**{key.lower(): value for key, value in values.items()})
+        tokens[name] = ServiceTokens(name, settings.service_key, settings.service_keys)
+
+    for caller, callee in permutations(tokens, 2):
+        assert tokens[callee].verify(tokens[caller].sign(callee)) == caller
