@@ -41,6 +41,7 @@ async def run_due(tasks: Sequence[DueTask], runtime: "Runtime", stopping: asynci
 
 
 async def _repeat(task: DueTask, runtime: "Runtime", stopping: asyncio.Event) -> None:
+    metrics.due_work_failures.labels(task.name)  # 0 from the start
     while not stopping.is_set():
         more = await _run(task, runtime)
         if not more:

@@ -119,6 +119,8 @@ class Consumer:
         self.subscription = subscription
         self._database = database
         self._js = js
+        metrics.count_from_zero(subscription.durable)
+        metrics.dead_letters.labels(subscription.durable)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping`; survives loss of NATS or of the database.

@@ -34,6 +34,7 @@ class Work:
 
 async def run_work(js: JetStreamContext, work: Work, runtime: Runtime, stopping: asyncio.Event) -> None:
     """Handle messages until `stopping`; survives loss of NATS or of the database, waits for the durable to be made."""
+    metrics.count_from_zero(work.queue.durable)
     while not stopping.is_set():
         try:
             pull = await js.pull_subscribe_bind(work.queue.durable, work.queue.stream)
