@@ -118,9 +118,3 @@ projection_drift = Gauge(
     "projection_drift", "Rows that differ from their owner's at the last check (work; max)", ["projection"]
 )
 due_work_failures = Counter("crm_due_work_failures_total", "Failed runs of a due task (work; sum)", ["task"])
-
-
-def count_from_zero(durable: str) -> None:
-    """Show what is counted of a durable before it happens: nobody sees the first of a number that begins with 1."""
-    for counter in (consumer_events, consumer_redeliveries, consumer_failures):
-        counter.labels(durable)
