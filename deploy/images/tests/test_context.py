@@ -1,6 +1,7 @@
 """The same content is the same context, whoever writes it, whenever and wherever."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def _point_elsewhere(context: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_edit, _add, _move, _make_executable, _point_elsewhere])
-def test_every_change_changes_the_hash(context: Path, change) -> None:
+def test_every_change_changes_the_hash(context: Path, change: Callable[[Path], None]) -> None:
     before = digest(context)
 
     change(context)
