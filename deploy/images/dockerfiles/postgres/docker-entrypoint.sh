@@ -1,6 +1,6 @@
 #!/bin/bash
-# What we use of the public image: POSTGRES_PASSWORD (or …_FILE), POSTGRES_USER, POSTGRES_DB, scripts that run once in
-# /docker-entrypoint-initdb.d, arguments for postgres, any other command as it is.
+# What we use of the public image: POSTGRES_PASSWORD (or …_FILE), POSTGRES_USER, POSTGRES_DB, POSTGRES_INITDB_ARGS,
+# scripts that run once in /docker-entrypoint-initdb.d, arguments for postgres, any other command as it is.
 set -eu
 [ "${1#-}" = "$1" ] || set -- postgres "$@"
 
@@ -8,7 +8,7 @@ initialise() {
   local password user=${POSTGRES_USER:-postgres}
   password=${POSTGRES_PASSWORD-$(cat "${POSTGRES_PASSWORD_FILE:?or POSTGRES_PASSWORD is needed}")}
   initdb --username="$user" --pwfile=<(printf '%s\n' "$password") --auth-local=trust --auth-host=scram-sha-256 \
-    --encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C.UTF-8
+    --encoding=UTF8 --locale=C.UTF-8 ${POSTGRES_INITDB_ARGS-}
   echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
   # Until the scripts are done nobody can connect from outside, so being reachable means being ready.
   pg_ctl --wait start --options="-c listen_addresses= -c unix_socket_directories=/tmp"
@@ -26,7 +26,7 @@ initialise() {
 }
 
 if [ "$1" = postgres ]; then
-  [ -s "$PGDATA/PG_VERSION" ] || initialise
+  if [ ! -s "$PGDATA/PG_VERSION" ]; then initialise; fi
   set -- "$@" -c listen_addresses='*' -c unix_socket_directories=/tmp
 fi
 exec "$@"
