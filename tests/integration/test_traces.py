@@ -89,12 +89,3 @@ def test_what_nobody_sampled_is_not_recorded(whole: Whole, collector: Collector)
     until(lambda: collector.trace(trace_id))
 
     assert {step.trace_id for step in collector.steps} - before == {trace_id}
-
-
-def test_a_process_that_is_stopped_sends_what_it_has_left(whole: Whole, collector: Collector) -> None:
-    process = whole.system.process("pool-serve")
-    trace_id, *_ = _sampled(whole, "/assignments:claim", {"customer_ids": [str(new_id())]}, 404)
-    process.stop()
-    process.start()
-
-    assert len(collector.trace(trace_id)) == 1

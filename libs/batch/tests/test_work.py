@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import func, select, update
 
 from batch.commands import MAX_ITEMS, cancel_batch, start_batch
@@ -246,3 +247,20 @@ def test_the_due_tasks_work_batches_of_their_kinds_alone(batches: Batches) -> No
         task.run(batches.opened.runtime)
 
     assert batches.status(batch_id) == "running"
+
+
+def test_open_batches_and_their_items_are_measured_while_they_are_worked(batches: Batches) -> None:
+    measure = next(task for task in batch_tasks([]) if task.name == "measure-batches")
+
+    def measured() -> tuple[float | None, ...]:
+        measure.run(batches.opened.runtime)
+        known = (("crm_batches", "status", "running"), ("crm_batch_items", "state", "done"))
+        values = [REGISTRY.get_sample_value(name, {label: value}) for name, label, value in known]
+        return *values, REGISTRY.get_sample_value("crm_batch_items", {"state": "total"})
+
+    assert measured() == (0, 0, 0)
+    batches.start_many(25)
+    batches.step()
+    assert measured() == (1, 10, 25)
+    batches.finish()
+    assert measured() == (0, 0, 0)

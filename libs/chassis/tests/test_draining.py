@@ -16,6 +16,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from highsea_local.demo.gateway import until
 from highsea_local.ports import free_port
 from libs.chassis.tests.sample import SAMPLE
+from tests.support.collector import collecting
 from tests.support.repository import ROOT
 from tests.support.services import Opener
 
@@ -25,7 +26,9 @@ PROGRAM = (
 
 
 @contextmanager
-def serving(services: Opener, drain_seconds: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
+def serving(
+    services: Opener, drain_seconds: str, **further: str
+) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
     binds = {name: f"127.0.0.1:{free_port()}" for name in ("HTTP_BIND", "GRPC_BIND", "METRICS_BIND")}
     environment = {
         "DATABASE_URL": services.database(SAMPLE),
@@ -34,6 +37,7 @@ def serving(services: Opener, drain_seconds: str) -> Iterator[tuple[subprocess.P
         "SERVICE_KEYS": services.keys.public(),
         "DRAIN_SECONDS": drain_seconds,
         **binds,
+        **further,
     }
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, "serve"], env={**os.environ, **environment}, cwd=ROOT)
     try:
@@ -62,3 +66,15 @@ def test_it_ends_by_itself_when_it_has_drained(services: Opener, drain_seconds: 
         process.send_signal(signal.SIGTERM)
 
         assert process.wait(30) == 0
+
+
+def test_it_sends_the_traces_that_it_has_left(services: Opener) -> None:
+    with collecting() as collector:
+        never = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+        with serving(services, "0", **never) as (process, binds):
+            httpx.get(f"http://{binds['HTTP_BIND']}/api/v1/notes")
+            assert collector.steps == []
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
+
+    assert [step.name for step in collector.steps] == ["GET /notes"]

@@ -3,12 +3,15 @@
 import io
 import zipfile
 from typing import Any
+from uuid import UUID
 
 import pytest
 from openpyxl import Workbook
+from prometheus_client import REGISTRY
 from sqlalchemy import func, select
 
 from chassis.database import migration, tables
+from crm_import.jobs.due import MEASURE_JOBS
 from crm_import.jobs.model import ImportJob
 from crm_import.service import SERVICE
 
@@ -242,3 +245,21 @@ def test_reading_with_another_header_row_sheet_or_delimiter_guesses_afresh(sales
     assert (blank.status_code, blank.json["code"]) == (422, "header_row_empty")
     csv = sales.upload("客户名称;备注\n甲;a,b\n".encode(), "a.csv").json
     assert [column["header"] for column in sales.patch(csv, delimiter=",").json["columns"]] == ["客户名称;备注"]
+
+
+def test_jobs_are_measured_by_status_and_the_rows_of_running_ones_by_how_far_they_are(sales) -> None:
+    runtime = sales.service.runtime
+
+    def measured(name: str, **labels: str) -> float | None:
+        MEASURE_JOBS.run(runtime)
+        return REGISTRY.get_sample_value(name, labels)
+
+    assert measured("crm_import_jobs", status="uploaded") == 0
+    job = sales.uploaded(["公司", 13800000000, "其他", ""])
+    assert measured("crm_import_jobs", status="uploaded") == 1
+    with runtime.database.transaction() as session:
+        running = session.get_one(ImportJob, UUID(job["id"]))
+        running.status, running.total, running.created, running.skipped, running.failed = "running", 10, 3, 2, 1
+    assert measured("crm_import_rows", state="total") == 10
+    assert measured("crm_import_rows", state="done") == 6
+    assert measured("crm_import_jobs", status="uploaded") == 0

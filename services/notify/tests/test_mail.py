@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from chassis.identifiers import new_id
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
-from crm_notify.mail.due import send_mail
+from crm_notify.mail.due import MEASURE_DELIVERIES, send_mail
 from crm_notify.push.events import DIRECTORY
 from crm_notify.service import SERVICE
 from services.notify.tests.support import (
@@ -232,3 +233,17 @@ def test_a_login_that_is_refused_is_retried(services: Opener, mail_server: MailS
 
         assert statuses(opened) == ["queued"]
         assert mail_server.mails == []
+
+
+def test_mails_are_measured_until_they_are_sent(notify: OpenService, mail_server: MailServer) -> None:
+    def queued() -> float | None:
+        MEASURE_DELIVERIES.run(notify.runtime)
+        return REGISTRY.get_sample_value("crm_deliveries", {"status": "queued"})
+
+    assert queued() == 0
+    assign_by_mail(notify, notify.organisation.sales)
+    assert queued() == 1
+    send_mail(notify.runtime)
+    assert queued() == 0
+    assert statuses(notify) == ["sent"]
+    assert REGISTRY.get_sample_value("crm_deliveries", {"status": "sent"}) is None

@@ -52,6 +52,19 @@ def test_a_stream_begins_with_what_is_unread_and_hints_at_what_comes(notify: Ope
         assert events.next_hint() == _hint(0)
 
 
+def test_openings_are_measured_and_the_streams_that_are_open(notify: OpenService, push: PushProcess) -> None:
+    series = 'http_server_request_duration_seconds_count{{method="GET",route="{}",status="{}"}} 1.0'
+    assert push.get(None).headers["X-Request-Id"]
+    push.get(None, "/api/v1/elsewhere")
+
+    with push.stream(notify.organisation.sales) as events:
+        events.next_hint()
+        assert push.metric('crm_push_streams{state="open"} 1.0')
+        assert push.metric(series.format("/notifications/stream", 200))
+    assert push.metric(series.format("/notifications/stream", 401))
+    assert push.metric(series.format("none", 404))
+
+
 def test_others_hear_nothing(notify: OpenService, push: PushProcess) -> None:
     people = notify.organisation
 
