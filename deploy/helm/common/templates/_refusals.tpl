@@ -28,6 +28,9 @@
 {{- if and .monitoring.enabled (not .networkPolicy.from.monitoring) -}}
 {{- fail "the NetworkPolicies would keep Prometheus out: say in global.networkPolicy.from.monitoring where its Pods run, or set global.networkPolicy.enabled=false" -}}
 {{- end -}}
+{{- if and .settings.OTEL_EXPORTER_OTLP_ENDPOINT (not .networkPolicy.to.tracing.peers) -}}
+{{- fail "the NetworkPolicies would keep traces in: say in global.networkPolicy.to.tracing.peers where the collector runs, or leave OTEL_EXPORTER_OTLP_ENDPOINT empty" -}}
+{{- end -}}
 {{- range $server := list "postgresql" "nats" -}}
 {{- $peers := (get $.networkPolicy.to $server).peers -}}
 {{- if and $.trial.enabled $peers -}}
