@@ -132,7 +132,7 @@ def name(thing: Object) -> str:
     return thing["metadata"]["name"]
 
 
-def one(objects: Sequence[Object], kind: str, called: str) -> Object:
+def find(objects: Sequence[Object], kind: str, called: str) -> Object:
     """The object of this kind and name."""
     found = [thing for thing in of_kind(objects, kind) if name(thing) == called]
     assert len(found) == 1, f"{len(found)} {kind} {called} among {[name(thing) for thing in of_kind(objects, kind)]}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.charts.helm import CHARTS, KEDA, RELEASE, Refused, charts, name, of_kind, one, render
+from tests.charts.helm import CHARTS, KEDA, RELEASE, Refused, charts, find, name, of_kind, render
 from tests.charts.pods import pods
 
 # The least a service's chart needs.
@@ -106,7 +106,7 @@ def _at(thing, path: str):
     ],
 )
 def test_a_value_arrives(changes, where, path, expected) -> None:
-    assert _at(one(_rendered("customer", changes), *where), path) == expected
+    assert _at(find(_rendered("customer", changes), *where), path) == expected
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_what_works_a_queue_is_scaled_once_or_never(apis, changes, kind) -> None
 
 
 def test_keda_counts_what_waits_in_every_durable_of_the_work() -> None:
-    scaled = one(_rendered("import", {"global.keda.natsAccount": "CRM"}, apis=[KEDA]), "ScaledObject", PROCESS)
+    scaled = find(_rendered("import", {"global.keda.natsAccount": "CRM"}, apis=[KEDA]), "ScaledObject", PROCESS)
     from crm_import.streams import WORK
 
     assert scaled["spec"]["minReplicaCount"] == 0
