@@ -1,7 +1,7 @@
 # Everything a developer or a build machine runs. Needs Python 3.11 or newer and make (3.81 will do), nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-containers check proto charts lock clean demo-reset bench
+.PHONY: help run demo test test-containers images images-offline check proto charts lock clean demo-reset bench
 # Compiled bytecode is what makes a dozen processes start quickly: nobody's environment may switch it off.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -17,8 +17,8 @@ CONTRACTS := libs/contracts/src
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 # uv reads no pip configuration, so a mirror that is set for pip is passed on.
-UV := UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}}" \
-  $(VENV)/bin/uv
+INDEX := UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(PY) -m pip config get global.index-url 2>/dev/null)}}"
+UV := $(INDEX) $(VENV)/bin/uv
 INSTALL := $(UV) pip install --quiet --python $(PY)
 EXPORT := $(UV) export --quiet --no-emit-workspace --no-header --no-annotate --frozen
 
@@ -32,10 +32,17 @@ demo: $(VENV)/.run ## Play the demo story against a running Highsea and print wh
 	@$(PY) -m highsea_local.demo.story
 
 test: $(VENV)/.dev ## Run every test this machine can run, and say which did not run and why
-	@$(PY) tests/run_legs.py
+	@$(INDEX) $(PY) tests/run_legs.py $(LEGS)
 
-test-containers: $(VENV)/.dev ## Run the tests that need Docker; fails where there is none
-	@$(PY) tests/run_legs.py containers
+test-containers: $(VENV)/.dev ## Run the tests that need Docker, on images built for them; fails where there is none
+	@$(INDEX) $(PY) tests/run_legs.py containers
+
+images: $(VENV)/.run ## Build the images of the services, on HIGHSEA_BASE_IMAGE
+	@$(INDEX) $(PY) -m deploy.images services
+
+images-offline: $(VENV)/.run ## Build them where nothing can be pulled, with a base and servers from packages (Debian, root)
+	@$(INDEX) $(PY) -m deploy.images offline
+	@$(PY) -m deploy.images variables
 
 check: $(VENV)/.dev ## Lint, types, import directions, contracts, generated code, locks
 	@$(PY) tests/run_checks.py

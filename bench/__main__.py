@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import idle, imports
+from bench import idle, imports, tracing
 
-MEASUREMENTS = {"imports": imports.main, "idle": idle.main}
+MEASUREMENTS = {"imports": imports.main, "idle": idle.main, "tracing": tracing.main}
 
 
 def main(names: list[str]) -> int:

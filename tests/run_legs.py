@@ -40,6 +40,7 @@ class Leg:
     paths: Sequence[str]
     options: Sequence[str] = ()
     missing: Callable[[], str] = lambda: ""
+    prepare: Sequence[str] = ()  # a command; with EX_UNAVAILABLE it says that something is missing after all
 
     def run(self) -> tuple[str, str]:
         """(passed | FAILED | not run, remark)."""
@@ -49,6 +50,10 @@ class Leg:
             return "not run", reason
         print(f"\n──── {self.name}: {self.about}", flush=True)
         started = time.monotonic()
+        if self.prepare:
+            made = subprocess.run(self.prepare, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+            if made.returncode != 0:
+                return ("not run" if made.returncode == os.EX_UNAVAILABLE else "FAILED"), made.stderr.strip()
         command = [sys.executable, "-m", "pytest", *self.options, *paths]
         status = subprocess.run(command, cwd=ROOT, check=False).returncode
         if status == NO_TESTS:
@@ -56,13 +61,14 @@ class Leg:
         return "passed" if status == 0 else "FAILED", f"{time.monotonic() - started:.0f} s"
 
 
+IMAGES = [sys.executable, "-m", "deploy.images", "needed"]
 LEGS = (
     Leg("unit", "libraries and services", ["libs", "services", "deploy", "tests/unit"], ["-n", "2"]),
     Leg("integration", "the whole system on servers out of wheels", ["tests/integration", "tests/e2e", "tests/faults"]),
-    Leg("containers", "the image and its servers in containers", ["tests/containers"], missing=docker_missing),
     Leg(
         "charts", "the Helm charts, alerts and dashboards", ["tests/charts", "tests/monitoring"], missing=charts_missing
     ),
+    Leg("containers", "all of it in containers", ["tests/containers"], missing=docker_missing, prepare=IMAGES),
 )
 
 

@@ -6,16 +6,12 @@ from itertools import combinations
 
 import pytest
 
-from deploy.helm.generate.dashboards import FOLDER, WIDTH, files
+from deploy.helm.generate.dashboards import WIDTH
 from tests.support.monitoring import dashboards, graphs
 
 DASHBOARDS = dashboards()
 
 each_dashboard = pytest.mark.parametrize("dashboard", DASHBOARDS.values(), ids=list(DASHBOARDS))
-
-
-def test_the_files_are_what_the_generator_writes() -> None:
-    assert {path: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()} == files(), "run make charts"
 
 
 def test_no_two_have_the_same_address() -> None:

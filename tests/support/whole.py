@@ -1,28 +1,44 @@
 """The whole system for tests: started once, with the demo organisation but without demo customers."""
 
 import json
+import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.rows import dict_row
 
 from highsea_local.demo.gateway import Person, until
 from highsea_local.demo.seed import PASSWORD
-from highsea_local.system import System
+
+SIGNED_IN_SECONDS = 240
+
+
+class RunningSystem(Protocol):
+    """What people need of a system, whether its processes come out of wheels or images."""
+
+    @property
+    def gateway_url(self) -> str: ...
+
+    def database_url(self, name: str) -> str: ...
+
+    def run(self, service: str, *arguments: str) -> "subprocess.CompletedProcess[str]": ...
+
+    def process(self, name: str) -> Any: ...
 
 
 @dataclass
 class Whole:
     """A running system and its people."""
 
-    system: System
+    system: RunningSystem
     logins: list[dict[str, Any]]
-    _people: dict[str, Person] = field(default_factory=dict)
+    _people: dict[str, tuple[float, Person]] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, system: System) -> "Whole":
+    def prepare(cls, system: RunningSystem) -> "Whole":
         """Seed the organisation and wait until every service knows it."""
         done = system.run("identity", "seed-demo")
         assert done.returncode == 0, done.stderr
@@ -38,10 +54,12 @@ class Whole:
         return self.sign_in(login)
 
     def sign_in(self, login: str, password: str = PASSWORD) -> Person:
-        """Anybody, signed in once per test run."""
-        if login not in self._people:
-            self._people[login] = Person(self.system.gateway_url, login, password)
-        return self._people[login]
+        """Anybody, signed in a few minutes ago at most: access tokens live for ten."""
+        since, person = self._people.get(login, (0.0, None))
+        if person is None or time.monotonic() - since > SIGNED_IN_SECONDS:
+            person = Person(self.system.gateway_url, login, password)
+            self._people[login] = (time.monotonic(), person)
+        return person
 
     def rows(self, service: str, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Rows of a service's database."""

@@ -11,6 +11,12 @@ from chassis.settings import ServiceSettings
 from directory.permissions import Permission
 from tests.support.repository import ROOT, SERVICE_PACKAGES, mentions, readme_of, routes_declared, routes_in, service_of
 
+# Versions that others count, and those that are part of what happened.
+NOT_ITS_OWN = {
+    "crm_customer": {"customers.assignment_version", "pools.version"},
+    "crm_pool": {"customers.facts_version", "assignment_history.version", "claim_ledger.version"},
+}
+
 each_service = pytest.mark.parametrize("package", SERVICE_PACKAGES)
 
 
@@ -76,6 +82,21 @@ def test_every_route_names_a_known_permission_and_describes_itself(package: str)
         route.path for route in routes if not isinstance(route.access, Access) and route.access not in set(Permission)
     ] == []
     assert [route.path for route in routes if not route.summary] == []
+
+
+@each_service
+def test_every_version_it_counts_is_lifted_after_a_restore(package: str) -> None:
+    service = service_of(package)
+    tables = [table for metadata in service.metadatas for table in metadata.tables.values()]
+    counted = {
+        f"{table.name}.{column.name}"
+        for table in tables
+        for column in table.columns
+        if column.name.endswith("version") and not table.name.startswith("directory_")
+    }
+
+    lifted = {f"{version.class_.__tablename__}.{version.key}" for version in service.versions}
+    assert lifted == counted - NOT_ITS_OWN.get(package, set())
 
 
 @each_service

@@ -90,7 +90,7 @@ OVERVIEW = Dashboard(
         ],
         "HTTP": _red("HTTP", "http_server_request_duration_seconds", 'status=~"5.."', 1),
         "gRPC": _red("gRPC", "grpc_server_handling_seconds", 'grpc_code=~"INTERNAL|UNKNOWN|UNAVAILABLE|DATA_LOSS"', 2.5),
-        "Where 位置": [
+        "Which 明细": [
             Panel("Slowest routes", "最慢的接口", "The ten routes with the highest 95th percentile.", "s",
                   {"{{method}} {{route}}": "topk(10, histogram_quantile(0.95, sum by (le, method, route) "
                    f"(rate(http_server_request_duration_seconds_bucket{{{PROCESS}}}{RATE}))))"}),
@@ -219,7 +219,6 @@ def _variables(names: Sequence[str]) -> Iterator[dict[str, Any]]:
             "name": name,
             "label": name.capitalize(),
             "datasource": DATASOURCE,
-            "definition": query,
             "query": {"query": query, "refId": name},
             "refresh": 2,  # when the time range changes
             "sort": 1,

@@ -124,4 +124,5 @@ SAMPLE = Service(
     migrations=["directory.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=[],
+    versions=[Note.version],
 )

@@ -152,6 +152,24 @@ def identity(opened: OpenService, keys: Keys, bind: str) -> Iterator[Identity]:
         server.stop(1)
 
 
+def test_rebuild_lets_go_of_whom_identity_lost_in_a_restore(services: Opener, keys: Keys) -> None:
+    bind, projection = f"127.0.0.1:{free_port()}", directory_projection()
+    with services.open(SERVICE, identity_grpc=bind) as opened, identity(opened, keys, bind) as answering:
+        organisation = opened.organisation
+        answering.members[:] = [organisation.member_state(organisation.sales)]
+        lost = len(organisation.members) - 1 + len(organisation.role_ids) + 3  # departments
+        assert projection.check(opened.runtime) == lost
+
+        assert projection.rebuild(opened.runtime) == 1
+
+        assert projection.check(opened.runtime) == 0
+        with opened.database.reading() as session:
+            active = session.scalars(select(tables.members.c.id).where(tables.members.c.active)).all()
+            assert active == [organisation.sales.id]
+            assert set(session.scalars(select(tables.departments.c.deleted))) == {True}
+            assert set(session.scalars(select(tables.roles.c.deleted))) == {True}
+
+
 def test_rebuild_reads_every_page_and_check_counts_what_differs(services: Opener, keys: Keys) -> None:
     bind, projection = f"127.0.0.1:{free_port()}", directory_projection()
     with services.open(SERVICE, with_directory=False, identity_grpc=bind) as opened, identity(opened, keys, bind):

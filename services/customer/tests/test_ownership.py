@@ -156,6 +156,16 @@ def test_assignments_are_rebuilt_from_pool_and_their_drift_counted(customers: An
     assert len(customers.listed(organisation.rival)) == 3
 
 
+def test_places_of_customers_that_a_restore_lost_are_no_drift_once_pool_has_suspended_them(customers: Any) -> None:
+    lost = str(new_id())
+    place = customers.assignment(lost, 2, Place(owner_id=str(customers.organisation.sales.id)))
+    customers.pool.assignments[lost] = place
+
+    assert ASSIGNMENTS_PROJECTION.check(customers.runtime) == 1
+    place.suspended = True
+    assert ASSIGNMENTS_PROJECTION.check(customers.runtime) == 0
+
+
 def test_pools_are_rebuilt_from_pool_and_their_drift_counted(customers: Any) -> None:
     gone = customers.pool.pools.pop()
     customers.pool.pools[0].name = "改名"

@@ -65,6 +65,10 @@ class CustomerStandIn(CustomerServiceServicer):
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
         return customer_pb.ListCustomerStatesResponse(customers=page[:2])
 
+    def GetCustomerFacts(self, request: Any, _context: grpc.ServicerContext) -> Any:
+        found = [state for state in self.states if state.id in request.customer_ids]
+        return customer_pb.GetCustomerFactsResponse(customers=found)
+
 
 @pytest.fixture
 def customer() -> Iterator[CustomerStandIn]:

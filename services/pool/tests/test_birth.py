@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from chassis import clock
+from chassis.database.epochs import EPOCH
 from chassis.identifiers import new_id
 from chassis.rpc.errors import refusal_of
 from crm.common.v1.place_pb2 import Place
@@ -344,6 +345,41 @@ def test_a_rebuild_places_customers_whose_birth_was_missed_and_the_check_counts_
     assert len(sea.rows(HistoryEntry)) == 5
     customer.states[0].name, customer.states[0].facts_version = "改名", 2
     assert CUSTOMER_PROJECTION.check(runtime) == 1
+
+
+def test_a_rebuild_gives_places_that_a_restore_lost_a_version_that_wins(sea: Any, customer: Any) -> None:
+    sales, runtime = sea.organisation.sales, sea.opened.runtime
+    customer.states = [sea.state(owner=sales, assignment_version=7), sea.state(assignment_version=3, deleted=True)]
+
+    assert CUSTOMER_PROJECTION.check(runtime) == 2
+    CUSTOMER_PROJECTION.rebuild(runtime)
+
+    assert CUSTOMER_PROJECTION.check(runtime) == 0
+    found = {(one.version, one.owner_id, one.pool_id, one.suspended) for one in sea.rows(Assignment)}
+    assert found == {(8, sales.id, None, False), (4, None, sea.default(), True)}
+    told = [change.state.version for one in sea.opened.outbox(events.AssignmentsChanged) for change in one.changes]
+    assert sorted(told) == [4, 8]
+
+
+def test_a_rebuild_lets_go_of_customers_that_a_restore_lost_and_takes_them_back_in_a_new_epoch(
+    sea: Any, customer: Any
+) -> None:
+    sales, runtime = sea.organisation.sales, sea.opened.runtime
+    lost, kept = customer.states = [sea.state(owner=sales), sea.state(owner=sales)]
+    CUSTOMER_PROJECTION.rebuild(runtime)
+    customer.states = [kept]
+
+    assert CUSTOMER_PROJECTION.check(runtime) == 1
+    CUSTOMER_PROJECTION.rebuild(runtime)
+    assert CUSTOMER_PROJECTION.check(runtime) == 0
+    assert {str(one.customer_id): one.suspended for one in sea.rows(Assignment)} == {lost.id: True, kept.id: False}
+
+    customer.states = [lost, kept]
+    assert CUSTOMER_PROJECTION.check(runtime) == 1
+    lost.facts_version += EPOCH
+    CUSTOMER_PROJECTION.rebuild(runtime)
+    assert CUSTOMER_PROJECTION.check(runtime) == 0
+    assert {one.suspended for one in sea.rows(Assignment)} == {False}
 
 
 def test_other_services_read_all_assignments_page_by_page(sea: Any, rpc: Any) -> None:

@@ -11,6 +11,9 @@
 {{- include "common.policyRefusals" . -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.global.networkPolicy.enabled (has "objectStore" .Values.needs) (not (or (include "common.filesClaim" .) .Values.global.networkPolicy.to.objectStore.peers)) -}}
+{{- fail (printf "%s has nowhere to keep files: say in global.networkPolicy.to.objectStore.peers where its object store runs, or name a ReadWriteMany claim in filesClaim" .Chart.Name) -}}
+{{- end -}}
 {{- range $role, $values := .Values.roles -}}
 {{- if dig "autoscaling" "enabled" false $values -}}
 {{- include "common.scalingRefusals" (dict "root" $ "role" $role "scaling" $values.autoscaling "values" $values) -}}

@@ -25,7 +25,7 @@ from chassis.errors import Refusal
 from chassis.events.consumer import is_transient
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
-from chassis.tracing import current_trace, traced
+from chassis.tracing import current_trace_id, traced
 
 log = get_logger(__name__)
 
@@ -69,7 +69,7 @@ def work_batches(runtime: Runtime, works: dict[str, BatchWork]) -> bool:
 
 def _advance(runtime: Runtime, work: BatchWork, batch: Batch) -> bool:
     """Work one page, and end the batch if that was the last. A batch that cannot go on now does not hold up others."""
-    with traced():
+    with traced(f"batch {work.kind}", parent={}):
         try:
             is_cancelled = batch.status is Status.CANCELLING
             worked = _cancel_rest(runtime, batch) if is_cancelled else _work_page(runtime, work, batch)
@@ -128,7 +128,7 @@ def _work_alone(runtime: Runtime, work: BatchWork, batch: Batch, item_id: UUID) 
 def _result_of(item_id: UUID, error: Exception) -> ItemResult:
     if isinstance(error, Refusal):
         return ItemResult.skipped(item_id, error.code, **error.parameters)
-    return ItemResult.failed(item_id, "internal_error", trace_id=current_trace().trace_id)
+    return ItemResult.failed(item_id, "internal_error", trace_id=current_trace_id())
 
 
 def _lock_pending(session: Session, batch: Batch, limit: int, among: Sequence[UUID] | None = None) -> Sequence[UUID]:

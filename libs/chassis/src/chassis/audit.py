@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from chassis.database.tables import audit_entries
-from chassis.tracing import current_trace
+from chassis.tracing import current_trace_id
 
 _COLUMNS = ("actor_id", "action", "subject_type", "subject_id", "before", "after")
 
@@ -39,7 +39,7 @@ def record_audit(session: Session, *entries: AuditEntry) -> None:
     """Add entries to the audit, all in one statement. Values must be JSON-serialisable."""
     if not entries:
         return
-    trace_id = current_trace().trace_id
+    trace_id = current_trace_id()
     columns = {name: [getattr(entry, name) for entry in entries] for name in _COLUMNS}
     columns["trace_id"] = [trace_id] * len(entries)
     types = {name: audit_entries.c[name].type for name in columns}

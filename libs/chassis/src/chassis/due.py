@@ -15,6 +15,7 @@ from chassis.events.consumer import is_transient
 from chassis.events.outbox import measure_outbox
 from chassis.events.relay import wait
 from chassis.logs import get_logger
+from chassis.tracing import quietly
 
 if TYPE_CHECKING:
     from chassis.runtime import Runtime
@@ -40,16 +41,23 @@ async def run_due(tasks: Sequence[DueTask], runtime: "Runtime", stopping: asynci
 
 
 async def _repeat(task: DueTask, runtime: "Runtime", stopping: asyncio.Event) -> None:
+    metrics.due_work_failures.labels(task.name)  # 0 from the start
     while not stopping.is_set():
-        more = False
+        more = await _run(task, runtime)
+        if not more:
+            await wait(stopping, task.every_seconds * random.uniform(0.9, 1.1))
+
+
+async def _run(task: DueTask, runtime: "Runtime") -> bool:
+    """One run. Most find nothing to do, so it is no step of a trace of its own."""
+    with quietly():
         try:
-            more = await asyncio.to_thread(task.run, runtime)
+            return await asyncio.to_thread(task.run, runtime)
         except Exception as error:
             metrics.due_work_failures.labels(task.name).inc()
             known = is_transient(error)
             log.warning("due_task_failed", task=task.name, error=repr(error)[:200], exc_info=not known)
-        if not more:
-            await wait(stopping, task.every_seconds * random.uniform(0.9, 1.1))
+            return False
 
 
 _EXPIRED = (

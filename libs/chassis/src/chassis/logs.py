@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from chassis.tracing import running_trace
+from chassis.tracing import running_trace_id
 
 
 def configure_logs(service: str, role: str, level: str) -> None:
@@ -47,8 +47,8 @@ def _with_origin(service: str, role: str) -> Any:
     def add(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
         event.setdefault("service", service)
         event.setdefault("role", role)
-        if (trace := running_trace()) is not None:
-            event.setdefault("trace_id", trace.trace_id)
+        if (trace_id := running_trace_id()) is not None:
+            event.setdefault("trace_id", trace_id)
         return event
 
     return add

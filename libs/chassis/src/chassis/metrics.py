@@ -103,6 +103,14 @@ consumer_unacknowledged = Fact(
     "Messages delivered and not acknowledged yet, a part of the lag (work; max)",
     ["durable"],
 )
+
+
+def count_from_zero(durable: str) -> None:
+    """Show what is counted of a durable before it happens: nobody sees the first of a number that begins with 1."""
+    for counter in (consumer_events, consumer_redeliveries, consumer_failures):
+        counter.labels(durable)
+
+
 dead_letters = Counter("crm_dlq_messages_total", "Messages put aside as dead letters (work; sum)", ["durable"])
 dead_letters_waiting = Fact("crm_dlq_waiting", "Dead letters that lie there now (work; max)", ["durable"])
 

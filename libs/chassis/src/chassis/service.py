@@ -8,6 +8,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 from chassis.auth.actors import ActorSource
+from chassis.database.epochs import Version
 from chassis.database.migration import script_directory
 from chassis.due import HOUSEKEEPING, MEASURE_OUTBOX, DueTask
 from chassis.events.consumer import Subscription
@@ -37,7 +38,8 @@ class Projection:
 class Service:
     """The composition root of a service.
 
-    `register_rpc` adds its servicers to a server; `streams` are those it writes; `roles` extra processes (import's
+    `versions` are the columns that count the changes of its own records, as others are told them. `register_rpc` adds
+    its servicers to a server; `streams` are those it writes; `roles` extra processes (import's
     `process`, notify's `push`); `commands` extra one-shot commands, each `(runtime, arguments) -> exit status`;
     `queues` are the durables of the work queues among its streams; `after_migrate` are commands that `migrate` runs
     once the schema is there, safe to repeat.
@@ -50,6 +52,7 @@ class Service:
     migrations: Sequence[str]
     metadatas: Sequence[MetaData]
     messages: Sequence[str]
+    versions: Sequence[Version] = ()
     streams: Sequence[Stream] = ()
     queues: Sequence[Queue] = ()
     subscriptions: Sequence[Subscription] = ()

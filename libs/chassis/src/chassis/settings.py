@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -53,6 +53,19 @@ class ServiceSettings(BaseSettings):
     def _are_public_keys(cls, value: str) -> str:
         public_keys(value)
         return value
+
+    otel_exporter_otlp_endpoint: str = Field(
+        default="", description="http(s):// URL of an OpenTelemetry collector (OTLP over HTTP); empty: no traces"
+    )
+    otel_traces_sampler: Literal[
+        "always_on",
+        "always_off",
+        "traceidratio",
+        "parentbased_always_on",
+        "parentbased_always_off",
+        "parentbased_traceidratio",
+    ] = Field(default="parentbased_always_on", description="which traces are recorded")
+    otel_traces_sampler_arg: float = Field(default=1.0, ge=0, le=1, description="the share of a …traceidratio sampler")
 
     @classmethod
     def load(cls) -> Self:

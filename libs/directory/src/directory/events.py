@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session
@@ -71,41 +72,53 @@ def _pages(runtime: Runtime) -> Iterator[ExportDirectoryResponse]:
 
 
 def _rebuild(runtime: Runtime) -> int:
-    rows = 0
+    """What was known here before identity was asked, and is not in its answer, is gone: a restore lost it."""
+    with runtime.database.reading() as session:
+        gone = store.kept_ids(session)
+    count = 0
     for page in _pages(runtime):
         with runtime.database.transaction() as session:
-            _store_page(session, page)
-        rows += len(page.members) + len(page.departments) + len(page.roles) + len(page.groups)
-    return rows
-
-
-def _store_page(session: Session, page: ExportDirectoryResponse) -> None:
-    store.store_members(session, page.members)
-    store.store_departments(session, page.departments)
-    store.store_roles(session, page.roles)
-    store.store_groups(session, page.groups)
-    if page.HasField("organisation"):
-        store.store_organisation(session, page.organisation)
-    if page.HasField("signing_keys"):
-        store.store_signing_keys(session, page.signing_keys)
+            for table, rows in _rows(page).items():
+                store.keep(session, table, rows)
+                count += len(rows)
+        _strike_out(gone, page)
+    with runtime.database.transaction() as session:
+        for table, ids in gone.items():
+            store.forget(session, table, ids)
+    return count
 
 
 def _check(runtime: Runtime) -> int:
+    with runtime.database.reading() as session:
+        gone = store.kept_ids(session)
     drift = 0
     for page in _pages(runtime):
-        wanted = {
-            tables.members: [store.member_row(state) for state in page.members],
-            tables.departments: [store.department_row(state) for state in page.departments],
-            tables.roles: [store.role_row(state) for state in page.roles],
-        }
         with runtime.database.reading() as session:
-            drift += sum(_different(session, table, rows) for table, rows in wanted.items())
-    return drift
+            drift += sum(_different(session, table, rows) for table, rows in _rows(page).items())
+        _strike_out(gone, page)
+    return drift + sum(map(len, gone.values()))
+
+
+def _rows(page: ExportDirectoryResponse) -> dict[Table, list[dict[str, Any]]]:
+    return {
+        tables.members: [store.member_row(state) for state in page.members],
+        tables.departments: [store.department_row(state) for state in page.departments],
+        tables.roles: [store.role_row(state) for state in page.roles],
+        tables.groups: [store.group_row(state) for state in page.groups],
+        tables.organisation: [store.organisation_row(page.organisation)] if page.HasField("organisation") else [],
+        tables.signing_keys: [store.signing_keys_row(page.signing_keys)] if page.HasField("signing_keys") else [],
+    }
+
+
+def _strike_out(ids: dict[Table, set[UUID]], page: ExportDirectoryResponse) -> None:
+    rows = _rows(page)
+    for table, known in ids.items():
+        known -= {row["id"] for row in rows[table]}
 
 
 def _different(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> int:
     found: dict[Any, Any] = {
-        row["id"]: row
+        row["id"]: dict(row)
         for row in session.execute(select(table).where(table.c.id.in_([row["id"] for row in rows]))).mappings()
     }
-    return len([row for row in rows if {key: found.get(row["id"], {}).get(key) for key in row} != row])
+    return len([row for row in rows if found.get(row["id"]) != row])

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import Table
+from sqlalchemy import ColumnElement, Table, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,36 +16,48 @@ from directory import tables
 
 def store_members(session: Session, states: Iterable[pb.Member]) -> None:
     """Keep members."""
-    _keep(session, tables.members, [member_row(state) for state in states])
+    keep(session, tables.members, [member_row(state) for state in states])
 
 
 def store_departments(session: Session, states: Iterable[pb.Department], *, deleted: bool = False) -> None:
     """Keep departments; `deleted` marks them as gone."""
-    _keep(session, tables.departments, [{**department_row(state), "deleted": deleted} for state in states])
+    keep(session, tables.departments, [department_row(state, deleted=deleted) for state in states])
 
 
 def store_roles(session: Session, states: Iterable[pb.Role], *, deleted: bool = False) -> None:
     """Keep roles; `deleted` marks them as gone."""
-    _keep(session, tables.roles, [{**role_row(state), "deleted": deleted} for state in states])
+    keep(session, tables.roles, [role_row(state, deleted=deleted) for state in states])
 
 
-def store_groups(session: Session, states: Iterable[pb.Group], *, deleted: bool = False) -> None:
-    """Keep groups; `deleted` marks them as gone."""
-    rows = [
-        {"id": UUID(s.id), "version": s.version, "name": s.name, "member_ids": _ids(s.member_ids), "deleted": deleted}
-        for s in states
-    ]
-    _keep(session, tables.groups, rows)
+def store_groups(session: Session, states: Iterable[pb.Group]) -> None:
+    """Keep groups."""
+    keep(session, tables.groups, [group_row(state) for state in states])
 
 
 def store_organisation(session: Session, state: pb.Organisation) -> None:
     """Keep the organisation's settings."""
-    _keep(session, tables.organisation, [{"id": 1, "version": state.version, "name": state.name, "zone": state.zone}])
+    keep(session, tables.organisation, [organisation_row(state)])
 
 
 def store_signing_keys(session: Session, state: pb.SigningKeys) -> None:
     """Keep the keys that verify access tokens."""
-    _keep(session, tables.signing_keys, [{"id": 1, "version": state.version, "jwks": state.jwks}])
+    keep(session, tables.signing_keys, [signing_keys_row(state)])
+
+
+def kept_ids(session: Session) -> dict[Table, set[UUID]]:
+    """Ids of what the directory knows and does not know as gone, by table."""
+    return {table: set(session.scalars(select(table.c.id).where(~gone))) for table, gone in _gone().items()}
+
+
+def forget(session: Session, table: Table, ids: Iterable[UUID]) -> None:
+    """Mark what its owner does not know any more: members as inactive, all else as deleted. Names stay readable."""
+    mark = {"active": False} if table is tables.members else {"deleted": True}
+    session.execute(update(table).where(table.c.id.in_(ids)).values(mark))
+
+
+def _gone() -> dict[Table, ColumnElement[bool]]:
+    marked = {table: table.c.deleted.is_(True) for table in (tables.departments, tables.roles, tables.groups)}
+    return {tables.members: tables.members.c.active.is_(False), **marked}
 
 
 def member_row(state: pb.Member) -> dict[str, Any]:
@@ -67,19 +79,20 @@ def member_row(state: pb.Member) -> dict[str, Any]:
     }
 
 
-def department_row(state: pb.Department) -> dict[str, Any]:
-    """A department's state as its row, without `deleted`."""
+def department_row(state: pb.Department, *, deleted: bool = False) -> dict[str, Any]:
+    """A department's state as its row."""
     return {
         "id": UUID(state.id),
         "version": state.version,
         "name": state.name,
         "parent_id": _id(state.parent_id),
         "head_id": _id(state.head_id),
+        "deleted": deleted,
     }
 
 
-def role_row(state: pb.Role) -> dict[str, Any]:
-    """A role's state as its row, without `deleted`."""
+def role_row(state: pb.Role, *, deleted: bool = False) -> dict[str, Any]:
+    """A role's state as its row."""
     return {
         "id": UUID(state.id),
         "version": state.version,
@@ -87,10 +100,33 @@ def role_row(state: pb.Role) -> dict[str, Any]:
         "name": state.name,
         "permissions": list(state.permissions),
         "data_scope": int(state.data_scope),
+        "deleted": deleted,
     }
 
 
-def _keep(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def group_row(state: pb.Group) -> dict[str, Any]:
+    """A group's state as its row."""
+    return {
+        "id": UUID(state.id),
+        "version": state.version,
+        "name": state.name,
+        "member_ids": _ids(state.member_ids),
+        "deleted": False,
+    }
+
+
+def organisation_row(state: pb.Organisation) -> dict[str, Any]:
+    """The organisation's settings as their row."""
+    return {"id": 1, "version": state.version, "name": state.name, "zone": state.zone}
+
+
+def signing_keys_row(state: pb.SigningKeys) -> dict[str, Any]:
+    """The keys that verify access tokens as their row."""
+    return {"id": 1, "version": state.version, "jwks": state.jwks}
+
+
+def keep(session: Session, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep the newest state of each of `rows`, unless a newer one is known."""
     newest: dict[Any, dict[str, Any]] = {}
     for row in rows:
         if row["id"] not in newest or row["version"] > newest[row["id"]]["version"]:

@@ -13,6 +13,7 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     add_CustomerServiceServicer_to_server,
 )
 from crm_customer.customers import http as customers_http
+from crm_customer.customers.model import Customer
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.history import http as history_http
@@ -54,6 +55,7 @@ SERVICE = Service(
     migrations=["directory.migrations", "crm_customer.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_customer"],
+    versions=[Customer.version, Customer.facts_version],
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],

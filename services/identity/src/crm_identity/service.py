@@ -9,8 +9,10 @@ from crm_identity.demo import seed_demo
 from crm_identity.foundations import ENSURE_FOUNDATIONS
 from crm_identity.keys.due import ADVANCE_KEYS
 from crm_identity.keys.http import api as keys_api
+from crm_identity.keys.model import KeySetVersion
 from crm_identity.members.http import api as members_api
 from crm_identity.organisation.http import api as organisation_api
+from crm_identity.organisation.model import Department, Member, Organisation, Role
 from crm_identity.organisation.rpc import register
 from crm_identity.sessions.due import FORGET_SESSIONS
 from crm_identity.sessions.http import api as sessions_api
@@ -24,6 +26,7 @@ SERVICE = Service(
     migrations=["crm_identity.migrations"],
     metadatas=[Base.metadata],
     messages=["crm_identity"],
+    versions=[Organisation.version, Department.version, Role.version, Member.version, KeySetVersion.version],
     streams=[event_stream("identity")],
     due=[ENSURE_FOUNDATIONS, ADVANCE_KEYS, FORGET_SESSIONS],
     register_rpc=[register],

@@ -8,6 +8,7 @@ from crm_import.chunks.role import process
 from crm_import.database import Base
 from crm_import.jobs.due import MEASURE_JOBS
 from crm_import.jobs.http import api as jobs_api
+from crm_import.jobs.model import ImportJob
 from crm_import.results.http import api as results_api
 from crm_import.settings import ImportSettings
 from crm_import.templates.http import api as templates_api
@@ -28,6 +29,7 @@ SERVICE: Service = Service(
     migrations=["directory.migrations", "crm_import.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_import"],
+    versions=[ImportJob.version],
     streams=[streams.EVENTS, streams.WORK],
     queues=[streams.SPLIT_QUEUE, streams.CHUNK_QUEUE],
     subscriptions=[directory_subscription("import")],

@@ -10,6 +10,7 @@ from chassis.service import Service
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
 from crm_pool.assignments.due import BATCHES
 from crm_pool.assignments.http import api as assignments_api
+from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
 from crm_pool.database import Base
 from crm_pool.placement.due import FORGET_PLANS
@@ -18,6 +19,7 @@ from crm_pool.placement.rpc import PlacementMethods
 from crm_pool.pools.due import ENSURE_DEFAULT_POOLS
 from crm_pool.pools.events import LEAVERS
 from crm_pool.pools.http import api as pools_api
+from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
 from crm_pool.settings import Settings
 from directory.actors import DirectoryActors
@@ -45,6 +47,7 @@ SERVICE = Service(
     migrations=["directory.migrations", "batch.migrations", "crm_pool.migrations"],
     metadatas=[Base.metadata, directory_metadata, batch_metadata],
     messages=["batch", "crm_pool"],
+    versions=[Assignment.version, Pool.version, PoolSettings.version],
     streams=[event_stream("pool")],
     subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS],
     projections=[directory_projection(), CUSTOMER_PROJECTION],

@@ -61,9 +61,9 @@ class Person:
             _answer(response)
         return response.content
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """POST with an Idempotency-Key of its own. Raises Refused."""
-        headers = {"Idempotency-Key": str(uuid4())}
+    def post(self, path: str, body: Mapping[str, Any] | None = None, key: str | None = None) -> Any:
+        """POST with the Idempotency-Key given, else one of its own. Raises Refused."""
+        headers = {"Idempotency-Key": key or str(uuid4())}
         return _answer(self._http.post(path, json=body or {}, headers=headers))
 
     def patch(self, path: str, body: Mapping[str, Any], version: int) -> Any:

@@ -41,7 +41,7 @@ def main() -> int:
     home = Home(Path(os.environ.get("HIGHSEA_HOME") or default_home()))
     try:
         report = json.loads(home.demo_report.read_text(encoding="utf-8"))
-        _tell(attach(home.path).gateway_url, report["logins"])
+        tell(attach(home.path).gateway_url, report["logins"])
     except (OSError, KeyError, ValueError, httpx.ConnectError) as error:
         print(
             f"系统未运行或没有演示数据，请先执行 make run / Start the system first: make run ({error})", file=sys.stderr
@@ -53,7 +53,8 @@ def main() -> int:
     return 0
 
 
-def _tell(url: str, logins: list[dict[str, Any]]) -> None:
+def tell(url: str, logins: list[dict[str, Any]]) -> None:
+    """Do the main job at the gateway `url`; `logins` name role, login and password of each. Raises Refused, TimeoutError."""
     story, tag = Story(), _tag()
 
     def sign_in(role: str, place: int = 0) -> Person:

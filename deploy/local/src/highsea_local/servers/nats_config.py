@@ -67,12 +67,14 @@ def publish_subjects(user: NatsUser) -> list[str]:
     return [*(user.publishes or ()), f"crm.dlq.{user.name}.>", *api, "$JS.ACK.>", "$JS.FC.>"]
 
 
-def configuration(users: Sequence[NatsUser], *, port: int, monitor_port: int, store_dir: str) -> str:
-    """The text of the configuration file (JSON, which NATS reads): loopback only, JetStream in files, users above."""
+def configuration(
+    users: Sequence[NatsUser], *, port: int, monitor_port: int, store_dir: str, host: str = "127.0.0.1"
+) -> str:
+    """The text of the configuration file (JSON, which NATS reads): JetStream in files, users above."""
     settings: dict[str, Any] = {
         "server_name": "highsea",
-        "listen": f"127.0.0.1:{port}",
-        "http": f"127.0.0.1:{monitor_port}",
+        "listen": f"{host}:{port}",
+        "http": f"{host}:{monitor_port}",
         "max_payload": 1024 * 1024,
         "jetstream": {
             "store_dir": store_dir,

@@ -20,7 +20,11 @@ from highsea_local.servers.server import Server, ServerFailed
 from highsea_local.spawn import LAUNCHER, Command, inherited_environment
 
 MAJOR_VERSION = "18"
-HBA = "host all all 127.0.0.1/32 scram-sha-256\n"
+# The second line is for base backups, by the superuser alone.
+HBA = """\
+host all all 127.0.0.1/32 scram-sha-256
+host replication postgres 127.0.0.1/32 scram-sha-256
+"""
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",

@@ -17,6 +17,28 @@ from highsea_local.spawn import Command
 READY = {"rule": "Path(`/ready`)", "entryPoints": ["ping"], "service": "ping@internal"}
 
 
+def routes_file(routes: Mapping[str, Any]) -> str:
+    """The text of the file that :func:`arguments` names: the dynamic configuration, and the route ``/ready``."""
+    http = routes["http"]
+    return yaml.safe_dump({"http": {**http, "routers": {**http["routers"], "ready": READY}}}, sort_keys=False)
+
+
+def arguments(web: str, ping: str, file: str, *, is_watched: bool = False) -> list[str]:
+    """Traefik's command line: the addresses to listen on, and the file of routes, read again when it changes if watched."""
+    options = {
+        "entrypoints.web.address": web,
+        "entrypoints.ping.address": ping,
+        "ping": "true",
+        "ping.entrypoint": "ping",
+        "providers.file.filename": file,
+        "providers.file.watch": str(is_watched).lower(),
+        "global.checknewversion": "false",
+        "global.sendanonymoususage": "false",
+        "log.level": "WARN",
+    }
+    return [f"--{name}={value}" for name, value in options.items()]
+
+
 class TraefikServer(Server):
     """A gateway on ``127.0.0.1:port``.
 
@@ -52,24 +74,11 @@ class TraefikServer(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def prepare(self) -> None:
-        http = self.routes["http"]
-        routes = {"http": {**http, "routers": {**http["routers"], "ready": READY}}}
-        write_text(self._file, yaml.safe_dump(routes, sort_keys=False))
+        write_text(self._file, routes_file(self.routes))
 
     def command(self) -> Command:
-        options = {
-            "entrypoints.web.address": f"127.0.0.1:{self.port}",
-            "entrypoints.ping.address": f"127.0.0.1:{self.ping_port}",
-            "ping": "true",
-            "ping.entrypoint": "ping",
-            "providers.file.filename": str(self._file),
-            "providers.file.watch": "false",
-            "global.checknewversion": "false",
-            "global.sendanonymoususage": "false",
-            "log.level": "WARN",
-        }
-        argv = [str(binaries.traefik()), *(f"--{name}={value}" for name, value in options.items())]
-        return Command(argv, self.log, directory=self.directory, grace_seconds=15.0)
+        given = arguments(f"127.0.0.1:{self.port}", f"127.0.0.1:{self.ping_port}", str(self._file))
+        return Command([str(binaries.traefik()), *given], self.log, directory=self.directory, grace_seconds=15.0)
 
     def is_ready(self) -> bool:
         return answers(f"http://127.0.0.1:{self.ping_port}/ready")

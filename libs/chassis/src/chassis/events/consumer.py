@@ -5,8 +5,8 @@ event never holds up others; an event that keeps failing becomes a dead letter.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from chassis.errors import Unavailable
 from chassis.events.relay import wait
 from chassis.events.streams import dead_letter_subject, subject_of
 from chassis.logs import get_logger
-from chassis.tracing import traced
+from chassis.tracing import Span, SpanKind, quietly, traced
 
 if TYPE_CHECKING:
     from chassis.runtime import Runtime
@@ -119,6 +119,8 @@ class Consumer:
         self.subscription = subscription
         self._database = database
         self._js = js
+        metrics.count_from_zero(subscription.durable)
+        metrics.dead_letters.labels(subscription.durable)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping`; survives loss of NATS or of the database.
@@ -133,7 +135,7 @@ class Consumer:
             except Exception as error:
                 log.warning("consumer_interrupted", durable=self.subscription.durable, error=type(error).__name__)
                 await wait(stopping, 1)
-        with contextlib.suppress(Exception):
+        with suppress(Exception):
             await pull.unsubscribe()
 
     async def _next(self, pull: JetStreamContext.PullSubscription) -> None:
@@ -182,13 +184,14 @@ class Consumer:
     async def _failed(self, message: Msg, event: Event, error: Exception) -> None:
         deliveries = message.metadata.num_delivered
         metrics.consumer_failures.labels(self.subscription.durable).inc()
-        log.warning(
-            "event_failed",
-            durable=self.subscription.durable,
-            event_id=str(event.id),
-            deliveries=deliveries,
-            exc_info=None if is_transient(error) else error,
-        )
+        with quietly(message.headers):
+            log.warning(
+                "event_failed",
+                durable=self.subscription.durable,
+                event_id=str(event.id),
+                deliveries=deliveries,
+                exc_info=None if is_transient(error) else error,
+            )
         if deliveries >= self.subscription.max_deliveries and not is_transient(error):
             await self._put_aside(message, f"{type(error).__name__}: {error}"[:500])
         else:
@@ -199,7 +202,8 @@ class Consumer:
         headers["Nats-Msg-Id"] = f"{self.subscription.durable}:{message.metadata.sequence.stream}"
         await self._js.publish(dead_letter_subject(self.subscription.durable), message.data, headers=headers)
         metrics.dead_letters.labels(self.subscription.durable).inc()
-        log.error("event_put_aside", durable=self.subscription.durable, subject=message.subject, reason=reason)
+        with quietly(message.headers):
+            log.error("event_put_aside", durable=self.subscription.durable, subject=message.subject, reason=reason)
         await message.term()
 
 
@@ -214,11 +218,27 @@ def decode(subject: str, headers: dict[str, str], data: bytes, types: dict[str, 
 
 def apply_events(database: Database, subscription: Subscription, events: Sequence[Event]) -> None:
     """Record the events in the inbox and apply those that are new, in one transaction."""
-    with traced(events[0].traceparent), database.transaction() as session:
+    with processing(subscription.durable, [event.traceparent for event in events]), database.transaction() as session:
         fresh = _record(session, subscription.durable, [event.id for event in events])
         unseen = {event.id: event for event in events if event.id in fresh}
         if unseen:
             subscription.apply(session, list(unseen.values()))
+
+
+def processing(durable: str, traceparents: Sequence[str]) -> AbstractContextManager[Span]:
+    """The edge of consuming. Messages of one trace are handled as its next step; messages of several as a trace of
+    their own, which is linked with each of theirs (OpenTelemetry's conventions for messages handled together).
+    """
+    senders = [{"traceparent": value} for value in dict.fromkeys(traceparents)]
+    is_one_trace = len({value[:35] for value in traceparents}) == 1
+    known: dict[str, str | int] = {
+        "messaging.system": "nats",
+        "messaging.operation.type": "process",
+        "messaging.consumer.group.name": durable,
+        "messaging.batch.message_count": len(traceparents),
+    }
+    parent: dict[str, str] = senders.pop(0) if is_one_trace else {}
+    return traced(f"process {durable}", SpanKind.CONSUMER, parent, known, senders)
 
 
 def is_transient(error: Exception) -> bool:

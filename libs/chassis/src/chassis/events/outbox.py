@@ -13,7 +13,7 @@ from chassis.clock import now
 from chassis.database.tables import outbox
 from chassis.events.streams import subject_of
 from chassis.identifiers import new_id
-from chassis.tracing import current_trace
+from chassis.tracing import carried
 
 _Item = TypeVar("_Item")
 CHANNEL = "outbox"
@@ -45,7 +45,7 @@ def _row(message: Message, subject: str) -> dict[str, object]:
         "ce-source": "/" + "/".join(subject.split(".")[:2]),
         "ce-time": now().isoformat(),
         "content-type": "application/protobuf",
-        "traceparent": current_trace().traceparent,
+        **carried(),
     }
     return {"event_id": event_id, "subject": subject, "headers": headers, "payload": payload}
 

@@ -1,12 +1,12 @@
 """The edge of HTTP: a request is a step of its caller's trace, and measured."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from chassis import metrics
-from chassis.tracing import traced
+from chassis.tracing import Headers, SpanKind, current_trace_id, failed, traced
 
 NO_ROUTE = "none"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -28,13 +28,17 @@ class Answer:
 
 
 @contextmanager
-def answering(method: str, route: str, header: Callable[[str], str | None]) -> Iterator[Answer]:
-    """Answer one request inside the block. `route` is the template, never the path: it becomes a label; `header` finds a header."""
+def answering(method: str, route: str, headers: Headers) -> Iterator[Answer]:
+    """Answer one request inside the block. `route` is the template, never the path: it becomes a label."""
     method, started = method if method in _METHODS else "OTHER", time.perf_counter()
-    with traced(header("traceparent")) as trace:
-        answer = Answer((header("X-Request-Id") or trace.trace_id)[:64])
+    known = {"http.request.method": method, "http.route": route}
+    with traced(f"{method} {route}", SpanKind.SERVER, headers, known) as span:
+        answer = Answer((headers.get("X-Request-Id") or current_trace_id())[:64])
         try:
             yield answer
         finally:
             elapsed = time.perf_counter() - started
             metrics.http_duration.labels(method, route, str(answer.status)).observe(elapsed)
+            span.set_attribute("http.response.status_code", answer.status)
+            if answer.status >= 500:
+                failed(span, str(answer.status))

@@ -22,7 +22,7 @@ from chassis.http.problems import problem
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from chassis.slots import Slots
-from chassis.tracing import current_trace
+from chassis.tracing import current_trace_id
 from chassis.wording import language_of
 
 PREFIX = "/api/v1"
@@ -64,7 +64,7 @@ def _drained(response: flask.Response) -> flask.Response:
 def _answering(runtime: Runtime, route: Route, slots: Slots) -> Callable[..., flask.Response]:
     def view(**path: Any) -> flask.Response:
         flask.request.max_content_length = route.max_bytes
-        with answering(route.method, route.path, flask.request.headers.get) as answer:
+        with answering(route.method, route.path, flask.request.headers) as answer:
             try:
                 with slots.taken(_QUEUE_SECONDS):
                     response = _rendered(route, route.view(_call(runtime, route), **path))
@@ -120,7 +120,7 @@ def _rendered(route: Route, result: Any) -> flask.Response:
 
 
 def _on_unrouted(runtime: Runtime, error: Exception) -> flask.Response:
-    with answering(flask.request.method, NO_ROUTE, flask.request.headers.get) as answer:
+    with answering(flask.request.method, NO_ROUTE, flask.request.headers) as answer:
         response = answer.with_id(_on_error(runtime, error))
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
@@ -144,4 +144,4 @@ def _refusal(error: Exception) -> Refusal:
     if isinstance(error, HTTPException) and (error.code or 500) < 500:
         return Malformed("malformed_json", reason=error.name)
     log.error("request_failed", method=flask.request.method, route=str(flask.request.url_rule), exc_info=error)
-    return Refusal("internal_error", trace_id=current_trace().trace_id)
+    return Refusal("internal_error", trace_id=current_trace_id())

@@ -6,7 +6,7 @@ import json
 import flask
 
 from chassis.errors import Refusal
-from chassis.tracing import current_trace
+from chassis.tracing import current_trace_id
 from chassis.wording import Messages
 
 
@@ -18,7 +18,7 @@ def problem(refusal: Refusal, messages: Messages, language: str) -> flask.Respon
         "status": refusal.status,
         "code": refusal.code,
         "detail": messages.text(refusal.code, language, refusal.parameters),
-        "trace_id": current_trace().trace_id,
+        "trace_id": current_trace_id(),
         **refusal.extra,
     }
     if refusal.errors:

@@ -1,4 +1,4 @@
-"""The roles of a service's image: `python -m crm_<service> serve | work | migrate | rebuild | dead-letters | …`."""
+"""The roles of a service's image: `python -m crm_<service> serve | work | migrate | rebuild | dead-letters | raise-epoch | …`."""
 
 import argparse
 import sys
@@ -7,17 +7,25 @@ from importlib.metadata import version
 
 from chassis import metrics
 from chassis.logs import configure_logs
-from chassis.roles.commands import dead_letters, migrate_command, rebuild
+from chassis.roles.commands import dead_letters, migrate_command, raise_epoch_command, rebuild
 from chassis.roles.serve import serve
 from chassis.roles.work import work
 from chassis.runtime import open_runtime
 from chassis.service import Service
 
+# Most connections of a process, besides one on which `work` and `push` listen (design §2.11); `serve` has a setting.
+WORK_CONNECTIONS, OTHER_CONNECTIONS = 5, 2
+
 
 def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     """Run the role or command named on the command line. Returns the exit status."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    commands = {"migrate": migrate_command, "rebuild": rebuild, "dead-letters": dead_letters}
+    commands = {
+        "migrate": migrate_command,
+        "rebuild": rebuild,
+        "dead-letters": dead_letters,
+        "raise-epoch": raise_epoch_command,
+    }
     names = ["serve", "work", *commands, *service.roles, *service.commands]
     parser = argparse.ArgumentParser(prog=f"python -m crm_{service.name}")
     parser.add_argument("role", choices=names)
@@ -28,7 +36,7 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     metrics.build_info.labels(service.name, chosen.role, version(f"crm-{service.name}")).set(1)
     if chosen.role == "serve":
         return serve(service, settings)
-    connections = 5 if chosen.role == "work" else 2
+    connections = WORK_CONNECTIONS if chosen.role == "work" else OTHER_CONNECTIONS
     runtime = open_runtime(service.name, settings, service.actors, tuple(service.messages), connections)
     try:
         if chosen.role == "work":

@@ -1,14 +1,18 @@
-"""One-shot commands: migrate, rebuild, dead-letters."""
+"""One-shot commands: migrate, rebuild, dead-letters, raise-epoch."""
 
 import argparse
 import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from sqlalchemy.exc import OperationalError
 
+from chassis.database import Database
+from chassis.database.epochs import others_connected, raise_epoch
 from chassis.database.migration import migrate
+from chassis.errors import Unavailable
 from chassis.events.dead_letters import DeadLetter, list_dead_letters, replay
 from chassis.roles.work import Connection
 from chassis.runtime import Runtime
@@ -46,6 +50,33 @@ def rebuild(service: Service, runtime: Runtime, rest: Sequence[str]) -> int:
         print(f"{projection.name}: {drift} rows differ")
         return 1 if drift else 0
     print(f"{projection.name}: {projection.rebuild(runtime)} rows")
+    return 0
+
+
+def raise_epoch_command(service: Service, runtime: Runtime, rest: Sequence[str]) -> int:
+    """`raise-epoch <database>`: make what a restored database says win over all that was said before (design §5).
+
+    Refused while the service is connected to it, since a process may be about to write a version it read before. Doing
+    it twice harms nothing.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m crm_{service.name} raise-epoch")
+    parser.add_argument("database", help="name of the restored database, on the server of DATABASE_URL")
+    name = parser.parse_args(rest).database
+    database = Database(urlsplit(runtime.settings.database_url)._replace(path=f"/{name}").geturl(), 1)
+    try:
+        with database.transaction() as session:
+            others = others_connected(session)
+            raised = {} if others else raise_epoch(session, service.versions)
+    except Unavailable as error:
+        print(error.__cause__, file=sys.stderr)
+        return 1
+    finally:
+        database.close()
+    if others:
+        print(f"{name}: {others} connections of {service.name}'s processes; end these first", file=sys.stderr)
+        return 1
+    for column, (rows, epoch) in raised.items():
+        print(f"{column}: {rows} rows, now up to epoch {epoch}")
     return 0
 
 

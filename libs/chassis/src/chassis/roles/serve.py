@@ -14,6 +14,7 @@ from chassis.rpc.server import GrpcServer
 from chassis.runtime import Runtime, open_runtime
 from chassis.service import Service
 from chassis.settings import ServiceSettings
+from chassis.tracing import export_traces
 
 GRACE_SECONDS = 25
 _SPARE_THREADS = 8
@@ -65,6 +66,7 @@ class _Server(BaseApplication):
     def load(self) -> Any:
         service = self._service
         configure_logs(service.name, "serve", self._settings.log_level)
+        export_traces(service.name, "serve", self._settings)
         self._runtime = open_runtime(service.name, self._settings, service.actors, tuple(service.messages))
         self._health = Health(self._runtime, service.scripts(), serving_checks(self._runtime))
         return create_app(self._runtime, service.apis, self._health)

@@ -20,6 +20,7 @@ from chassis.health import Health
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from chassis.service import Projection, Service
+from chassis.tracing import export_traces
 
 log = get_logger(__name__)
 _DAY_SECONDS = 86_400
@@ -27,6 +28,7 @@ _DAY_SECONDS = 86_400
 
 def work(service: Service, runtime: Runtime) -> int:
     """Work until SIGTERM or SIGINT."""
+    export_traces(service.name, "work", runtime.settings)
     asyncio.run(_work(service, runtime))
     return 0
 
@@ -55,12 +57,12 @@ async def _exchange(service: Service, runtime: Runtime, connection: "Connection"
         await patiently(queue.durable, stopping, lambda queue=queue: ensure_queue(js, queue))  # type: ignore[misc]
     relay = asyncio.create_task(run_relay(runtime.settings.database_url, js, stopping))
     subscriptions = [subscription.bound(runtime) for subscription in service.subscriptions]
-    streams = {subscription.durable: subscription.stream for subscription in subscriptions}
+    durables = {one.durable: one.stream for one in subscriptions} | {one.durable: one.stream for one in service.queues}
     # A writer that never started has no stream: it holds up its own readers only.
     await asyncio.gather(
         *(_consume(subscription, runtime, js, stopping) for subscription in subscriptions),
         *(_build_projection(projection, subscriptions, runtime, js, stopping) for projection in service.projections),
-        measure_durables(js, streams, list(streams), stopping),
+        measure_durables(js, durables, [one.durable for one in subscriptions], stopping),
         relay,
     )
 

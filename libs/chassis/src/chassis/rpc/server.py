@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import grpc
@@ -16,12 +17,13 @@ from chassis import metrics
 from chassis.auth.tokens import ServiceTokens
 from chassis.errors import Forbidden, Refusal, Unauthenticated
 from chassis.logs import get_logger
-from chassis.rpc.client import method_options
+from chassis.rpc.client import method_options, rpc_step
 from chassis.rpc.errors import abort
-from chassis.tracing import current_trace, traced
+from chassis.tracing import SpanKind, current_trace_id, failed
 from crm.common.v1 import options_pb2
 
 _THREADS = 16
+_OWN_FAULTS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE})
 log = get_logger(__name__)
 
 
@@ -86,6 +88,43 @@ class GrpcServer:
         stopped.wait(grace_seconds + 1)
 
 
+class _Outcome:
+    """What becomes of a call."""
+
+    def __init__(self, method: str) -> None:
+        self._method = method
+        self._refusal: Refusal | None = None
+        self._broken_trace_id = ""
+        self.code = grpc.StatusCode.OK
+
+    def end(self, error: Exception) -> None:
+        """It ends with this; what is no refusal is a bug."""
+        if isinstance(error, Refusal):
+            self._refusal, self.code = error, error.grpc_status
+        else:
+            self._broken_trace_id, self.code = current_trace_id(), grpc.StatusCode.INTERNAL
+            log.error("rpc_failed", method=self._method, exc_info=error)
+
+    def abort(self, context: grpc.ServicerContext) -> NoReturn:
+        """Tell the caller."""
+        if self._refusal is not None:
+            abort(context, self._refusal)
+        context.abort(self.code, f"internal_error {self._broken_trace_id}")
+        raise AssertionError("unreachable")
+
+
+@contextmanager
+def _answering(method: str, metadata: dict[str, Any]) -> Iterator[_Outcome]:
+    """The edge of gRPC: a call is a step of its caller's trace, and measured."""
+    started, outcome = time.perf_counter(), _Outcome(method)
+    with rpc_step(method, SpanKind.SERVER, metadata) as span, metrics.grpc_threads.labels("busy").track_inprogress():
+        yield outcome
+        span.set_attribute("rpc.response.status_code", outcome.code.name)
+        if outcome.code in _OWN_FAULTS:
+            failed(span, outcome.code.name)
+    metrics.grpc_duration.labels(method, outcome.code.name).observe(time.perf_counter() - started)
+
+
 class _Interceptor(grpc.ServerInterceptor):
     def __init__(self, tokens: ServiceTokens) -> None:
         self._tokens = tokens
@@ -98,24 +137,16 @@ class _Interceptor(grpc.ServerInterceptor):
         metadata = dict(details.invocation_metadata)
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:
-            started, code = time.perf_counter(), "OK"
-            with traced(metadata.get("traceparent")), metrics.grpc_threads.labels("busy").track_inprogress():
+            with _answering(details.method, metadata) as outcome:
                 try:
                     token = _caller.set(self._authenticated(metadata, options))
                     try:
                         return handler.unary_unary(request, context)
                     finally:
                         _caller.reset(token)
-                except Refusal as refusal:
-                    code = refusal.grpc_status.name
-                    abort(context, refusal)
-                except Exception:
-                    code = "INTERNAL"
-                    log.exception("rpc_failed", method=details.method)
-                    context.abort(grpc.StatusCode.INTERNAL, f"internal_error {current_trace().trace_id}")
-                finally:
-                    elapsed = time.perf_counter() - started
-                    metrics.grpc_duration.labels(details.method, code).observe(elapsed)
+                except Exception as error:
+                    outcome.end(error)
+            return outcome.abort(context)
 
         return grpc.unary_unary_rpc_method_handler(answer, handler.request_deserializer, handler.response_serializer)
 

@@ -48,10 +48,10 @@ _FOLLOW = text("""
 _COMPARE = text("""
     SELECT count(*) FROM unnest(
         CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]),
-        CAST(:expires AS date[]), CAST(:since AS timestamptz[])
-    ) AS given (id, version, owner_id, pool_id, expires_on, held_since)
+        CAST(:expires AS date[]), CAST(:suspended AS boolean[])
+    ) AS given (id, version, owner_id, pool_id, expires_on, suspended)
     LEFT JOIN customers ON customers.id = given.id
-    WHERE (customers.assignment_version, customers.owner_id, customers.pool_id, customers.expires_on)
+    WHERE NOT (given.suspended AND customers.id IS NULL) AND (customers.assignment_version, customers.owner_id, customers.pool_id, customers.expires_on)
         IS DISTINCT FROM (given.version, given.owner_id, given.pool_id, given.expires_on)
 """)
 
@@ -78,7 +78,10 @@ def departments_of(session: Session, owner_ids: Iterable[UUID]) -> dict[UUID, UU
 
 
 def assignments_differing(session: Session, states: Iterable[pb.AssignmentState]) -> int:
-    """How many of pool's assignments are kept differently here, or not at all."""
+    """How many of pool's assignments are kept differently here, or not at all.
+
+    Pool suspends those of customers that a restore of this database lost: they are as they should be.
+    """
     return session.scalar(_COMPARE, _columns(states)) or 0
 
 
@@ -144,4 +147,5 @@ def _columns(states: Iterable[pb.AssignmentState]) -> dict[str, list[Any]]:
         "pools": [place["pool_id"] for place in places],
         "expires": [place["expires_on"] for place in places],
         "since": [place["held_since"] for place in places],
+        "suspended": [state.suspended for state in newest.values()],
     }

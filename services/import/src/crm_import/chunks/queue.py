@@ -11,11 +11,11 @@ from nats.js import JetStreamContext
 
 from chassis import metrics
 from chassis.errors import Refusal
+from chassis.events.consumer import processing
 from chassis.events.relay import wait
 from chassis.events.streams import Queue
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
-from chassis.tracing import traced
 
 _RETRY_SECONDS = 5.0
 log = get_logger(__name__)
@@ -34,6 +34,7 @@ class Work:
 
 async def run_work(js: JetStreamContext, work: Work, runtime: Runtime, stopping: asyncio.Event) -> None:
     """Handle messages until `stopping`; survives loss of NATS or of the database, waits for the durable to be made."""
+    metrics.count_from_zero(work.queue.durable)
     while not stopping.is_set():
         try:
             pull = await js.pull_subscribe_bind(work.queue.durable, work.queue.stream)
@@ -58,28 +59,27 @@ async def _pull(pull: JetStreamContext.PullSubscription, work: Work, runtime: Ru
 
 
 async def _handle(message: Msg, work: Work, runtime: Runtime, beat_seconds: float) -> None:
+    durable = work.queue.durable
     if message.metadata.num_delivered > 1:
-        metrics.consumer_redeliveries.labels(work.queue.durable).inc()
-    content = work.message()
-    try:
-        content.ParseFromString(message.data)
-    except DecodeError:
-        log.exception("work_undecodable", durable=work.queue.durable)
-        await message.term()
-        return
+        metrics.consumer_redeliveries.labels(durable).inc()
     beating = asyncio.create_task(_beat(message, beat_seconds))
-    try:
-        with traced((message.headers or {}).get("traceparent")):
+    with processing(durable, [(message.headers or {}).get("traceparent", "")]):
+        try:
+            content = work.message.FromString(message.data)
             again_seconds = await asyncio.to_thread(work.handle, runtime, content)
-    except Exception as error:
-        log.warning("work_failed", durable=work.queue.durable, exc_info=None if isinstance(error, Refusal) else error)
-        metrics.consumer_failures.labels(work.queue.durable).inc()
-        again_seconds = _RETRY_SECONDS
-    finally:
-        beating.cancel()
+        except DecodeError:
+            log.exception("work_undecodable", durable=durable)
+            await message.term()
+            return
+        except Exception as error:
+            log.warning("work_failed", durable=durable, exc_info=None if isinstance(error, Refusal) else error)
+            metrics.consumer_failures.labels(durable).inc()
+            again_seconds = _RETRY_SECONDS
+        finally:
+            beating.cancel()
     if again_seconds is None:
         await message.ack()
-        metrics.consumer_events.labels(work.queue.durable).inc()
+        metrics.consumer_events.labels(durable).inc()
     else:
         await message.nak(delay=again_seconds)
 

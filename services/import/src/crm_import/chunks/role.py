@@ -7,6 +7,7 @@ from alembic.script import ScriptDirectory
 from chassis.health import Health
 from chassis.roles.work import Connection, patiently, stop_on_signal
 from chassis.runtime import Runtime
+from chassis.tracing import export_traces
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks.queue import Work, run_work
 from crm_import.chunks.worker import handle_chunk, handle_split
@@ -19,6 +20,7 @@ CHUNKS = Work(CHUNK_QUEUE, pb.ChunkReady, handle_chunk)
 
 def process(runtime: Runtime, scripts: ScriptDirectory) -> None:
     """Work until SIGTERM or SIGINT; what is being handled is finished first."""
+    export_traces(runtime.service, "process", runtime.settings)
     asyncio.run(_process(runtime, scripts))
 
 

@@ -24,6 +24,8 @@ from crm_import.settings import import_settings
 _RETRY_SECONDS = 5.0
 log = get_logger(__name__)
 rows_handled = Counter("crm_import_results_total", "Rows that got their result (process; sum)", ["outcome"])
+for _outcome in Outcome:
+    rows_handled.labels(_outcome)
 
 
 def handle_split(runtime: Runtime, message: pb.SplitRequested) -> float | None:

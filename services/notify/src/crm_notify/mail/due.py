@@ -25,6 +25,7 @@ BATCH = 50
 # A mail is only begun while the lease outlives it for certain: its own limit and as much again to settle it.
 _BEGIN_WITHIN_SECONDS = LEASE.total_seconds() - 2 * clients.MAIL_SECONDS
 _outcomes = Counter("crm_mail_attempts_total", "E-mails tried (work; sum)", ["outcome"])
+_outcomes.labels("sent")
 _unsent = Fact("crm_deliveries", "Deliveries that were not sent, of those kept (work; max)", ["status"])
 log = get_logger(__name__)
 

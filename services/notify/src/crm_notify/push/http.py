@@ -1,7 +1,7 @@
 """GET /api/v1/notifications/stream: server-sent events with hints; the browser then reads the REST API again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
@@ -16,12 +16,13 @@ from chassis.auth.actors import Actor
 from chassis.auth.tokens import Claims
 from chassis.database import Database
 from chassis.errors import NotFound, Refusal, Unauthenticated
+from chassis.http.answering import NO_ROUTE, answering
 from chassis.http.api import Access, Api
 from chassis.http.app import PREFIX
 from chassis.http.problems import problem
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
-from chassis.tracing import current_trace, traced
+from chassis.tracing import current_trace_id
 from chassis.wording import language_of
 from crm_notify.notifications.queries import unread_count
 from crm_notify.push.hub import Hub
@@ -57,6 +58,13 @@ class _Endpoint:
 
     async def stream_hints(self, request: Request) -> Response:
         """Hints only, each with the number of unread notifications: read the list again. Ends with the token."""
+        with answering("GET", PATH.removeprefix(PREFIX), request.headers) as answer:
+            try:
+                return answer.with_id(await self._opened(request))
+            except Exception as error:
+                return answer.with_id(_problem(self._runtime, request, error))
+
+    async def _opened(self, request: Request) -> Response:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated("token_missing")
@@ -103,30 +111,25 @@ def create_push_app(runtime: Runtime, hub: Hub) -> Starlette:
         yield
         listening.cancel()
 
-    def answered(refusal: Callable[[Exception], Refusal]) -> Callable[[Request, Exception], Awaitable[Response]]:
-        async def handler(request: Request, error: Exception) -> Response:
-            language = language_of(request.headers.get("Accept-Language", ""))
-            with traced(request.headers.get("traceparent")):
-                reply = problem(refusal(error), runtime.messages, language)
-            return Response(reply.get_data(), reply.status_code, dict(reply.headers))
+    async def unrouted(request: Request, error: Exception) -> Response:
+        with answering(request.method, NO_ROUTE, request.headers) as answer:
+            return answer.with_id(_problem(runtime, request, error))
 
-        return handler
-
-    handlers = {
-        Refusal: answered(_itself),
-        HTTPException: answered(lambda _error: NotFound("route_not_found")),
-        Exception: answered(_unexpected),
-    }
     route = Route(PATH, _Endpoint(runtime, hub).stream_hints, methods=["GET"])
     route.methods = {"GET"}  # Starlette adds HEAD, whose stream nobody would read
-    return Starlette(routes=[route], lifespan=lifespan, exception_handlers=handlers)
+    return Starlette(routes=[route], lifespan=lifespan, exception_handlers={HTTPException: unrouted})
 
 
-def _unexpected(error: Exception) -> Refusal:
+def _problem(runtime: Runtime, request: Request, error: Exception) -> Response:
+    language = language_of(request.headers.get("Accept-Language", ""))
+    reply = problem(_refusal(error), runtime.messages, language)
+    return Response(reply.get_data(), reply.status_code, dict(reply.headers))
+
+
+def _refusal(error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, HTTPException):
+        return NotFound("route_not_found")
     log.error("request_failed", exc_info=error)
-    return Refusal("internal_error", trace_id=current_trace().trace_id)
-
-
-def _itself(error: Exception) -> Refusal:
-    assert isinstance(error, Refusal)
-    return error
+    return Refusal("internal_error", trace_id=current_trace_id())

@@ -34,6 +34,7 @@ class Hub:
         self._count = 0
         self._listening = False
         _streams.labels("limit").set(most_streams)
+        _streams.labels("open").set(0)
 
     def open(self, claims: Claims) -> Stream:
         """A new stream. Raises Unavailable when the member or the process has too many."""

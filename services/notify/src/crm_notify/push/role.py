@@ -11,6 +11,7 @@ from chassis.health import Health
 from chassis.roles.serve import JsonLogger
 from chassis.runtime import Runtime
 from chassis.service import Role
+from chassis.tracing import export_traces
 from crm_notify.push.http import create_push_app
 from crm_notify.push.hub import Hub
 from crm_notify.settings import Settings
@@ -56,6 +57,7 @@ class _PushServer(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
+        export_traces(self._runtime.service, "push", self._runtime.settings)
         return create_push_app(self._runtime, self._hub)
 
     def _started(self, worker: Any) -> None:

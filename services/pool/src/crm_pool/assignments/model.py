@@ -40,11 +40,13 @@ class Assignment(Base):
     home_pool_id: Mapped[UUID | None]
 
     @classmethod
-    def born(cls, customer_id: UUID, place: Place, at: datetime, cause: Cause, *, suspended: bool = False) -> "Change":
-        """A customer's first place, version 1."""
+    def born(
+        cls, customer_id: UUID, place: Place, at: datetime, cause: Cause, *, suspended: bool = False, version: int = 1
+    ) -> "Change":
+        """A customer's first place, version 1 unless a restore lost those before."""
         assignment = cls(
             customer_id=customer_id,
-            version=1,
+            version=version,
             owner_id=place.owner_id,
             pool_id=place.pool_id,
             held_since=at,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -45,6 +45,18 @@ def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUI
         )
     )
     return known_customers(session, newest)
+
+
+def keep_deleted(session: Session, ids: Collection[UUID]) -> dict[UUID, Customer]:
+    """Mark customers as deleted and return what is known of them."""
+    session.execute(update(Customer).where(among(Customer.id, ids)).values(deleted=True))
+    return known_customers(session, ids)
+
+
+def page_of_kept_ids(session: Session, after: UUID | None, size: int) -> Sequence[UUID]:
+    """Ids of customers that are not deleted, in order."""
+    statement = select(Customer.id).where(~Customer.deleted).order_by(Customer.id).limit(size)
+    return session.scalars(statement.where(Customer.id > after) if after else statement).all()
 
 
 def known_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Customer]:

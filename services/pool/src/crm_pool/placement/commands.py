@@ -19,7 +19,7 @@ from crm_pool.assignments.queries import colleagues, holdings
 from crm_pool.assignments.recording import Act, locked, record
 from crm_pool.assignments.rules import Cause, Place
 from crm_pool.customers.model import Customer
-from crm_pool.customers.projection import keep_customers
+from crm_pool.customers.projection import keep_customers, keep_deleted
 from crm_pool.database import among, insert_rows, row_of
 from crm_pool.placement import queries
 from crm_pool.placement.model import KEPT, PlacementPlan
@@ -31,7 +31,7 @@ from crm_pool.pools.queries import holding_cap, keep_existing
 class Newcomer:
     """A customer to be placed, held `since` then (UTC).
 
-    `planned`: its row says version 1 already, so its place stands whatever the limits.
+    `planned`: its row says version 1 already, so its place stands whatever the limits. `version`: of its assignment.
     """
 
     customer_id: UUID
@@ -41,6 +41,7 @@ class Newcomer:
     act: Act
     planned: bool = False
     deleted: bool = False
+    version: int = 1
 
 
 Birth = tuple[Newcomer, Change]
@@ -70,6 +71,12 @@ def keep_up(session: Session, reports: Sequence[Report]) -> None:
     newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
     place(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
     _follow_deletions(session, customers, {report.row["id"]: report.act for report in reports})
+
+
+def let_go(session: Session, customer_ids: Collection[UUID], act: Act) -> None:
+    """Treat customers that are known here alone as deleted: a restore of customer's database lost them."""
+    gone = keep_deleted(session, customer_ids)
+    _follow_deletions(session, gone, dict.fromkeys(gone, act))
 
 
 def place(session: Session, newcomers: Sequence[Newcomer]) -> dict[UUID, Placed]:
@@ -160,7 +167,9 @@ def _as_wished(session: Session, newcomers: Sequence[Newcomer], refused: dict[UU
     for one in newcomers:
         fallen_back = one.customer_id in refused
         place_ = Place(pool_id=homes[one.created_by]) if fallen_back else cast(Place, one.wish)
-        birth = Assignment.born(one.customer_id, place_, one.since, Cause.BIRTH, suspended=one.deleted)
+        birth = Assignment.born(
+            one.customer_id, place_, one.since, Cause.BIRTH, suspended=one.deleted, version=one.version
+        )
         births.append((one, birth))
     return births
 

@@ -14,15 +14,16 @@ from chassis.rpc.errors import peer_errors
 from chassis.runtime import Runtime
 from chassis.service import Projection
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm.customer.v1.customer_service_pb2 import ListCustomerStatesRequest
+from crm.customer.v1.customer_service_pb2 import GetCustomerFactsRequest, ListCustomerStatesRequest
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from crm_pool.assignments.model import place_of
 from crm_pool.assignments.recording import Act
-from crm_pool.customers.projection import customer_row, known_customers
+from crm_pool.customers.projection import customer_row, known_customers, page_of_kept_ids
 from crm_pool.database import row_of
 from crm_pool.placement import queries
-from crm_pool.placement.commands import Newcomer, Report, keep_up
+from crm_pool.placement.commands import Newcomer, Report, keep_up, let_go
 
+_PAGE_SIZE = 1000
 _PAGE_TIMEOUT_SECONDS = 10
 _BORN = 1
 
@@ -55,20 +56,52 @@ def _report(state: pb.CustomerState, act: Act) -> Report:
     return Report(row, act, Newcomer(row["id"], place_of(state.wish), row["created_by"], since, act, planned=planned))
 
 
+def _found(state: pb.CustomerState, act: Act) -> Report:
+    """A customer as a rebuild finds it: one that was placed, but not in this database, takes its place anew.
+
+    A restore lost the assignment; the next version makes the new one win over what customer was told last.
+    """
+    report = _report(state, act)
+    if report.newcomer is not None:
+        return report
+    row, version = report.row, state.assignment_version + 1
+    return Report(row, act, Newcomer(row["id"], place_of(state.wish), row["created_by"], act.at, act, version=version))
+
+
 def _id(text: str) -> UUID | None:
     return UUID(text) if text else None
 
 
 def _pages(runtime: Runtime) -> Iterator[Sequence[pb.CustomerState]]:
-    stub = CustomerServiceStub(runtime.peers.channel("customer"))
     after = ""
     while True:
         with peer_errors("customer"):
-            page = stub.ListCustomerStates(ListCustomerStatesRequest(after_id=after), timeout=_PAGE_TIMEOUT_SECONDS)
+            page = _stub(runtime).ListCustomerStates(
+                ListCustomerStatesRequest(after_id=after), timeout=_PAGE_TIMEOUT_SECONDS
+            )
         if not page.customers:
             return
         yield page.customers
         after = page.customers[-1].id
+
+
+def _gone(runtime: Runtime) -> Iterator[set[UUID]]:
+    """Customers kept here that their owner does not know. It knew them before, so only a restore can have lost them."""
+    after: UUID | None = None
+    while True:
+        with runtime.database.reading() as session:
+            kept = page_of_kept_ids(session, after, _PAGE_SIZE)
+        if not kept:
+            return
+        request = GetCustomerFactsRequest(customer_ids=map(str, kept))
+        with peer_errors("customer"):
+            known = _stub(runtime).GetCustomerFacts(request, timeout=_PAGE_TIMEOUT_SECONDS).customers
+        yield set(kept) - {UUID(state.id) for state in known}
+        after = kept[-1]
+
+
+def _stub(runtime: Runtime) -> CustomerServiceStub:
+    return CustomerServiceStub(runtime.peers.channel("customer"))
 
 
 def _rebuild(runtime: Runtime) -> int:
@@ -77,8 +110,11 @@ def _rebuild(runtime: Runtime) -> int:
     for states in _pages(runtime):
         act = Act(None, clock.now(), new_id())
         with runtime.database.transaction() as session:
-            keep_up(session, [_report(state, act) for state in states])
+            keep_up(session, [_found(state, act) for state in states])
         rows += len(states)
+    for ids in _gone(runtime):
+        with runtime.database.transaction() as session:
+            let_go(session, ids, Act(None, clock.now(), new_id()))
     return rows
 
 
@@ -90,7 +126,7 @@ def _check(runtime: Runtime) -> int:
             found = {id_: row_of(one) for id_, one in known_customers(session, [row["id"] for row in wanted]).items()}
             placed = queries.assignments_of(session, found)
         drift += sum(found.get(row["id"]) != row or row["id"] not in placed for row in wanted)
-    return drift
+    return drift + sum(len(ids) for ids in _gone(runtime))
 
 
 CUSTOMER_PROJECTION = Projection("customers", _rebuild, _check, "CRM_CUSTOMER")

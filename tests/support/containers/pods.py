@@ -1,0 +1,79 @@
+"""A role of a service as a container: confined, told and probed as the charts' Pods are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.network import Network
+from testcontainers.core.wait_strategies import HttpWaitStrategy
+
+from deploy.images import names
+from highsea_local.credentials import Credentials
+from highsea_local.topology import GRPC_PEERS, PROCESS, PUSH, SERVE, SERVICES, WORK, Service
+from tests.support.containers.mail import REACHES_MAIL
+
+BY_NAME = {service.name: service for service in SERVICES}
+MIGRATE = "migrate"
+HTTP, GRPC, METRICS = 8000, 9000, 9100
+MEMORY = {SERVE: "512m", WORK: "256m", PUSH: "384m", MIGRATE: "256m", PROCESS: "1g"}  # the charts' limits
+MORE_MEMORY = {("import", SERVE): "1g"}  # opens files, as `process` does
+GRACE_SECONDS = 45  # terminationGracePeriodSeconds
+OBJECTS = "/var/lib/highsea"
+POSTGRES = "postgres:5432"
+READY = HttpWaitStrategy(METRICS, "/readyz").with_startup_timeout(120).with_poll_interval(0.3)
+
+
+@dataclass(frozen=True)
+class Pods:
+    """Makes the containers of one system. `objects` is the name of the volume that import's roles share."""
+
+    credentials: Credentials
+    network: Network
+    public_url: str
+    smtp_url: str
+    objects: str
+
+    def make(self, service: Service, role: str, name: str, environment: Mapping[str, str]) -> DockerContainer:
+        """A container that is reached at `name`, not started yet; `environment` goes before its usual one."""
+        container = (
+            DockerContainer(names.own(service.name), network=self.network, network_aliases=[name])
+            .with_envs(**{**self._environment(service), **environment})
+            .with_command([role])
+            .with_exposed_ports(METRICS)
+            .with_tmpfs_mount("/tmp")
+            .with_kwargs(
+                read_only=True,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges"],
+                mem_limit=MORE_MEMORY.get((service.name, role), MEMORY[role]),
+                extra_hosts=REACHES_MAIL,
+            )
+        )
+        if service.name == "import":
+            container.with_volume_mapping(self.objects, OBJECTS, "rw")
+        return container
+
+    def _environment(self, service: Service) -> dict[str, str]:
+        known = self.credentials
+        password = quote(known.nats[service.name], safe="")
+        common = {
+            "DATABASE_URL": database_url(service.name, service.name, known.databases[service.name]),
+            "NATS_URL": f"nats://{service.name}:{password}@nats:4222",
+            "VALKEY_URL": f"redis://:{quote(known.valkey, safe='')}@valkey:6379/0",
+            "SERVICE_KEY": known.key_file(service.name).read_text(encoding="utf-8"),
+            "SERVICE_KEYS": known.public_keys_file.read_text(encoding="utf-8"),
+            "PUBLIC_URL": self.public_url,
+            **{f"{peer.upper()}_GRPC": f"dns:///{peer}:{GRPC}" for peer in GRPC_PEERS},
+        }
+        further = {
+            "identity": {"KEY_ENCRYPTION_KEY": known.key_encryption_key},
+            "import": {"OBJECT_STORE_URL": f"file://{OBJECTS}"},
+            "notify": {"SMTP_URL": self.smtp_url, "MAIL_FROM": "Highsea <highsea@example.com>"},
+        }
+        return common | further.get(service.name, {})
+
+
+def database_url(database: str, role: str, password: str) -> str:
+    """A database as containers reach it."""
+    return f"postgresql://{role}:{quote(password, safe='')}@{POSTGRES}/{database}"
