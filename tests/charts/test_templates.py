@@ -135,6 +135,7 @@ REFUSALS = [
     ("customer", {"settings": {"IMPORT_MAX_ROWS": "1"}}, "IMPORT_MAX_ROWS"),
     ("import", {"global.keda.mode": "always", "global.keda.natsEndpoint": ""}, "set global.keda.natsEndpoint"),
     ("import", {"global.networkPolicy.to.objectStore.peers": []}, "import has nowhere to keep files"),
+    ("customer", {"global.settings": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318"}}, "would keep traces in"),
 ]
 LONG = "a" * 33  # a name of a release
 
