@@ -25,12 +25,6 @@ def docker_missing() -> str:
     return "" if answer.returncode == 0 else "no Docker daemon answers"
 
 
-def charts_missing() -> str:
-    """Why charts and their alerts cannot be tested here; empty when they can. Fetches the tools that registries have."""
-    command = [sys.executable, "-m", "tests.charts.tools"]
-    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False).stdout
-
-
 @dataclass(frozen=True)
 class Leg:
     """A group of tests that runs or does not as a whole. `missing` says why it cannot run, or nothing."""
@@ -62,12 +56,11 @@ class Leg:
 
 
 IMAGES = [sys.executable, "-m", "deploy.images", "needed"]
+TOOLS = [sys.executable, "-m", "tests.charts.tools"]
 LEGS = (
     Leg("unit", "libraries and services", ["libs", "services", "deploy", "tests/unit"], ["-n", "2"]),
     Leg("integration", "the whole system on servers out of wheels", ["tests/integration", "tests/e2e", "tests/faults"]),
-    Leg(
-        "charts", "the Helm charts, alerts and dashboards", ["tests/charts", "tests/monitoring"], missing=charts_missing
-    ),
+    Leg("charts", "the Helm charts, alerts and dashboards", ["tests/charts", "tests/monitoring"], prepare=TOOLS),
     Leg("containers", "all of it in containers", ["tests/containers"], missing=docker_missing, prepare=IMAGES),
 )
 

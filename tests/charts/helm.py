@@ -88,17 +88,20 @@ def render(
     *values: Path,
     changes: Mapping[str, Any] | None = None,
     apis: Sequence[str] = (),
+    release: str = RELEASE,
     helm: Path = HELM4,
 ) -> Sequence[Object]:
     """The objects of a chart; each is rendered once per process. `changes` come after the files. Raises Refused."""
-    return _render(chart, values, json.dumps(nested(changes or {})), tuple(apis), helm)
+    return _render(chart, values, json.dumps(nested(changes or {})), tuple(apis), release, helm)
 
 
 @cache
-def _render(chart: str, values: tuple[Path, ...], changes: str, apis: tuple[str, ...], helm: Path) -> list[Object]:
+def _render(
+    chart: str, values: tuple[Path, ...], changes: str, apis: tuple[str, ...], release: str, helm: Path
+) -> list[Object]:
     options = [f"--namespace={NAMESPACE}", *(f"--values={path}" for path in values), "--values=-"]
     offers = [f"--api-versions={api}" for api in apis]
-    text = run(helm, "template", RELEASE, str(built() / chart), *options, *offers, given=changes)
+    text = run(helm, "template", release, str(built() / chart), *options, *offers, given=changes)
     return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
 
@@ -132,7 +135,7 @@ def name(thing: Object) -> str:
     return thing["metadata"]["name"]
 
 
-def one(objects: Sequence[Object], kind: str, called: str) -> Object:
+def find(objects: Sequence[Object], kind: str, called: str) -> Object:
     """The object of this kind and name."""
     found = [thing for thing in of_kind(objects, kind) if name(thing) == called]
     assert len(found) == 1, f"{len(found)} {kind} {called} among {[name(thing) for thing in of_kind(objects, kind)]}"

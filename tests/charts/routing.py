@@ -1,38 +1,30 @@
 """Which Service gets a request, by the rules of the Gateway API and of Ingress."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.charts.helm import Object, name, of_kind
 
-Backend = tuple[str, int | str]  # Service, port
-_EXACT, _PATTERN, _PREFIX = 2, 1, 0
+Backend = tuple[str, int]  # Service, port
+# The types of path that every controller must have, and all understand alike.
+_IS_EXACT = {"Exact": True, "PathPrefix": False, "Prefix": False}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A path and where it leads. Exact paths win over patterns, these over prefixes; then the longer one wins."""
+    """A path and where it leads. Exact paths win over prefixes, and of these the longest wins."""
 
-    kind: int
+    is_exact: bool
     path: str
     backends: tuple[Backend, ...]
-    origin: str
 
     @property
-    def rank(self) -> tuple[int, int]:
-        return self.kind, len(self.path)
+    def rank(self) -> tuple[bool, int]:
+        return self.is_exact, len(self.path)
 
     def matches(self, path: str) -> bool:
-        """Raises AssertionError for a pattern that controllers which search and those which match whole read apart."""
-        if self.kind == _EXACT:
-            return path == self.path
-        if self.kind == _PREFIX:
-            elements = self.path.rstrip("/")
-            return path == elements or path.startswith(f"{elements}/")
-        whole, found = re.fullmatch(self.path, path), re.match(self.path, path)
-        assert bool(whole) == bool(found), f"{self.origin}: {self.path} is ambiguous for {path}"
-        return bool(whole)
+        """A prefix is one of whole segments."""
+        return path == self.path or (not self.is_exact and path.startswith(f"{self.path.rstrip('/')}/"))
 
 
 def rules(objects: Sequence[Object]) -> list[Rule]:
@@ -48,21 +40,17 @@ def target(all_rules: Sequence[Rule], path: str) -> set[Backend]:
 
 
 def _of_routes(objects: Sequence[Object]) -> Iterator[Rule]:
-    kinds = {"Exact": _EXACT, "RegularExpression": _PATTERN, "PathPrefix": _PREFIX}
     for route in of_kind(objects, "HTTPRoute"):
         for rule in route["spec"]["rules"]:
             backends = tuple((backend["name"], backend["port"]) for backend in rule["backendRefs"])
             for match in rule["matches"]:
                 assert set(match) == {"path"}, f"{name(route)} tells requests apart by more than their path"
-                yield Rule(kinds[match["path"]["type"]], match["path"]["value"], backends, name(route))
+                yield Rule(_IS_EXACT[match["path"]["type"]], match["path"]["value"], backends)
 
 
 def _of_ingresses(objects: Sequence[Object]) -> Iterator[Rule]:
-    """`ImplementationSpecific` is a pattern, as it is for the controllers that take patterns at all."""
-    kinds = {"Exact": _EXACT, "ImplementationSpecific": _PATTERN, "Prefix": _PREFIX}
     for ingress in of_kind(objects, "Ingress"):
         for rule in ingress["spec"]["rules"]:
             for path in rule["http"]["paths"]:
                 service = path["backend"]["service"]
-                port = service["port"].get("number", service["port"].get("name"))
-                yield Rule(kinds[path["pathType"]], path["path"], ((service["name"], port),), name(ingress))
+                yield Rule(_IS_EXACT[path["pathType"]], path["path"], ((service["name"], service["port"]["number"]),))

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from tests.charts import calls
-from tests.charts.helm import CHARTS, KEDA, NAMESPACE, RELEASE, cases, one, render
+from tests.charts.helm import CHARTS, KEDA, NAMESPACE, RELEASE, cases, find, render
 from tests.charts.network import may_call, may_enter, may_leave, rules
 from tests.charts.pods import pods
 from tests.support.repository import SERVICE_PACKAGES, service_of
@@ -106,7 +106,7 @@ def _text(thing) -> str:
 
 def test_keda_reads_the_trials_queues_at_a_headless_service_and_may() -> None:
     objects = render("highsea", CHARTS / "highsea/ci/trial-values.yaml", apis=[KEDA])
-    scaled = one(objects, "ScaledObject", f"{RELEASE}-import-process")
+    scaled = find(objects, "ScaledObject", f"{RELEASE}-import-process")
     endpoints = {trigger["metadata"]["natsServerMonitoringEndpoint"] for trigger in scaled["spec"]["triggers"]}
     host, _, port = endpoints.pop().partition(":")
     nats = next(pod for pod in pods(objects) if pod.service == "nats")
@@ -114,6 +114,6 @@ def test_keda_reads_the_trials_queues_at_a_headless_service_and_may() -> None:
 
     assert not endpoints
     assert host == f"{RELEASE}-nats.{NAMESPACE}.svc"
-    assert one(objects, "Service", f"{RELEASE}-nats")["spec"]["clusterIP"] == "None"
+    assert find(objects, "Service", f"{RELEASE}-nats")["spec"]["clusterIP"] == "None"
     assert nats.port(int(port))
     assert readers == [[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "keda"}}}]]

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from chassis.auth.tokens import ServiceTokens
-from tests.charts.helm import CHARTS, NAMESPACE, RELEASE, cases, charts, metadata, of_kind, one, render
+from tests.charts.helm import CHARTS, NAMESPACE, RELEASE, cases, charts, find, metadata, of_kind, render
 from tests.charts.pods import Pods, pods
 from tests.support.repository import SERVICE_PACKAGES, service_of
 
@@ -129,8 +129,8 @@ def test_the_trials_environment_is_one_that_every_service_accepts() -> None:
     objects = render("highsea", CHARTS / "highsea/ci/trial-values.yaml")
     tokens = {}
     for name, service in SERVICES.items():
-        values = one(objects, "ConfigMap", f"{RELEASE}-{name}").get("data") or {}
-        values = values | one(objects, "Secret", f"{RELEASE}-{name}")["stringData"]
+        values = find(objects, "ConfigMap", f"{RELEASE}-{name}").get("data") or {}
+        values = values | find(objects, "Secret", f"{RELEASE}-{name}")["stringData"]
         settings = service.settings(**{key.lower(): value for key, value in values.items()})
         tokens[name] = ServiceTokens(name, settings.service_key, settings.service_keys)
 

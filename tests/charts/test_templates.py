@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from tests.charts.helm import CHARTS, KEDA, RELEASE, Refused, charts, name, of_kind, one, render
+from tests.charts.helm import CHARTS, KEDA, RELEASE, Refused, charts, find, name, of_kind, render
 from tests.charts.pods import pods
 
 # The least a service's chart needs.
@@ -15,6 +15,7 @@ LEAST = {
     "global.image.tag": "1.0",
     "global.networkPolicy.to.postgresql.peers": [{"ipBlock": {"cidr": "10.0.0.1/32"}}],
     "global.networkPolicy.to.nats.peers": [{"ipBlock": {"cidr": "10.0.0.2/32"}}],
+    "global.networkPolicy.to.objectStore.peers": [{"ipBlock": {"cidr": "10.0.0.3/32"}}],
     "global.keda.natsEndpoint": "nats.servers:8222",
 }
 POD = "spec.template.spec"
@@ -106,40 +107,66 @@ def _at(thing, path: str):
     ],
 )
 def test_a_value_arrives(changes, where, path, expected) -> None:
-    assert _at(one(_rendered("customer", changes), *where), path) == expected
+    assert _at(find(_rendered("customer", changes), *where), path) == expected
 
 
-@pytest.mark.parametrize(
-    ("chart", "changes", "sentence"),
-    [
-        ("customer", {"global.image.tag": ""}, "image highsea/customer: set a tag that never moves"),
-        ("customer", {"global.image.tag": "latest"}, "image highsea/customer: set a tag that never moves"),
-        ("customer", {"image.tag": "latest"}, "image highsea/customer: set a tag that never moves"),
-        ("customer", {"image.digest": "sha256:1234"}, "image/digest"),
-        ("customer", {"global.instance": "a" * 33}, "global/instance"),
-        ("customer", {"global.gateway.kind": "nodeport"}, "global/gateway/kind"),
-        ("customer", ROUTED | {"global.publicUrl": ""}, "set global.publicUrl"),
-        ("customer", ROUTED | {"global.gateway.parentRefs": []}, "name the Gateway in global.gateway.parentRefs"),
-        ("customer", ROUTED | {"global.networkPolicy.from.gateway": []}, "would keep the gateway out"),
-        ("customer", MONITORED | {"global.networkPolicy.from.monitoring": []}, "would keep Prometheus out"),
-        ("customer", {"global.networkPolicy.to.nats.peers": []}, "would allow no way to nats"),
-        ("customer", {"global.trial.enabled": True}, "global.trial.enabled brings its own servers"),
-        ("customer", {"roles.serve.replicas": 0}, "roles/serve/replicas"),
-        ("customer", {"roles.work.replicas": 0}, "roles/work/replicas"),
-        (
-            "customer",
-            {"roles.serve.autoscaling": {"enabled": True, "min": 5, "max": 3}},
-            "lower min or raise max",
-        ),
-        ("customer", {"roles.serve.autoscaling": {"enabled": True, "min": 0}}, "only a role with a queue"),
-        ("customer", {"settings": {"DATABASE_URL": "postgresql://"}}, "DATABASE_URL"),
-        ("customer", {"settings": {"IMPORT_MAX_ROWS": "1"}}, "IMPORT_MAX_ROWS"),
-        ("import", {"global.keda.mode": "always", "global.keda.natsEndpoint": ""}, "set global.keda.natsEndpoint"),
-    ],
-)
+REFUSALS = [
+    ("customer", {"global.image.tag": ""}, "image highsea/customer: set a tag that never moves"),
+    ("customer", {"global.image.tag": "latest"}, "image highsea/customer: set a tag that never moves"),
+    ("customer", {"image.tag": "latest"}, "image highsea/customer: set a tag that never moves"),
+    ("customer", {"image.digest": "sha256:1234"}, "image/digest"),
+    ("customer", {"global.instance": "a" * 33}, "global/instance"),
+    ("customer", {"global.gateway.kind": "nodeport"}, "global/gateway/kind"),
+    ("customer", ROUTED | {"global.publicUrl": ""}, "set global.publicUrl"),
+    ("customer", ROUTED | {"global.gateway.parentRefs": []}, "name the Gateway in global.gateway.parentRefs"),
+    ("customer", ROUTED | {"global.networkPolicy.from.gateway": []}, "would keep the gateway out"),
+    ("customer", MONITORED | {"global.networkPolicy.from.monitoring": []}, "would keep Prometheus out"),
+    ("customer", {"global.networkPolicy.to.nats.peers": []}, "would allow no way to nats"),
+    ("customer", {"global.trial.enabled": True}, "global.trial.enabled brings its own servers"),
+    ("customer", {"roles.serve.replicas": 0}, "roles/serve/replicas"),
+    ("customer", {"roles.work.replicas": 0}, "roles/work/replicas"),
+    (
+        "customer",
+        {"roles.serve.autoscaling": {"enabled": True, "min": 5, "max": 3}},
+        "lower min or raise max",
+    ),
+    ("customer", {"roles.serve.autoscaling": {"enabled": True, "min": 0}}, "only a role with a queue"),
+    ("customer", {"settings": {"DATABASE_URL": "postgresql://"}}, "DATABASE_URL"),
+    ("customer", {"settings": {"IMPORT_MAX_ROWS": "1"}}, "IMPORT_MAX_ROWS"),
+    ("import", {"global.keda.mode": "always", "global.keda.natsEndpoint": ""}, "set global.keda.natsEndpoint"),
+    ("import", {"global.networkPolicy.to.objectStore.peers": []}, "import has nowhere to keep files"),
+    ("customer", {"global.settings": {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://otel:4318"}}, "would keep traces in"),
+]
+LONG = "a" * 33  # a name of a release
+
+
+@pytest.mark.parametrize(("chart", "changes", "sentence"), REFUSALS)
 def test_what_cannot_work_is_refused_with_a_sentence(chart, changes, sentence) -> None:
     with pytest.raises(Refused, match=re.escape(sentence)):
         _rendered(chart, changes)
+
+
+def test_a_long_release_needs_a_shorter_name() -> None:
+    assert "at most 32 characters" in _refusal("customer", {}, LONG)
+    assert _rendered("customer", {"global.instance": "crm"}, release=LONG) == _rendered("customer", {})
+
+
+def test_every_sentence_of_refusal_is_tried() -> None:
+    templates = "\n".join(path.read_text(encoding="utf-8") for path in CHARTS.glob("*/templates/*"))
+    sentences = re.findall(r'fail (?:\(printf )?"([^"]+)"', templates)
+    said = " ".join([_refusal("customer", {}, LONG), *(_refusal(chart, changes) for chart, changes, _ in REFUSALS)])
+    untried = [text for text in sentences if not re.search(re.sub(r"%[svq]", ".*", re.escape(text)), said)]
+
+    assert len(sentences) == templates.count("fail ")
+    assert untried == []
+
+
+def _refusal(chart, changes, release=RELEASE) -> str:
+    try:
+        _rendered(chart, changes, release=release)
+    except Refused as refused:
+        return str(refused)
+    return ""
 
 
 def _schema(chart: str) -> dict:
@@ -184,7 +211,7 @@ def test_what_works_a_queue_is_scaled_once_or_never(apis, changes, kind) -> None
 
 
 def test_keda_counts_what_waits_in_every_durable_of_the_work() -> None:
-    scaled = one(_rendered("import", {"global.keda.natsAccount": "CRM"}, apis=[KEDA]), "ScaledObject", PROCESS)
+    scaled = find(_rendered("import", {"global.keda.natsAccount": "CRM"}, apis=[KEDA]), "ScaledObject", PROCESS)
     from crm_import.streams import WORK
 
     assert scaled["spec"]["minReplicaCount"] == 0

@@ -1,9 +1,10 @@
 """Programs the chart tests need, fetched once: Helm 4 and 3 into .tools/, npm's models of kinds beside their script.
 
-`python -m tests.charts.tools` fetches what is not there yet, or prints why the tests cannot run here.
+`python -m tests.charts.tools` fetches what is not there yet, or says why it cannot and exits with EX_UNAVAILABLE.
 """
 
 import io
+import os
 import platform
 import shutil
 import subprocess
@@ -80,4 +81,6 @@ def _run(command: list[str], folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(missing(), end="")
+    reason = missing()
+    print(reason, file=sys.stderr)
+    sys.exit(os.EX_UNAVAILABLE if reason else 0)

@@ -50,7 +50,7 @@ def main() -> int:
         path: text for path, text in outputs().items() if not path.exists() or path.read_text(encoding="utf-8") != text
     }
     if "--check" in sys.argv:
-        print("\n".join(f"stale: {path.relative_to(CHARTS.parents[1])}; run make charts" for path in stale))
+        print(*(f"stale: {path.relative_to(CHARTS.parents[1])}; run make charts" for path in stale), sep="\n")
         return 1 if stale else 0
     for path, text in stale.items():
         path.write_text(text, encoding="utf-8")

@@ -30,7 +30,10 @@ def document(values: Value, service: str, subcharts: tuple[str, ...]) -> str:
     """The file of a chart. Sub-charts have a schema of their own."""
     schema = _schema(values, service)
     schema["properties"] |= {name: {"type": "object"} for name in subcharts}
-    return json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", **schema}, indent=1) + "\n"
+    return (
+        json.dumps({"$schema": "http://json-schema.org/draft-07/schema#", **schema}, indent=1, ensure_ascii=False)
+        + "\n"
+    )
 
 
 def _schema(value: Value, service: str) -> Schema:

@@ -11,6 +11,9 @@
 {{- include "common.policyRefusals" . -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.global.networkPolicy.enabled (has "objectStore" .Values.needs) (not (or (include "common.filesClaim" .) .Values.global.networkPolicy.to.objectStore.peers)) -}}
+{{- fail (printf "%s has nowhere to keep files: say in global.networkPolicy.to.objectStore.peers where its object store runs, or name a ReadWriteMany claim in filesClaim" .Chart.Name) -}}
+{{- end -}}
 {{- range $role, $values := .Values.roles -}}
 {{- if dig "autoscaling" "enabled" false $values -}}
 {{- include "common.scalingRefusals" (dict "root" $ "role" $role "scaling" $values.autoscaling "values" $values) -}}
@@ -24,6 +27,9 @@
 {{- end -}}
 {{- if and .monitoring.enabled (not .networkPolicy.from.monitoring) -}}
 {{- fail "the NetworkPolicies would keep Prometheus out: say in global.networkPolicy.from.monitoring where its Pods run, or set global.networkPolicy.enabled=false" -}}
+{{- end -}}
+{{- if and .settings.OTEL_EXPORTER_OTLP_ENDPOINT (not .networkPolicy.to.tracing.peers) -}}
+{{- fail "the NetworkPolicies would keep traces in: say in global.networkPolicy.to.tracing.peers where the collector runs, or leave OTEL_EXPORTER_OTLP_ENDPOINT empty" -}}
 {{- end -}}
 {{- range $server := list "postgresql" "nats" -}}
 {{- $peers := (get $.networkPolicy.to $server).peers -}}
