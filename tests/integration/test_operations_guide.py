@@ -42,7 +42,7 @@ class Guided:
 
     def rebuild(self) -> None:
         """Steps 5 and 6 of Restore."""
-        steps = [block for block in _restore() if " rebuild " in block.text]
+        steps = [block for block in _restore() if " rebuild" in block.text]
         assert len(steps) == 2
         for block in steps:
             self.shell.run(block)
