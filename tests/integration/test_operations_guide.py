@@ -42,7 +42,7 @@ class Guided:
 
     def rebuild(self) -> None:
         """Steps 5 and 6 of Restore."""
-        steps = [block for block in _restore() if " rebuild " in block.text]
+        steps = [block for block in _restore() if " rebuild" in block.text]
         assert len(steps) == 2
         for block in steps:
             self.shell.run(block)
@@ -181,14 +181,18 @@ def test_everything_goes_on_after_nats_lost_its_data(guided: Guided) -> None:
     nats.stop()
     shutil.rmtree(system.home.data / "nats/jetstream")
     nats.start()
-    waiting = whole.person("operations").post("/customers", {"name": f"候{tag}", "pool_id": whole.pool()["id"]})["id"]
+    operations = whole.person("operations")
+    made = operations.post("/customers", {"name": f"候{tag}", "pool_id": whole.pool()["id"]})
 
     for service in NAMES:
         work = system.process(f"{service}-work")
         work.stop()
         work.start()
-    until(lambda: whole.rows("pool", "SELECT 1 FROM customers WHERE id = %s AND facts_version > 0", [waiting]))
     guided.rebuild()
+
+    operations.patch(f"/customers/{made['id']}", {"name": f"到{tag}"}, made["version"])
+    named = lambda: whole.rows("pool", "SELECT name FROM customers WHERE id = %s", [made["id"]])[0]["name"]
+    until(lambda: named() == f"到{tag}")
 
 
 def _hire(admin: Any, login: str) -> str:

@@ -1,6 +1,9 @@
 """The operations guide: every command in it is executed or says why not, and its sums are right."""
 
 import re
+from typing import Any
+
+import yaml
 
 from chassis.roles import OTHER_CONNECTIONS, WORK_CONNECTIONS
 from chassis.settings import ServiceSettings
@@ -86,4 +89,16 @@ def test_metrics_and_settings_that_are_named_exist() -> None:
     assert len(metrics) > 8
     assert [name for name in sorted(metrics) if f'"{name}"' not in code] == []
     known = {name.upper() for package in SERVICE_PACKAGES for name in service_of(package).settings.model_fields}
-    assert settings - known - {"CRM_DLQ"} == set()
+    assert settings - known - {"CRM_DLQ", "AWS_ACCESS_KEY_ID"} == set()
+
+
+def test_requests_and_limits_are_those_of_the_charts() -> None:
+    def roles(path: str) -> Any:
+        values = yaml.safe_load((ROOT / "deploy/helm" / path / "values.yaml").read_text(encoding="utf-8"))
+        return values["exports"]["service"]["roles"] if path == "common" else values["roles"]
+
+    charts = {"serve": "common", "work": "common", "process": "import", "push": "notify"}
+    for row in _tables("Requests and limits"):
+        wanted = roles(charts[row["process"]])[row["process"]]["resources"]
+        assert row["request"] == f"{wanted['requests']['cpu']}, {wanted['requests']['memory']}"
+        assert row["limit"].startswith(wanted["limits"]["memory"])

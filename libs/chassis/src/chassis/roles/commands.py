@@ -39,18 +39,23 @@ def migrate_command(service: Service, runtime: Runtime, _rest: Sequence[str]) ->
 
 
 def rebuild(service: Service, runtime: Runtime, rest: Sequence[str]) -> int:
-    """`rebuild <projection> [--check]`: fill a projection from its owner, or count the rows that differ."""
+    """`rebuild [<projection>] [--check]`: fill one or all from their owners, or count the rows that differ."""
     parser = argparse.ArgumentParser(prog=f"python -m crm_{service.name} rebuild")
-    parser.add_argument("projection", choices=[projection.name for projection in service.projections])
+    names = [projection.name for projection in service.projections]
+    parser.add_argument("projection", nargs="?", choices=names, help="default: all, in this order")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when rows differ")
     chosen = parser.parse_args(rest)
-    projection = next(item for item in service.projections if item.name == chosen.projection)
-    if chosen.check:
-        drift = projection.check(runtime)
-        print(f"{projection.name}: {drift} rows differ")
-        return 1 if drift else 0
-    print(f"{projection.name}: {projection.rebuild(runtime)} rows")
-    return 0
+    drift = 0
+    for projection in service.projections:
+        if chosen.projection not in (None, projection.name):
+            continue
+        if chosen.check:
+            differing = projection.check(runtime)
+            drift += differing
+            print(f"{projection.name}: {differing} rows differ")
+        else:
+            print(f"{projection.name}: {projection.rebuild(runtime)} rows")
+    return 1 if drift else 0
 
 
 def raise_epoch_command(service: Service, runtime: Runtime, rest: Sequence[str]) -> int:
