@@ -2,8 +2,10 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +14,9 @@ import pytest
 from grpc import insecure_channel
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
+from gunicorn.workers.gthread import DEFAULT_WORKER_DATA_TIMEOUT
 
+from chassis.roles.serve import GRACE_SECONDS
 from highsea_local.demo.gateway import until
 from highsea_local.ports import free_port
 from libs.chassis.tests.sample import SAMPLE
@@ -78,3 +82,15 @@ def test_it_sends_the_traces_that_it_has_left(services: Opener) -> None:
             assert process.wait(30) == 0
 
     assert [step.name for step in collector.steps] == ["GET /notes"]
+
+
+def test_it_does_not_wait_for_a_connection_that_never_carried_a_request(services: Opener) -> None:
+    with serving(services, drain_seconds="0") as (process, binds):
+        host, _, port = binds["HTTP_BIND"].rpartition(":")
+        with socket.create_connection((host, int(port)), GRACE_SECONDS - 5) as spare:
+            # gunicorn waits so long for a first byte in a thread, and then beside all other idle connections.
+            time.sleep(DEFAULT_WORKER_DATA_TIMEOUT + 1)
+            process.send_signal(signal.SIGTERM)
+
+            assert spare.recv(1) == b""
+            assert process.wait(30) == 0

@@ -4,23 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import yaml
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import HttpWaitStrategy
 
 from deploy.images import names
 from highsea_local.credentials import Credentials
-from highsea_local.topology import GRPC_PEERS, PROCESS, PUSH, SERVE, SERVICES, WORK, Service
+from highsea_local.topology import GRPC_PEERS, SERVICES, Service
 from tests.support.containers.mail import REACHES_MAIL
 
 BY_NAME = {service.name: service for service in SERVICES}
 MIGRATE = "migrate"
 HTTP, GRPC, METRICS = 8000, 9000, 9100
-MEMORY = {SERVE: "512m", WORK: "256m", PUSH: "384m", MIGRATE: "256m", PROCESS: "1g"}  # the charts' limits
-MORE_MEMORY = {("import", SERVE): "1g"}  # opens files, as `process` does
 GRACE_SECONDS = 45  # terminationGracePeriodSeconds
 OBJECTS = "/var/lib/highsea"
 POSTGRES = "postgres:5432"
+CHARTS = names.ROOT / "deploy" / "helm"
 READY = HttpWaitStrategy(METRICS, "/readyz").with_startup_timeout(120).with_poll_interval(0.3)
 
 
@@ -46,7 +46,7 @@ class Pods:
                 read_only=True,
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
-                mem_limit=MORE_MEMORY.get((service.name, role), MEMORY[role]),
+                mem_limit=memory_limit(service.name, role),
                 extra_hosts=REACHES_MAIL,
             )
         )
@@ -77,3 +77,14 @@ class Pods:
 def database_url(database: str, role: str, password: str) -> str:
     """A database as containers reach it."""
     return f"postgresql://{role}:{quote(password, safe='')}@{POSTGRES}/{database}"
+
+
+def memory_limit(service: str, role: str) -> str:
+    """What the charts allow a role, in Docker's words: the service's own values, else those that all have in common."""
+    own, common = (yaml.safe_load((CHARTS / chart / "values.yaml").read_text()) for chart in (service, "common"))
+    for values in (own or {}, common["exports"]["service"]):
+        role_values = values.get("roles", {}).get(role) or values.get(role) or {}
+        limit = role_values.get("resources", {}).get("limits", {}).get("memory")
+        if limit:
+            return str(limit).lower().removesuffix("i")
+    raise KeyError(f"the charts limit no memory of {service} {role}")

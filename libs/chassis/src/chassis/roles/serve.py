@@ -6,6 +6,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from chassis.health import Health
 from chassis.http.app import create_app
@@ -36,6 +37,16 @@ class JsonLogger(Logger):
             logger.propagate = True
 
 
+class Worker(ThreadWorker):
+    """A worker that does not wait for requests over connections that never carried any: gateways keep spare ones."""
+
+    def murder_pending(self) -> None:
+        if not self.alive:
+            for connection in self.pending_conns:
+                connection.timeout = 0
+        super().murder_pending()
+
+
 class _Server(BaseApplication):
     def __init__(self, service: Service, settings: ServiceSettings) -> None:
         self._service = service
@@ -48,7 +59,7 @@ class _Server(BaseApplication):
         options: dict[str, Any] = {
             "bind": [self._settings.http_bind],
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             # A few threads more than are let in at once: they refuse quickly when all others are busy.
             "threads": self._settings.http_threads + _SPARE_THREADS,
             "keepalive": 75,
@@ -88,9 +99,14 @@ class _Server(BaseApplication):
             return
         self._runtime.draining.set()
         self._rpc.drain()
-        leave = threading.Timer(self._settings.drain_seconds, worker.handle_exit, (signal.SIGTERM, None))
+        leave = threading.Timer(self._settings.drain_seconds, self._leave, (worker, self._rpc))
         leave.daemon = True
         leave.start()
+
+    def _leave(self, worker: Any, rpc: GrpcServer) -> None:
+        """Take nothing new and finish what runs; callers by gRPC are told at once, however long a request lasts."""
+        worker.handle_exit(signal.SIGTERM, None)
+        rpc.stop()
 
     def _stopped(self, _server: Any, _worker: Any) -> None:
         if self._runtime is not None:
