@@ -24,7 +24,8 @@ def scraped(whole: Whole) -> dict[str, Scraped]:
     seller, operations = whole.person("sales"), whole.person("operations")
     ids = whole.customers_in_pool([f"抓取{new_id().hex}"])
     seller.post("/assignments:claim", {"customer_ids": ids})
-    whole.person("supervisor").post("/assignments:transfer", {"customer_ids": ids, "member_id": seller.id})
+    colleague = whole.person("sales", 1)
+    whole.person("supervisor").post("/assignments:transfer", {"customer_ids": ids, "member_id": colleague.id})
     with pytest.raises(Refused):
         seller.get("/customers/nowhere/at/all")
     httpx.get(f"{whole.system.gateway_url}/api/v1/notifications/stream")

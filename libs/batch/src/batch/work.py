@@ -25,7 +25,7 @@ from chassis.errors import Refusal
 from chassis.events.consumer import is_transient
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
-from chassis.tracing import current_trace_id, traced
+from chassis.tracing import current_trace_id, failed, traced
 
 log = get_logger(__name__)
 
@@ -69,12 +69,13 @@ def work_batches(runtime: Runtime, works: dict[str, BatchWork]) -> bool:
 
 def _advance(runtime: Runtime, work: BatchWork, batch: Batch) -> bool:
     """Work one page, and end the batch if that was the last. A batch that cannot go on now does not hold up others."""
-    with traced(f"batch {work.kind}", parent={}):
+    with traced(f"batch {work.kind}", parent={}) as step:
         try:
             is_cancelled = batch.status is Status.CANCELLING
             worked = _cancel_rest(runtime, batch) if is_cancelled else _work_page(runtime, work, batch)
             _end(runtime, work, batch)
-        except Exception:
+        except Exception as error:
+            failed(step, type(error).__name__)
             log.warning("batch_waits", kind=work.kind, batch_id=str(batch.id), exc_info=True)
             return False
     return worked > 0

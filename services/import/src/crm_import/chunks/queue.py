@@ -16,6 +16,7 @@ from chassis.events.relay import wait
 from chassis.events.streams import Queue
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
+from chassis.tracing import failed
 
 _RETRY_SECONDS = 5.0
 log = get_logger(__name__)
@@ -63,7 +64,7 @@ async def _handle(message: Msg, work: Work, runtime: Runtime, beat_seconds: floa
     if message.metadata.num_delivered > 1:
         metrics.consumer_redeliveries.labels(durable).inc()
     beating = asyncio.create_task(_beat(message, beat_seconds))
-    with processing(durable, [(message.headers or {}).get("traceparent", "")]):
+    with processing(durable, [(message.headers or {}).get("traceparent", "")]) as step:
         try:
             content = work.message.FromString(message.data)
             again_seconds = await asyncio.to_thread(work.handle, runtime, content)
@@ -74,6 +75,7 @@ async def _handle(message: Msg, work: Work, runtime: Runtime, beat_seconds: floa
         except Exception as error:
             log.warning("work_failed", durable=durable, exc_info=None if isinstance(error, Refusal) else error)
             metrics.consumer_failures.labels(durable).inc()
+            failed(step, type(error).__name__)
             again_seconds = _RETRY_SECONDS
         finally:
             beating.cancel()
