@@ -6,11 +6,8 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from highsea_local.demo import seed, story
-from highsea_local.files import write_json
 from tests.support.monitoring import grouped_by, queries, rules, selectors
-from tests.support.scrape import Scraped, scrape
-from tests.support.whole import Whole
+from tests.support.scrape import Scraped
 
 pytestmark = pytest.mark.system
 
@@ -18,17 +15,6 @@ pytestmark = pytest.mark.system
 NOT_OURS = {"up", "kube_job_failed", *(rule["record"] for rule in rules() if "record" in rule)}
 ADDED_BY_THE_SCRAPE = {"namespace"}  # beside service and role
 ONLY_IN_TROUBLE = {"503", *grpc.StatusCode.__members__}
-
-
-@pytest.fixture(scope="module")
-def scraped(whole: Whole) -> dict[str, Scraped]:
-    """What the processes say after the main job: import, claim, assign, mail."""
-    home = whole.system.home
-    write_json(home.demo_report, {"logins": [{**one, "password": seed.PASSWORD} for one in whole.logins]})
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("HIGHSEA_HOME", str(home.path))
-        assert story.main() == 0
-    return scrape(whole.system)
 
 
 def asked() -> Iterator[tuple[str, dict[str, tuple[str, ...]]]]:

@@ -5,37 +5,12 @@ import re
 import httpx
 import pytest
 
-from chassis.identifiers import new_id
-from highsea_local.demo import steps
-from highsea_local.demo.companies import rows
-from highsea_local.demo.gateway import Refused, until
-from highsea_local.demo.workbook import workbook_bytes
 from highsea_local.topology import SERVICES
 from tests.support.metrics import Declared, declared
 from tests.support.scrape import Scraped, scrape
 from tests.support.whole import Whole
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def scraped(whole: Whole) -> dict[str, Scraped]:
-    """A scrape after a bit of everything: a claim, an import, a refusal, a wrong address, a stream, a mail."""
-    seller, operations = whole.person("sales"), whole.person("operations")
-    ids = whole.customers_in_pool([f"抓取{new_id().hex}"])
-    seller.post("/assignments:claim", {"customer_ids": ids})
-    colleague = whole.person("sales", 1)
-    whole.person("supervisor").post("/assignments:transfer", {"customer_ids": ids, "member_id": colleague.id})
-    with pytest.raises(Refused):
-        seller.get("/customers/nowhere/at/all")
-    httpx.get(f"{whole.system.gateway_url}/api/v1/notifications/stream")
-    steps.import_workbook(operations, "抓取.xlsx", workbook_bytes(rows(20, 7, "抓")), whole.pool()["id"])
-    until(lambda: "crm_consumer_lag" in _with_series(scrape(whole.system)))
-    return scrape(whole.system)
-
-
-def _with_series(found: dict[str, Scraped]) -> set[str]:
-    return {metric.name for metric in found.values() if metric.processes}
 
 
 def _series(found: dict[str, Scraped], metric: Declared) -> Scraped:

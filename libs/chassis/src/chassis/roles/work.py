@@ -40,7 +40,7 @@ async def _work(service: Service, runtime: Runtime) -> None:
     server = health.serve_in_thread(runtime.settings.metrics_bind)
     await patiently("schema", stopping, lambda: asyncio.to_thread(_require_ready, health))
     # Due work needs no NATS: it goes on while NATS is away.
-    due = asyncio.create_task(run_due((*service.all_due(), *_drift_checks(service)), runtime, stopping))
+    due = asyncio.create_task(run_due(service.all_due(), runtime, stopping))
     await patiently("nats", stopping, connection.open)
     await _exchange(service, runtime, connection, stopping)
     await connection.close()
@@ -61,7 +61,7 @@ async def _exchange(service: Service, runtime: Runtime, connection: "Connection"
     # A writer that never started has no stream: it holds up its own readers only.
     await asyncio.gather(
         *(_consume(subscription, runtime, js, stopping) for subscription in subscriptions),
-        *(_build_projection(projection, subscriptions, runtime, js, stopping) for projection in service.projections),
+        *(_keep_projection(projection, subscriptions, runtime, js, stopping) for projection in service.projections),
         measure_durables(js, durables, [one.durable for one in subscriptions], stopping),
         relay,
     )
@@ -76,17 +76,18 @@ async def _durable(subscription: Subscription, js: JetStreamContext, stopping: a
     await patiently(subscription.durable, stopping, lambda: ensure_durable(js, subscription))
 
 
-async def _build_projection(
+async def _keep_projection(
     projection: Projection,
     subscriptions: Sequence[Subscription],
     runtime: Runtime,
     js: JetStreamContext,
     stopping: asyncio.Event,
 ) -> None:
-    """Fill it once, after its durables exist, so that no event falls between (design §5)."""
+    """Fill it once, after its durables exist, so that no event falls between (design §5); then check it every day."""
     feeding = [subscription for subscription in subscriptions if subscription.stream == projection.stream]
     await asyncio.gather(*(_durable(subscription, js, stopping) for subscription in feeding))
     await patiently(projection.name, stopping, lambda: asyncio.to_thread(_build, projection, runtime))
+    await run_due([_drift_check(projection)], runtime, stopping)
 
 
 def _build(projection: Projection, runtime: Runtime) -> None:
@@ -100,15 +101,12 @@ def _build(projection: Projection, runtime: Runtime) -> None:
     log.info("projection_built", projection=projection.name, rows=rows)
 
 
-def _drift_checks(service: Service) -> Sequence[DueTask]:
-    def check(projection: Projection) -> Callable[[Runtime], bool]:
-        def run(runtime: Runtime) -> bool:
-            metrics.projection_drift.labels(projection.name).set(projection.check(runtime))
-            return False
+def _drift_check(projection: Projection) -> DueTask:
+    def run(runtime: Runtime) -> bool:
+        metrics.projection_drift.labels(projection.name).set(projection.check(runtime))
+        return False
 
-        return run
-
-    return [DueTask(f"check-{projection.name}", _DAY_SECONDS, check(projection)) for projection in service.projections]
+    return DueTask(f"check-{projection.name}", _DAY_SECONDS, run)
 
 
 async def patiently(what: str, stopping: asyncio.Event, step: Callable[[], Awaitable[object]]) -> None:
