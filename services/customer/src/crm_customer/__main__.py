@@ -2,8 +2,11 @@
 
 import sys
 
-from chassis.roles import main
-from crm_customer.service import SERVICE
+from chassis.stopping import end_on_sigterm
 
 if __name__ == "__main__":
+    end_on_sigterm()
+    from chassis.roles import main
+    from crm_customer.service import SERVICE
+
     sys.exit(main(SERVICE))
