@@ -1,6 +1,6 @@
 {{/* A server of the trial, (list root name values): one Pod with its claim, a headless Service, a NetworkPolicy.
      values: ports (name → number), probe, container (what differs), config (file → content), mounts (name → path), storage.
-     They ask for hardly any CPU: new Pods of the services must not keep them from coming back on a small node. */}}
+     They ask for no CPU: new Pods of the services must not keep them from coming back on a small node. */}}
 {{- define "trial.server" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
