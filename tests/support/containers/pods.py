@@ -50,8 +50,8 @@ class Pods:
                 extra_hosts=REACHES_MAIL,
             )
         )
-        if service.name == "import":
-            container.with_volume_mapping(self.objects, OBJECTS, "rw")
+        if service.name == "import":  # the only one that keeps files
+            container.with_env("OBJECT_STORE_URL", f"file://{OBJECTS}").with_volume_mapping(self.objects, OBJECTS, "rw")
         return container
 
     def _environment(self, service: Service) -> dict[str, str]:
@@ -66,12 +66,11 @@ class Pods:
             "PUBLIC_URL": self.public_url,
             **{f"{peer.upper()}_GRPC": f"dns:///{peer}:{GRPC}" for peer in GRPC_PEERS},
         }
-        further = {
-            "identity": {"KEY_ENCRYPTION_KEY": known.key_encryption_key},
-            "import": {"OBJECT_STORE_URL": f"file://{OBJECTS}"},
-            "notify": {"SMTP_URL": self.smtp_url, "MAIL_FROM": "Highsea <highsea@example.com>"},
+        available = {
+            "key_encryption_key": {"KEY_ENCRYPTION_KEY": known.key_encryption_key},
+            "smtp": {"SMTP_URL": self.smtp_url, "MAIL_FROM": "Highsea <highsea@example.com>"},
         }
-        return common | further.get(service.name, {})
+        return common | {name: value for need in service.needs for name, value in available[need].items()}
 
 
 def database_url(database: str, role: str, password: str) -> str:

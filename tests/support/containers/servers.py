@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from testcontainers.core.container import DockerContainer
+from testcontainers.core.container import DockerContainer, ExecConfig
 from testcontainers.core.network import Network
 from testcontainers.core.wait_strategies import ExecWaitStrategy, HttpWaitStrategy, LogMessageWaitStrategy
 
@@ -75,7 +75,11 @@ class Gateway:
     def send(self, name: str, addresses: Sequence[str]) -> None:
         """From now on (a moment later) `addresses` answer for `name`."""
         self._targets[name] = addresses
-        self.container.copy_into_container(self._file(), ROUTES_IN_CONTAINER)
+        self.container.copy_into_container(self._file(), f"{ROUTES_IN_CONTAINER}.new")
+        # At once, so that half a file is never read.
+        move = ExecConfig(["mv", f"{ROUTES_IN_CONTAINER}.new", ROUTES_IN_CONTAINER], user="root")
+        moved = self.container.exec(move)
+        assert moved.exit_code == 0, moved.output
 
     def _file(self) -> bytes:
         first = {name: addresses[0] for name, addresses in self._targets.items()}
