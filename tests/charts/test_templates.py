@@ -9,6 +9,7 @@ import pytest
 
 from tests.charts.helm import CHARTS, KEDA, RELEASE, Refused, charts, find, name, of_kind, render
 from tests.charts.pods import pods
+from tests.support.repository import service_of
 
 # The least a service's chart needs.
 LEAST = {
@@ -210,24 +211,21 @@ def test_what_works_a_queue_is_scaled_once_or_never(apis, changes, kind) -> None
     assert [(one["kind"], name(one)) for one in scalers] == ([(kind, PROCESS)] if kind else [])
 
 
-def test_keda_counts_what_waits_in_every_durable_of_the_work() -> None:
+def test_keda_counts_what_waits_in_every_queue_of_the_service() -> None:
     scaled = find(_rendered("import", {"global.keda.natsAccount": "CRM"}, apis=[KEDA]), "ScaledObject", PROCESS)
-    from crm_import.streams import WORK
 
     assert scaled["spec"]["minReplicaCount"] == 0
-    for trigger in scaled["spec"]["triggers"]:
-        assert trigger["metadata"] | {"consumer": ""} == {
+    assert [trigger["metadata"] for trigger in scaled["spec"]["triggers"]] == [
+        {
             "natsServerMonitoringEndpoint": "nats.servers:8222",
             "account": "CRM",
-            "stream": WORK.name,
-            "consumer": "",
+            "stream": queue.stream,
+            "consumer": queue.durable,
             "lagThreshold": "4",
             "activationLagThreshold": "0",
         }
-    assert {trigger["metadata"]["consumer"] for trigger in scaled["spec"]["triggers"]} == {
-        "import-split",
-        "import-chunk",
-    }
+        for queue in service_of("crm_import").queues
+    ]
 
 
 @pytest.mark.parametrize(
