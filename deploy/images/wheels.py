@@ -13,9 +13,10 @@ from deploy.images.docker import docker
 from deploy.images.names import ROOT
 
 UV = Path(sys.prefix) / "bin" / "uv"
-# What no service needs to run: programs with this machine's paths in them, sources of what is compiled, and notes of
-# the installer.
+# What no service needs to run: programs with this machine's paths in them, sources of what is compiled, tests, and
+# notes of the installer.
 SUPERFLUOUS = (
+    "tests",
     "*.pyi",
     "*.pyx",
     "*.pxd",
@@ -59,8 +60,8 @@ def prune(folder: Path) -> None:
     """Deletes what installed packages carry but no service needs."""
     shutil.rmtree(folder / "bin", ignore_errors=True)
     for pattern in SUPERFLUOUS:
-        for path in folder.rglob(pattern):
-            path.unlink()
+        for path in list(folder.rglob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def build_own(target: Path) -> None:
