@@ -56,7 +56,7 @@ async def _run(task: DueTask, runtime: "Runtime") -> bool:
         except Exception as error:
             metrics.due_work_failures.labels(task.name).inc()
             known = is_transient(error)
-            log.warning("due_task_failed", task=task.name, error=repr(error)[:200], exc_info=not known)
+            log.warning("due_task_failed", task=task.name, error=type(error).__name__, exc_info=not known)
             return False
 
 

@@ -67,6 +67,7 @@ class Database:
             max_overflow=0,
             pool_timeout=1,
             pool_pre_ping=True,
+            hide_parameters=True,  # errors are logged; what users wrote is not
             connect_args={
                 "connect_timeout": 3,
                 "options": "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
