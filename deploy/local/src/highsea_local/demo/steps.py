@@ -74,11 +74,11 @@ def assign(person: Person, customer_ids: list[str], members: list[Person]) -> di
 
 
 def unread(person: Person, at_least: int = 1) -> list[dict[str, Any]]:
-    """The person's unread notifications, once there are as many. Raises TimeoutError."""
+    """The newest of the person's unread notifications, once there are as many in all. Raises TimeoutError."""
 
     def found() -> list[dict[str, Any]] | None:
-        items: list[dict[str, Any]] = person.get("/notifications", unread="true")["items"]
-        return items if len(items) >= at_least else None
+        page = person.get("/notifications", unread="true")
+        return page["items"] if page["total"] >= at_least else None
 
     notifications: list[dict[str, Any]] = until(found)
     return notifications
