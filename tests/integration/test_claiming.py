@@ -1,6 +1,7 @@
 """Two claimers never both win, seen from outside: fifty people, twenty customers."""
 
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -40,11 +41,23 @@ def _salespeople(whole: Whole) -> list[Person]:
         return list(threads.map(hire, range(CLAIMERS)))
 
 
+def _claim(person: Person, id_: str) -> None:
+    """Claim one; who finds no free place in a busy process comes again, as the reply asks. Raises Refused."""
+    while True:
+        try:
+            person.post("/assignments:claim", {"customer_ids": [id_]})
+            return
+        except Refused as refusal:
+            if refusal.code != "overloaded":
+                raise
+            time.sleep(1)
+
+
 def _claim_all(person: Person, ids: list[str]) -> tuple[list[str], list[Refused]]:
     mine, won, refused = random.sample(ids, len(ids)), [], []
     for id_ in mine:
         try:
-            person.post("/assignments:claim", {"customer_ids": [id_]})
+            _claim(person, id_)
             won.append(id_)
         except Refused as refusal:
             refused.append(refusal)
