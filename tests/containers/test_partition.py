@@ -10,7 +10,7 @@ from crm_pool.service import SERVICE as POOL
 from highsea_local.demo.gateway import Person, Refused, until
 from highsea_local.topology import SERVE, WORK
 from tests.support.containers.system import ContainerSystem
-from tests.support.whole import Whole
+from tests.support.whole import Whole, owner_of
 
 pytestmark = pytest.mark.system
 
@@ -31,11 +31,11 @@ def test_customer_and_pool_go_on_without_each_other_and_agree_afterwards(
         assert seller.patch(f"/customers/{mine['id']}", {"remark": "改"}, mine["version"])["remark"] == "改"
         assert seller.get("/customers", search=tag)["total"] >= 1
         assert seller.post("/assignments:claim", {"customer_ids": claimable[:2]})["succeeded"] == 2
-        until(lambda: seller.get(f"/assignments/{mine['id']}")["owner"]["id"] == seller.id)
+        until(lambda: owner_of(seller.get(f"/assignments/{mine['id']}")) == seller.id)
 
     until(lambda: seller.post("/assignments:claim", {"customer_ids": [pooled["id"]]})["succeeded"] == 1)
     owned = [mine["id"], pooled["id"], *claimable[:2]]
-    until(lambda: [seller.get(f"/customers/{id_}")["owner"]["id"] for id_ in owned] == [seller.id] * len(owned))
+    until(lambda: [owner_of(seller.get(f"/customers/{id_}")) for id_ in owned] == [seller.id] * len(owned))
     until(
         lambda: (
             _versions(whole, "customer", "id, assignment_version AS version FROM customers WHERE id", owned)

@@ -13,7 +13,7 @@ from crm_import.service import SERVICE as IMPORT
 from crm_notify.service import SERVICE as NOTIFY
 from crm_pool.service import SERVICE as POOL
 from highsea_local.demo.gateway import Refused, until
-from tests.support.whole import Whole
+from tests.support.whole import Whole, owner_of
 
 pytestmark = pytest.mark.system
 SERVICES = (IDENTITY, CUSTOMER, POOL, IMPORT, NOTIFY)
@@ -121,6 +121,6 @@ def test_customers_are_created_and_edited_while_pool_is_away_and_get_their_place
         for process in processes:
             process.start()
 
-    until(lambda: seller.get(f"/assignments/{mine['id']}")["owner"]["id"] == seller.id)
+    until(lambda: owner_of(seller.get(f"/assignments/{mine['id']}")) == seller.id)
     until(lambda: seller.post("/assignments:claim", {"customer_ids": [pooled["id"]]})["succeeded"] == 1)
-    until(lambda: seller.get(f"/customers/{pooled['id']}")["owner"]["id"] == seller.id)
+    until(lambda: owner_of(seller.get(f"/customers/{pooled['id']}")) == seller.id)

@@ -78,3 +78,8 @@ class Whole:
         for id_ in ids:
             until(lambda id_=id_: person.get(f"/assignments/{id_}"))  # type: ignore[misc]
         return ids
+
+
+def owner_of(shown: dict[str, Any]) -> str | None:
+    """Whom a customer or an assignment shows as its owner; None while it lies in a pool."""
+    return (shown["owner"] or {}).get("id")
