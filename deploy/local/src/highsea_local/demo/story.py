@@ -2,8 +2,8 @@
 
 import json
 import os
+import secrets
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,12 +132,11 @@ def tell(url: str, logins: list[dict[str, Any]]) -> None:
 
 def _tag() -> str:
     """Two Chinese characters that differ from run to run, so that names never repeat."""
-    moment = int(time.time())
-    return chr(0x4E00 + moment % 20_000) + chr(0x4E00 + moment // 20_000 % 20_000)
+    return "".join(chr(0x4E00 + secrets.randbelow(20_000)) for _ in range(2))
 
 
 def _workbook(tag: str) -> bytes:
-    table = rows(_ROWS, int(time.time()), tag)
+    table = rows(_ROWS, secrets.randbits(32), tag)
     for place, (header, value) in zip(
         (3, 17, 31), (("手机", "12345"), ("客户名称", ""), ("客户行业", "互联网")), strict=True
     ):
