@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +17,12 @@ from chassis.rpc.server import GrpcServer
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from crm.identity.v1 import identity_events_pb2 as pb
-from crm.identity.v1.identity_service_pb2 import ExportDirectoryResponse
+from crm.identity.v1.identity_service_pb2 import BulkWriteMembersResponse, ExportDirectoryResponse
 from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, add_IdentityServiceServicer_to_server
 from directory import store, tables
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
-from directory.scope import DataScope, manager_of, members_named, resolve_scope
+from directory.scope import DataScope, is_absent, manager_of, members_named, resolve_scope
 from highsea_local.ports import free_port
 from tests.support.services import Keys, Opener, OpenService
 
@@ -78,6 +79,40 @@ def test_the_manager_is_the_nearest_head_upwards_other_than_the_member(opened: O
         assert manager_of(session, organisation.admin.id) is None
 
 
+def test_members_of_a_user_group_are_colleagues_until_the_group_is_gone(opened: OpenService) -> None:
+    organisation = opened.organisation
+    sales, rival, colleague = organisation.sales.id, organisation.rival.id, organisation.colleague.id
+    states = [
+        pb.Group(id=str(new_id()), version=1, name=name, member_ids=[str(sales), str(other)])
+        for name, other in (("大客户组", rival), ("新人组", colleague))
+    ]
+    _told(opened, pb.GroupChanged(groups=states))
+    with opened.database.reading() as session:
+        assert set(resolve_scope(session, sales).colleague_ids) == {rival, colleague}
+        assert resolve_scope(session, rival).colleague_ids == (sales,)
+
+    gone = states[0]
+    gone.version = 2
+    _told(opened, pb.GroupDeleted(groups=[gone]))
+
+    with opened.database.reading() as session:
+        assert resolve_scope(session, sales).colleague_ids == (colleague,)
+        assert resolve_scope(session, rival).colleague_ids == ()
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "absent"),
+    [(None, None, False), (None, 1, True), (-1, 1, True), (0, 1, True), (1, 2, False), (-2, 0, False), (-2, -1, False)],
+)
+def test_an_absence_lasts_from_its_beginning_until_before_its_end(
+    starts: int | None, ends: int | None, absent: bool
+) -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    moments = [None if days is None else at + timedelta(days=days) for days in (starts, ends)]
+
+    assert is_absent(*moments, at) is absent
+
+
 def test_a_name_borne_by_two_members_maps_to_both(opened: OpenService) -> None:
     twin = new_id()
     with opened.database.transaction() as session:
@@ -122,6 +157,11 @@ def test_a_deactivated_member_is_no_actor_any_more(opened: OpenService) -> None:
     assert actor.epoch == 1
 
 
+def _told(opened: OpenService, message: Any) -> None:
+    event = Event(new_id(), message, "2026-01-01T00:00:00+00:00", "")
+    apply_events(opened.database, directory_subscription("pool"), [event])
+
+
 class Identity(IdentityServiceServicer):
     """Exports an organisation of 2,500 members in pages."""
 
@@ -138,6 +178,9 @@ class Identity(IdentityServiceServicer):
         start = int(request.page_token or 0)
         following = str(start + 1000) if start + 1000 < len(self.members) else ""
         return ExportDirectoryResponse(members=self.members[start : start + 1000], next_page_token=following)
+
+    def BulkWriteMembers(self, request: Any, context: Any) -> BulkWriteMembersResponse:
+        raise NotImplementedError
 
 
 @contextmanager

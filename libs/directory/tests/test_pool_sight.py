@@ -14,7 +14,7 @@ NOBODY = {"open_to_all": False, "member_ids": [], "department_ids": []}
 
 
 def _scope(reach: DataScope = DataScope.OWN, below: tuple[UUID, ...] = (), *permissions: str) -> Scope:
-    return Scope(ME, reach, EAST, below, (EAST, COMPANY), frozenset(permissions))
+    return Scope(ME, reach, EAST, below, (EAST, COMPANY), (), frozenset(permissions))
 
 
 @pytest.mark.parametrize(

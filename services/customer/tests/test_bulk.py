@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event, func, select, text
 
 from chassis.identifiers import new_id
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.customer.v1.customer_events_pb2 import CustomerCreated, CustomerUpdated
@@ -20,10 +21,10 @@ from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.rules import customer_id_of
 
 CREATED, UPDATED, SKIPPED, FAILED = (
-    pb.IMPORT_OUTCOME_CREATED,
-    pb.IMPORT_OUTCOME_UPDATED,
-    pb.IMPORT_OUTCOME_SKIPPED,
-    pb.IMPORT_OUTCOME_FAILED,
+    rows_pb.IMPORT_OUTCOME_CREATED,
+    rows_pb.IMPORT_OUTCOME_UPDATED,
+    rows_pb.IMPORT_OUTCOME_SKIPPED,
+    rows_pb.IMPORT_OUTCOME_FAILED,
 )
 FULL = {
     "name": "华夏春松科技",
@@ -62,7 +63,7 @@ class Importer:
     ) -> pb.BulkWriteCustomersRequest:
         """Rows are numbered from 2, as under a header; a row may bring its own number as (number, values)."""
         numbered = [row if isinstance(row, tuple) else (number, row) for number, row in enumerate(rows, 2)]
-        mode = pb.IMPORT_MODE_CREATE_AND_UPDATE if update else pb.IMPORT_MODE_CREATE_ONLY
+        mode = rows_pb.IMPORT_MODE_CREATE_AND_UPDATE if update else rows_pb.IMPORT_MODE_CREATE_ONLY
         values: dict[str, Any] = {
             "job_id": str(new_id()),
             "chunk_id": str(new_id()),
@@ -72,7 +73,7 @@ class Importer:
         return pb.BulkWriteCustomersRequest(
             actor_id=str((actor or self.customers.organisation.sales).id),
             mode=mode,
-            rows=[pb.ImportRow(row_number=number, values=row) for number, row in numbered],
+            rows=[rows_pb.ImportRow(row_number=number, values=row) for number, row in numbered],
             **values,
         )
 
@@ -105,7 +106,7 @@ def test_a_created_row_is_a_customer_like_any_other(customers: Any, importer: Im
 
     (result,) = importer.write(FULL)
 
-    customer = customers.request("GET", f"/customers/{result.customer_id}", sales).json
+    customer = customers.request("GET", f"/customers/{result.record_id}", sales).json
     by_hand = customers.create(sales, **_as_body(FULL))
     changing = ("id", "created_at", "updated_at")
     assert result.outcome == CREATED
@@ -113,10 +114,10 @@ def test_a_created_row_is_a_customer_like_any_other(customers: Any, importer: Im
         k: v for k, v in by_hand.items() if k not in changing
     }
     assert customers.listed(sales, search="华夏春松") != []
-    assert result.customer_id in [
+    assert result.record_id in [
         item["id"] for item in customers.request("GET", "/customers?search=13800138000", sales).json["items"]
     ]
-    history = customers.request("GET", f"/customers/{result.customer_id}/history", sales).json["items"]
+    history = customers.request("GET", f"/customers/{result.record_id}/history", sales).json["items"]
     assert [(item["action"], item["actor"]["name"]) for item in history] == [("customer.imported", "张三")]
 
 
@@ -139,7 +140,7 @@ def test_rows_are_written_already_lying_where_pool_planned(customers: Any, impor
     results = importer.send(request).results
 
     owners = [
-        customers.request("GET", f"/customers/{result.customer_id}", organisation.admin).json["owner"]["name"]
+        customers.request("GET", f"/customers/{result.record_id}", organisation.admin).json["owner"]["name"]
         for result in results
     ]
     assert owners == ["东区主管", "李四", "王五"]
@@ -147,7 +148,7 @@ def test_rows_are_written_already_lying_where_pool_planned(customers: Any, impor
     assert (created.batch_id, created.placement_id) == (request.job_id, request.chunk_id)
     assert {state.assignment_version for state in created.customers} == {1}
     assert [state.wish.owner_id for state in created.customers][1] == str(organisation.colleague.id)
-    assert customers.pool.committed[request.chunk_id] == [result.customer_id for result in results]
+    assert customers.pool.committed[request.chunk_id] == [result.record_id for result in results]
     assert customers.listed(organisation.rival_supervisor) == ["按登录名"]
 
 
@@ -217,7 +218,7 @@ def test_in_mode_create_matched_rows_are_skipped(customers: Any, importer: Impor
     )
 
     assert _codes(results) == [(SKIPPED, [("", "customer_exists")])] * 3 + [(CREATED, [])]
-    assert [result.customer_id for result in results[:3]] == [known["id"]] * 3
+    assert [result.record_id for result in results[:3]] == [known["id"]] * 3
 
 
 def test_a_match_out_of_scope_is_skipped_without_telling_more(customers: Any, importer: Importer) -> None:
@@ -234,7 +235,7 @@ def test_a_match_out_of_scope_is_skipped_without_telling_more(customers: Any, im
         )
 
         assert _codes(results) == [(SKIPPED, [("", "exists_out_of_scope")])] * 2
-        assert [result.customer_id for result in results] == ["", ""]
+        assert [result.record_id for result in results] == ["", ""]
 
 
 def test_updates_leave_empty_cells_alone_unless_told_to_clear(customers: Any, importer: Importer) -> None:
@@ -247,7 +248,7 @@ def test_updates_leave_empty_cells_alone_unless_told_to_clear(customers: Any, im
     (kept,) = importer.write(row, update=True)
     after = customers.request("GET", f"/customers/{known['id']}", sales).json
 
-    assert (kept.outcome, kept.customer_id) == (UPDATED, known["id"])
+    assert (kept.outcome, kept.record_id) == (UPDATED, known["id"])
     assert (after["industry"], after["postcode"], after["version"]) == ("education", "210000", 2)
     assert (after["contact"]["mobile"], after["contact"]["qq"]) == ("13800138000", "2")
 

@@ -26,6 +26,7 @@ from chassis.events.streams import ensure_queue, reconcile
 from chassis.identifiers import new_id
 from chassis.roles.work import Connection
 from chassis.rpc.server import GrpcServer
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
 from crm_import.chunks.role import work_off
@@ -142,7 +143,7 @@ class Customers(CustomerServiceServicer):
     """
 
     ids: dict[str, str] = field(default_factory=dict)
-    written: dict[tuple[str, int], pb.ImportRowResult] = field(default_factory=dict)
+    written: dict[tuple[str, int], rows_pb.ImportRowResult] = field(default_factory=dict)
     requests: list[pb.BulkWriteCustomersRequest] = field(default_factory=list)
     refusals: list[Refusal | Exception] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
@@ -160,30 +161,34 @@ class Customers(CustomerServiceServicer):
             self.gate.wait(60)
         return pb.BulkWriteCustomersResponse(results=results)
 
-    def _result(self, request: Any, row: pb.ImportRow) -> pb.ImportRowResult:
+    def _result(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
         key = (request.job_id, row.row_number)
         if key not in self.written:
             self.written[key] = self._write(request, row)
         return self.written[key]
 
-    def _write(self, request: Any, row: pb.ImportRow) -> pb.ImportRowResult:
+    def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
         name = row.values["name"]
         if "坏" in name:
             problems = [
-                pb.ImportRowProblem(field="industry", code="unknown_option", value=row.values.get("industry", "")),
-                pb.ImportRowProblem(field="contact.mobile", code="mobile_invalid", value=row.values["contact.mobile"]),
+                rows_pb.ImportRowProblem(field="industry", code="unknown_option", value=row.values.get("industry", "")),
+                rows_pb.ImportRowProblem(
+                    field="contact.mobile", code="mobile_invalid", value=row.values["contact.mobile"]
+                ),
             ]
-            return pb.ImportRowResult(row_number=row.row_number, outcome=pb.IMPORT_OUTCOME_FAILED, problems=problems)
+            return rows_pb.ImportRowResult(
+                row_number=row.row_number, outcome=rows_pb.IMPORT_OUTCOME_FAILED, problems=problems
+            )
         if name not in self.ids:
             self.ids[name] = str(new_id())
-            outcome, problems = pb.IMPORT_OUTCOME_CREATED, []
-        elif request.mode == pb.IMPORT_MODE_CREATE_AND_UPDATE:
-            outcome, problems = pb.IMPORT_OUTCOME_UPDATED, []
+            outcome, problems = rows_pb.IMPORT_OUTCOME_CREATED, []
+        elif request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE:
+            outcome, problems = rows_pb.IMPORT_OUTCOME_UPDATED, []
         else:
-            outcome = pb.IMPORT_OUTCOME_SKIPPED
-            problems = [pb.ImportRowProblem(field="name", code="customer_exists", value=name)]
-        return pb.ImportRowResult(
-            row_number=row.row_number, outcome=outcome, customer_id=self.ids[name], problems=problems
+            outcome = rows_pb.IMPORT_OUTCOME_SKIPPED
+            problems = [rows_pb.ImportRowProblem(field="name", code="customer_exists", value=name)]
+        return rows_pb.ImportRowResult(
+            row_number=row.row_number, outcome=outcome, record_id=self.ids[name], problems=problems
         )
 
 

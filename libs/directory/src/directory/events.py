@@ -24,6 +24,7 @@ MESSAGES = (
     pb.RoleChanged,
     pb.RoleDeleted,
     pb.GroupChanged,
+    pb.GroupDeleted,
     pb.OrganisationChanged,
     pb.SigningKeysChanged,
 )
@@ -54,6 +55,7 @@ _STORE: dict[Any, Callable[[Session, Any], None]] = {
     pb.RoleChanged: lambda session, message: store.store_roles(session, message.roles),
     pb.RoleDeleted: lambda session, message: store.store_roles(session, message.roles, deleted=True),
     pb.GroupChanged: lambda session, message: store.store_groups(session, message.groups),
+    pb.GroupDeleted: lambda session, message: store.store_groups(session, message.groups, deleted=True),
     pb.OrganisationChanged: lambda session, message: store.store_organisation(session, message.organisation),
     pb.SigningKeysChanged: lambda session, message: store.store_signing_keys(session, message.signing_keys),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from typing import Any, cast
 from uuid import UUID
@@ -10,7 +11,7 @@ from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import Unauthenticated
-from directory.tables import departments, members, organisation, roles
+from directory.tables import departments, groups, members, organisation, roles
 
 DEFAULT_ZONE = "Asia/Shanghai"
 
@@ -27,7 +28,8 @@ class DataScope(IntEnum):
 @dataclass(frozen=True)
 class Scope:
     """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
-    `ancestor_ids`: own department and all above it, for pools opened to a department with everything below.
+    `ancestor_ids`: own department and all above it, for pools opened to a department with everything below;
+    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11).
     """
 
     member_id: UUID
@@ -35,6 +37,7 @@ class Scope:
     department_id: UUID | None
     department_ids: tuple[UUID, ...]
     ancestor_ids: tuple[UUID, ...]
+    colleague_ids: tuple[UUID, ...]
     permissions: frozenset[str]
 
     @property
@@ -45,6 +48,10 @@ class Scope:
     def may(self, permission: str) -> bool:
         """Whether the member holds `permission`."""
         return permission in self.permissions
+
+    def reaches(self, member_id: UUID, department_id: UUID | None) -> bool:
+        """Whether the member may give customers to another: to oneself, or to somebody in a department one sees."""
+        return self.company or member_id == self.member_id or department_id in self.department_ids
 
     def belongs_to_pool(
         self, *, open_to_all: bool, member_ids: Collection[UUID], department_ids: Collection[UUID]
@@ -95,8 +102,16 @@ def resolve_scope(session: Session, member_id: UUID) -> Scope:
         department_id=member.department_id,
         department_ids=_departments(session, data_scope, member.department_id),
         ancestor_ids=ancestors(session, member.department_id),
+        colleague_ids=_colleagues(session, member_id),
         permissions=frozenset(code for role in held for code in role.permissions),
     )
+
+
+def _colleagues(session: Session, member_id: UUID) -> tuple[UUID, ...]:
+    listed = session.scalars(
+        select(groups.c.member_ids).where(groups.c.member_ids.contains([member_id]), ~groups.c.deleted)
+    )
+    return tuple(sorted({colleague_id for ids in listed for colleague_id in ids} - {member_id}))
 
 
 def _departments(session: Session, data_scope: DataScope, own: UUID | None) -> tuple[UUID, ...]:
@@ -139,6 +154,11 @@ def manager_of(session: Session, member_id: UUID) -> UUID | None:
         if department.head_id not in (None, member_id):
             return cast(UUID, department.head_id)
     return None
+
+
+def is_absent(absent_from: datetime | None, absent_until: datetime | None, at: datetime) -> bool:
+    """Whether a member with these columns is away at `at` (UTC): from the beginning of an absence until before its end."""
+    return absent_until is not None and (absent_from is None or absent_from <= at) and at < absent_until
 
 
 def active_members(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID | None]:

@@ -29,9 +29,9 @@ def store_roles(session: Session, states: Iterable[pb.Role], *, deleted: bool = 
     keep(session, tables.roles, [role_row(state, deleted=deleted) for state in states])
 
 
-def store_groups(session: Session, states: Iterable[pb.Group]) -> None:
-    """Keep groups."""
-    keep(session, tables.groups, [group_row(state) for state in states])
+def store_groups(session: Session, states: Iterable[pb.Group], *, deleted: bool = False) -> None:
+    """Keep groups; `deleted` marks them as gone."""
+    keep(session, tables.groups, [group_row(state, deleted=deleted) for state in states])
 
 
 def store_organisation(session: Session, state: pb.Organisation) -> None:
@@ -70,10 +70,11 @@ def member_row(state: pb.Member) -> dict[str, Any]:
         "email": state.email,
         "department_id": _id(state.department_id),
         "role_ids": _ids(state.role_ids),
-        "group_ids": _ids(state.group_ids),
+        "group_ids": [],
         "active": state.active,
         "epoch": state.epoch,
         "language": state.language,
+        "absent_from": _moment(state, "absent_from"),
         "absent_until": _moment(state, "absent_until"),
         "service_account": state.service_account,
     }
@@ -104,14 +105,14 @@ def role_row(state: pb.Role, *, deleted: bool = False) -> dict[str, Any]:
     }
 
 
-def group_row(state: pb.Group) -> dict[str, Any]:
+def group_row(state: pb.Group, *, deleted: bool = False) -> dict[str, Any]:
     """A group's state as its row."""
     return {
         "id": UUID(state.id),
         "version": state.version,
         "name": state.name,
         "member_ids": _ids(state.member_ids),
-        "deleted": False,
+        "deleted": deleted,
     }
 
 

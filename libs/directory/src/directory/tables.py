@@ -17,10 +17,12 @@ members = Table(
     Column("email", Text, nullable=False),
     Column("department_id", UUID(as_uuid=True)),
     Column("role_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
-    Column("group_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
+    # Unused; dropped once no release runs that reads it.
+    Column("group_ids", ARRAY(UUID(as_uuid=True)), nullable=False, server_default="{}"),
     Column("active", Boolean, nullable=False),
     Column("epoch", Integer, nullable=False),
     Column("language", Text, nullable=False),
+    Column("absent_from", DateTime(timezone=True)),
     Column("absent_until", DateTime(timezone=True)),
     Column("service_account", Boolean, nullable=False),
     Index("ix_directory_members_login", "login"),
@@ -60,6 +62,7 @@ groups = Table(
     Column("name", Text, nullable=False),
     Column("member_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
     Column("deleted", Boolean, nullable=False),
+    Index("ix_directory_groups_member_ids", "member_ids", postgresql_using="gin"),
 )
 
 # One row each, id always 1.

@@ -14,6 +14,7 @@ from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_events_pb2 as events
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import Placement
@@ -68,7 +69,7 @@ def write_chunk(session: Session, prepared: Prepared, placements: Mapping[UUID, 
                 results[one.row.number] = _settled(Settled(one.row, [problem]))
     created = _create(session, prepared, births, placements, now)
     results |= {
-        row.number: _done(row, pb.IMPORT_OUTCOME_CREATED, id_) for row, id_ in zip(births, created, strict=True)
+        row.number: _done(row, rows_pb.IMPORT_OUTCOME_CREATED, id_) for row, id_ in zip(births, created, strict=True)
     }
     wanted = [one for one in decided if isinstance(one, Update)]
     results |= _update(session, prepared, wanted, now)
@@ -147,16 +148,16 @@ def _new_contact(customer_id: UUID, customer_name: str, values: Mapping[str, Any
 
 def _update(
     session: Session, prepared: Prepared, wanted: Sequence[Update], now: datetime
-) -> dict[int, pb.ImportRowResult]:
+) -> dict[int, rows_pb.ImportRowResult]:
     if not wanted:
         return {}
     found = _locked(session, [one.customer_id for one in wanted])
-    results: dict[int, pb.ImportRowResult] = {}
+    results: dict[int, rows_pb.ImportRowResult] = {}
     changes: list[Change] = []
     for one in wanted:
         change = _change(prepared, one, found.get(one.customer_id))
         if isinstance(change, Change):
-            results[one.row.number] = _done(one.row, pb.IMPORT_OUTCOME_UPDATED, one.customer_id)
+            results[one.row.number] = _done(one.row, rows_pb.IMPORT_OUTCOME_UPDATED, one.customer_id)
             if change.changed:
                 changes.append(change)
         else:
@@ -258,19 +259,19 @@ def _batch(chunk: Chunk) -> dict[str, str]:
     return {"batch_id": str(chunk.job_id), "actor_id": str(chunk.actor_id)}
 
 
-def _done(row: Row, outcome: pb.ImportOutcome.ValueType, customer_id: UUID) -> pb.ImportRowResult:
-    return pb.ImportRowResult(row_number=row.number, outcome=outcome, customer_id=str(customer_id))
+def _done(row: Row, outcome: rows_pb.ImportOutcome.ValueType, customer_id: UUID) -> rows_pb.ImportRowResult:
+    return rows_pb.ImportRowResult(row_number=row.number, outcome=outcome, record_id=str(customer_id))
 
 
-def _settled(one: Settled) -> pb.ImportRowResult:
+def _settled(one: Settled) -> rows_pb.ImportRowResult:
     if one.created and one.customer_id is not None:
-        return _done(one.row, pb.IMPORT_OUTCOME_CREATED, one.customer_id)
-    return pb.ImportRowResult(
+        return _done(one.row, rows_pb.IMPORT_OUTCOME_CREATED, one.customer_id)
+    return rows_pb.ImportRowResult(
         row_number=one.row.number,
-        outcome=pb.IMPORT_OUTCOME_SKIPPED if one.skipped else pb.IMPORT_OUTCOME_FAILED,
-        customer_id=str(one.customer_id or ""),
+        outcome=rows_pb.IMPORT_OUTCOME_SKIPPED if one.skipped else rows_pb.IMPORT_OUTCOME_FAILED,
+        record_id=str(one.customer_id or ""),
         problems=[
-            pb.ImportRowProblem(
+            rows_pb.ImportRowProblem(
                 field=problem.field,
                 code=problem.code,
                 value=problem.value[:_MOST_SHOWN],

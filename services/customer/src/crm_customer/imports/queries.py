@@ -9,6 +9,7 @@ from sqlalchemy import ARRAY, Integer, Text, Uuid, any_, column, func, literal, 
 from sqlalchemy.orm import Session
 
 from chassis.errors import Forbidden, NotFound
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.model import Customer
@@ -50,7 +51,7 @@ def kept_answer(session: Session, chunk_id: UUID) -> pb.BulkWriteCustomersRespon
     return None if response is None else pb.BulkWriteCustomersResponse.FromString(response)
 
 
-def prepare(session: Session, chunk: Chunk, rows: Sequence[pb.ImportRow], mobile_pattern: str) -> Prepared:
+def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], mobile_pattern: str) -> Prepared:
     """Read the rows as the importer, whose rights are checked for every chunk again.
 
     Raises Unauthenticated for one who has left, Forbidden without the rights, NotFound for a pool out of sight.

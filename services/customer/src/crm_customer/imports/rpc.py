@@ -11,6 +11,7 @@ from chassis.clock import now
 from chassis.errors import Invalid, Refusal, TooManyRequests
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import NewCustomer, Placement
@@ -22,7 +23,7 @@ from crm_customer.ownership import clients
 from crm_customer.settings import Settings
 
 MOST_ROWS = 1000
-_MODES = (pb.IMPORT_MODE_CREATE_ONLY, pb.IMPORT_MODE_CREATE_AND_UPDATE)
+_MODES = (rows_pb.IMPORT_MODE_CREATE_ONLY, rows_pb.IMPORT_MODE_CREATE_AND_UPDATE)
 log = get_logger(__name__)
 
 
@@ -44,7 +45,7 @@ class BulkWrites:
         finally:
             self.slots.release()
 
-    def _write(self, chunk: Chunk, rows: Sequence[pb.ImportRow]) -> pb.BulkWriteCustomersResponse:
+    def _write(self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> pb.BulkWriteCustomersResponse:
         runtime = self.runtime
         with runtime.database.reading() as session:
             kept = kept_answer(session, chunk.id)
@@ -107,7 +108,7 @@ def _chunk(request: pb.BulkWriteCustomersRequest) -> Chunk:
             id=UUID(request.chunk_id),
             job_id=UUID(request.job_id),
             actor_id=UUID(request.actor_id),
-            update=request.mode == pb.IMPORT_MODE_CREATE_AND_UPDATE,
+            update=request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
             match_fields=fields,
             clear_empty=request.clear_empty,
             target_pool_id=UUID(request.target_pool_id) if request.target_pool_id else None,

@@ -8,6 +8,7 @@ import grpc
 from chassis.rpc.client import on_behalf_of
 from chassis.rpc.errors import refusal_of
 from chassis.runtime import Runtime
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from crm_import.chunks.rules import SourceRow, Task, values
@@ -17,14 +18,14 @@ from crm_import.settings import import_settings
 
 _BUSY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 _MODES = {
-    Mode.CREATE_ONLY: pb.IMPORT_MODE_CREATE_ONLY,
-    Mode.CREATE_AND_UPDATE: pb.IMPORT_MODE_CREATE_AND_UPDATE,
+    Mode.CREATE_ONLY: rows_pb.IMPORT_MODE_CREATE_ONLY,
+    Mode.CREATE_AND_UPDATE: rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
 }
 _OUTCOMES = {
-    pb.IMPORT_OUTCOME_CREATED: Outcome.CREATED,
-    pb.IMPORT_OUTCOME_UPDATED: Outcome.UPDATED,
-    pb.IMPORT_OUTCOME_SKIPPED: Outcome.SKIPPED,
-    pb.IMPORT_OUTCOME_FAILED: Outcome.FAILED,
+    rows_pb.IMPORT_OUTCOME_CREATED: Outcome.CREATED,
+    rows_pb.IMPORT_OUTCOME_UPDATED: Outcome.UPDATED,
+    rows_pb.IMPORT_OUTCOME_SKIPPED: Outcome.SKIPPED,
+    rows_pb.IMPORT_OUTCOME_FAILED: Outcome.FAILED,
 }
 # What customer says of the importer or the pool rather than of rows, and how the job words it.
 _OF_THE_JOB = {
@@ -82,7 +83,7 @@ def _request(task: Task, rows: Sequence[SourceRow]) -> pb.BulkWriteCustomersRequ
         match_fields=task.match,
         clear_empty=task.clear_empty,
         target_pool_id=str(task.target_pool_id) if task.target_pool_id else "",
-        rows=[pb.ImportRow(row_number=row.number, values=values(row, task.mapped)) for row in rows],
+        rows=[rows_pb.ImportRow(row_number=row.number, values=values(row, task.mapped)) for row in rows],
     )
 
 
@@ -92,12 +93,12 @@ def _results(reply: pb.BulkWriteCustomersResponse, rows: Sequence[SourceRow]) ->
     return [_result(result, row) for result, row in zip(reply.results, rows, strict=True)]
 
 
-def _result(result: pb.ImportRowResult, row: SourceRow) -> Result:
+def _result(result: rows_pb.ImportRowResult, row: SourceRow) -> Result:
     outcome = _OUTCOMES.get(result.outcome)
     if outcome is None:
         raise ChunkRefused("outcome_unknown")
     if outcome in (Outcome.CREATED, Outcome.UPDATED):
-        return Result(row.number, outcome, result.customer_id or None)
+        return Result(row.number, outcome, result.record_id or None)
     problems = [Problem(item.field, item.code, item.value, dict(item.parameters)) for item in result.problems]
     judged = row.result(outcome, problems)
-    return Result(row.number, outcome, result.customer_id or None, judged.problems, judged.cells)
+    return Result(row.number, outcome, result.record_id or None, judged.problems, judged.cells)

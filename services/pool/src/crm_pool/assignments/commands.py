@@ -262,7 +262,7 @@ def _available(
         colleague = found.get(member_id)
         if colleague is None or not colleague.assignable:
             passed_over[member_id] = "assignee_inactive"
-        elif colleague.absent_until is not None and colleague.absent_until > at:
+        elif colleague.is_absent(at):
             passed_over[member_id] = "assignee_absent"
     available = [member_id for member_id in chosen if member_id not in passed_over]
     if not available:

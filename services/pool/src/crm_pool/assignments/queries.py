@@ -16,19 +16,24 @@ from crm_pool.assignments.rules import LOSSES
 from crm_pool.database import among
 from crm_pool.pools.model import Pool
 from crm_pool.pools.queries import all_pools
-from directory.scope import Scope, resolve_scope
+from directory.scope import Scope, is_absent, resolve_scope
 from directory.tables import members
 
 
 @dataclass(frozen=True)
 class Colleague:
-    """A member as decisions need them. `assignable`: active and a person; `absent_until` UTC."""
+    """A member as decisions need them. `assignable`: active and a person; an absence that runs or is planned, UTC."""
 
     id: UUID
     name: str
     department_id: UUID | None
     assignable: bool
+    absent_from: datetime | None
     absent_until: datetime | None
+
+    def is_absent(self, at: datetime) -> bool:
+        """Whether the member is away at `at`."""
+        return is_absent(self.absent_from, self.absent_until, at)
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,14 @@ def colleagues(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Col
         return {}
     found = session.execute(select(members).where(members.c.id.in_(member_ids)))
     return {
-        row.id: Colleague(row.id, row.name, row.department_id, row.active and not row.service_account, row.absent_until)
+        row.id: Colleague(
+            row.id,
+            row.name,
+            row.department_id,
+            row.active and not row.service_account,
+            row.absent_from,
+            row.absent_until,
+        )
         for row in found
     }
 

@@ -22,23 +22,20 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from crm.common.v1 import import_rows_pb2 as crm_dot_common_dot_v1_dot_import__rows__pb2
 from crm.common.v1 import options_pb2 as crm_dot_common_dot_v1_dot_options__pb2
 from crm.common.v1 import selection_pb2 as crm_dot_common_dot_v1_dot_selection__pb2
 from crm.customer.v1 import customer_events_pb2 as crm_dot_customer_dot_v1_dot_customer__events__pb2
 from crm.pool.v1 import pool_events_pb2 as crm_dot_pool_dot_v1_dot_pool__events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&crm/customer/v1/customer_service.proto\x12\x0f\x63rm.customer.v1\x1a\x1b\x63rm/common/v1/options.proto\x1a\x1d\x63rm/common/v1/selection.proto\x1a%crm/customer/v1/customer_events.proto\x1a\x1d\x63rm/pool/v1/pool_events.proto\"U\n\x17ResolveSelectionRequest\x12+\n\tselection\x18\x01 \x01(\x0b\x32\x18.crm.common.v1.Selection\x12\r\n\x05limit\x18\x02 \x01(\x05\"G\n\x18ResolveSelectionResponse\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\x12\x15\n\rinvisible_ids\x18\x02 \x03(\t\"/\n\x17GetCustomerFactsRequest\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\"M\n\x18GetCustomerFactsResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\"L\n\x17\x41pplyAssignmentsRequest\x12\x31\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.AssignmentState\"/\n\x18\x41pplyAssignmentsResponse\x12\x13\n\x0bunknown_ids\x18\x01 \x03(\t\"\xe7\x01\n\x19\x42ulkWriteCustomersRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12)\n\x04mode\x18\x04 \x01(\x0e\x32\x1b.crm.customer.v1.ImportMode\x12\x14\n\x0cmatch_fields\x18\x05 \x03(\t\x12\x13\n\x0b\x63lear_empty\x18\x06 \x01(\x08\x12\x16\n\x0etarget_pool_id\x18\x07 \x01(\t\x12(\n\x04rows\x18\x08 \x03(\x0b\x32\x1a.crm.customer.v1.ImportRow\"\x86\x01\n\tImportRow\x12\x12\n\nrow_number\x18\x01 \x01(\x05\x12\x36\n\x06values\x18\x02 \x03(\x0b\x32&.crm.customer.v1.ImportRow.ValuesEntry\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"O\n\x1a\x42ulkWriteCustomersResponse\x12\x31\n\x07results\x18\x01 \x03(\x0b\x32 .crm.customer.v1.ImportRowResult\"\xa0\x01\n\x0fImportRowResult\x12\x12\n\nrow_number\x18\x01 \x01(\x05\x12/\n\x07outcome\x18\x02 \x01(\x0e\x32\x1e.crm.customer.v1.ImportOutcome\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x33\n\x08problems\x18\x04 \x03(\x0b\x32!.crm.customer.v1.ImportRowProblem\"\xb8\x01\n\x10ImportRowProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\x12\x45\n\nparameters\x18\x04 \x03(\x0b\x32\x31.crm.customer.v1.ImportRowProblem.ParametersEntry\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"W\n\x19ListCustomerStatesRequest\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x15\n\runplaced_only\x18\x03 \x01(\x08\"O\n\x1aListCustomerStatesResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState*i\n\nImportMode\x12\x1b\n\x17IMPORT_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17IMPORT_MODE_CREATE_ONLY\x10\x01\x12!\n\x1dIMPORT_MODE_CREATE_AND_UPDATE\x10\x02*\x9e\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_OUTCOME_CREATED\x10\x01\x12\x1a\n\x16IMPORT_OUTCOME_UPDATED\x10\x02\x12\x1a\n\x16IMPORT_OUTCOME_SKIPPED\x10\x03\x12\x19\n\x15IMPORT_OUTCOME_FAILED\x10\x04\x32\xef\x04\n\x0f\x43ustomerService\x12q\n\x10ResolveSelection\x12(.crm.customer.v1.ResolveSelectionRequest\x1a).crm.customer.v1.ResolveSelectionResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12q\n\x10GetCustomerFacts\x12(.crm.customer.v1.GetCustomerFactsRequest\x1a).crm.customer.v1.GetCustomerFactsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12y\n\x10\x41pplyAssignments\x12(.crm.customer.v1.ApplyAssignmentsRequest\x1a).crm.customer.v1.ApplyAssignmentsResponse\"\x10\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x04pool\x12\x81\x01\n\x12\x42ulkWriteCustomers\x12*.crm.customer.v1.BulkWriteCustomersRequest\x1a+.crm.customer.v1.BulkWriteCustomersResponse\"\x12\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x06import\x12w\n\x12ListCustomerStates\x12*.crm.customer.v1.ListCustomerStatesRequest\x1a+.crm.customer.v1.ListCustomerStatesResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&crm/customer/v1/customer_service.proto\x12\x0f\x63rm.customer.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a\x1d\x63rm/common/v1/selection.proto\x1a%crm/customer/v1/customer_events.proto\x1a\x1d\x63rm/pool/v1/pool_events.proto\"U\n\x17ResolveSelectionRequest\x12+\n\tselection\x18\x01 \x01(\x0b\x32\x18.crm.common.v1.Selection\x12\r\n\x05limit\x18\x02 \x01(\x05\"G\n\x18ResolveSelectionResponse\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\x12\x15\n\rinvisible_ids\x18\x02 \x03(\t\"/\n\x17GetCustomerFactsRequest\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\"M\n\x18GetCustomerFactsResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\"L\n\x17\x41pplyAssignmentsRequest\x12\x31\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.AssignmentState\"/\n\x18\x41pplyAssignmentsResponse\x12\x13\n\x0bunknown_ids\x18\x01 \x03(\t\"\xe3\x01\n\x19\x42ulkWriteCustomersRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\'\n\x04mode\x18\x04 \x01(\x0e\x32\x19.crm.common.v1.ImportMode\x12\x14\n\x0cmatch_fields\x18\x05 \x03(\t\x12\x13\n\x0b\x63lear_empty\x18\x06 \x01(\x08\x12\x16\n\x0etarget_pool_id\x18\x07 \x01(\t\x12&\n\x04rows\x18\x08 \x03(\x0b\x32\x18.crm.common.v1.ImportRow\"M\n\x1a\x42ulkWriteCustomersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.crm.common.v1.ImportRowResult\"W\n\x19ListCustomerStatesRequest\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x15\n\runplaced_only\x18\x03 \x01(\x08\"O\n\x1aListCustomerStatesResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState2\xef\x04\n\x0f\x43ustomerService\x12q\n\x10ResolveSelection\x12(.crm.customer.v1.ResolveSelectionRequest\x1a).crm.customer.v1.ResolveSelectionResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12q\n\x10GetCustomerFacts\x12(.crm.customer.v1.GetCustomerFactsRequest\x1a).crm.customer.v1.GetCustomerFactsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12y\n\x10\x41pplyAssignments\x12(.crm.customer.v1.ApplyAssignmentsRequest\x1a).crm.customer.v1.ApplyAssignmentsResponse\"\x10\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x04pool\x12\x81\x01\n\x12\x42ulkWriteCustomers\x12*.crm.customer.v1.BulkWriteCustomersRequest\x1a+.crm.customer.v1.BulkWriteCustomersResponse\"\x12\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x06import\x12w\n\x12ListCustomerStates\x12*.crm.customer.v1.ListCustomerStatesRequest\x1a+.crm.customer.v1.ListCustomerStatesResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crm.customer.v1.customer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_IMPORTROW_VALUESENTRY']._loaded_options = None
-  _globals['_IMPORTROW_VALUESENTRY']._serialized_options = b'8\001'
-  _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._loaded_options = None
-  _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._serialized_options = b'8\001'
   _globals['_CUSTOMERSERVICE'].methods_by_name['ResolveSelection']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['ResolveSelection']._serialized_options = b'\210\265\030\001\220\265\030\001'
   _globals['_CUSTOMERSERVICE'].methods_by_name['GetCustomerFacts']._loaded_options = None
@@ -49,40 +46,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERSERVICE'].methods_by_name['BulkWriteCustomers']._serialized_options = b'\210\265\030\001\220\265\030\001\232\265\030\006import'
   _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomerStates']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomerStates']._serialized_options = b'\210\265\030\001\220\265\030\001'
-  _globals['_IMPORTMODE']._serialized_start=1576
-  _globals['_IMPORTMODE']._serialized_end=1681
-  _globals['_IMPORTOUTCOME']._serialized_start=1684
-  _globals['_IMPORTOUTCOME']._serialized_end=1842
-  _globals['_RESOLVESELECTIONREQUEST']._serialized_start=189
-  _globals['_RESOLVESELECTIONREQUEST']._serialized_end=274
-  _globals['_RESOLVESELECTIONRESPONSE']._serialized_start=276
-  _globals['_RESOLVESELECTIONRESPONSE']._serialized_end=347
-  _globals['_GETCUSTOMERFACTSREQUEST']._serialized_start=349
-  _globals['_GETCUSTOMERFACTSREQUEST']._serialized_end=396
-  _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_start=398
-  _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_end=475
-  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_start=477
-  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_end=553
-  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_start=555
-  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_end=602
-  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_start=605
-  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_end=836
-  _globals['_IMPORTROW']._serialized_start=839
-  _globals['_IMPORTROW']._serialized_end=973
-  _globals['_IMPORTROW_VALUESENTRY']._serialized_start=928
-  _globals['_IMPORTROW_VALUESENTRY']._serialized_end=973
-  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_start=975
-  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_end=1054
-  _globals['_IMPORTROWRESULT']._serialized_start=1057
-  _globals['_IMPORTROWRESULT']._serialized_end=1217
-  _globals['_IMPORTROWPROBLEM']._serialized_start=1220
-  _globals['_IMPORTROWPROBLEM']._serialized_end=1404
-  _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._serialized_start=1355
-  _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._serialized_end=1404
-  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_start=1406
-  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_end=1493
-  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_start=1495
-  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_end=1574
-  _globals['_CUSTOMERSERVICE']._serialized_start=1845
-  _globals['_CUSTOMERSERVICE']._serialized_end=2468
+  _globals['_RESOLVESELECTIONREQUEST']._serialized_start=222
+  _globals['_RESOLVESELECTIONREQUEST']._serialized_end=307
+  _globals['_RESOLVESELECTIONRESPONSE']._serialized_start=309
+  _globals['_RESOLVESELECTIONRESPONSE']._serialized_end=380
+  _globals['_GETCUSTOMERFACTSREQUEST']._serialized_start=382
+  _globals['_GETCUSTOMERFACTSREQUEST']._serialized_end=429
+  _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_start=431
+  _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_end=508
+  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_start=510
+  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_end=586
+  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_start=588
+  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_end=635
+  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_start=638
+  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_end=865
+  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_start=867
+  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_end=944
+  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_start=946
+  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_end=1033
+  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_start=1035
+  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_end=1114
+  _globals['_CUSTOMERSERVICE']._serialized_start=1117
+  _globals['_CUSTOMERSERVICE']._serialized_end=1740
 # @@protoc_insertion_point(module_scope)

@@ -4,13 +4,13 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from crm.common.v1 import import_rows_pb2 as _import_rows_pb2
 from crm.common.v1 import selection_pb2 as _selection_pb2
 from crm.customer.v1 import customer_events_pb2 as _customer_events_pb2
 from crm.pool.v1 import pool_events_pb2 as _pool_events_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,48 +21,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _ImportMode:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ImportModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportMode.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    IMPORT_MODE_UNSPECIFIED: _ImportMode.ValueType  # 0
-    IMPORT_MODE_CREATE_ONLY: _ImportMode.ValueType  # 1
-    """仅创建新记录 (D-13)."""
-    IMPORT_MODE_CREATE_AND_UPDATE: _ImportMode.ValueType  # 2
-    """创建并且更新现有数据 (D-14)."""
-
-class ImportMode(_ImportMode, metaclass=_ImportModeEnumTypeWrapper): ...
-
-IMPORT_MODE_UNSPECIFIED: ImportMode.ValueType  # 0
-IMPORT_MODE_CREATE_ONLY: ImportMode.ValueType  # 1
-"""仅创建新记录 (D-13)."""
-IMPORT_MODE_CREATE_AND_UPDATE: ImportMode.ValueType  # 2
-"""创建并且更新现有数据 (D-14)."""
-Global___ImportMode: _TypeAlias = ImportMode  # noqa: Y015
-
-class _ImportOutcome:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ImportOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportOutcome.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    IMPORT_OUTCOME_UNSPECIFIED: _ImportOutcome.ValueType  # 0
-    IMPORT_OUTCOME_CREATED: _ImportOutcome.ValueType  # 1
-    IMPORT_OUTCOME_UPDATED: _ImportOutcome.ValueType  # 2
-    IMPORT_OUTCOME_SKIPPED: _ImportOutcome.ValueType  # 3
-    IMPORT_OUTCOME_FAILED: _ImportOutcome.ValueType  # 4
-
-class ImportOutcome(_ImportOutcome, metaclass=_ImportOutcomeEnumTypeWrapper): ...
-
-IMPORT_OUTCOME_UNSPECIFIED: ImportOutcome.ValueType  # 0
-IMPORT_OUTCOME_CREATED: ImportOutcome.ValueType  # 1
-IMPORT_OUTCOME_UPDATED: ImportOutcome.ValueType  # 2
-IMPORT_OUTCOME_SKIPPED: ImportOutcome.ValueType  # 3
-IMPORT_OUTCOME_FAILED: ImportOutcome.ValueType  # 4
-Global___ImportOutcome: _TypeAlias = ImportOutcome  # noqa: Y015
 
 @_typing.final
 class ResolveSelectionRequest(_message.Message):
@@ -218,7 +176,7 @@ class BulkWriteCustomersRequest(_message.Message):
     """UUID of the chunk."""
     actor_id: _builtins.str
     """Member for whom the job runs; rights and scope are checked here again."""
-    mode: Global___ImportMode.ValueType
+    mode: _import_rows_pb2.ImportMode.ValueType
     clear_empty: _builtins.bool
     """Update mode: write empty cells as empty (D-31)."""
     target_pool_id: _builtins.str
@@ -230,18 +188,18 @@ class BulkWriteCustomersRequest(_message.Message):
         """
 
     @_builtins.property
-    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportRow]: ...
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]: ...
     def __init__(
         self,
         *,
         job_id: _builtins.str = ...,
         chunk_id: _builtins.str = ...,
         actor_id: _builtins.str = ...,
-        mode: Global___ImportMode.ValueType = ...,
+        mode: _import_rows_pb2.ImportMode.ValueType = ...,
         match_fields: _abc.Iterable[_builtins.str] | None = ...,
         clear_empty: _builtins.bool = ...,
         target_pool_id: _builtins.str = ...,
-        rows: _abc.Iterable[Global___ImportRow] | None = ...,
+        rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -252,66 +210,18 @@ class BulkWriteCustomersRequest(_message.Message):
 Global___BulkWriteCustomersRequest: _TypeAlias = BulkWriteCustomersRequest  # noqa: Y015
 
 @_typing.final
-class ImportRow(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class ValuesEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    ROW_NUMBER_FIELD_NUMBER: _builtins.int
-    VALUES_FIELD_NUMBER: _builtins.int
-    row_number: _builtins.int
-    """Row number in the file as a person counts it, header = 1."""
-    @_builtins.property
-    def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Field name as in REST (contact fields as contact.mobile) → text of the cell, trimmed.
-        Mapped but empty cells are present and empty.
-        """
-
-    def __init__(
-        self,
-        *,
-        row_number: _builtins.int = ...,
-        values: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_number", b"row_number", "values", b"values"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ImportRow: _TypeAlias = ImportRow  # noqa: Y015
-
-@_typing.final
 class BulkWriteCustomersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportRowResult]:
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRowResult]:
         """One per row of the request, in its order."""
 
     def __init__(
         self,
         *,
-        results: _abc.Iterable[Global___ImportRowResult] | None = ...,
+        results: _abc.Iterable[_import_rows_pb2.ImportRowResult] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -320,92 +230,6 @@ class BulkWriteCustomersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BulkWriteCustomersResponse: _TypeAlias = BulkWriteCustomersResponse  # noqa: Y015
-
-@_typing.final
-class ImportRowResult(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    ROW_NUMBER_FIELD_NUMBER: _builtins.int
-    OUTCOME_FIELD_NUMBER: _builtins.int
-    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
-    PROBLEMS_FIELD_NUMBER: _builtins.int
-    row_number: _builtins.int
-    outcome: Global___ImportOutcome.ValueType
-    customer_id: _builtins.str
-    """The customer created, updated or matched."""
-    @_builtins.property
-    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportRowProblem]:
-        """For skipped and failed: every reason."""
-
-    def __init__(
-        self,
-        *,
-        row_number: _builtins.int = ...,
-        outcome: Global___ImportOutcome.ValueType = ...,
-        customer_id: _builtins.str = ...,
-        problems: _abc.Iterable[Global___ImportRowProblem] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "outcome", b"outcome", "problems", b"problems", "row_number", b"row_number"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ImportRowResult: _TypeAlias = ImportRowResult  # noqa: Y015
-
-@_typing.final
-class ImportRowProblem(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    @_typing.final
-    class ParametersEntry(_message.Message):
-        DESCRIPTOR: _descriptor.Descriptor
-
-        KEY_FIELD_NUMBER: _builtins.int
-        VALUE_FIELD_NUMBER: _builtins.int
-        key: _builtins.str
-        value: _builtins.str
-        def __init__(
-            self,
-            *,
-            key: _builtins.str = ...,
-            value: _builtins.str = ...,
-        ) -> None: ...
-        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
-        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-        def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-    FIELD_FIELD_NUMBER: _builtins.int
-    CODE_FIELD_NUMBER: _builtins.int
-    VALUE_FIELD_NUMBER: _builtins.int
-    PARAMETERS_FIELD_NUMBER: _builtins.int
-    field: _builtins.str
-    """Field name as in ImportRow.values; empty when the whole row is meant."""
-    code: _builtins.str
-    """Stable code, for example unknown_option; messages/{zh,en}.toml of the import service words it."""
-    value: _builtins.str
-    """The offending text."""
-    @_builtins.property
-    def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Parameters of the message, for example max_length → 50."""
-
-    def __init__(
-        self,
-        *,
-        field: _builtins.str = ...,
-        code: _builtins.str = ...,
-        value: _builtins.str = ...,
-        parameters: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "field", b"field", "parameters", b"parameters", "value", b"value"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ImportRowProblem: _TypeAlias = ImportRowProblem  # noqa: Y015
 
 @_typing.final
 class ListCustomerStatesRequest(_message.Message):

@@ -25,15 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%crm/identity/v1/identity_events.proto\x12\x0f\x63rm.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n\rMemberChanged\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.crm.identity.v1.Member\"=\n\x11MemberDeactivated\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.crm.identity.v1.Member\"E\n\x11\x44\x65partmentChanged\x12\x30\n\x0b\x64\x65partments\x18\x01 \x03(\x0b\x32\x1b.crm.identity.v1.Department\"E\n\x11\x44\x65partmentDeleted\x12\x30\n\x0b\x64\x65partments\x18\x01 \x03(\x0b\x32\x1b.crm.identity.v1.Department\"3\n\x0bRoleChanged\x12$\n\x05roles\x18\x01 \x03(\x0b\x32\x15.crm.identity.v1.Role\"3\n\x0bRoleDeleted\x12$\n\x05roles\x18\x01 \x03(\x0b\x32\x15.crm.identity.v1.Role\"6\n\x0cGroupChanged\x12&\n\x06groups\x18\x01 \x03(\x0b\x32\x16.crm.identity.v1.Group\"J\n\x13OrganisationChanged\x12\x33\n\x0corganisation\x18\x01 \x01(\x0b\x32\x1d.crm.identity.v1.Organisation\"H\n\x12SigningKeysChanged\x12\x32\n\x0csigning_keys\x18\x01 \x01(\x0b\x32\x1c.crm.identity.v1.SigningKeys\"\x89\x02\n\x06Member\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05login\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t\x12\x15\n\rdepartment_id\x18\x06 \x01(\t\x12\x10\n\x08role_ids\x18\x07 \x03(\t\x12\x11\n\tgroup_ids\x18\x08 \x03(\t\x12\x0e\n\x06\x61\x63tive\x18\t \x01(\x08\x12\r\n\x05\x65poch\x18\n \x01(\x05\x12\x10\n\x08language\x18\x0b \x01(\t\x12\x30\n\x0c\x61\x62sent_until\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fservice_account\x18\r \x01(\x08\"[\n\nDepartment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tparent_id\x18\x04 \x01(\t\x12\x0f\n\x07head_id\x18\x05 \x01(\t\"\x83\x01\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0bpermissions\x18\x05 \x03(\t\x12.\n\ndata_scope\x18\x06 \x01(\x0e\x32\x1a.crm.identity.v1.DataScope\"F\n\x05Group\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x12\n\nmember_ids\x18\x04 \x03(\t\";\n\x0cOrganisation\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\",\n\x0bSigningKeys\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0c\n\x04jwks\x18\x02 \x01(\t*\x85\x01\n\tDataScope\x12\x1a\n\x16\x44\x41TA_SCOPE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x41TA_SCOPE_OWN\x10\x01\x12\x19\n\x15\x44\x41TA_SCOPE_DEPARTMENT\x10\x02\x12\x15\n\x11\x44\x41TA_SCOPE_CENTRE\x10\x03\x12\x16\n\x12\x44\x41TA_SCOPE_COMPANY\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%crm/identity/v1/identity_events.proto\x12\x0f\x63rm.identity.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n\rMemberChanged\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.crm.identity.v1.Member\"=\n\x11MemberDeactivated\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.crm.identity.v1.Member\"E\n\x11\x44\x65partmentChanged\x12\x30\n\x0b\x64\x65partments\x18\x01 \x03(\x0b\x32\x1b.crm.identity.v1.Department\"E\n\x11\x44\x65partmentDeleted\x12\x30\n\x0b\x64\x65partments\x18\x01 \x03(\x0b\x32\x1b.crm.identity.v1.Department\"3\n\x0bRoleChanged\x12$\n\x05roles\x18\x01 \x03(\x0b\x32\x15.crm.identity.v1.Role\"3\n\x0bRoleDeleted\x12$\n\x05roles\x18\x01 \x03(\x0b\x32\x15.crm.identity.v1.Role\"6\n\x0cGroupChanged\x12&\n\x06groups\x18\x01 \x03(\x0b\x32\x16.crm.identity.v1.Group\"6\n\x0cGroupDeleted\x12&\n\x06groups\x18\x01 \x03(\x0b\x32\x16.crm.identity.v1.Group\"J\n\x13OrganisationChanged\x12\x33\n\x0corganisation\x18\x01 \x01(\x0b\x32\x1d.crm.identity.v1.Organisation\"H\n\x12SigningKeysChanged\x12\x32\n\x0csigning_keys\x18\x01 \x01(\x0b\x32\x1c.crm.identity.v1.SigningKeys\"\xbe\x02\n\x06Member\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05login\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05\x65mail\x18\x05 \x01(\t\x12\x15\n\rdepartment_id\x18\x06 \x01(\t\x12\x10\n\x08role_ids\x18\x07 \x03(\t\x12\x15\n\tgroup_ids\x18\x08 \x03(\tB\x02\x18\x01\x12\x0e\n\x06\x61\x63tive\x18\t \x01(\x08\x12\r\n\x05\x65poch\x18\n \x01(\x05\x12\x10\n\x08language\x18\x0b \x01(\t\x12\x30\n\x0c\x61\x62sent_until\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fservice_account\x18\r \x01(\x08\x12/\n\x0b\x61\x62sent_from\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"p\n\nDepartment\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x11\n\tparent_id\x18\x04 \x01(\t\x12\x0f\n\x07head_id\x18\x05 \x01(\t\x12\x13\n\x0bmerged_into\x18\x06 \x01(\t\"\x83\x01\n\x04Role\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0bpermissions\x18\x05 \x03(\t\x12.\n\ndata_scope\x18\x06 \x01(\x0e\x32\x1a.crm.identity.v1.DataScope\"F\n\x05Group\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x12\n\nmember_ids\x18\x04 \x03(\t\";\n\x0cOrganisation\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\",\n\x0bSigningKeys\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0c\n\x04jwks\x18\x02 \x01(\t*\x85\x01\n\tDataScope\x12\x1a\n\x16\x44\x41TA_SCOPE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x41TA_SCOPE_OWN\x10\x01\x12\x19\n\x15\x44\x41TA_SCOPE_DEPARTMENT\x10\x02\x12\x15\n\x11\x44\x41TA_SCOPE_CENTRE\x10\x03\x12\x16\n\x12\x44\x41TA_SCOPE_COMPANY\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crm.identity.v1.identity_events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DATASCOPE']._serialized_start=1342
-  _globals['_DATASCOPE']._serialized_end=1475
+  _globals['_MEMBER'].fields_by_name['group_ids']._loaded_options = None
+  _globals['_MEMBER'].fields_by_name['group_ids']._serialized_options = b'\030\001'
+  _globals['_DATASCOPE']._serialized_start=1472
+  _globals['_DATASCOPE']._serialized_end=1605
   _globals['_MEMBERCHANGED']._serialized_start=91
   _globals['_MEMBERCHANGED']._serialized_end=148
   _globals['_MEMBERDEACTIVATED']._serialized_start=150
@@ -48,20 +50,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLEDELETED']._serialized_end=459
   _globals['_GROUPCHANGED']._serialized_start=461
   _globals['_GROUPCHANGED']._serialized_end=515
-  _globals['_ORGANISATIONCHANGED']._serialized_start=517
-  _globals['_ORGANISATIONCHANGED']._serialized_end=591
-  _globals['_SIGNINGKEYSCHANGED']._serialized_start=593
-  _globals['_SIGNINGKEYSCHANGED']._serialized_end=665
-  _globals['_MEMBER']._serialized_start=668
-  _globals['_MEMBER']._serialized_end=933
-  _globals['_DEPARTMENT']._serialized_start=935
-  _globals['_DEPARTMENT']._serialized_end=1026
-  _globals['_ROLE']._serialized_start=1029
-  _globals['_ROLE']._serialized_end=1160
-  _globals['_GROUP']._serialized_start=1162
-  _globals['_GROUP']._serialized_end=1232
-  _globals['_ORGANISATION']._serialized_start=1234
-  _globals['_ORGANISATION']._serialized_end=1293
-  _globals['_SIGNINGKEYS']._serialized_start=1295
-  _globals['_SIGNINGKEYS']._serialized_end=1339
+  _globals['_GROUPDELETED']._serialized_start=517
+  _globals['_GROUPDELETED']._serialized_end=571
+  _globals['_ORGANISATIONCHANGED']._serialized_start=573
+  _globals['_ORGANISATIONCHANGED']._serialized_end=647
+  _globals['_SIGNINGKEYSCHANGED']._serialized_start=649
+  _globals['_SIGNINGKEYSCHANGED']._serialized_end=721
+  _globals['_MEMBER']._serialized_start=724
+  _globals['_MEMBER']._serialized_end=1042
+  _globals['_DEPARTMENT']._serialized_start=1044
+  _globals['_DEPARTMENT']._serialized_end=1156
+  _globals['_ROLE']._serialized_start=1159
+  _globals['_ROLE']._serialized_end=1290
+  _globals['_GROUP']._serialized_start=1292
+  _globals['_GROUP']._serialized_end=1362
+  _globals['_ORGANISATION']._serialized_start=1364
+  _globals['_ORGANISATION']._serialized_end=1423
+  _globals['_SIGNINGKEYS']._serialized_start=1425
+  _globals['_SIGNINGKEYS']._serialized_end=1469
 # @@protoc_insertion_point(module_scope)

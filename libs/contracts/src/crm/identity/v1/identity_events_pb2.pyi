@@ -18,6 +18,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class _DataScope:
@@ -112,6 +117,8 @@ Global___DepartmentChanged: _TypeAlias = DepartmentChanged  # noqa: Y015
 
 @_typing.final
 class DepartmentDeleted(_message.Message):
+    """Departments are gone. One that was merged names the department that took its members and whatever else pointed to it."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     DEPARTMENTS_FIELD_NUMBER: _builtins.int
@@ -191,6 +198,26 @@ class GroupChanged(_message.Message):
 Global___GroupChanged: _TypeAlias = GroupChanged  # noqa: Y015
 
 @_typing.final
+class GroupDeleted(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GROUPS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___Group]: ...
+    def __init__(
+        self,
+        *,
+        groups: _abc.Iterable[Global___Group] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GroupDeleted: _TypeAlias = GroupDeleted  # noqa: Y015
+
+@_typing.final
 class OrganisationChanged(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -249,6 +276,7 @@ class Member(_message.Message):
     LANGUAGE_FIELD_NUMBER: _builtins.int
     ABSENT_UNTIL_FIELD_NUMBER: _builtins.int
     SERVICE_ACCOUNT_FIELD_NUMBER: _builtins.int
+    ABSENT_FROM_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     version: _builtins.int
@@ -269,10 +297,17 @@ class Member(_message.Message):
         """UUIDs."""
 
     @_builtins.property
-    def group_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def group_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Never set: Group.member_ids says who belongs to a group."""
+
     @_builtins.property
     def absent_until(self) -> _timestamp_pb2.Timestamp:
-        """Absent until this moment: skipped by turn-taking. Unset: present."""
+        """End of the absence that runs now or comes next: who is absent is skipped by turn-taking. Unset: none is planned."""
+
+    @_builtins.property
+    def absent_from(self) -> _timestamp_pb2.Timestamp:
+        """Beginning of that absence. Unset although absent_until is set: it has begun."""
 
     def __init__(
         self,
@@ -290,10 +325,11 @@ class Member(_message.Message):
         language: _builtins.str = ...,
         absent_until: _timestamp_pb2.Timestamp | None = ...,
         service_account: _builtins.bool = ...,
+        absent_from: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["absent_until", b"absent_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["absent_from", b"absent_from", "absent_until", b"absent_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_until", b"absent_until", "active", b"active", "department_id", b"department_id", "email", b"email", "epoch", b"epoch", "group_ids", b"group_ids", "id", b"id", "language", b"language", "login", b"login", "name", b"name", "role_ids", b"role_ids", "service_account", b"service_account", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["absent_from", b"absent_from", "absent_until", b"absent_until", "active", b"active", "department_id", b"department_id", "email", b"email", "epoch", b"epoch", "group_ids", b"group_ids", "id", b"id", "language", b"language", "login", b"login", "name", b"name", "role_ids", b"role_ids", "service_account", b"service_account", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -308,6 +344,7 @@ class Department(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     PARENT_ID_FIELD_NUMBER: _builtins.int
     HEAD_ID_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     version: _builtins.int
     name: _builtins.str
@@ -315,6 +352,8 @@ class Department(_message.Message):
     """Empty for the root."""
     head_id: _builtins.str
     """Member who heads it; may be empty."""
+    merged_into: _builtins.str
+    """In DepartmentDeleted: the department it was merged into; empty when it was just deleted."""
     def __init__(
         self,
         *,
@@ -323,10 +362,11 @@ class Department(_message.Message):
         name: _builtins.str = ...,
         parent_id: _builtins.str = ...,
         head_id: _builtins.str = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_id", b"head_id", "id", b"id", "name", b"name", "parent_id", b"parent_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_id", b"head_id", "id", b"id", "merged_into", b"merged_into", "name", b"name", "parent_id", b"parent_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -372,6 +412,8 @@ Global___Role: _TypeAlias = Role  # noqa: Y015
 
 @_typing.final
 class Group(_message.Message):
+    """A user group (用户组, H-11): its members see and maintain each other's customers, whatever their departments."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
@@ -382,7 +424,9 @@ class Group(_message.Message):
     version: _builtins.int
     name: _builtins.str
     @_builtins.property
-    def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """UUIDs, at most 100."""
+
     def __init__(
         self,
         *,

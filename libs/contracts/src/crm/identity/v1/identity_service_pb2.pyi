@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from crm.common.v1 import import_rows_pb2 as _import_rows_pb2
 from crm.identity.v1 import identity_events_pb2 as _identity_events_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -18,6 +19,72 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+@_typing.final
+class BulkWriteMembersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    CHUNK_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    CLEAR_EMPTY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    """UUID of the import job."""
+    chunk_id: _builtins.str
+    """UUID of the chunk."""
+    actor_id: _builtins.str
+    """Member for whom the job runs."""
+    mode: _import_rows_pb2.ImportMode.ValueType
+    """Rows whose login is known are skipped, or update that member."""
+    clear_empty: _builtins.bool
+    """Update mode: write empty cells as empty."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]:
+        """Fields: login, name, email, phone, department (its name, or its path "华东/上海" where the name is borne twice),
+        roles (names, separated by 、 , ; or new lines), language. login, name and department are needed to create.
+        """
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        chunk_id: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        mode: _import_rows_pb2.ImportMode.ValueType = ...,
+        clear_empty: _builtins.bool = ...,
+        rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "mode", b"mode", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkWriteMembersRequest: _TypeAlias = BulkWriteMembersRequest  # noqa: Y015
+
+@_typing.final
+class BulkWriteMembersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRowResult]:
+        """One per row of the request, in its order; record_id is the member's."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_import_rows_pb2.ImportRowResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkWriteMembersResponse: _TypeAlias = BulkWriteMembersResponse  # noqa: Y015
 
 @_typing.final
 class ExportDirectoryRequest(_message.Message):

@@ -41,6 +41,11 @@ class IdentityServiceStub:
                 request_serializer=crm_dot_identity_dot_v1_dot_identity__service__pb2.ExportDirectoryRequest.SerializeToString,
                 response_deserializer=crm_dot_identity_dot_v1_dot_identity__service__pb2.ExportDirectoryResponse.FromString,
                 _registered_method=True)
+        self.BulkWriteMembers = channel.unary_unary(
+                '/crm.identity.v1.IdentityService/BulkWriteMembers',
+                request_serializer=crm_dot_identity_dot_v1_dot_identity__service__pb2.BulkWriteMembersRequest.SerializeToString,
+                response_deserializer=crm_dot_identity_dot_v1_dot_identity__service__pb2.BulkWriteMembersResponse.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
@@ -56,6 +61,14 @@ class IdentityServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BulkWriteMembers(self, request, context):
+        """Creates and updates members out of one chunk of an imported file; repeating it answers the same results.
+        The actor must hold organisation.manage, checked here. Only import may call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IdentityServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +76,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     servicer.ExportDirectory,
                     request_deserializer=crm_dot_identity_dot_v1_dot_identity__service__pb2.ExportDirectoryRequest.FromString,
                     response_serializer=crm_dot_identity_dot_v1_dot_identity__service__pb2.ExportDirectoryResponse.SerializeToString,
+            ),
+            'BulkWriteMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkWriteMembers,
+                    request_deserializer=crm_dot_identity_dot_v1_dot_identity__service__pb2.BulkWriteMembersRequest.FromString,
+                    response_serializer=crm_dot_identity_dot_v1_dot_identity__service__pb2.BulkWriteMembersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +112,33 @@ class IdentityService:
             '/crm.identity.v1.IdentityService/ExportDirectory',
             crm_dot_identity_dot_v1_dot_identity__service__pb2.ExportDirectoryRequest.SerializeToString,
             crm_dot_identity_dot_v1_dot_identity__service__pb2.ExportDirectoryResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkWriteMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.identity.v1.IdentityService/BulkWriteMembers',
+            crm_dot_identity_dot_v1_dot_identity__service__pb2.BulkWriteMembersRequest.SerializeToString,
+            crm_dot_identity_dot_v1_dot_identity__service__pb2.BulkWriteMembersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class IdentityServiceStub:
     """The whole organisation as it is now, for building a directory from nothing or checking it.
     Raises UNAUTHENTICATED without a service token.
     """
+    BulkWriteMembers: _grpc.UnaryUnaryMultiCallable[_identity_service_pb2.BulkWriteMembersRequest, _identity_service_pb2.BulkWriteMembersResponse]
+    """Creates and updates members out of one chunk of an imported file; repeating it answers the same results.
+    The actor must hold organisation.manage, checked here. Only import may call.
+    """
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
@@ -50,6 +54,10 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     ExportDirectory: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.ExportDirectoryRequest, _identity_service_pb2.ExportDirectoryResponse]  # type: ignore[assignment]
     """The whole organisation as it is now, for building a directory from nothing or checking it.
     Raises UNAUTHENTICATED without a service token.
+    """
+    BulkWriteMembers: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.BulkWriteMembersRequest, _identity_service_pb2.BulkWriteMembersResponse]  # type: ignore[assignment]
+    """Creates and updates members out of one chunk of an imported file; repeating it answers the same results.
+    The actor must hold organisation.manage, checked here. Only import may call.
     """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -65,6 +73,16 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_identity_service_pb2.ExportDirectoryResponse, _abc.Awaitable[_identity_service_pb2.ExportDirectoryResponse]]:
         """The whole organisation as it is now, for building a directory from nothing or checking it.
         Raises UNAUTHENTICATED without a service token.
+        """
+
+    @_abc_1.abstractmethod
+    def BulkWriteMembers(
+        self,
+        request: _identity_service_pb2.BulkWriteMembersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_identity_service_pb2.BulkWriteMembersResponse, _abc.Awaitable[_identity_service_pb2.BulkWriteMembersResponse]]:
+        """Creates and updates members out of one chunk of an imported file; repeating it answers the same results.
+        The actor must hold organisation.manage, checked here. Only import may call.
         """
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

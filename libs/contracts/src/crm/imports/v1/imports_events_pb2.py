@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#crm/imports/v1/imports_events.proto\x12\x0e\x63rm.imports.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x0eImportFinished\x12&\n\x03job\x18\x01 \x01(\x0b\x32\x19.crm.imports.v1.ImportJob\"\xf6\x01\n\tImportJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x05 \x01(\t\x12\r\n\x05total\x18\x06 \x01(\x05\x12\x0f\n\x07\x63reated\x18\x07 \x01(\x05\x12\x0f\n\x07updated\x18\x08 \x01(\x05\x12\x0f\n\x07skipped\x18\t \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\n \x01(\x05\x12/\n\x0b\x66inished_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x66\x61ilure_code\x18\x0c \x01(\t\" \n\x0eSplitRequested\x12\x0e\n\x06job_id\x18\x01 \x01(\t\".\n\nChunkReady\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#crm/imports/v1/imports_events.proto\x12\x0e\x63rm.imports.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"8\n\x0eImportFinished\x12&\n\x03job\x18\x01 \x01(\x0b\x32\x19.crm.imports.v1.ImportJob\"\x84\x02\n\tImportJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x05 \x01(\t\x12\r\n\x05total\x18\x06 \x01(\x05\x12\x0f\n\x07\x63reated\x18\x07 \x01(\x05\x12\x0f\n\x07updated\x18\x08 \x01(\x05\x12\x0f\n\x07skipped\x18\t \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\n \x01(\x05\x12/\n\x0b\x66inished_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x66\x61ilure_code\x18\x0c \x01(\t\x12\x0c\n\x04kind\x18\r \x01(\t\" \n\x0eSplitRequested\x12\x0e\n\x06job_id\x18\x01 \x01(\t\".\n\nChunkReady\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTFINISHED']._serialized_start=88
   _globals['_IMPORTFINISHED']._serialized_end=144
   _globals['_IMPORTJOB']._serialized_start=147
-  _globals['_IMPORTJOB']._serialized_end=393
-  _globals['_SPLITREQUESTED']._serialized_start=395
-  _globals['_SPLITREQUESTED']._serialized_end=427
-  _globals['_CHUNKREADY']._serialized_start=429
-  _globals['_CHUNKREADY']._serialized_end=475
+  _globals['_IMPORTJOB']._serialized_end=407
+  _globals['_SPLITREQUESTED']._serialized_start=409
+  _globals['_SPLITREQUESTED']._serialized_end=441
+  _globals['_CHUNKREADY']._serialized_start=443
+  _globals['_CHUNKREADY']._serialized_end=489
 # @@protoc_insertion_point(module_scope)

@@ -58,6 +58,7 @@ class ImportJob(_message.Message):
     FAILED_FIELD_NUMBER: _builtins.int
     FINISHED_AT_FIELD_NUMBER: _builtins.int
     FAILURE_CODE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     version: _builtins.int
     file_name: _builtins.str
@@ -73,6 +74,8 @@ class ImportJob(_message.Message):
     failed: _builtins.int
     failure_code: _builtins.str
     """Stable code when the file as a whole was refused."""
+    kind: _builtins.str
+    """What its rows are: customers | members."""
     @_builtins.property
     def finished_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -90,10 +93,11 @@ class ImportJob(_message.Message):
         failed: _builtins.int = ...,
         finished_at: _timestamp_pb2.Timestamp | None = ...,
         failure_code: _builtins.str = ...,
+        kind: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "created", b"created", "failed", b"failed", "failure_code", b"failure_code", "file_name", b"file_name", "finished_at", b"finished_at", "id", b"id", "skipped", b"skipped", "status", b"status", "total", b"total", "updated", b"updated", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "created", b"created", "failed", b"failed", "failure_code", b"failure_code", "file_name", b"file_name", "finished_at", b"finished_at", "id", b"id", "kind", b"kind", "skipped", b"skipped", "status", b"status", "total", b"total", "updated", b"updated", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

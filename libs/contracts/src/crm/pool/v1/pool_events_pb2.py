@@ -26,33 +26,35 @@ from crm.common.v1 import place_pb2 as crm_dot_common_dot_v1_dot_place__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63rm/pool/v1/pool_events.proto\x12\x0b\x63rm.pool.v1\x1a\x19\x63rm/common/v1/place.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n\x12\x41ssignmentsChanged\x12.\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12#\n\x06notice\x18\x05 \x01(\x0b\x32\x13.crm.pool.v1.Notice\"\x8b\x02\n\x17\x41ssignmentBatchFinished\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12#\n\x06notice\x18\x04 \x01(\x0b\x32\x13.crm.pool.v1.Notice\x12\x11\n\tsucceeded\x18\x05 \x01(\x05\x12\x0f\n\x07skipped\x18\x06 \x01(\x05\x12-\n\treceivers\x18\x07 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\x12\x31\n\rformer_owners\x18\x08 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\"5\n\rReceiverCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\'\n\x06Notice\x12\x0e\n\x06in_app\x18\x01 \x01(\x08\x12\r\n\x05\x65mail\x18\x02 \x01(\x08\"/\n\x0bPoolChanged\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool\"/\n\x0bPoolDeleted\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool\"~\n\x10\x41ssignmentChange\x12+\n\x05state\x18\x01 \x01(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12&\n\x08previous\x18\x02 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x15\n\rcustomer_name\x18\x03 \x01(\t\"\xb3\x01\n\x0f\x41ssignmentState\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12#\n\x05place\x18\x03 \x01(\x0b\x32\x14.crm.common.v1.Place\x12.\n\nheld_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexpires_on\x18\x05 \x01(\t\x12\x11\n\tsuspended\x18\x06 \x01(\x08\"\x97\x01\n\x04Pool\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.crm.pool.v1.PoolKind\x12\x13\n\x0bopen_to_all\x18\x05 \x01(\x08\x12\x12\n\nmember_ids\x18\x06 \x03(\t\x12\x16\n\x0e\x64\x65partment_ids\x18\x07 \x03(\t*\xe7\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43\x41USE_BIRTH\x10\x01\x12\x10\n\x0c\x43\x41USE_IMPORT\x10\x02\x12\x0f\n\x0b\x43\x41USE_CLAIM\x10\x03\x12\x10\n\x0c\x43\x41USE_ASSIGN\x10\x04\x12\x12\n\x0e\x43\x41USE_TRANSFER\x10\x05\x12\x11\n\rCAUSE_RELEASE\x10\x06\x12\x11\n\rCAUSE_RECYCLE\x10\x07\x12\x0e\n\nCAUSE_MOVE\x10\x08\x12\x11\n\rCAUSE_SUSPEND\x10\t\x12\x10\n\x0c\x43\x41USE_RESUME\x10\n\x12\x12\n\x0e\x43\x41USE_HANDOVER\x10\x0b*q\n\x08PoolKind\x12\x19\n\x15POOL_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10POOL_KIND_PUBLIC\x10\x01\x12\x16\n\x12POOL_KIND_PROSPECT\x10\x02\x12\x1c\n\x18POOL_KIND_TO_BE_ASSIGNED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63rm/pool/v1/pool_events.proto\x12\x0b\x63rm.pool.v1\x1a\x19\x63rm/common/v1/place.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n\x12\x41ssignmentsChanged\x12.\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12#\n\x06notice\x18\x05 \x01(\x0b\x32\x13.crm.pool.v1.Notice\"\x8b\x02\n\x17\x41ssignmentBatchFinished\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12#\n\x06notice\x18\x04 \x01(\x0b\x32\x13.crm.pool.v1.Notice\x12\x11\n\tsucceeded\x18\x05 \x01(\x05\x12\x0f\n\x07skipped\x18\x06 \x01(\x05\x12-\n\treceivers\x18\x07 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\x12\x31\n\rformer_owners\x18\x08 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\"H\n\tOwnerLeft\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\x12\x15\n\rhands_over_on\x18\x03 \x01(\t\"5\n\rReceiverCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\'\n\x06Notice\x12\x0e\n\x06in_app\x18\x01 \x01(\x08\x12\r\n\x05\x65mail\x18\x02 \x01(\x08\"/\n\x0bPoolChanged\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool\"/\n\x0bPoolDeleted\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool\"~\n\x10\x41ssignmentChange\x12+\n\x05state\x18\x01 \x01(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12&\n\x08previous\x18\x02 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x15\n\rcustomer_name\x18\x03 \x01(\t\"\xb3\x01\n\x0f\x41ssignmentState\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12#\n\x05place\x18\x03 \x01(\x0b\x32\x14.crm.common.v1.Place\x12.\n\nheld_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexpires_on\x18\x05 \x01(\t\x12\x11\n\tsuspended\x18\x06 \x01(\x08\"\x97\x01\n\x04Pool\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.crm.pool.v1.PoolKind\x12\x13\n\x0bopen_to_all\x18\x05 \x01(\x08\x12\x12\n\nmember_ids\x18\x06 \x03(\t\x12\x16\n\x0e\x64\x65partment_ids\x18\x07 \x03(\t*\xf7\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43\x41USE_BIRTH\x10\x01\x12\x10\n\x0c\x43\x41USE_IMPORT\x10\x02\x12\x0f\n\x0b\x43\x41USE_CLAIM\x10\x03\x12\x10\n\x0c\x43\x41USE_ASSIGN\x10\x04\x12\x12\n\x0e\x43\x41USE_TRANSFER\x10\x05\x12\x11\n\rCAUSE_RELEASE\x10\x06\x12\x11\n\rCAUSE_RECYCLE\x10\x07\x12\x0e\n\nCAUSE_MOVE\x10\x08\x12\x11\n\rCAUSE_SUSPEND\x10\t\x12\x10\n\x0c\x43\x41USE_RESUME\x10\n\x12\x12\n\x0e\x43\x41USE_HANDOVER\x10\x0b\x12\x0e\n\nCAUSE_UNDO\x10\x0c*q\n\x08PoolKind\x12\x19\n\x15POOL_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10POOL_KIND_PUBLIC\x10\x01\x12\x16\n\x12POOL_KIND_PROSPECT\x10\x02\x12\x1c\n\x18POOL_KIND_TO_BE_ASSIGNED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crm.pool.v1.pool_events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CAUSE']._serialized_start=1214
-  _globals['_CAUSE']._serialized_end=1445
-  _globals['_POOLKIND']._serialized_start=1447
-  _globals['_POOLKIND']._serialized_end=1560
+  _globals['_CAUSE']._serialized_start=1288
+  _globals['_CAUSE']._serialized_end=1535
+  _globals['_POOLKIND']._serialized_start=1537
+  _globals['_POOLKIND']._serialized_end=1650
   _globals['_ASSIGNMENTSCHANGED']._serialized_start=107
   _globals['_ASSIGNMENTSCHANGED']._serialized_end=283
   _globals['_ASSIGNMENTBATCHFINISHED']._serialized_start=286
   _globals['_ASSIGNMENTBATCHFINISHED']._serialized_end=553
-  _globals['_RECEIVERCOUNT']._serialized_start=555
-  _globals['_RECEIVERCOUNT']._serialized_end=608
-  _globals['_NOTICE']._serialized_start=610
-  _globals['_NOTICE']._serialized_end=649
-  _globals['_POOLCHANGED']._serialized_start=651
-  _globals['_POOLCHANGED']._serialized_end=698
-  _globals['_POOLDELETED']._serialized_start=700
-  _globals['_POOLDELETED']._serialized_end=747
-  _globals['_ASSIGNMENTCHANGE']._serialized_start=749
-  _globals['_ASSIGNMENTCHANGE']._serialized_end=875
-  _globals['_ASSIGNMENTSTATE']._serialized_start=878
-  _globals['_ASSIGNMENTSTATE']._serialized_end=1057
-  _globals['_POOL']._serialized_start=1060
-  _globals['_POOL']._serialized_end=1211
+  _globals['_OWNERLEFT']._serialized_start=555
+  _globals['_OWNERLEFT']._serialized_end=627
+  _globals['_RECEIVERCOUNT']._serialized_start=629
+  _globals['_RECEIVERCOUNT']._serialized_end=682
+  _globals['_NOTICE']._serialized_start=684
+  _globals['_NOTICE']._serialized_end=723
+  _globals['_POOLCHANGED']._serialized_start=725
+  _globals['_POOLCHANGED']._serialized_end=772
+  _globals['_POOLDELETED']._serialized_start=774
+  _globals['_POOLDELETED']._serialized_end=821
+  _globals['_ASSIGNMENTCHANGE']._serialized_start=823
+  _globals['_ASSIGNMENTCHANGE']._serialized_end=949
+  _globals['_ASSIGNMENTSTATE']._serialized_start=952
+  _globals['_ASSIGNMENTSTATE']._serialized_end=1131
+  _globals['_POOL']._serialized_start=1134
+  _globals['_POOL']._serialized_end=1285
 # @@protoc_insertion_point(module_scope)

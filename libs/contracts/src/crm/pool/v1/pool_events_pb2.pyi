@@ -47,6 +47,8 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     CAUSE_RESUME: _Cause.ValueType  # 10
     CAUSE_HANDOVER: _Cause.ValueType  # 11
     """The owner left."""
+    CAUSE_UNDO: _Cause.ValueType  # 12
+    """A release, by hand or by the system, was taken back."""
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper): ...
 
@@ -70,6 +72,8 @@ CAUSE_SUSPEND: Cause.ValueType  # 9
 CAUSE_RESUME: Cause.ValueType  # 10
 CAUSE_HANDOVER: Cause.ValueType  # 11
 """The owner left."""
+CAUSE_UNDO: Cause.ValueType  # 12
+"""A release, by hand or by the system, was taken back."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _PoolKind:
@@ -187,6 +191,36 @@ class AssignmentBatchFinished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssignmentBatchFinished: _TypeAlias = AssignmentBatchFinished  # noqa: Y015
+
+@_typing.final
+class OwnerLeft(_message.Message):
+    """Somebody left who owns customers: they stay listed until hands_over_on, then go to the to-be-assigned pool of the
+    department. The manager is to be told.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    HANDS_OVER_ON_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    customers: _builtins.int
+    hands_over_on: _builtins.str
+    """YYYY-MM-DD in the organisation's zone."""
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        customers: _builtins.int = ...,
+        hands_over_on: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "hands_over_on", b"hands_over_on", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnerLeft: _TypeAlias = OwnerLeft  # noqa: Y015
 
 @_typing.final
 class ReceiverCount(_message.Message):
