@@ -197,13 +197,18 @@ def test_an_absence_is_found_only_with_its_member(identity: Any) -> None:
     assert [reply.status_code for reply in replies] == [404] * 4
 
 
-def test_whoever_left_is_not_planned_for(identity: Any) -> None:
+def test_whoever_left_is_not_planned_for_nor_an_account(identity: Any) -> None:
     people = identity.people
     identity.call("POST", f"/members/{people.rival.id}:deactivate", people.admin)
+    account = {"login": "erp", "name": "ERP", "service_account": True, "department_id": str(people.south)}
+    account_id = identity.call("POST", "/members", people.admin, account).json["id"]
 
-    reply = plan(identity, people.admin, 1, 2, f"/members/{people.rival.id}/absences")
+    replies = [plan(identity, people.admin, 1, 2, f"/members/{id_}/absences") for id_ in (people.rival.id, account_id)]
 
-    assert (reply.status_code, reply.json["code"]) == (409, "member_inactive")
+    assert [(reply.status_code, reply.json["code"]) for reply in replies] == [
+        (409, "member_inactive"),
+        (409, "account_never_absent"),
+    ]
 
 
 def test_a_repeated_plan_is_one_absence(identity: Any) -> None:

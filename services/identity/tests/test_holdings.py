@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from chassis.database.tables import audit_entries
 from crm_identity.organisation.model import Member
+from directory.permissions import CATALOGUE, Permission
 
 HOLDINGS = "/members/holdings"
 
@@ -105,8 +106,8 @@ def test_the_table_has_a_column_for_each_permission_and_runs_in_no_spreadsheet(i
     assert len(rows) == 1 + len(people.members)
     by_login = {row[1]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
     assert by_login["rival"]["Name"] == "'" + formula["name"]
-    assert by_login["sales"]["Read the audit log"] == "'=质检"
-    assert (by_login["sales"]["Claim customers"], by_login["sales"]["Data scope"]) == ("销售", "Own")
+    assert by_login["sales"][CATALOGUE[Permission.AUDIT_READ].en] == "'=质检"
+    assert (by_login["sales"][CATALOGUE[Permission.POOL_CLAIM].en], by_login["sales"]["Data scope"]) == ("销售", "Own")
     assert by_login["supervisor"]["Data scope"] == "Department and below"
     assert download(identity)[1][0][:3] == ["姓名", "账号", "部门"]
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from chassis import clock
 from chassis.runtime import Runtime
 from crm_identity.credentials import rules as secrets
+from crm_identity.credentials.commands import keep_secret
 from crm_identity.departments.commands import create_department
 from crm_identity.foundations import ROOT_NAME, ensure_foundations
 from crm_identity.groups.commands import create_group
@@ -111,7 +112,7 @@ def _member(session: Session, person: Person, department_id: UUID, secret_hash: 
         "language": "zh-CN",
         "service_account": False,
     }
-    create_member(session, None, values, secret_hash, at, must_change=False)
+    keep_secret(session, create_member(session, None, values).id, secret_hash, at, must_change=False)
 
 
 def _is_loopback_only(settings: Settings) -> bool:

@@ -5,6 +5,7 @@ import threading
 import grpc
 
 from chassis.events.streams import event_stream
+from chassis.http.auditing import audit_api
 from chassis.runtime import Runtime
 from chassis.service import Service
 from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, add_IdentityServiceServicer_to_server
@@ -57,6 +58,7 @@ SERVICE = Service(
         departments_api,
         organisation_api,
         holdings_api,
+        audit_api("identity"),
     ],
     migrations=["crm_identity.migrations"],
     metadatas=[Base.metadata],

@@ -5,6 +5,7 @@ import grpc
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
 from chassis.events.streams import event_stream
+from chassis.http.auditing import audit_api
 from chassis.runtime import Runtime
 from chassis.service import Service
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
@@ -43,7 +44,7 @@ SERVICE = Service(
     name="pool",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[pools_api, assignments_api, batch_api("/assignments", see_all=Permission.POOL_MANAGE)],
+    apis=[pools_api, assignments_api, batch_api("/assignments", see_all=Permission.POOL_MANAGE), audit_api("pool")],
     migrations=["directory.migrations", "batch.migrations", "crm_pool.migrations"],
     metadatas=[Base.metadata, directory_metadata, batch_metadata],
     messages=["batch", "crm_pool"],

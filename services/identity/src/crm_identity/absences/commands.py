@@ -18,9 +18,11 @@ from crm_identity.organisation.model import Changes, Member
 
 
 def plan_absence(session: Session, actor_id: UUID, member_id: UUID, values: Mapping[str, Any], at: datetime) -> Absence:
-    """Let a member be away. Raises NotFound, Invalid, Conflict: member_inactive, absence_overlaps."""
+    """Let a member be away. Raises NotFound, Invalid, Conflict: account_never_absent, member_inactive, absence_overlaps."""
     member = queries.locked(session, Member, member_id)
-    if not member.active or member.service_account:
+    if member.service_account:
+        raise Conflict("account_never_absent")
+    if not member.active:
         raise Conflict("member_inactive")
     absence = Absence(
         id=new_id(),

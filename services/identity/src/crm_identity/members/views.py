@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from chassis.http.api import Body, PageQuery, View
+from crm_identity.credentials.views import LinkView
 from crm_identity.members.rules import (
     EMAIL,
     EMAIL_CHARACTERS,
@@ -23,7 +24,13 @@ Login = Annotated[
 ]
 Email = Annotated[str, Field(max_length=EMAIL_CHARACTERS, pattern=EMAIL)]
 Phone = Annotated[str, Field(max_length=PHONE_CHARACTERS, pattern=PHONE)]
-RoleIds = Annotated[list[UUID], Field(max_length=MOST_ROLES), AfterValidator(lambda ids: list(dict.fromkeys(ids)))]
+
+
+def _once_each(ids: list[UUID]) -> list[UUID]:
+    return list(dict.fromkeys(ids))
+
+
+RoleIds = Annotated[list[UUID], Field(max_length=MOST_ROLES), AfterValidator(_once_each)]
 Language = Literal["zh-CN", "en"]
 
 
@@ -97,15 +104,34 @@ class MemberChange(Body):
     language: Language = "zh-CN"
 
 
-class NewMemberView(MemberView):
-    """A new member with the secret that is shown this once: a person's one-time password, an account's secret."""
+class SecretView(LinkView):
+    """What proves a member from now on, shown this once: a link for a person, a service account's secret."""
 
-    one_time_password: str | None = None
     client_secret: str | None = None
 
 
-class SecretView(View):
-    """A new secret, shown this once; none when the request is repeated."""
+class NewMemberView(MemberView, SecretView):
+    """A new member, with what is shown this once."""
 
-    one_time_password: str | None = None
-    client_secret: str | None = None
+
+class Invitees(Body):
+    """Whom to invite."""
+
+    member_ids: Annotated[list[UUID], Field(min_length=1, max_length=200), AfterValidator(_once_each)]
+
+
+class InvitationView(LinkView):
+    """What became of one member. `code` and `message` say why there is no link."""
+
+    member_id: UUID
+    outcome: Literal["done", "skipped"]
+    code: str | None = None
+    message: str | None = None
+
+
+class InvitationsView(View):
+    """What became of each member, in the order asked for."""
+
+    succeeded: int
+    skipped: int
+    results: list[InvitationView]

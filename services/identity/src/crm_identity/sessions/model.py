@@ -41,10 +41,11 @@ class LoginSession(Base):
         """Whether it may still be refreshed."""
         return self.ended_at is None and at < self.expires_at and self.generation == generation
 
-    def rotate(self, at: datetime) -> rules.RefreshToken:
+    def rotate(self, device: rules.Device, at: datetime) -> rules.RefreshToken:
         """The only token that refreshes it from now on; its end moves on, up to 90 days after its beginning."""
         token = rules.new_token(self.selector)
         self.secret_hash = token.secret_hash
+        self.user_agent, self.network, self.last_used_at = device.user_agent, device.network, at
         self.expires_at = rules.expiry(self.created_at, at)
         return token
 
