@@ -100,10 +100,10 @@ class Sea:
     def state(
         self, *, owner: Member | None = None, pool: UUID | None = None, by: Member | None = None, **more: Any
     ) -> facts.CustomerState:
-        """A customer as the customer service reports it, just created: owned, or in a pool."""
+        """A customer as the customer service reports it, just created by its owner; or in a pool, by a salesperson."""
         wish = Place(owner_id=str(owner.id)) if owner else Place(pool_id=str(pool or self.default()))
         values = {"id": str(new_id()), "facts_version": 1, "name": "星河贸易", "wish": wish}
-        return facts.CustomerState(**{**values, "created_by": str((by or self.organisation.sales).id), **more})
+        return facts.CustomerState(**{**values, "created_by": str((by or owner or self.organisation.sales).id), **more})
 
     def report(self, *messages: Any, subscription: Subscription = CUSTOMERS) -> None:
         """Let the consumer apply facts."""

@@ -45,15 +45,17 @@ class Sight:
     owners: dict[UUID, Colleague] = field(default_factory=dict)
 
     def sees(self, assignment: Assignment) -> bool:
-        """Mine, owned in my departments, or in a pool that I see."""
+        """Mine, my groups', owned in my departments, or in a pool that I see."""
         if assignment.owner_id is None:
             return self.sees_pool(assignment.pool_id)
+        return assignment.owner_id in self.scope.colleague_ids or self.may_give(assignment)
+
+    def may_give(self, assignment: Assignment) -> bool:
+        """Whether the caller may take it from its owner: mine, or owned in my departments; colleagues' are not (H-11)."""
+        if assignment.owner_id is None:
+            return True
         owner = self.owners.get(assignment.owner_id)
-        return (
-            assignment.owner_id == self.scope.member_id
-            or self.scope.company
-            or (owner is not None and owner.department_id in self.scope.department_ids)
-        )
+        return self.scope.reaches(assignment.owner_id, owner.department_id if owner else None)
 
     def sees_pool(self, pool_id: UUID | None) -> bool:
         """Whether the pool exists and the caller sees it."""
