@@ -1,5 +1,6 @@
 """Reading assignments inside the caller's scope, and the counts that limits rest on."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -9,13 +10,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from batch.queries import tally
+from chassis.auth.actors import Actor
 from chassis.database import lock
-from chassis.errors import NotFound
+from chassis.errors import Forbidden, NotFound
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
 from crm_pool.assignments.rules import LOSSES
 from crm_pool.database import among
 from crm_pool.pools.model import Pool
 from crm_pool.pools.queries import all_pools
+from directory.actors import DirectoryActors
 from directory.scope import Scope, is_absent, resolve_scope
 from directory.tables import members
 
@@ -80,6 +83,14 @@ def visible_assignment(session: Session, actor_id: UUID, customer_id: UUID) -> A
     return assignment
 
 
+def working_actor(session: Session, actor_id: UUID) -> Actor:
+    """Whoever started a batch, as known now. Raises Forbidden actor_inactive."""
+    actor = DirectoryActors().actor(session, actor_id)
+    if actor is None or not actor.active:
+        raise Forbidden("actor_inactive")
+    return actor
+
+
 def colleagues(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Colleague]:
     """Members by id, those who left included."""
     if not member_ids:
@@ -137,7 +148,13 @@ def claims_made(session: Session, member_id: UUID, day: date) -> dict[UUID, int]
 def received_so_far(session: Session, batch_id: UUID) -> dict[UUID, int]:
     """How many customers of a running batch each member has got. Until the transaction ends no other page adds to it."""
     lock(session, f"turn:{batch_id}")
-    return {UUID(member_id): count for member_id, count in tally(session, batch_id, "owner_id").items() if member_id}
+    return {id_: count for id_, count in counted_owners(session, batch_id, "owner_id").items() if id_}
+
+
+def counted_owners(session: Session, batch_id: UUID, name: str) -> Counter[UUID | None]:
+    """How many customers of a batch are done, by the owner that `name` says among the parameters of their results."""
+    said = tally(session, batch_id, name)
+    return Counter({UUID(text) if text else None: customers for text, customers in said.items()})
 
 
 def losses(session: Session, member_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, datetime]:
