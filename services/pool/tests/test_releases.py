@@ -242,6 +242,7 @@ def test_a_hand_over_is_undone_for_a_leaver_who_is_still_gone_and_waits_seven_mo
     assert (listed["customers"], listed["hand_over_on"]) == (3, day)
     told = [(one.customers, one.hands_over_on) for one in sea.opened.outbox(events.OwnerLeft)]
     assert told[1:] == [(3, day)]
+    assert (_finished(sea)[0].succeeded, list(_finished(sea)[0].receivers)) == (3, [])
 
 
 def test_after_an_undo_the_seven_days_end_in_a_release_of_its_own(sea: Any) -> None:
