@@ -6,6 +6,7 @@ from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
 from batch.work import batch_tasks
 from chassis.events.streams import event_stream
+from chassis.http.auditing import audit_api
 from chassis.runtime import Runtime
 from chassis.service import Service
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
@@ -55,6 +56,7 @@ SERVICE = Service(
         leaving_api,
         releases_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
+        audit_api("pool"),
     ],
     migrations=["directory.migrations", "batch.migrations", "crm_pool.migrations"],
     metadatas=[Base.metadata, directory_metadata, batch_metadata],
