@@ -1,11 +1,13 @@
-"""REST: the template of the customer import."""
+"""REST: the template of each kind of import."""
 
 import io
 
 import flask
 
+from chassis.errors import NotFound
 from chassis.http.api import Api
 from chassis.http.call import Call
+from crm_import.kinds.registry import KINDS
 from crm_import.results.http import XLSX, attachment
 from crm_import.templates.workbook import template
 from directory.permissions import Permission
@@ -15,14 +17,16 @@ api = Api("import-templates")
 
 @api.route(
     "GET",
-    "/import-templates/customers.xlsx",
+    "/import-templates/<kind_name>.xlsx",
     access=Permission.IMPORT_RUN,
-    summary="Download the template for importing customers",
+    summary="Download the template for importing customers or members",
     produces=XLSX,
 )
-def download_customer_template(call: Call[None, None]) -> flask.Response:
+def download_template(call: Call[None, None], kind_name: str) -> flask.Response:
     """Headers and drop-downs in the caller's language, and a sheet that explains every field."""
-    content = template(call.runtime.messages, call.language)
+    if kind_name not in KINDS:
+        raise NotFound("not_found")
+    content = template(kind_name, call.runtime.messages, call.language)
     file = io.BytesIO(content)
     file.seek(0, io.SEEK_END)
-    return attachment(file, call.runtime.messages.text("template_file", call.language, {}))
+    return attachment(file, call.runtime.messages.text(f"template_file.{kind_name}", call.language, {}))
