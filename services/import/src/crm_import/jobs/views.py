@@ -25,7 +25,7 @@ class ColumnView(View):
 class MappingEntry(Body):
     """Which column (index from 0) fills which field."""
 
-    column: int = Field(ge=0)
+    column: int = Field(ge=0, strict=True)
     field: str = Field(min_length=1, max_length=50)
 
 
@@ -76,10 +76,10 @@ class ImportSettingsBody(Body):
     mode: Mode | None = None
     match_fields: list[str] | None = Field(default=None, max_length=3)
     target_pool_id: UUID | None = None
-    clear_empty: bool | None = None
-    mobile_required: bool | None = None
+    clear_empty: bool | None = Field(default=None, strict=True)
+    mobile_required: bool | None = Field(default=None, strict=True)
     sheet: str | None = Field(default=None, max_length=100)
-    header_row: int | None = Field(default=None, ge=1, le=1000)
+    header_row: int | None = Field(default=None, ge=1, le=1000, strict=True)
     encoding: Literal["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "big5"] | None = None
     delimiter: Literal[",", ";", "\t", "|"] | None = None
 
