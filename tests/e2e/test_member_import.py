@@ -44,7 +44,7 @@ def _import(person: Person, content: bytes, mode: str = "create_only") -> steps.
 @pytest.fixture(scope="module")
 def people(whole: Whole) -> People:
     admin, mark = whole.person("administrator"), new_id().hex[-8:]
-    known = {one["name"]: one["id"] for one in admin.get("/departments")["items"]}
+    known = {one["name"]: one["id"] for one in admin.get("/departments", page_size=200)["items"]}
     east, south, twice = (f"{name}{mark}" for name in ("东组", "南组", "外勤组"))
     for name, above in ((east, "上海销售部"), (south, "深圳销售部"), (twice, "上海销售部"), (twice, "深圳销售部")):
         admin.post("/departments", {"name": name, "parent_id": known[above]})
@@ -146,7 +146,7 @@ def test_an_imported_member_gets_in_by_a_link_alone(whole: Whole, people: People
         Person(gateway, login, "")
     assert refused.value.status in (401, 422)
 
-    [made] = admin.post("/members:invite", {"member_ids": [member["record_id"]]})["items"]
+    [made] = admin.post("/members:invite", {"member_ids": [member["record_id"]]})["results"]
     token = made["password_link"].rpartition("#")[2].rpartition("=")[2]
     admin.post("/auth/password:redeem", {"token": token, "new_password": password})
 

@@ -8,6 +8,7 @@ from openpyxl import load_workbook
 from chassis.errors import Forbidden
 from chassis.identifiers import new_id
 from crm.common.v1 import import_rows_pb2 as rows_pb
+from crm.identity.v1 import identity_events_pb2 as pb
 from crm.imports.v1.imports_events_pb2 import ImportFinished
 from crm_import.chunks.worker import handle_chunk
 from crm_import.kinds.members import MEMBERS
@@ -119,7 +120,7 @@ def test_settings_of_customers_are_refused_for_members_and_nothing_else_changes(
         ("/mobile_required", "not_of_this_kind"),
         ("/target_pool_id", "not_of_this_kind"),
     ]
-    assert "members" in foreign.json["errors"][0]["message"]
+    assert foreign.json["errors"][0]["message"] == "此设置不适用于这类导入，请去掉"
     assert (other_match.status_code, other_match.json["errors"][0]["code"]) == (422, "not_a_match_field")
     assert (unset.status_code, unset.json["mode"], unset.json["version"]) == (200, "create_and_update", 2)
 
@@ -220,8 +221,7 @@ def test_usual_headers_of_members_are_recognised(headers: tuple[str, ...]) -> No
 
 def test_the_template_of_members_maps_itself_and_marks_what_is_needed(admin) -> None:
     for language, sheet in (("zh", "成员"), ("en", "Members")):
-        reply = admin.get("/import-templates/members.xlsx", Accept_Language=language)
-        book = load_workbook(io.BytesIO(reply.data))
+        book = _template(admin, Accept_Language=language)
         for column, text in enumerate(ZHANG, 1):
             book[sheet].cell(2, column, text)
         content = io.BytesIO()
@@ -232,9 +232,36 @@ def test_the_template_of_members_maps_itself_and_marks_what_is_needed(admin) -> 
         assert [column["field"] for column in job["columns"]] == [field.name for field in MEMBERS.fields]
         starred = [str(cell.value).endswith("*") for cell in book[sheet][1]]
         assert starred == [True, True, True, False, True, False, False]
-        choices = {str(item.sqref): item.formula1 for item in book[sheet].data_validations.dataValidation}
-        assert set(choices) == {"F2:F5001", "G2:G5001"}
     assert admin.get("/import-templates/nonsense.xlsx").status_code == 404
+
+
+def test_the_template_of_members_offers_the_departments_and_roles_there_are(imports, importer, admin) -> None:
+    organisation = imports.organisation
+    made = [
+        pb.Department(id=str(new_id()), version=1, name=name, parent_id=str(parent))
+        for name, parent in (("外勤", organisation.east), ("外勤", organisation.south), ("=1+1", organisation.east))
+    ]
+    with imports.database.transaction() as session:
+        store.store_departments(session, made)
+
+    book = _template(admin)
+
+    choices = {str(item.sqref)[0]: item.formula1 for item in book["成员"].data_validations.dataValidation}
+    assert choices == {"E": "options!$E$1:$E$6", "F": "options!$F$1:$F$4", "G": "options!$G$1:$G$2"}
+    offered = book["options"]
+    assert {cell.value for cell in offered["E"]} == {
+        "公司", "华东销售部", "华南销售部", "华东销售部/外勤", "华南销售部/外勤", "=1+1",
+    }  # fmt: skip
+    assert {cell.data_type for cell in offered["E"]} == {"s"}
+    assert {"企业管理员", "运营", "销售主管", "销售"} == {cell.value for cell in offered["F"][:4]}
+    supervisor = importer(imports, organisation.supervisor)
+    assert supervisor.get("/import-templates/members.xlsx").status_code == 403
+
+
+def _template(admin, **headers):
+    reply = admin.get("/import-templates/members.xlsx", **headers)
+    assert reply.status_code == 200, reply.text
+    return load_workbook(io.BytesIO(reply.data))
 
 
 def _take_right(database, organisation) -> None:

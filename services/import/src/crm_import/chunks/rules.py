@@ -42,7 +42,9 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class Task:
-    """What handling a chunk needs to know. `demanded`: fields that import itself wants filled; `stop_code` is set when its rows must not be written any more."""
+    """What handling a chunk needs to know. `demanded`: fields that import itself wants filled; `stop_code` is set when
+    its rows must not be written any more.
+    """
 
     job_id: UUID
     chunk_id: UUID

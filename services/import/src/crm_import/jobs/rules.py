@@ -80,7 +80,7 @@ def check_match_fields(match_fields: Sequence[str], kind: Kind) -> None:
 def check_settings(proposed: Mapping[str, object], kind: Kind) -> None:
     """Raise Invalid naming every setting that is meant for other kinds."""
     foreign = {name for other in KINDS.values() for name in other.settings - kind.settings if proposed.get(name)}
-    errors = [FieldError(f"/{name}", "not_of_this_kind", {"kind": str(kind.name)}) for name in sorted(foreign)]
+    errors = [FieldError(f"/{name}", "not_of_this_kind") for name in sorted(foreign)]
     if errors:
         raise Invalid("validation_failed", errors=errors, count=len(errors))
 

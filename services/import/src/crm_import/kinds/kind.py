@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Literal
 
 from directory.permissions import Permission
 
@@ -18,7 +19,7 @@ class KindName(StrEnum):
 @dataclass(frozen=True)
 class Field:
     """One field. `name` as in REST; `headers` are further usual column headers beside the labels; `options` fill the
-    template's drop-down; `suggests`: the drop-down also takes free text.
+    template's drop-down, or the organisation's `chosen_from`; `suggests`: the drop-down also takes free text.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Field:
     en: str
     headers: Sequence[str] = ()
     options: Sequence[str] = ()
+    chosen_from: Literal["departments", "roles"] | None = None
     suggests: bool = False
     in_template: bool = True
 

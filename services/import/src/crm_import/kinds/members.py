@@ -1,11 +1,7 @@
 """Members of the organisation (Q-18): the fields that a file of them may fill."""
 
 from crm_import.kinds.kind import Field, Kind, KindName
-from directory.permissions import BUILT_IN_ROLES, Permission
-
-# For drop-downs of the template alone: which values are accepted is identity's to decide.
-LANGUAGES = ("中文", "English")
-ROLES = tuple(role.words.zh for role in BUILT_IN_ROLES)
+from directory.permissions import Permission
 
 # fmt: off
 FIELDS = (
@@ -23,10 +19,11 @@ FIELDS = (
         "mobile number", "cell phone", "phone number", "tel", "telephone")),
     Field("department", "部门", "Department", (
         "所属部门", "所在部门", "部门名称", "部门路径", "组织", "所属组织", "团队", "dept", "department name",
-        "department path", "team", "org unit")),
+        "department path", "team", "org unit"), chosen_from="departments", suggests=True),
     Field("roles", "角色", "Roles", (
-        "角色名称", "所属角色", "权限角色", "系统角色", "role", "role name"), ROLES, suggests=True),
-    Field("language", "语言", "Language", ("界面语言", "系统语言", "语言偏好", "locale", "ui language"), LANGUAGES),
+        "角色名称", "所属角色", "权限角色", "系统角色", "role", "role name"), chosen_from="roles", suggests=True),
+    Field("language", "语言", "Language", ("界面语言", "系统语言", "语言偏好", "locale", "ui language"), (
+        "中文", "English")),
 )
 # fmt: on
 

@@ -7,8 +7,10 @@ import flask
 from chassis.errors import NotFound
 from chassis.http.api import Api
 from chassis.http.call import Call
+from crm_import.jobs.commands import require_rights
 from crm_import.kinds.registry import KINDS
 from crm_import.results.http import XLSX, attachment
+from crm_import.templates.queries import choices
 from crm_import.templates.workbook import template
 from directory.permissions import Permission
 
@@ -23,10 +25,16 @@ api = Api("import-templates")
     produces=XLSX,
 )
 def download_template(call: Call[None, None], kind_name: str) -> flask.Response:
-    """Headers and drop-downs in the caller's language, and a sheet that explains every field."""
+    """Headers and drop-downs in the caller's language, and a sheet that explains every field. That of members offers
+    the organisation's departments and roles, and wants organisation.manage as their import does.
+    """
     if kind_name not in KINDS:
         raise NotFound("not_found")
-    content = template(kind_name, call.runtime.messages, call.language)
+    kind = KINDS[kind_name]
+    require_rights(call.actor, kind)
+    with call.runtime.database.reading() as session:
+        offered = choices(session, kind)
+    content = template(kind_name, offered, call.runtime.messages, call.language)
     file = io.BytesIO(content)
     file.seek(0, io.SEEK_END)
     return attachment(file, call.runtime.messages.text(f"template_file.{kind_name}", call.language, {}))

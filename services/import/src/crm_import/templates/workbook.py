@@ -1,7 +1,8 @@
 """The template that people fill in (D-07, D-12): a sheet with drop-downs and one that explains each field."""
 
 import io
-from functools import cache
+from collections.abc import Sequence
+from functools import lru_cache
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
@@ -12,6 +13,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from chassis.wording import Messages
 from crm_import.kinds.kind import Field, Kind
 from crm_import.kinds.registry import KINDS
+from crm_import.templates.queries import Choices
 
 _ROWS = 5000
 _OPTIONS = "options"
@@ -19,10 +21,10 @@ _BOLD = Font(bold=True)
 _SHADE = PatternFill("solid", start_color="DDEBF7")
 
 
-@cache
-def template(kind_name: str, messages: Messages, language: str) -> bytes:
-    """The template of a kind with labels and explanations in `language`."""
-    kind = KINDS[kind_name]
+@lru_cache(maxsize=8)
+def template(kind_name: str, choices: Choices, messages: Messages, language: str) -> bytes:
+    """The template of a kind with labels and explanations in `language`; `choices` are the organisation's own."""
+    kind, chosen = KINDS[kind_name], dict(choices)
     book = Workbook()
     rows = book.active
     assert isinstance(rows, Worksheet)
@@ -31,8 +33,8 @@ def template(kind_name: str, messages: Messages, language: str) -> bytes:
     options.sheet_state = "hidden"
     _fill_header(rows, kind, language)
     for index, field in enumerate(_shown(kind), 1):
-        if field.options:
-            _add_drop_down(rows, options, index, field)
+        if words := chosen.get(field.name, field.options):
+            _add_drop_down(rows, options, index, words, is_free=field.suggests)
     _explain(book.create_sheet(messages.text("template_help_sheet", language, {}), 1), kind, messages, language)
     content = io.BytesIO()
     book.save(content)
@@ -57,15 +59,15 @@ def _fill_header(sheet: Worksheet, kind: Kind, language: str) -> None:
         column.number_format = "@"  # text, so that Excel keeps long numbers and leading zeros
 
 
-def _add_drop_down(rows: Worksheet, options: Worksheet, index: int, field: Field) -> None:
+def _add_drop_down(rows: Worksheet, options: Worksheet, index: int, words: Sequence[str], *, is_free: bool) -> None:
     letter = get_column_letter(index)
-    for number, option in enumerate(field.options, 1):
-        options.cell(number, index, option)
+    for number, word in enumerate(words, 1):
+        options.cell(number, index, word).data_type = "s"  # never a formula, whatever a department is called
     choice = DataValidation(
         type="list",
-        formula1=f"{_OPTIONS}!${letter}$1:${letter}${len(field.options)}",
+        formula1=f"{_OPTIONS}!${letter}$1:${letter}${len(words)}",
         allow_blank=True,
-        showErrorMessage=not field.suggests,
+        showErrorMessage=not is_free,
     )
     choice.add(f"{letter}2:{letter}{_ROWS + 1}")
     rows.add_data_validation(choice)
