@@ -5,7 +5,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 
 from chassis.database.tables import audit_entries
 from chassis.identifiers import new_id
@@ -270,3 +270,24 @@ def test_a_merge_of_many_is_told_in_events_of_a_size_that_can_be_sent(identity: 
     sizes = [len(event.members) for event in identity.service.outbox(pb.MemberChanged)]
     assert sum(sizes) == 2403
     assert max(sizes) <= 1000
+
+
+@pytest.mark.parametrize("path", ["/departments", "/members", "/members/holdings"])
+def test_a_department_that_goes_while_a_list_is_read_is_no_failure(identity: Any, path: str) -> None:
+    people, engine = identity.people, identity.service.database.engine
+    merges: list[Any] = []
+
+    def between(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        """Merge once the rows of the page have been read, and what belongs to them has not."""
+        if "LIMIT" in statement and not merges:
+            merges.append(None)
+            with ThreadPoolExecutor(1) as pool:
+                merges[0] = pool.submit(merge, identity, people.east, people.south).result().status_code
+
+    event.listen(engine, "after_cursor_execute", between)
+    reply = identity.call("GET", f"{path}?page_size=200", people.admin)
+    event.remove(engine, "after_cursor_execute", between)
+
+    assert (merges, reply.status_code) == ([200], 200)
+    assert "华东销售部" in reply.text
+    assert "华东销售部" not in identity.call("GET", f"{path}?page_size=200", people.admin).text

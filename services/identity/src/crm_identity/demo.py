@@ -89,7 +89,7 @@ def _seed(session: Session, hashes: dict[str, str], sealing_key: bytes, at: date
         if places[name].head_id is None:
             head_id = session.scalars(select(Member.id).where(Member.login == head)).one()
             commands.record(session, "changed", None, places[name], places[name].take_over({"head_id": head_id}))
-    if session.scalar(select(Group.id).where(Group.name == GROUP)) is None:
+    if session.scalar(select(Group.id).limit(1)) is None:
         member_ids = list(session.scalars(select(Member.id).where(Member.login.in_(GROUP_LOGINS), Member.active)))
         create_group(session, None, {"name": GROUP, "member_ids": member_ids})
 

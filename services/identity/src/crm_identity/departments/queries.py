@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 from chassis.http.api import PageQuery
 from crm_identity.departments.views import DepartmentInTree, DepartmentView
 from crm_identity.organisation.model import Department, Member
-from crm_identity.organisation.queries import page_of
+from crm_identity.organisation.queries import of_one_moment, page_of
 
 Tree = Mapping[UUID, tuple[str, UUID | None]]
 
 
 def page_of_tree(session: Session, query: PageQuery) -> tuple[list[DepartmentInTree], int]:
     """One page of departments by name, each in its place, and how many there are."""
+    of_one_moment(session)
     wanted = select(Department).order_by(Department.name, Department.id)
     departments, total = page_of(session, wanted, query.page, query.page_size)
     tree: Tree = {row.id: (row.name, row.parent_id) for row in session.execute(select(*_PLACE))}

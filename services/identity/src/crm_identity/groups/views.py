@@ -3,18 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from chassis.http.api import Body, PageQuery, View
 from crm_identity.groups.rules import MOST_MEMBERS
-from crm_identity.organisation.views import Name, Named
+from crm_identity.organisation.views import ONCE_EACH, Name, Named
 
-
-def _each_once(ids: list[UUID]) -> list[UUID]:
-    return list(dict.fromkeys(ids))
-
-
-MemberIds = Annotated[list[UUID], Field(max_length=MOST_MEMBERS), AfterValidator(_each_once)]
+MemberIds = Annotated[list[UUID], Field(max_length=MOST_MEMBERS), ONCE_EACH]
 
 
 class GroupQuery(PageQuery):

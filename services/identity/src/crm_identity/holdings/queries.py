@@ -14,12 +14,14 @@ from crm_identity.organisation.views import Named
 
 def page_of_holdings(session: Session, query: HoldingsQuery) -> tuple[list[HoldingsView], int]:
     """One page of members by name with all they hold, and how many there are."""
+    queries.of_one_moment(session)
     members, total = queries.page_of(session, _matching(query), query.page, query.page_size)
     return _holdings(session, members), total
 
 
 def all_holdings(session: Session, wanted: HoldingsFilter) -> list[HoldingsView]:
     """Every such member by name with all they hold."""
+    queries.of_one_moment(session)
     return _holdings(session, session.scalars(_matching(wanted)).all())
 
 

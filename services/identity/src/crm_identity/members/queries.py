@@ -16,6 +16,7 @@ from crm_identity.organisation.views import Named
 
 def colleagues(session: Session, query: MemberQuery) -> tuple[list[ColleagueView], int]:
     """One page of members by name, and how many there are in all."""
+    queries.of_one_moment(session)
     members, total = queries.page_of(session, _matching(query), query.page, query.page_size)
     wanted = select(Department).where(Department.id.in_({member.department_id for member in members}))
     departments = {department.id: Named.model_validate(department) for department in session.scalars(wanted)}
@@ -66,7 +67,8 @@ def _matching(query: MemberQuery) -> Select[Member]:
         conditions.append(Member.id.in_(select(func.unnest(Group.member_ids)).where(Group.id == query.group_id)))
     key = _SORTS[query.sort.removeprefix("-")]
     order = (key.desc(), Member.id.desc()) if query.sort.startswith("-") else (key, Member.id)
-    return select(Member).join(Department, Department.id == Member.department_id).where(*conditions).order_by(*order)
+    found = select(Member).where(*conditions).order_by(*order)
+    return found.join(Department, Department.id == Member.department_id) if key is Department.name else found
 
 
 _SORTS: Mapping[str, Any] = {"name": Member.name, "login": Member.login, "department": Department.name}

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from chassis.http.api import Body, PageQuery, View
 from crm_identity.credentials.views import LinkView
@@ -17,20 +17,14 @@ from crm_identity.members.rules import (
     PHONE,
     PHONE_CHARACTERS,
 )
-from crm_identity.organisation.views import NIL, Name, Named
+from crm_identity.organisation.views import NIL, ONCE_EACH, Name, Named
 
 Login = Annotated[
     str, StringConstraints(to_lower=True, strip_whitespace=True, max_length=LOGIN_CHARACTERS, pattern=LOGIN)
 ]
 Email = Annotated[str, Field(max_length=EMAIL_CHARACTERS, pattern=EMAIL)]
 Phone = Annotated[str, Field(max_length=PHONE_CHARACTERS, pattern=PHONE)]
-
-
-def _once_each(ids: list[UUID]) -> list[UUID]:
-    return list(dict.fromkeys(ids))
-
-
-RoleIds = Annotated[list[UUID], Field(max_length=MOST_ROLES), AfterValidator(_once_each)]
+RoleIds = Annotated[list[UUID], Field(max_length=MOST_ROLES), ONCE_EACH]
 Language = Literal["zh-CN", "en"]
 
 
@@ -117,7 +111,7 @@ class NewMemberView(MemberView, SecretView):
 class Invitees(Body):
     """Whom to invite."""
 
-    member_ids: Annotated[list[UUID], Field(min_length=1, max_length=200), AfterValidator(_once_each)]
+    member_ids: Annotated[list[UUID], Field(min_length=1, max_length=200), ONCE_EACH]
 
 
 class InvitationView(LinkView):

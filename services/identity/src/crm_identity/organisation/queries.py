@@ -48,6 +48,14 @@ def found(session: Session, kind: type[RecordT], id_: UUID | int) -> RecordT:
     return record
 
 
+def of_one_moment(session: Session) -> None:
+    """Let all that the session reads from here on be of one moment, for lists that join what several statements found.
+
+    Without it a department could be gone before the members found in it are shown.
+    """
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+
+
 def page_of(session: Session, query: Select[Row], page: int, page_size: int) -> tuple[Sequence[Row], int]:
     """One page of `query`, and how many rows it has in all."""
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0

@@ -11,6 +11,8 @@ from chassis.http.api import Body, View
 from directory.permissions import Permission
 
 NIL = UUID(int=0)
+# For lists of ids.
+ONCE_EACH = AfterValidator(lambda ids: list(dict.fromkeys(ids)))
 Name = Annotated[str, Field(min_length=1, max_length=50)]
 DataScopeName = Literal["own", "department", "centre", "company"]
 
