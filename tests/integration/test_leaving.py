@@ -1,68 +1,110 @@
-"""Somebody leaves: who hears of it, where the customers go, and how that is taken back, seen from outside."""
+"""Whoever is let go is out: of every service, of the stream that is open, of every session (Q-03, Q-18)."""
 
+import json
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
 import pytest
 
-from chassis.identifiers import new_id
+from chassis.events.streams import subject_of
+from crm.identity.v1.identity_events_pb2 import MemberDeactivated
 from highsea_local.demo.gateway import Person, until
-from tests.support.whole import Whole, owner_of
+from highsea_local.demo.seed import PASSWORD
+from tests.support.whole import Whole
 
 pytestmark = pytest.mark.system
+PATHS = {"customer": "/customers", "pool": "/pools", "import": "/imports", "notify": "/notifications"}
 
 
-def _hire(whole: Whole, like: Person) -> Person:
-    """A salesperson in the department of `like`."""
-    admin, login = whole.person("administrator"), f"leaver-{new_id().hex[-8:]}"
-    role = next(role for role in admin.get("/roles", page_size=200)["items"] if role["key"] == "sales")
-    department_id = admin.get(f"/members/{like.id}")["department_id"]
-    made = admin.post(
-        "/members",
-        {
-            "login": login,
-            "name": login,
-            "email": f"{login}@demo.highsea.test",
-            "department_id": department_id,
-            "role_ids": [role["id"]],
-        },
+@contextmanager
+def _stream(whole: Whole, token: str) -> Iterator["Future[str]"]:
+    """A stream that is open and has given its first hint; its future says how it ended."""
+    url = f"{whole.system.gateway_url}/api/v1/notifications/stream"
+    headers = {"Authorization": f"Bearer {token}"}
+    with (
+        ThreadPoolExecutor(1) as threads,
+        httpx.stream("GET", url, headers=headers, timeout=60, trust_env=False) as reply,
+    ):
+        lines = reply.iter_lines()
+        assert any(line.startswith("data:") for line in lines)
+        yield threads.submit(lambda: f"ended after {len(list(lines))} more lines")
+
+
+def _log_in(whole: Whole, login: str) -> httpx.Response:
+    body = {"login": login, "password": PASSWORD}
+    return httpx.post(f"{whole.system.gateway_url}/api/v1/auth/login", json=body, trust_env=False, timeout=30)
+
+
+def _answer(whole: Whole, path: str, token: str) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {token}"}
+    reply = httpx.get(f"{whole.system.gateway_url}/api/v1{path}", headers=headers, trust_env=False, timeout=30)
+    return reply.status_code, json.loads(reply.content).get("code", "")
+
+
+def _deactivation(whole: Whole, member_id: str) -> Any:
+    """The id of the event that told of it."""
+    told = whole.rows(
+        "identity", "SELECT event_id, payload FROM outbox WHERE subject = %s", [subject_of(MemberDeactivated)]
     )
-    password = f"pass-{login}"
-    Person.set_password(whole.system.gateway_url, made["password_link"], password)
-    return Person(whole.system.gateway_url, login, password)
+    [event_id] = [
+        row["event_id"]
+        for row in told
+        if member_id in {member.id for member in MemberDeactivated.FromString(row["payload"]).members}
+    ]
+    return event_id
 
 
-def test_a_leavers_customers_are_handed_over_and_the_release_is_undone(whole: Whole) -> None:
-    supervisor, operations = whole.person("supervisor"), whole.person("operations")
-    leaver = _hire(whole, supervisor)
-    ids = [leaver.post("/customers", {"name": f"离职{new_id().hex}"})["id"] for _ in range(2)]
-    for id_ in ids:
-        until(lambda id_=id_: leaver.get(f"/assignments/{id_}"))  # type: ignore[misc]
+def _arrived(whole: Whole, service: str, event_id: Any) -> bool:
+    """Whether a service has kept what the event says: its directory's inbox is written in the same transaction."""
+    rows = whole.rows(service, "SELECT durable FROM inbox WHERE event_id = %s", [event_id])
+    return f"{service}-directory" in {row["durable"] for row in rows}
 
-    whole.person("administrator").post(f"/members/{leaver.id}:deactivate")
 
-    def told() -> bool:
-        titles = [one["title"] for one in supervisor.get("/notifications", page_size=50)["items"]]
-        return any(leaver.name in title and "2 个客户" in title for title in titles)
+@pytest.fixture
+def leaver(whole: Whole) -> Person:
+    """Somebody whom every service knows."""
+    person = whole.hire("sales", "离职者")
+    for path in PATHS.values():
+        until(lambda path=path: person.get(path))  # type: ignore[misc]
+    return person
 
-    def listed() -> list[int]:
-        items = supervisor.get("/assignments/leavers", page_size=200)["items"]
-        return [one["customers"] for one in items if one["member"]["id"] == leaver.id]
 
-    def left() -> set[str]:
-        shown = supervisor.get("/customers", view="owner_left", owner_id=leaver.id, page_size=50)["items"]
-        return {one["id"] for one in shown}
+def test_whoever_is_let_go_is_refused_by_each_service_from_the_moment_it_knows(whole: Whole, leaver: Person) -> None:
+    login, admin = leaver.member["login"], whole.person("administrator")
+    begun = _log_in(whole, login)
+    token, cookie = begun.json()["access_token"], begun.headers["Set-Cookie"].partition(";")[0]
 
-    until(told)
-    until(lambda: listed() == [2])
-    until(lambda: left() == set(ids))
+    with _stream(whole, token) as ended:
+        assert not ended.done()
+        admin.post(f"/members/{leaver.id}:deactivate")
 
-    supervisor.post(f"/assignments/leavers/{leaver.id}:hand-over")
-    until(lambda: listed() == [])
-    until(lambda: {owner_of(supervisor.get(f"/customers/{id_}")) for id_ in ids} == {None})
-    pools = {supervisor.get(f"/assignments/{id_}")["pool"]["name"] for id_ in ids}
-    assert pools == {whole.pool("to_be_assigned")["name"]}
+        # Identity's own answer, its sessions and its logins need no event.
+        refreshed = httpx.post(
+            f"{whole.system.gateway_url}/api/v1/auth/refresh", headers={"Cookie": cookie}, trust_env=False, timeout=30
+        )
+        assert (refreshed.status_code, refreshed.json()["code"]) == (401, "session_ended")
+        assert _answer(whole, "/auth/me", token) == (401, "token_revoked")
+        assert _log_in(whole, login).status_code == 401
 
-    release = next(one for one in operations.get("/releases")["items"] if one["former_owner"]["id"] == leaver.id)
-    operations.post(f"/releases/{release['id']}:undo")
-    until(lambda: operations.get(f"/releases/{release['id']}")["undo"]["returned"] == 2)
-    until(lambda: {owner_of(supervisor.get(f"/customers/{id_}")) for id_ in ids} == {leaver.id})
-    until(lambda: left() == set(ids))
-    assert listed() == [2]
+        event_id = _deactivation(whole, leaver.id)
+        for service, path in PATHS.items():
+            until(lambda service=service: _arrived(whole, service, event_id))  # type: ignore[misc]
+            assert _answer(whole, path, token) == (401, "token_revoked"), service
+        assert ended.result(timeout=60).startswith("ended")
+    assert _answer(whole, "/notifications/stream", token) == (401, "token_revoked")
+
+
+def test_whoever_comes_back_logs_in_anew_while_what_they_had_stays_closed(whole: Whole, leaver: Person) -> None:
+    login, admin = leaver.member["login"], whole.person("administrator")
+    before = _log_in(whole, login).json()["access_token"]
+    admin.post(f"/members/{leaver.id}:deactivate")
+
+    admin.post(f"/members/{leaver.id}:activate")
+
+    again = Person(whole.system.gateway_url, login, PASSWORD)
+    for path in PATHS.values():
+        until(lambda path=path: again.get(path))  # type: ignore[misc]
+        assert _answer(whole, path, before) == (401, "token_revoked")

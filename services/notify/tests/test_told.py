@@ -177,6 +177,20 @@ def test_the_actor_of_an_import_gets_its_counts(notify: OpenService, status: str
     assert found["subject"] == {"type": "import", "id": finished.job.id}
 
 
+@pytest.mark.parametrize(
+    ("kind", "chinese", "english"),
+    [("", "客户文件", "customers"), ("customers", "客户文件", "customers"), ("members", "成员文件", "members")],
+)
+def test_what_was_imported_is_told(notify: OpenService, kind: str, chinese: str, english: str) -> None:
+    people = notify.organisation
+    receive(notify, IMPORTS, import_finished(people.admin, kind=kind))
+
+    [in_chinese], [in_english] = (listed(notify, people.admin, Accept_Language=language) for language in ("zh", "en"))
+
+    assert in_chinese["text"].startswith(f"{chinese}「客户.xlsx」导入完成")
+    assert f"import of {english} from" in in_english["text"]
+
+
 def test_a_repeated_fact_tells_once(notify: OpenService) -> None:
     people = notify.organisation
     fact = event(changed(change(people.sales), actor=people.supervisor, notice=pool.Notice(in_app=True, email=True)))
