@@ -10,6 +10,7 @@ from crm_identity.credentials.model import Credential
 from crm_identity.organisation.model import Member
 from crm_identity.organisation.queries import roles_of
 from crm_identity.sessions.views import HeldRole, SelfView
+from directory.scope import DataScope
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ def self_view(session: Session, member: Member) -> SelfView:
         department_id=member.department_id,
         roles=[HeldRole.model_validate(role) for role in roles],
         permissions=sorted({code for role in roles for code in role.permissions}),
+        data_scope=max((DataScope[role.data_scope.upper()] for role in roles), default=DataScope.OWN).name.lower(),
         language=member.language,
         absent_until=member.absent_until,
         version=member.version,

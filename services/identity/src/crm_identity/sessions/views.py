@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from chassis.http.api import Body, View
 from crm_identity.credentials.rules import MAX_PASSWORD, MIN_PASSWORD
 from crm_identity.members.views import Email, Language, Moment, Phone
-from crm_identity.organisation.views import Name
+from crm_identity.organisation.views import DataScopeName, Name
 from crm_identity.sessions.rules import ACCESS_TOKEN_SECONDS
 
 # What is typed is looked up, not judged: a wrong form would say which logins cannot exist.
@@ -52,7 +52,7 @@ class HeldRole(View):
 
 
 class SelfView(View):
-    """The member who is logged in."""
+    """The member who is logged in; what `permissions` lack, a client hides (Q-23). `data_scope`: the widest of the roles."""
 
     id: UUID
     login: str
@@ -62,6 +62,7 @@ class SelfView(View):
     department_id: UUID
     roles: list[HeldRole]
     permissions: list[str]
+    data_scope: DataScopeName
     language: str
     absent_until: datetime | None
     version: int
