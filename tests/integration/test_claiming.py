@@ -34,7 +34,7 @@ def _salespeople(whole: Whole) -> list[Person]:
             },
         )
         password = f"pass-{tag}-{number}"
-        Person.change_password(whole.system.gateway_url, login, made["one_time_password"], password)
+        Person.set_password(whole.system.gateway_url, made["password_link"], password)
         return Person(whole.system.gateway_url, login, password)
 
     with ThreadPoolExecutor(4) as threads:

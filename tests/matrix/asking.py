@@ -9,6 +9,7 @@ from tests.matrix.calls import Call, Case, call_of
 from tests.matrix.table import DECLARED, PARAMETER, Row
 from tests.matrix.world import World
 
+_OWN_ONLY = ("delete_own_only", "not_yours_to_give")
 _BY_STATUS = {401: "U", 404: "N"}
 
 
@@ -51,7 +52,9 @@ def _parameter(case: Case, call: Call, name: str) -> str:
     known = {
         "customer_id": lambda: case.customer.id,
         "pool_id": lambda: world.pools[case.place],
-        "member_id": lambda: world.people.members["mate"].id,
+        "member_id": lambda: (
+            world.leaver(case.place) if case.row.section == "leavers" else world.people.members["mate"].id
+        ),
         "department_id": lambda: world.people.departments["aside"],
         "role_id": lambda: world.people.role_id,
     }
@@ -78,10 +81,12 @@ def _letter(case: Case, call: Call, route: Route, answer: httpx.Response) -> str
         and problem.get("permission") in (route.access, call.permission)
     ):
         return "F"
-    if answer.status_code == 403 and code == "delete_own_only":
+    if answer.status_code == 403 and code in _OWN_ONLY:
         return "O"
-    if answer.status_code == 409 and code in call.conflicts:
-        return "C"
+    if code in call.conflicts or {error["code"] for error in problem.get("errors", [{"code": ""}])} <= {
+        *call.conflicts
+    }:
+        return "C" if answer.status_code in (409, 422) else f"{answer.status_code} {code}"
     return _BY_STATUS.get(answer.status_code, f"{answer.status_code} {code} {problem.get('errors', '')}")
 
 

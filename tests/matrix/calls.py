@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 
+from tests.matrix.people import session_of
 from tests.matrix.table import Row
-from tests.matrix.world import Customer, World
+from tests.matrix.world import OWNERS, Customer, World
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ class Case:
         if self.allowed and call_of(self.row.name).uses_up:
             return self.world.take(self.caller, self.place)
         return self.world.customer(self.caller, self.place)
+
+    @property
+    def owner(self) -> str:
+        """Who owns what it is about."""
+        return self.caller if self.place == "own" else OWNERS[self.place]
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request by the caller."""
@@ -82,6 +88,10 @@ def _receiver(case: Case) -> str:
     return case.world.people.members["receiver"].id
 
 
+def _stranger(case: Case) -> str:
+    return case.world.people.members["stranger"].id
+
+
 def _made(path: str, **body: Made) -> Made:
     """A record that an administrator has just made."""
     return lambda case: case.world.admin.post(path, {name: made(case) for name, made in body.items()})["id"]
@@ -120,6 +130,14 @@ def _change_password(case: Case) -> dict[str, str]:
     member = case.world.people.members["changer"]
     old, member.secret = member.secret, f"{member.login}-{case.world.people.name()}"
     return {"login": member.login, "password": old, "new_password": member.secret}
+
+
+def _sign_in(case: Case) -> None:
+    case.world.people.sign_in(case.caller)
+
+
+def _new_session(case: Case) -> str:
+    return session_of(_log_in(case, "/auth/login").json()["access_token"])
 
 
 def _service_login(case: Case) -> dict[str, str]:
@@ -162,12 +180,21 @@ CALLS: dict[str, Call] = {
     "POST /customers (for a colleague)": Call(
         body=lambda case: {"name": case.world.people.name(), "owner_id": _receiver(case)}, permission="pool.assign"
     ),
+    "POST /customers (for somebody elsewhere)": Call(
+        body=lambda case: {"name": case.world.people.name(), "owner_id": _stranger(case)},
+        permission="pool.assign",
+        conflicts=("owner_out_of_reach",),
+    ),
     "POST /assignments:claim": Call(
         body=_customers(), uses_up=True, conflicts=("already_owned", "not_claimable", "not_pool_member", "suspended")
     ),
     "POST /assignments:assign": Call(
         body=_customers(member_ids=lambda case: [_receiver(case)]), uses_up=True, conflicts=("suspended",)
     ),
+    "POST /assignments:assign (elsewhere)": Call(
+        body=_customers(member_ids=lambda case: [_stranger(case)]), uses_up=True, conflicts=("owner_out_of_reach",)
+    ),
+    "POST /assignments:transfer (elsewhere)": Call(body=_customers(member_id=_stranger), uses_up=True),
     "POST /assignments:transfer": Call(body=_customers(member_id=_receiver), uses_up=True, conflicts=_LIES_ELSEWHERE),
     "POST /assignments:release": Call(
         body=_customers(pool_id=lambda case: case.world.pools["public"]), uses_up=True, conflicts=_LIES_ELSEWHERE
@@ -176,6 +203,12 @@ CALLS: dict[str, Call] = {
         body=_customers(pool_id=lambda case: case.world.pools["spare"]), uses_up=True, conflicts=_LIES_ELSEWHERE
     ),
     "POST /assignments/batches/{batch_id}:cancel": Call(conflicts=("batch_over",)),
+    "POST /releases/{release_id}:undo": Call(
+        path={"release_id": lambda case: case.world.new_release(case.owner)}, permission="pool.manage"
+    ),
+    "POST /assignments/leavers/{member_id}:hand-over": Call(
+        path={"member_id": lambda case: case.world.take_leaver(case.place)}
+    ),
     "PATCH /pools/{pool_id}": Call(body=lambda _: {}),
     "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),
@@ -189,11 +222,19 @@ CALLS: dict[str, Call] = {
     "GET /imports/{import_id}/rows": Call(permission="import.run"),
     "GET /imports/{import_id}/errors.xlsx": Call(path={"import_id": _ENDED_IMPORT}, permission="import.run"),
     "GET /notifications/stream": Call(send=_open_stream),
+    "DELETE /auth/sessions/{session_id}": Call(path={"session_id": _new_session}, after=_sign_in),
+    "POST /auth/logout-everywhere": Call(after=_sign_in),
+    "POST /auth/password:redeem": Call(
+        body=lambda case: {
+            "token": case.world.people.new_member()["password_link"].partition("#")[2],
+            "new_password": case.world.people.name(),
+        }
+    ),
     "POST /auth/login": Call(send=_log_in),
     "POST /auth/password": Call(body=_change_password),
     "POST /auth/service-token": Call(body=_service_login),
     "POST /auth/refresh": Call(send=_refresh),
-    "POST /auth/logout": Call(after=lambda case: case.world.people.sign_in(case.caller)),
+    "POST /auth/logout": Call(after=_sign_in),
     "PATCH /auth/me": Call(body=lambda _: {"language": "zh-CN"}),
     "PATCH /organisation": Call(body=lambda _: {}),
     "POST /members": Call(
@@ -208,6 +249,8 @@ CALLS: dict[str, Call] = {
     "POST /members/{member_id}:deactivate": Call(path={"member_id": _new_member}),
     "POST /members/{member_id}:activate": Call(path={"member_id": _gone_member}),
     "POST /members/{member_id}:reset-password": Call(path={"member_id": _new_member}),
+    "POST /members/{member_id}:end-sessions": Call(path={"member_id": _new_member}),
+    "POST /members:invite": Call(body=lambda case: {"member_ids": [_new_member(case)]}),
     "POST /departments": Call(body=lambda case: {"name": _own_name(case), "parent_id": _aside(case)}),
     "PATCH /departments/{department_id}": Call(
         body=lambda case: {"name": _own_name(case)}, path={"department_id": _NEW_DEPARTMENT}

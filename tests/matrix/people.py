@@ -1,6 +1,8 @@
 """The people of the prepared world: a member of every kind, in departments and a user group of their own."""
 
+import base64
 import itertools
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -48,7 +50,7 @@ class People:
         self._make_members()
         self.sign_in("left")
         self.admin.post(f"/members/{self.members['left'].id}:deactivate")
-        self._settle()
+        self.settle()
         self.stay_signed_in()
 
     def name(self) -> str:
@@ -76,8 +78,13 @@ class People:
         if time.monotonic() - self._signed_in > _YOUNG_SECONDS:
             self._signed_in = time.monotonic()
             self.admin = self.whole.person("administrator")
-            for caller in (*PERSONS, "mate", "account"):
+            for caller in (*PERSONS, "mate", "stranger", "account"):
                 self.sign_in(caller)
+
+    def add(self, key: str, department: str) -> None:
+        """A further member, who never signs in."""
+        made = self.new_member(department_id=self.departments[department])
+        self.members[key] = Member(made["id"], made["login"], "")
 
     def new_member(self, **values: Any) -> dict[str, Any]:
         """Somebody new, in a department that concerns nobody."""
@@ -87,6 +94,12 @@ class People:
             "/members", given | {"department_id": self.departments["aside"]} | values
         )
         return made
+
+    def settle(self) -> None:
+        """Wait until every service has the organisation as identity has it now."""
+        known = self._versions("identity", "")
+        for name in (service.name for service in SERVICES if service.name != "identity"):
+            until(lambda name=name: known <= self._versions(name, "directory_"))  # type: ignore[misc]
 
     def _make_departments(self) -> None:
         root = self.admin.member["department_id"]
@@ -108,14 +121,15 @@ class People:
         made = self.new_member(department_id=self.departments[department], role_ids=role_ids, **values)
         self.members[key] = member = Member(made["id"], made["login"], made.get("client_secret") or PASSWORD)
         if not values:
-            Person.change_password(self.gateway, member.login, made["one_time_password"], member.secret)
-
-    def _settle(self) -> None:
-        """Wait until every service has the organisation as identity has it now."""
-        known = self._versions("identity", "")
-        for name in (service.name for service in SERVICES if service.name != "identity"):
-            until(lambda name=name: known <= self._versions(name, "directory_"))  # type: ignore[misc]
+            Person.set_password(self.gateway, made["password_link"], member.secret)
 
     def _versions(self, service: str, prefix: str) -> set[tuple[str, int]]:
         tables = [f"SELECT id, version FROM {prefix}{name}" for name in ("members", "departments", "roles")]
         return {(str(row["id"]), row["version"]) for row in self.whole.rows(service, " UNION ALL ".join(tables))}
+
+
+def session_of(token: str) -> str:
+    """The id of the session that an access token belongs to."""
+    claims = token.split(".")[1]
+    session_id: str = json.loads(base64.urlsafe_b64decode(claims + "=="))["sid"]
+    return session_id

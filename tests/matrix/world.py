@@ -10,7 +10,7 @@ from chassis.identifiers import new_id
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from highsea_local.demo.gateway import Person, until
-from tests.matrix.people import PERSONS, People
+from tests.matrix.people import COLLEAGUES, PERSONS, People, session_of
 from tests.matrix.services import call
 from tests.support.whole import Whole
 
@@ -45,8 +45,8 @@ class Customer:
 class World:
     """People, pools and customers of one test session. A customer of the stock is used up by one case each."""
 
-    def __init__(self, whole: Whole, stock: Mapping[tuple[str, str], int]) -> None:
-        """Make everything; `stock`: how many customers to use up, by caller and place."""
+    def __init__(self, whole: Whole, stock: Mapping[tuple[str, str], int], leavers: int) -> None:
+        """Make everything; `stock`: how many customers to use up, by caller and place; `leavers`: for each of their places."""
         self.whole, self.people = whole, People(whole)
         self.http = self.people.http
         self.pools = {name: self._open_pool(name, department) for name, department in POOLS.items()}
@@ -58,6 +58,8 @@ class World:
         self._standing = self._make_standing()
         for caller in (*IMPORTERS, "mate"):
             self._make_records(caller)
+        self.records["release", "stranger"] = self.new_release("stranger")
+        self._leavers = self._make_leavers(leavers)
         self._notify((*PERSONS, "mate"))
 
     @property
@@ -90,8 +92,10 @@ class World:
 
         Those who have none ask for what sales have.
         """
-        others = self.records[kind, "sales" if place == "own" else "mate"]
-        return self.records.get((kind, caller), others) if place == "own" else others
+        if place == "own":
+            return self.records.get((kind, caller)) or self.records[kind, "sales"]
+        owner = OWNERS.get(place, "mate")
+        return self.records.get((kind, owner)) or self.records[kind, "mate"]
 
     def assign(self, customer: Customer, member: str) -> None:
         """Give the customer to the member, who is told in the application and by e-mail."""
@@ -102,12 +106,50 @@ class World:
         """Have the member notified of something."""
         self.assign(*self._make_customers([("", "public")]), member)
 
+    def new_release(self, owner: str) -> str:
+        """Some customers of the owner, put into a pool at once."""
+        ids = [customer.id for customer in self._make_customers([(owner, "own")] * 2)]
+        answer = self.http.post(
+            "/assignments:release",
+            json={"customer_ids": ids, "pool_id": self._spare_pool(owner)},
+            headers=self.people.headers(owner),
+        )
+        batch_id: str = answer.raise_for_status().json()["batch_id"]
+        return batch_id
+
+    def leaver(self, place: str) -> str:
+        """Somebody who left and stays on the list."""
+        return self._leavers[place][0]
+
+    def take_leaver(self, place: str) -> str:
+        """Somebody who left, for one case alone."""
+        return self._leavers[place].pop()
+
     def new_import(self, caller: str) -> dict[str, Any]:
         """A file of one customer, uploaded by the caller."""
         content = f"客户名称,手机\n{self.people.name()},13900000000\n".encode()
         answer = self.http.post("/imports", files={"file": ("客户.csv", content)}, headers=self.people.headers(caller))
         made: dict[str, Any] = answer.raise_for_status().json()
         return made
+
+    def _spare_pool(self, owner: str) -> str:
+        return self.pools["spare" if POOLS["spare"] == COLLEAGUES.get(owner, "home") else "foreign"]
+
+    def _make_leavers(self, count: int) -> dict[str, list[str]]:
+        """Members who owned a customer each when they left, in a department seen and in another."""
+        keys = [(place, f"leaver {number} {place}") for place in ("department", "other") for number in range(count)]
+        for place, key in keys:
+            self.people.add(key, COLLEAGUES[OWNERS[place]])
+        self.people.settle()
+        self._make_customers([(key, "own") for _, key in keys])
+        found: dict[str, list[str]] = defaultdict(list)
+        for place, key in keys:
+            found[place].append(self.people.members[key].id)
+            self.admin.post(f"/members/{found[place][-1]}:deactivate")
+        ids = [id_ for made in found.values() for id_ in made]
+        listed = "SELECT 1 FROM leavers WHERE member_id = ANY(%s::uuid[])"
+        until(lambda: len(self.whole.rows("pool", listed, [ids])) == len(ids))
+        return found
 
     def _open_pool(self, name: str, department: str) -> str:
         kind = "to_be_assigned" if name == "unassigned" else "public"
@@ -196,6 +238,8 @@ class World:
         body = {"selection": selection, "pool_id": self.pools["spare"]}
         batch_id = self.records["batch", caller] = person.post("/assignments:release", body)["batch_id"]
         until(lambda: person.get(f"/assignments/batches/{batch_id}")["finished_at"])
+        self.records["release", caller] = self.new_release(caller)
+        self.records["session", caller] = session_of(self.people.members[caller].token)
 
     def _notify(self, members: Sequence[str]) -> None:
         """A notification and a mail for each of the members."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from highsea_local.routes import ServiceRoutes, load
+from highsea_local.routes import OF_EVERY_SERVICE, ServiceRoutes, load
 from highsea_local.servers.nats_config import configuration, service_users
 
 _ROUTES = Path(__file__).parents[2] / "routes.yaml"
@@ -32,7 +32,10 @@ def routes(service: str) -> str:
     described = f"{table.prefix}/{service}"
     roles: dict[str, Any] = {
         "serve": {
-            "exact": [f"{described}/openapi.json", *(f"{table.prefix}{path}" for path in _collection_methods(own))],
+            "exact": [
+                *(f"{described}/{path}" for path in OF_EVERY_SERVICE if path != "docs"),
+                *(f"{table.prefix}{path}" for path in _collection_methods(own)),
+            ],
             "prefixes": [f"{described}/docs", *(f"{table.prefix}/{resource}" for resource in own.resources)],
         }
     }

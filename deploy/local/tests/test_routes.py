@@ -161,6 +161,8 @@ def test_local_pages_are_optional(table: RoutingTable) -> None:
         ("/api/v1/message-templates", "notify"),
         ("/api/v1/import/openapi.json", "import"),
         ("/api/v1/pool/docs", "pool"),
+        ("/api/v1/pool/audit", "pool"),
+        ("/api/v1/pool/audits", "local"),
         ("/api/v1/imports-x", "local"),
         ("/api/v1/importsx/1", "local"),
         ("/api/v1/pool", "local"),

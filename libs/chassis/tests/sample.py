@@ -11,6 +11,7 @@ from chassis.database import new_metadata
 from chassis.errors import Conflict, NotFound, Stale
 from chassis.events.outbox import record_event
 from chassis.http.api import Access, Api, Body, Page, PageQuery, View
+from chassis.http.auditing import audit_api
 from chassis.http.call import Call
 from chassis.identifiers import new_id
 from chassis.service import Service
@@ -120,7 +121,7 @@ SAMPLE = Service(
     name="customer",
     settings=ServiceSettings,
     actors=DirectoryActors(),
-    apis=[api],
+    apis=[api, audit_api("customer")],
     migrations=["directory.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=[],

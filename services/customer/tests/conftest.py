@@ -16,6 +16,7 @@ from chassis.rpc.errors import refusal_of
 from chassis.rpc.server import GrpcServer
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
@@ -145,6 +146,26 @@ class Customers(OpenService):
             yield
         assert caught.value.code() is status
         assert refusal_of(caught.value, "customer").code == code
+
+    def group(self, *members: Member, id_: UUID | None = None, version: int = 1, deleted: bool = False) -> UUID:
+        """Put members into a user group, or change or delete the group `id_`. Returns its id."""
+        from directory import store
+
+        state = identity.Group(
+            id=str(id_ or new_id()), version=version, name="大客户组", member_ids=[str(one.id) for one in members]
+        )
+        with self.database.transaction() as session:
+            store.store_groups(session, [state], deleted=deleted)
+        return UUID(state.id)
+
+    def give_roles(self, member: Member, *roles: str) -> None:
+        """Let a member hold exactly these roles."""
+        from directory import store
+
+        state = self.organisation.member_state(member, version=2)
+        state.role_ids[:] = [str(self.organisation.role_ids[role]) for role in roles]
+        with self.database.transaction() as session:
+            store.store_members(session, [state])
 
     def grant(self, role: str, *permissions: str, without: tuple[str, ...] = ()) -> None:
         """Change the permissions of a role."""

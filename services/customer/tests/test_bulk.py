@@ -134,7 +134,7 @@ def test_rows_are_written_already_lying_where_pool_planned(customers: Any, impor
         {"name": "自己的"},
         {"name": "指定的", "owner": "李四"},
         {"name": "按登录名", "owner": "rival"},
-        actor=organisation.supervisor,
+        actor=organisation.operations,
     )
 
     results = importer.send(request).results
@@ -143,13 +143,31 @@ def test_rows_are_written_already_lying_where_pool_planned(customers: Any, impor
         customers.request("GET", f"/customers/{result.record_id}", organisation.admin).json["owner"]["name"]
         for result in results
     ]
-    assert owners == ["东区主管", "李四", "王五"]
+    assert owners == ["运营小陈", "李四", "王五"]
     (created,) = customers.outbox(CustomerCreated)
     assert (created.batch_id, created.placement_id) == (request.job_id, request.chunk_id)
     assert {state.assignment_version for state in created.customers} == {1}
     assert [state.wish.owner_id for state in created.customers][1] == str(organisation.colleague.id)
     assert customers.pool.committed[request.chunk_id] == [result.record_id for result in results]
     assert customers.listed(organisation.rival_supervisor) == ["按登录名"]
+
+
+def test_a_row_with_an_owner_out_of_reach_fails_unless_it_is_skipped_anyway(customers: Any, importer: Importer) -> None:
+    organisation = customers.organisation
+    customers.create(organisation.colleague, "已有的")
+    rows = [
+        {"name": "越界的", "owner": "王五"},
+        {"name": "本部门的", "owner": "李四"},
+        {"name": "已有的", "owner": "王五"},
+    ]
+
+    results = importer.write(*rows, actor=organisation.supervisor)
+
+    assert _codes(results) == [
+        (FAILED, [("owner", "owner_out_of_reach")]),
+        (CREATED, []),
+        (SKIPPED, [("", "customer_exists")]),
+    ]
 
 
 def test_rows_without_owner_go_to_the_jobs_pool(customers: Any, importer: Importer) -> None:

@@ -260,7 +260,7 @@ def test_a_customer_belongs_to_its_creator_unless_told_otherwise(customers: Any)
 
     created = customers.create(sales)
 
-    assert created["owner"] == {"id": str(sales.id), "name": "张三"}
+    assert created["owner"] == {"id": str(sales.id), "name": "张三", "active": True}
     assert (created["assignment_version"], created["expires_on"]) == (1, "2027-01-31")
     (event,) = customers.outbox(CustomerCreated)
     (state,) = event.customers
@@ -296,6 +296,21 @@ def test_another_owner_needs_the_right_to_assign_and_must_be_there(customers: An
     assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
     assert given.json["owner"]["name"] == "李四"
     assert (gone.status_code, gone.json["errors"][0]["code"]) == (422, "owner_inactive")
+
+
+def test_an_owner_out_of_the_creators_reach_is_refused_with_what_to_do(customers: Any) -> None:
+    organisation = customers.organisation
+    body = {"name": "春松", "owner_id": str(organisation.rival.id)}
+
+    refused = customers.request("POST", "/customers", organisation.supervisor, json=body)
+
+    assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (422, "/owner_id")
+    assert refused.json["errors"][0]["code"] == "owner_out_of_reach"
+    assert "请选择您可见部门的成员" in refused.json["errors"][0]["message"]
+    assert customers.request("POST", "/customers", organisation.operations, json=body).status_code == 201
+    # A group is for working together, not for giving away.
+    customers.group(organisation.supervisor, organisation.rival)
+    assert customers.request("POST", "/customers", organisation.supervisor, json=body).status_code == 422
 
 
 def test_a_wish_that_pool_refuses_is_reported_in_the_reply(customers: Any) -> None:

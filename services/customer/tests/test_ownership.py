@@ -8,9 +8,11 @@ import pytest
 
 from chassis.events.consumer import Event, apply_events
 from chassis.identifiers import new_id
+from chassis.rpc.client import on_behalf_of
 from crm.common.v1.place_pb2 import Place
+from crm.common.v1.selection_pb2 import CustomerFilter, Selection
 from crm.customer.v1 import customer_service_pb2 as pb
-from crm.identity.v1.identity_events_pb2 import MemberChanged
+from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_events_pb2 import AssignmentChange, AssignmentsChanged, PoolChanged, PoolDeleted
 from crm_customer.ownership.events import (
     ASSIGNMENTS,
@@ -122,6 +124,99 @@ def test_customers_follow_an_owner_who_moves_to_another_department(customers: An
     older = _event(MemberChanged(members=[organisation.member_state(organisation.sales)]))
     apply_events(customers.database, OWNER_DEPARTMENTS, [older])
     assert customers.listed(organisation.rival_supervisor) == [customer["name"]]
+
+
+def _told(customers: Any, message: Any, *subscriptions: Any) -> None:
+    for subscription in subscriptions:
+        apply_events(customers.database, subscription, [_event(message)])
+
+
+def _left(customers: Any, member: Any, version: int, *, active: bool = False) -> None:
+    state = customers.organisation.member_state(member, version=version)
+    state.active = active
+    message = MemberChanged(members=[state]) if active else MemberDeactivated(members=[state])
+    _told(customers, message, directory_subscription("customer"), OWNER_DEPARTMENTS)
+
+
+def _listed_as_left(customers: Any, member: Any, **query: Any) -> list[str]:
+    return customers.listed(member, view="owner_left", **query)
+
+
+def test_customers_are_listed_as_left_from_the_owners_leaving_until_the_return(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.colleague, "李四的")
+    customers.create(organisation.sales, "张三的")
+    assert _listed_as_left(customers, organisation.supervisor) == []
+
+    _left(customers, organisation.colleague, 2)
+
+    for sort in ("-created_at", "created_at", "-updated_at", "updated_at"):
+        assert _listed_as_left(customers, organisation.supervisor, sort=sort) == ["李四的"]
+    assert _listed_as_left(customers, organisation.admin, search="李四") == ["李四的"]
+    assert _listed_as_left(customers, organisation.admin, owner_id=str(organisation.sales.id)) == []
+    assert _listed_as_left(customers, organisation.rival_supervisor) == []
+    shown = customers.request("GET", f"/customers/{customer['id']}", organisation.supervisor).json
+    assert (shown["owner"]["name"], shown["owner"]["active"], shown["version"]) == ("李四", False, 1)
+
+    _left(customers, organisation.colleague, 3, active=True)
+
+    assert _listed_as_left(customers, organisation.supervisor) == []
+    shown = customers.request("GET", f"/customers/{customer['id']}", organisation.supervisor).json
+    assert shown["owner"]["active"] is True
+
+
+def test_a_customer_handed_over_or_released_is_not_listed_as_left_any_more(customers: Any) -> None:
+    organisation = customers.organisation
+    given, released, late = (customers.create(organisation.colleague, name) for name in ("交接的", "释放的", "迟到的"))
+    _left(customers, organisation.colleague, 2)
+
+    customers.move(given, 2, Place(owner_id=str(organisation.sales.id)))
+    customers.move(released, 2, Place(pool_id=str(customers.open_pool)))
+
+    assert _listed_as_left(customers, organisation.supervisor) == ["迟到的"]
+    customers.move(given, 3, Place(owner_id=str(organisation.colleague.id)))
+    assert _listed_as_left(customers, organisation.supervisor) == ["迟到的", "交接的"]
+    etag = {"If_Match": '"1"'}
+    assert customers.request("DELETE", f"/customers/{late['id']}", organisation.admin, headers=etag).status_code == 204
+    assert _listed_as_left(customers, organisation.supervisor) == ["交接的"]
+
+
+def test_customers_in_the_recycle_bin_follow_their_owner_too(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.colleague)
+    path = f"/customers/{customer['id']}"
+    assert customers.request("DELETE", path, organisation.admin, headers={"If_Match": '"1"'}).status_code == 204
+
+    _left(customers, organisation.colleague, 2)
+    assert customers.request("POST", f"{path}:restore", organisation.admin).status_code == 200
+
+    assert _listed_as_left(customers, organisation.supervisor) == [customer["name"]]
+
+
+def test_a_selection_takes_the_view_of_leavers_customers(customers: Any, rpc: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.colleague)
+    customers.create(organisation.sales)
+    _left(customers, organisation.colleague, 2)
+    request = pb.ResolveSelectionRequest(selection=Selection(filter=CustomerFilter(view="owner_left")))
+
+    reply = rpc("pool").ResolveSelection(request, metadata=on_behalf_of(organisation.supervisor.id))
+
+    assert list(reply.customer_ids) == [customer["id"]]
+
+
+def test_departments_and_leavings_that_went_astray_are_drift_and_rebuilt(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.colleague)
+    gone = organisation.member_state(organisation.colleague, version=2)
+    gone.active, gone.department_id = False, str(organisation.south)
+    _told(customers, MemberDeactivated(members=[gone]), directory_subscription("customer"))
+
+    assert ASSIGNMENTS_PROJECTION.check(customers.runtime) == 1
+    ASSIGNMENTS_PROJECTION.rebuild(customers.runtime)
+
+    assert ASSIGNMENTS_PROJECTION.check(customers.runtime) == 0
+    assert _listed_as_left(customers, organisation.rival_supervisor) == [customer["name"]]
 
 
 def test_pools_follow_their_events_and_an_old_one_changes_nothing(customers: Any) -> None:

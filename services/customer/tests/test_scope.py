@@ -1,11 +1,15 @@
 """Who sees what: lists, searches, counts, single reads and changes share one answer."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from chassis.events.consumer import Event, apply_events
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
+from crm.identity.v1.identity_events_pb2 import MemberChanged
+from crm_customer.ownership.events import OWNER_DEPARTMENTS
 
 MOBILE = "13800138000"
 CONTACT = {"mobile": MOBILE, "email": "chen@example.com", "qq": "123456", "phone": "025-1234567"}
@@ -26,6 +30,72 @@ def test_each_role_sees_its_own_departments_and_pools(customers: Any) -> None:
     assert seen["supervisor"] == {"张三的", "李四的", "公海的", "待分配的"}
     assert seen["rival_supervisor"] == {"王五的", "公海的", "待分配的"}
     assert seen["operations"] == seen["admin"] == {"张三的", "李四的", "王五的", "公海的", "待分配的"}
+
+
+def test_members_of_a_user_group_see_and_maintain_each_others_customers_but_do_not_delete_them(customers: Any) -> None:
+    organisation = customers.organisation
+    sales, rival = organisation.sales, organisation.rival
+    theirs = customers.create(rival, "王五的", contact=CONTACT)
+    customers.create(sales, "张三的")
+    assert customers.listed(sales) == ["张三的"]
+
+    customers.group(sales, rival)
+
+    assert customers.listed(sales) == ["张三的", "王五的"]
+    for query in ({"search": "王五"}, {"search": MOBILE}, {"owner_id": str(rival.id)}, {"sort": "created_at"}):
+        assert "王五的" in customers.listed(sales, **query)
+    shown = customers.request("GET", f"/customers/{theirs['id']}", sales).json
+    assert (shown["contact"]["mobile"], shown["contact_masked"]) == (MOBILE, False)
+    assert customers.patch(sales, theirs, remark="同组代为维护").status_code == 200
+    assert customers.request("GET", f"/customers/{theirs['id']}/history", sales).status_code == 200
+    refused = customers.request("DELETE", f"/customers/{theirs['id']}", sales, headers={"If_Match": '"2"'})
+    assert (refused.status_code, refused.json["code"]) == (403, "delete_own_only")
+    assert customers.listed(organisation.colleague) == []
+
+
+def test_a_colleague_who_is_also_in_a_department_seen_is_listed_once(customers: Any) -> None:
+    organisation = customers.organisation
+    customers.create(organisation.sales, "张三的")
+    customers.create(organisation.rival, "王五的")
+    customers.create(organisation.supervisor, "主管的")
+
+    customers.group(organisation.supervisor, organisation.sales, organisation.rival)
+
+    assert customers.listed(organisation.supervisor) == ["主管的", "王五的", "张三的"]
+
+
+def test_what_a_group_showed_is_hidden_when_the_group_is_gone(customers: Any) -> None:
+    organisation = customers.organisation
+    theirs = customers.create(organisation.rival, "王五的")
+    group = customers.group(organisation.sales, organisation.rival)
+
+    customers.group(id_=group, version=2, deleted=True)
+
+    assert customers.listed(organisation.sales) == []
+    assert customers.request("GET", f"/customers/{theirs['id']}", organisation.sales).status_code == 404
+
+
+def test_a_colleagues_customer_in_a_pool_is_as_masked_as_any(customers: Any) -> None:
+    organisation = customers.organisation
+    customers.group(organisation.sales, organisation.rival)
+    theirs = customers.create(organisation.rival, contact=CONTACT)
+
+    customers.move(theirs, 2, Place(pool_id=str(customers.open_pool)))
+
+    assert customers.request("GET", f"/customers/{theirs['id']}", organisation.sales).json["contact_masked"] is True
+
+
+def test_of_several_roles_the_widest_reach_and_every_right_count(customers: Any) -> None:
+    organisation = customers.organisation
+    customers.create(organisation.colleague, "李四的")
+    pooled = customers.create(organisation.rival, "公海的", pool_id=str(customers.open_pool), contact=CONTACT)
+    assert customers.listed(organisation.sales) == ["公海的"]
+
+    customers.give_roles(organisation.sales, "sales", "supervisor")
+
+    assert customers.listed(organisation.sales) == ["公海的", "李四的"]
+    shown = customers.request("GET", f"/customers/{pooled['id']}", organisation.sales).json
+    assert shown["contact"]["mobile"] == MOBILE
 
 
 def test_a_customer_out_of_scope_is_404_everywhere_and_in_no_list(customers: Any) -> None:
@@ -135,10 +205,17 @@ def test_a_company_wide_reader_without_the_right_sees_no_to_be_assigned_pool(cus
 def test_a_customer_not_yet_placed_is_seen_by_its_creator_and_where_it_is_wished(customers: Any) -> None:
     organisation = customers.organisation
     customers.pool.away = True
-    customers.create(organisation.supervisor, "给王五的", owner_id=str(organisation.rival.id))
+    customers.create(organisation.supervisor, "给李四的", owner_id=str(organisation.colleague.id))
+    moved = replace(organisation.colleague, department_id=organisation.south)
+    state = organisation.member_state(moved, version=2)
+    apply_events(
+        customers.database,
+        OWNER_DEPARTMENTS,
+        [Event(new_id(), MemberChanged(members=[state]), "2026-11-22T00:00:00+00:00", "")],
+    )
 
-    assert customers.listed(organisation.supervisor) == ["给王五的"]
-    assert customers.listed(organisation.rival) == ["给王五的"]
+    for member in (organisation.supervisor, organisation.colleague, organisation.rival_supervisor):
+        assert customers.listed(member) == ["给李四的"]
     assert customers.listed(organisation.sales) == []
 
 

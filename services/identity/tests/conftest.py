@@ -53,6 +53,11 @@ class Identity:
         """A request with an access token that identity itself issued."""
         return self.call(method, path, body=body, Authorization=f"Bearer {token}", **headers)
 
+    def redeem(self, link: str, new_password: str = "set by a link", **headers: str) -> TestResponse:
+        """An attempt to set a password with a link."""
+        body = {"token": link.partition("#")[2], "new_password": new_password}
+        return self.call("POST", "/auth/password:redeem", body=body, **headers)
+
     def version(self, member: support.Member) -> str:
         """The If-Match of a member now."""
         with self.service.database.reading() as session:

@@ -1,9 +1,12 @@
 """Signing keys: sealed at rest, rotated without a gap."""
 
 import json
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from chassis import clock
@@ -77,6 +80,29 @@ def test_a_rotation_announces_the_new_key_before_it_signs_and_keeps_the_old_for_
     last = identity.service.outbox(pb.SigningKeysChanged)[-1]
     assert kids(last) == {new}
     assert last.signing_keys.version == 3
+
+
+def test_tokens_signed_by_the_old_key_work_through_the_overlap_and_not_after(
+    identity: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, now, begun = identity.service.database, clock.now(), time.monotonic()
+    token = identity.service.keys.access_token(identity.people.sales.id)
+
+    def after(hours: int) -> Any:
+        """A day of processes that read the keys every minute, in which only keys grow old."""
+        with database.transaction() as session:
+            commands.advance(session, now + timedelta(hours=hours))
+        later = SimpleNamespace(monotonic=lambda: begun + hours * 3600)
+        monkeypatch.setattr("chassis.auth.tokens.time", later)
+        return identity.with_token("GET", "/auth/me", token)
+
+    with database.transaction() as session:
+        commands.rotate(session, identity.sealing_key, now)
+    assert [after(hours).status_code for hours in (1, 2, 24)] == [200, 200, 200]
+
+    refused = after(26)
+
+    assert (refused.status_code, refused.json["code"]) == (401, "token_invalid")
 
 
 def test_a_rotation_during_a_rotation_changes_nothing(identity: Any) -> None:

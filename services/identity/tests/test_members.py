@@ -26,12 +26,11 @@ def new_member(identity: Any, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_new_member_logs_in_once_with_the_password_shown_once(identity: Any) -> None:
+def test_a_new_member_logs_in_with_the_password_they_set_by_the_link(identity: Any) -> None:
     reply = identity.call("POST", "/members", identity.people.admin, new_member(identity))
 
     assert reply.status_code == 201
     assert reply.json["login"] == "wang.xin"
-    assert identity.log_in("WANG.xin", reply.json["one_time_password"]).json["code"] == "password_change_required"
     [event] = identity.service.outbox(pb.MemberChanged)
     [state] = event.members
     assert (state.id, state.version, state.active) == (reply.json["id"], 1, True)
@@ -40,19 +39,21 @@ def test_a_new_member_logs_in_once_with_the_password_shown_once(identity: Any) -
         "wang.xin@example.test",
         str(identity.people.east),
     )
+    assert identity.redeem(reply.json["password_link"]).json["member"]["login"] == "wang.xin"
+    assert identity.log_in("WANG.xin", "set by a link").status_code == 200
 
 
-def test_a_repeated_creation_has_no_second_effect_and_does_not_repeat_the_password(identity: Any) -> None:
+def test_a_repeated_creation_has_no_second_effect_and_does_not_repeat_the_link(identity: Any) -> None:
     admin, body = identity.people.admin, new_member(identity)
 
     first = identity.call("POST", "/members", admin, body, Idempotency_Key="k1")
     second = identity.call("POST", "/members", admin, body, Idempotency_Key="k1")
 
     assert (second.status_code, second.json["id"]) == (201, first.json["id"])
-    assert second.json["one_time_password"] is None
+    assert (second.json["password_link"], second.json["expires_at"]) == (None, None)
     with identity.service.database.reading() as session:
         kept = session.scalars(select(idempotency_keys.c.reply)).one()
-    assert first.json["one_time_password"].encode() not in kept
+    assert first.json["password_link"].partition("#")[2].encode() not in kept
 
 
 def test_a_login_is_taken_whatever_its_case(identity: Any) -> None:

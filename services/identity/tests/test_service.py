@@ -18,7 +18,7 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
 def path_of(route: Route) -> str:
-    for name in ("member_id", "department_id", "role_id"):
+    for name in ("member_id", "department_id", "role_id", "session_id"):
         route_path = route.path.replace(f"<uuid:{name}>", NOBODY)
         if route_path != route.path:
             return route_path
@@ -42,7 +42,15 @@ def test_messages_exist_in_both_languages() -> None:
 def test_only_logging_in_is_open_to_anyone() -> None:
     open_routes = {route.operation_id for route in ROUTES if route.access is Access.ANYONE}
 
-    assert open_routes == {"log_in", "change_password", "issue_service_token", "refresh", "read_jwks"}
+    assert open_routes == {
+        "log_in",
+        "change_password",
+        "redeem_link",
+        "show_password_page",
+        "issue_service_token",
+        "refresh",
+        "read_jwks",
+    }
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.access is not Access.ANYONE], ids=lambda r: r.operation_id)

@@ -146,3 +146,93 @@ def test_sessions_that_are_over_are_forgotten_after_a_month(identity: Any) -> No
 
     with identity.service.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(LoginSession)) == 1
+
+
+PHONE, LAPTOP = "Mobile Safari on a phone", "Firefox on a laptop"
+
+
+def own_sessions(identity: Any, token: str) -> list[dict[str, Any]]:
+    reply = identity.with_token("GET", "/auth/sessions", token).json
+    assert reply["total"] == len(reply["items"])
+    return reply["items"]
+
+
+def test_members_see_where_they_are_logged_in_and_since_when(identity: Any) -> None:
+    identity.log_in("sales", User_Agent=PHONE, X_Forwarded_For="203.0.113.77")
+    token = identity.log_in("sales", User_Agent=LAPTOP, X_Forwarded_For="2001:db8:1:2::3").json["access_token"]
+    identity.log_in("colleague")
+
+    here, phone = own_sessions(identity, token)
+
+    assert (here["current"], here["user_agent"], here["network"]) == (True, LAPTOP, "2001:db8:1::/48")
+    assert (phone["current"], phone["user_agent"], phone["network"]) == (False, PHONE, "203.0.113.0/24")
+    assert here["began_at"] == here["last_used_at"] < here["expires_at"]
+
+
+def test_use_of_a_session_is_remembered(identity: Any) -> None:
+    first = identity.log_in("sales", X_Forwarded_For="203.0.113.77")
+    token = identity.log_in("sales").json["access_token"]
+    refreshed = identity.call("POST", "/auth/refresh", Cookie=cookie_of(first), X_Forwarded_For="198.51.100.7")
+
+    used = own_sessions(identity, token)[0]
+
+    assert refreshed.status_code == 200
+    assert (used["current"], used["network"]) == (False, "198.51.100.0/24")
+    assert used["last_used_at"] > used["began_at"]
+
+
+def test_a_lost_device_is_shut_out_and_the_others_go_on(identity: Any) -> None:
+    lost, here = identity.log_in("sales", User_Agent=PHONE), identity.log_in("sales")
+    token = here.json["access_token"]
+    [phone] = [one for one in own_sessions(identity, token) if one["user_agent"] == PHONE]
+
+    assert identity.with_token("DELETE", f"/auth/sessions/{phone['id']}", token).status_code == 204
+
+    assert refresh(identity, cookie_of(lost)).status_code == 401
+    assert identity.with_token("GET", "/auth/me", lost.json["access_token"]).json["code"] == "token_revoked"
+    again = refresh(identity, cookie_of(here)).json["access_token"]
+    assert [one["current"] for one in own_sessions(identity, again)] == [True]
+    assert identity.with_token("DELETE", f"/auth/sessions/{phone['id']}", again).status_code == 404
+
+
+def test_nobody_ends_or_sees_the_sessions_of_others(identity: Any) -> None:
+    others, mine = identity.log_in("colleague"), identity.log_in("sales").json["access_token"]
+    [theirs] = own_sessions(identity, others.json["access_token"])
+
+    assert identity.with_token("DELETE", f"/auth/sessions/{theirs['id']}", mine).status_code == 404
+
+    assert theirs["id"] not in [one["id"] for one in own_sessions(identity, mine)]
+    assert refresh(identity, cookie_of(others)).status_code == 200
+
+
+def test_logging_out_everywhere_ends_all_own_sessions_and_nobody_elses(identity: Any) -> None:
+    here, elsewhere, other = (identity.log_in(login) for login in ("sales", "sales", "colleague"))
+
+    reply = identity.with_token("POST", "/auth/logout-everywhere", here.json["access_token"])
+
+    assert reply.status_code == 204
+    assert "highsea_refresh=;" in reply.headers["Set-Cookie"]
+    assert {refresh(identity, cookie_of(one)).status_code for one in (here, elsewhere)} == {401}
+    assert refresh(identity, cookie_of(other)).status_code == 200
+    again = identity.log_in("sales").json["access_token"]
+    assert len(own_sessions(identity, again)) == 1
+
+
+def test_an_administrator_ends_the_sessions_of_a_member_who_may_log_in_again(identity: Any) -> None:
+    people, login = identity.people, identity.log_in("sales")
+
+    reply = identity.call("POST", f"/members/{people.sales.id}:end-sessions", people.admin)
+
+    assert (reply.status_code, reply.json["version"]) == (200, 2)
+    assert refresh(identity, cookie_of(login)).status_code == 401
+    assert identity.with_token("GET", "/auth/me", login.json["access_token"]).json["code"] == "token_revoked"
+    assert identity.log_in("sales").status_code == 200
+    assert identity.service.outbox(pb.MemberChanged)[-1].members[0].epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("203.0.113.77", "203.0.113.0/24"), ("2001:db8:1:2::3", "2001:db8:1::/48"), ("", ""), ("unix:", "")],
+)
+def test_of_an_address_only_the_network_is_kept(address: str, network: str) -> None:
+    assert rules.network_of(address) == network

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ import grpc
 import pytest
 from sqlalchemy import event, select
 
+from chassis import clock
 from chassis.auth.tokens import ServiceTokens
 from chassis.errors import Conflict, FieldError, Invalid
 from chassis.events.consumer import Event, Subscription, apply_events
@@ -21,8 +23,10 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
+from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
+from crm_pool.leaving.events import LEAVERS
 from crm_pool.placement.events import CUSTOMERS
 from crm_pool.pools.commands import default_pool, ensure_default_pools
 from crm_pool.pools.rules import PoolKind
@@ -100,14 +104,15 @@ class Sea:
     def state(
         self, *, owner: Member | None = None, pool: UUID | None = None, by: Member | None = None, **more: Any
     ) -> facts.CustomerState:
-        """A customer as the customer service reports it, just created: owned, or in a pool."""
+        """A customer as the customer service reports it, just created by its owner; or in a pool, by a salesperson."""
         wish = Place(owner_id=str(owner.id)) if owner else Place(pool_id=str(pool or self.default()))
         values = {"id": str(new_id()), "facts_version": 1, "name": "星河贸易", "wish": wish}
-        return facts.CustomerState(**{**values, "created_by": str((by or self.organisation.sales).id), **more})
+        return facts.CustomerState(**{**values, "created_by": str((by or owner or self.organisation.sales).id), **more})
 
-    def report(self, *messages: Any, subscription: Subscription = CUSTOMERS) -> None:
+    def report(self, *messages: Any, subscription: Subscription = CUSTOMERS, at: datetime | None = None) -> None:
         """Let the consumer apply facts."""
-        events = [Event(new_id(), message, "2026-01-05T02:00:00+00:00", "") for message in messages]
+        occurred_at = at.isoformat() if at else "2026-01-05T02:00:00+00:00"
+        events = [Event(new_id(), message, occurred_at, "") for message in messages]
         apply_events(self.opened.database, subscription, events)
 
     def create(self, count: int = 1, **place: Any) -> list[str]:
@@ -155,8 +160,7 @@ class Sea:
 
     def work(self) -> bool:
         """A page of each open batch, as a worker does it."""
-        (task,) = [task for task in SERVICE.due if task.name == "batches"]
-        return task.run(self.opened.runtime)
+        return self.run("batches")
 
     def finish(self) -> None:
         """Work all batches to their end."""
@@ -181,11 +185,34 @@ class Sea:
         with self.opened.database.transaction() as session:
             store.store_members(session, states)
 
-    def dismiss(self, member: Member) -> None:
-        """A member leaves."""
-        state = self.organisation.member_state(member, version=99)
+    def dismiss(self, member: Member, version: int = 99) -> Any:
+        """A member leaves, as the directory knows it. Returns the state."""
+        state = self.organisation.member_state(member, version=version)
         state.active = False
         self.know(state)
+        return state
+
+    def leave(self, *members: Member, days_ago: int = 0, version: int = 99) -> None:
+        """Members leave, as the directory and the consumer of leavers are told."""
+        states = [self.dismiss(member, version) for member in members]
+        at = clock.now() - timedelta(days=days_ago)
+        self.report(MemberDeactivated(members=states), subscription=LEAVERS, at=at)
+
+    def come_back(self, member: Member, version: int = 100) -> None:
+        """A member is active again."""
+        state = self.organisation.member_state(member, version=version)
+        self.know(state)
+        self.report(MemberChanged(members=[state]), subscription=LEAVERS)
+
+    def run(self, name: str) -> bool:
+        """A due task once, as a worker runs it. Whether more is waiting."""
+        (task,) = [task for task in SERVICE.due if task.name == name]
+        return task.run(self.opened.runtime)
+
+    def hand_over(self) -> None:
+        """Hand over all that is due."""
+        while self.run("hand-over"):
+            pass
 
     def change_role(self, key: str, *, without: str) -> None:
         """A role loses a permission."""

@@ -1,5 +1,6 @@
 """Every route asks who calls and whether they may."""
 
+import re
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ ANY_ID = "00000000-0000-7000-8000-000000000000"
 
 
 def _path(route: Route) -> str:
-    return "/api/v1" + route.path.replace("<uuid:pool_id>", ANY_ID).replace("<uuid:customer_id>", ANY_ID)
+    return "/api/v1" + re.sub(r"<uuid:\w+>", ANY_ID, route.path)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)
@@ -27,7 +28,15 @@ def test_a_route_refuses_the_anonymous_and_whoever_lacks_the_right(sea: Any, rou
 
 
 @pytest.mark.parametrize(
-    "path", ["/pools/{id}", "/assignments/{id}", "/assignments/{id}/history", "/assignments/batches/{id}"]
+    "path",
+    [
+        "/pools/{id}",
+        "/assignments/{id}",
+        "/assignments/{id}/history",
+        "/assignments/batches/{id}",
+        "/assignments/leavers/{id}",
+        "/releases/{id}",
+    ],
 )
 def test_what_does_not_exist_is_404(sea: Any, path: str) -> None:
     reply = sea.send("GET", path.format(id=ANY_ID), sea.organisation.admin)

@@ -3,17 +3,19 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chassis.audit import audit_of
 from chassis.identifiers import new_id
-from crm.identity.v1.identity_events_pb2 import MemberDeactivated
+from crm.identity.v1.identity_events_pb2 import Department, DepartmentDeleted, MemberDeactivated
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import ListPoolsRequest
+from crm_pool.leaving.events import LEAVERS
 from crm_pool.pools.commands import SETTINGS_ID, ensure_default_pools
 from crm_pool.pools.due import ENSURE_DEFAULT_POOLS
-from crm_pool.pools.events import LEAVERS
+from crm_pool.pools.events import DEPARTMENTS
 from crm_pool.pools.model import Pool
 from crm_pool.service import SERVICE
 from tests.support.services import Opener
@@ -159,6 +161,46 @@ def test_a_leaver_ends_in_no_pools_list_and_an_emptied_list_opens_to_nobody(sea:
     assert (left["member_ids"], left["open_to_all"], left["version"]) == ([], False, 2)
     assert sea.opened.outbox(pb.PoolChanged)[-1].pools[0].version == 2
     assert "小组" not in _pools(sea, sea.organisation.colleague)
+
+
+def _departments_gone(sea: Any, merged_into: dict[Any, Any]) -> None:
+    gone = [Department(id=str(id_), version=9, merged_into=str(heir or "")) for id_, heir in merged_into.items()]
+    sea.report(DepartmentDeleted(departments=gone), subscription=DEPARTMENTS)
+
+
+def test_a_pool_follows_a_department_into_the_one_it_was_merged_into(sea: Any) -> None:
+    east, south = sea.organisation.east, sea.organisation.south
+    both = sea.create_pool(open_to_all=False, department_ids=[str(east), str(south)])
+    waiting = sea.create_pool(kind="to_be_assigned", open_to_all=False, department_ids=[str(east)])
+    other = sea.create_pool(open_to_all=False, department_ids=[str(south)])
+
+    for _ in range(2):
+        _departments_gone(sea, {east: south})
+
+    path, admin = "/pools/{id}", sea.organisation.admin
+    seen = [sea.send("GET", path.format(**pool), admin).json for pool in (both, waiting, other)]
+    assert [(pool["department_ids"], pool["version"]) for pool in seen] == [
+        ([str(south)], 2),
+        ([str(south)], 2),
+        ([str(south)], 1),
+    ]
+    assert {pool.id for pool in sea.opened.outbox(pb.PoolChanged)[-1].pools} == {both["id"], waiting["id"]}
+    with sea.opened.database.reading() as session:
+        (entry, _) = audit_of(session, "pool", UUID(both["id"]))
+    assert (entry.action, entry.actor_id) == ("pool.departments_gone", None)
+    assert (entry.before, entry.after) == (
+        {"department_ids": [str(east), str(south)]},
+        {"department_ids": [str(south)]},
+    )
+
+
+def test_a_department_that_is_just_deleted_loses_its_pools(sea: Any) -> None:
+    pool = sea.create_pool(open_to_all=False, department_ids=[str(sea.organisation.south)])
+
+    _departments_gone(sea, {sea.organisation.south: None})
+
+    left = sea.send("GET", f"/pools/{pool['id']}", sea.organisation.admin).json
+    assert (left["department_ids"], left["open_to_all"]) == ([], False)
 
 
 def test_the_holding_cap_is_a_versioned_and_audited_setting(sea: Any) -> None:

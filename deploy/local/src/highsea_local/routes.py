@@ -13,6 +13,7 @@ KEPT_IN_MEMORY = MIB  # of a buffered upload; the rest waits in a temporary file
 LOCAL = "local"  # the landing page's name among the targets
 MAIL = "mail"  # the mail catcher's
 TRANSPORT = "services"
+OF_EVERY_SERVICE = ("openapi.json", "docs", "audit")  # below the service's own name
 
 
 class InvalidRoutes(Exception):
@@ -114,7 +115,7 @@ def traefik_configuration(table: RoutingTable, targets: Mapping[str, str]) -> di
 
 def _service_routers(prefix: str, service: ServiceRoutes) -> dict[str, Any]:
     name = service.service
-    exact = [f"{prefix}/{name}/openapi.json", f"{prefix}/{name}/docs"]
+    exact = [f"{prefix}/{name}/{path}" for path in OF_EVERY_SERVICE]
     described = f"{_any_path(exact)} || PathPrefix(`{prefix}/{name}/docs/`)"
     plain = [resource for resource in service.resources if resource not in service.uploads]
     routers = {f"{name}-described": _router(described, name, 300)}

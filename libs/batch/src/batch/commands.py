@@ -24,14 +24,20 @@ _FREEZE = text(
 
 
 def start_batch(
-    session: Session, kind: str, actor_id: UUID, item_ids: Sequence[UUID], parameters: Mapping[str, Any] | None = None
+    session: Session,
+    kind: str,
+    actor_id: UUID,
+    item_ids: Sequence[UUID],
+    parameters: Mapping[str, Any] | None = None,
+    most: int | None = MAX_ITEMS,
 ) -> Batch:
     """Freeze `item_ids`, each once and in their order, as a batch to be worked after this transaction.
 
-    `kind` names the BatchWork that does it. Raises Invalid batch_too_large for more than 20,000 ids.
+    `kind` names the BatchWork that does it. Raises Invalid batch_too_large for more than `most` ids; None: what undoes
+    something takes as many as that took.
     """
-    if len(item_ids) > MAX_ITEMS:
-        raise Invalid("batch_too_large", limit=MAX_ITEMS, count=len(item_ids))
+    if most is not None and len(item_ids) > most:
+        raise Invalid("batch_too_large", limit=most, count=len(item_ids))
     batch_id = new_id()
     values = {
         "id": batch_id,

@@ -1,12 +1,12 @@
 """Who changed what, when, from what to what: written in the command's own transaction (Q-07)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import column, func, insert, literal, select
+from sqlalchemy import ColumnElement, Select, column, func, insert, literal, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -28,11 +28,25 @@ class AuditEntry:
     after: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordedAuditEntry(AuditEntry):
-    """An entry as read back; `at` is UTC."""
+    """An entry as read back; `at` is UTC. `id` grows within the entries of one moment."""
 
-    at: datetime | None = None
+    id: int
+    at: datetime
+    trace_id: str
+
+
+@dataclass(frozen=True)
+class AuditFilter:
+    """Which entries: `action` is how it begins; `since` inclusive, `until` exclusive; what is None asks nothing."""
+
+    actor_id: UUID | None = None
+    action: str = ""
+    subject_type: str = ""
+    subject_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def record_audit(session: Session, *entries: AuditEntry) -> None:
@@ -55,13 +69,37 @@ def record_audit(session: Session, *entries: AuditEntry) -> None:
 def audit_of(session: Session, subject_type: str, subject_id: UUID, limit: int = 100) -> Sequence[RecordedAuditEntry]:
     """The newest entries of one record, newest first."""
     table = audit_entries.c
-    rows = session.execute(
-        select(audit_entries)
-        .where(table.subject_type == subject_type, table.subject_id == subject_id)
-        .order_by(table.id.desc())
-        .limit(limit)
-    )
-    return [
-        RecordedAuditEntry(row.action, row.subject_type, row.subject_id, row.actor_id, row.before, row.after, row.at)
-        for row in rows
-    ]
+    of_record = (table.subject_type == subject_type, table.subject_id == subject_id)
+    return _recorded(session, select(audit_entries).where(*of_record).order_by(table.id.desc()).limit(limit))
+
+
+def find_audit(
+    session: Session, wanted: AuditFilter, before: tuple[datetime, int] | None, limit: int
+) -> Sequence[RecordedAuditEntry]:
+    """Entries, newest first; `before` is the (`at`, `id`) of the entry after which to go on (Q-07)."""
+    table = audit_entries.c
+    query = select(audit_entries).where(*_conditions(wanted)).order_by(table.at.desc(), table.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(table.at, table.id) < before)
+    return _recorded(session, query)
+
+
+def _conditions(wanted: AuditFilter) -> Iterator[ColumnElement[bool]]:
+    table = audit_entries.c
+    for column_, value in (
+        (table.actor_id, wanted.actor_id),
+        (table.subject_type, wanted.subject_type or None),
+        (table.subject_id, wanted.subject_id),
+    ):
+        if value is not None:
+            yield column_ == value
+    if wanted.action:
+        yield table.action.startswith(wanted.action, autoescape=True)
+    if wanted.since is not None:
+        yield table.at >= wanted.since
+    if wanted.until is not None:
+        yield table.at < wanted.until
+
+
+def _recorded(session: Session, query: Select[Any]) -> list[RecordedAuditEntry]:
+    return [RecordedAuditEntry(**row) for row in session.execute(query).mappings()]

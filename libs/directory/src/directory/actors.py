@@ -1,5 +1,6 @@
 """Actors and signing keys out of the directory."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -7,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis.auth.actors import Actor
 from chassis.wording import language_of
+from directory.scope import zone_of
 from directory.tables import members, roles, signing_keys
 
 
@@ -33,3 +35,12 @@ class DirectoryActors:
     def signing_keys(self, session: Session) -> str | None:
         """The JWKS of identity, or None while it has not arrived."""
         return session.scalar(select(signing_keys.c.jwks))
+
+    def names(self, session: Session, member_ids: Collection[UUID]) -> dict[UUID, str]:
+        """Names of members, leavers included."""
+        rows = session.execute(select(members.c.id, members.c.name).where(members.c.id.in_(member_ids)))
+        return {row.id: row.name for row in rows}
+
+    def zone(self, session: Session) -> str:
+        """The organisation's zone."""
+        return zone_of(session)

@@ -34,7 +34,7 @@ class Words:
 
 CATALOGUE: dict[Permission, Words] = {
     Permission.ORGANISATION_MANAGE: Words("管理组织、成员与角色", "Manage organisation, members and roles"),
-    Permission.AUDIT_READ: Words("查看审计日志", "Read the audit log"),
+    Permission.AUDIT_READ: Words("查看全公司的审计日志", "Read the audit log of the whole company"),
     Permission.CUSTOMER_READ: Words("查看客户", "Read customers"),
     Permission.CUSTOMER_CREATE: Words("新建客户", "Create customers"),
     Permission.CUSTOMER_UPDATE: Words("编辑客户", "Edit customers"),

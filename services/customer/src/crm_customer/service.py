@@ -6,6 +6,7 @@ from typing import cast
 import grpc
 
 from chassis.events.streams import event_stream
+from chassis.http.auditing import audit_api
 from chassis.runtime import Runtime
 from chassis.service import Service
 from crm.customer.v1.customer_service_pb2_grpc import (
@@ -51,7 +52,7 @@ SERVICE = Service(
     name="customer",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[customers_http.api, listing_http.api, history_http.api, dictionaries_http.api],
+    apis=[customers_http.api, listing_http.api, history_http.api, dictionaries_http.api, audit_api("customer")],
     migrations=["directory.migrations", "crm_customer.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_customer"],

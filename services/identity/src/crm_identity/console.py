@@ -15,6 +15,8 @@ from chassis.http.parsing import validate
 from chassis.runtime import Runtime
 from chassis.service import Command
 from crm_identity.credentials import rules as secrets
+from crm_identity.credentials.commands import keep_secret, make_link
+from crm_identity.credentials.views import LinkView, link_view
 from crm_identity.foundations import ensure_foundations
 from crm_identity.keys.commands import rotate
 from crm_identity.members.commands import create_member
@@ -28,24 +30,27 @@ from crm_identity.settings import settings_of
 def create_administrator(runtime: Runtime, arguments: Sequence[str]) -> int:
     """`create-administrator --login … --name … --email … [--password-file …] [--force]` (design §6).
 
-    Prints a one-time password unless a file gives the first one; either must be changed at the first login. Refused
+    Prints a link that sets the password, unless a file gives the first one, to be changed at the first login. Refused
     while an active administrator exists, unless forced.
     """
     parser = argparse.ArgumentParser(prog="python -m crm_identity create-administrator")
     for name in ("login", "name", "email"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--password-file", type=Path, help="its content is the password; default: a one-time password")
+    parser.add_argument(
+        "--password-file", type=Path, help="its content is the first password; default: a link to set one"
+    )
     parser.add_argument("--force", action="store_true", help="even though there is an administrator")
     chosen = parser.parse_args(arguments)
-    password = secrets.one_time_password()
+    password = None
     if chosen.password_file:
         password = chosen.password_file.read_text(encoding="utf-8").rstrip("\r\n")
         _check_password(chosen.login, password)
     wish = {"login": chosen.login, "name": chosen.name, "email": chosen.email}
-    if not _create_administrator(runtime, wish, password, even_if_there_is_one=chosen.force):
+    link = _create_administrator(runtime, wish, password, even_if_there_is_one=chosen.force)
+    if link is None:
         raise Conflict("administrator_exists")
-    if chosen.password_file is None:
-        print(f"one-time password of {chosen.login}: {password}")
+    if link.password_link:
+        print(f"password link of {chosen.login}, until {link.expires_at:%Y-%m-%dT%H:%MZ}: {link.password_link}")
     return 0
 
 
@@ -60,7 +65,7 @@ def ensure_administrator(runtime: Runtime, _arguments: Sequence[str]) -> int:
         "name": settings.administrator_name,
         "email": settings.administrator_email,
     }
-    if _create_administrator(runtime, wish, settings.administrator_password):
+    if _create_administrator(runtime, wish, settings.administrator_password) is not None:
         print(f"made the administrator {settings.administrator_login}")
     return 0
 
@@ -93,17 +98,20 @@ def explaining(command: Command) -> Command:
 
 
 def _create_administrator(
-    runtime: Runtime, wish: dict[str, str], password: str, *, even_if_there_is_one: bool = False
-) -> bool:
-    """False, and nothing done, when there is one already. The password must be changed at the first login."""
-    secret_hash = secrets.hash_secret(password)
+    runtime: Runtime, wish: dict[str, str], password: str | None, *, even_if_there_is_one: bool = False
+) -> LinkView | None:
+    """None, and nothing done, when there is one already; else a link, empty when there is a password to be changed."""
+    secret_hash = secrets.hash_secret(password) if password is not None else None
     with runtime.database.transaction() as session:
         at = clock.now()
         ensure_foundations(session, settings_of(runtime).sealing_key, at)
         if has_administrator(session) and not even_if_there_is_one:
-            return False
-        create_member(session, None, _administrator(session, wish), secret_hash, at, must_change=True)
-    return True
+            return None
+        member = create_member(session, None, _administrator(session, wish))
+        if secret_hash is None:
+            return link_view(make_link(session, None, member.id, at), settings_of(runtime).public_url)
+        keep_secret(session, member.id, secret_hash, at, must_change=True)
+        return LinkView()
 
 
 def _administrator(session: Session, wish: dict[str, str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from chassis import clock
 from chassis.runtime import Runtime
 from crm_identity.credentials import rules as secrets
+from crm_identity.credentials.commands import keep_secret
 from crm_identity.foundations import ROOT_NAME, ensure_foundations
 from crm_identity.members.commands import create_member
 from crm_identity.organisation import commands, queries
@@ -104,7 +105,7 @@ def _member(session: Session, person: Person, department_id: UUID, secret_hash: 
         "language": "zh-CN",
         "service_account": False,
     }
-    create_member(session, None, values, secret_hash, at, must_change=False)
+    keep_secret(session, create_member(session, None, values).id, secret_hash, at, must_change=False)
 
 
 def _is_loopback_only(settings: Settings) -> bool:

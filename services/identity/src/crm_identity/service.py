@@ -1,6 +1,7 @@
 """The composition root of identity: everything it does."""
 
 from chassis.events.streams import event_stream
+from chassis.http.auditing import audit_api
 from chassis.service import Service
 from crm_identity.actors import OwnActors
 from crm_identity.console import create_administrator, ensure_administrator, explaining, rotate_key
@@ -22,7 +23,7 @@ SERVICE = Service(
     name="identity",
     settings=Settings,
     actors=OwnActors(),
-    apis=[sessions_api, keys_api, members_api, organisation_api],
+    apis=[sessions_api, keys_api, members_api, organisation_api, audit_api("identity")],
     migrations=["crm_identity.migrations"],
     metadatas=[Base.metadata],
     messages=["crm_identity"],

@@ -1,5 +1,6 @@
 """The import service: everything it plugs into the chassis."""
 
+from chassis.http.auditing import audit_api
 from chassis.runtime import Runtime
 from chassis.service import Service
 from crm_import import streams
@@ -25,7 +26,7 @@ SERVICE: Service = Service(
     name="import",
     settings=ImportSettings,
     actors=DirectoryActors(),
-    apis=[jobs_api, results_api, templates_api],
+    apis=[jobs_api, results_api, templates_api, audit_api("import")],
     migrations=["directory.migrations", "crm_import.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_import"],

@@ -1,5 +1,6 @@
 """The composition root of notify."""
 
+from chassis.http.auditing import audit_api
 from chassis.service import Service
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.database import Base
@@ -22,7 +23,7 @@ SERVICE = Service(
     name="notify",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[notifications_api, push_api, deliveries_api],
+    apis=[notifications_api, push_api, deliveries_api, audit_api("notify")],
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_notify"],

@@ -4,23 +4,30 @@ import grpc
 
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
+from batch.work import batch_tasks
 from chassis.events.streams import event_stream
+from chassis.http.auditing import audit_api
 from chassis.runtime import Runtime
 from chassis.service import Service
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
-from crm_pool.assignments.due import BATCHES
+from crm_pool.assignments.due import SELECTIONS
 from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
 from crm_pool.database import Base
+from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
+from crm_pool.leaving.events import LEAVERS
+from crm_pool.leaving.http import api as leaving_api
 from crm_pool.placement.due import FORGET_PLANS
 from crm_pool.placement.events import CUSTOMER_PROJECTION, CUSTOMERS
 from crm_pool.placement.rpc import PlacementMethods
 from crm_pool.pools.due import ENSURE_DEFAULT_POOLS
-from crm_pool.pools.events import LEAVERS
+from crm_pool.pools.events import DEPARTMENTS
 from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
+from crm_pool.releases.due import UNDO
+from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
@@ -43,14 +50,21 @@ SERVICE = Service(
     name="pool",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[pools_api, assignments_api, batch_api("/assignments", see_all=Permission.POOL_MANAGE)],
+    apis=[
+        pools_api,
+        assignments_api,
+        leaving_api,
+        releases_api,
+        batch_api("/assignments", see_all=Permission.POOL_MANAGE),
+        audit_api("pool"),
+    ],
     migrations=["directory.migrations", "batch.migrations", "crm_pool.migrations"],
     metadatas=[Base.metadata, directory_metadata, batch_metadata],
     messages=["batch", "crm_pool"],
     versions=[Assignment.version, Pool.version, PoolSettings.version],
     streams=[event_stream("pool")],
-    subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS],
+    subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS, DEPARTMENTS],
     projections=[directory_projection(), CUSTOMER_PROJECTION],
-    due=[ENSURE_DEFAULT_POOLS, FORGET_PLANS, *BATCHES],
+    due=[ENSURE_DEFAULT_POOLS, FORGET_PLANS, LIST_LEAVERS, HAND_OVER, *batch_tasks([*SELECTIONS, UNDO])],
     register_rpc=[_register],
 )

@@ -35,10 +35,10 @@ class Person:
         self._http.headers["Authorization"] = f"Bearer {session['access_token']}"
 
     @staticmethod
-    def change_password(gateway_url: str, login: str, password: str, new_password: str) -> None:
-        """What a new member does first with the one-time password. Raises Refused."""
-        body = {"login": login, "password": password, "new_password": new_password}
-        _answer(httpx.post(f"{gateway_url}/api/v1/auth/password", json=body, trust_env=False, timeout=30))
+    def set_password(gateway_url: str, link: str, new_password: str) -> None:
+        """What a new member does first with the link they got. Raises Refused."""
+        body = {"token": link.partition("#")[2], "new_password": new_password}
+        _answer(httpx.post(f"{gateway_url}/api/v1/auth/password:redeem", json=body, trust_env=False, timeout=30))
 
     @property
     def name(self) -> str:

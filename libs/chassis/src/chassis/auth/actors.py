@@ -1,5 +1,6 @@
 """Who acts, and what the answering service's own directory says of them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -24,10 +25,16 @@ class Actor:
 
 
 class ActorSource(Protocol):
-    """Where a service finds actors and the keys that verify their tokens: its own database."""
+    """Where a service finds actors, the keys that verify their tokens, and their time zone: its own database."""
 
     def actor(self, session: Session, member_id: UUID) -> Actor | None:
         """The member as known here, or None."""
 
     def signing_keys(self, session: Session) -> str | None:
         """The JWKS (JSON text) of identity's current public keys, or None while unknown."""
+
+    def names(self, session: Session, member_ids: Collection[UUID]) -> dict[UUID, str]:
+        """What those of these members who are known here are called, whether or not they have left."""
+
+    def zone(self, session: Session) -> str:
+        """The IANA name of the zone in which the organisation's days are counted."""

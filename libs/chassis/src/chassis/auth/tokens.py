@@ -1,10 +1,11 @@
 """Access tokens of members (signed by identity) and tokens of services (each signed by the service itself). ES256."""
 
+import hashlib
 import json
 import threading
 import time
+from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from joserfc import jwt
@@ -19,6 +20,8 @@ from chassis.errors import Unauthenticated, Unavailable
 MEMBER_AUDIENCE = "highsea"
 _ALGORITHMS = ["ES256"]
 _SERVICE_TOKEN_SECONDS = 300
+# About half a kilobyte each; ten thousand members who are all at work share several processes.
+_MOST_REMEMBERED = 4096
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,19 @@ class Claims:
 
 
 class AccessTokens:
-    """Verifies access tokens with the keys in the service's own directory."""
+    """Verifies access tokens with the keys in the service's own directory, the signature of each token once.
+
+    What was verified is remembered (by a hash of the token) until it expires, crowds out, or the keys change: a
+    forgotten key takes its tokens along. Member and epoch are looked up every time.
+    """
 
     def __init__(self, database: Database, actors: ActorSource) -> None:
         self._database = database
         self._actors = actors
+        self._jwks = ""
         self._keys: KeySet | None = None
         self._read_at = 0.0
+        self._verified: OrderedDict[bytes, Claims] = OrderedDict()
         self._lock = threading.Lock()
 
     def authenticate(self, token: str) -> tuple[Claims, Actor]:
@@ -57,30 +66,42 @@ class AccessTokens:
 
     def verify(self, token: str) -> Claims:
         """The claims of a genuine, unexpired token. Raises Unauthenticated."""
-        try:
-            decoded = self._decode(token)
-            jwt.JWTClaimsRegistry(
-                aud={"essential": True, "value": MEMBER_AUDIENCE}, sub={"essential": True}, exp={"essential": True}
-            ).validate(decoded.claims)
-            claims = decoded.claims
-            return Claims(UUID(claims["sub"]), UUID(claims["sid"]), int(claims["epoch"]), int(claims["exp"]))
-        except ExpiredTokenError as error:
-            raise Unauthenticated("token_expired") from error
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise Unauthenticated("token_invalid") from error
-
-    def _decode(self, token: str) -> Any:
+        digest = hashlib.sha256(token.encode(errors="replace")).digest()
         keys = self._current_keys()
+        claims = self._remembered(digest)
+        if claims is None:
+            claims, keys = self._judged(token, keys)
+            self._remember(digest, claims, keys)
+        if claims.expires_at < time.time():
+            raise Unauthenticated("token_expired")
+        return claims
+
+    def _judged(self, token: str, keys: KeySet) -> tuple[Claims, KeySet]:
+        """The claims of a token that these keys, or newer ones, verify."""
         try:
-            return jwt.decode(token, keys, algorithms=_ALGORITHMS)
-        except (JoseError, ValueError):
-            fresh = self._current_keys(refresh=True)
+            return _claims(token, keys), keys
+        except Unauthenticated as refusal:
+            fresh = self._current_keys(refresh=True) if refusal.code == "token_invalid" else keys
             if fresh is keys:
                 raise
-            return jwt.decode(token, fresh, algorithms=_ALGORITHMS)
+            return _claims(token, fresh), fresh
+
+    def _remembered(self, digest: bytes) -> Claims | None:
+        with self._lock:
+            if digest in self._verified:
+                self._verified.move_to_end(digest)
+            return self._verified.get(digest)
+
+    def _remember(self, digest: bytes, claims: Claims, keys: KeySet) -> None:
+        with self._lock:
+            if keys is not self._keys:  # another thread read newer ones meanwhile
+                return
+            self._verified[digest] = claims
+            if len(self._verified) > _MOST_REMEMBERED:
+                self._verified.popitem(last=False)
 
     def _current_keys(self, refresh: bool = False) -> KeySet:
-        """The cached keys; read again when asked for, at most once a second, or when a minute old."""
+        """The keys; read again when asked for, at most once a second, or when a minute old."""
         with self._lock:
             age = time.monotonic() - self._read_at
             if self._keys is None or age > 60 or (refresh and age > 1):
@@ -88,9 +109,25 @@ class AccessTokens:
                     jwks = self._actors.signing_keys(session)
                 if jwks is None:
                     raise Unavailable("peer_unavailable", retry_after_seconds=2, peer="identity")
-                self._keys = KeySet.import_key_set(json.loads(jwks))
+                if self._keys is None or jwks != self._jwks:
+                    self._keys, self._jwks = KeySet.import_key_set(json.loads(jwks)), jwks
+                    self._verified.clear()
                 self._read_at = time.monotonic()
             return self._keys
+
+
+def _claims(token: str, keys: KeySet) -> Claims:
+    try:
+        decoded = jwt.decode(token, keys, algorithms=_ALGORITHMS)
+        jwt.JWTClaimsRegistry(
+            aud={"essential": True, "value": MEMBER_AUDIENCE}, sub={"essential": True}, exp={"essential": True}
+        ).validate(decoded.claims)
+        claims = decoded.claims
+        return Claims(UUID(claims["sub"]), UUID(claims["sid"]), int(claims["epoch"]), int(claims["exp"]))
+    except ExpiredTokenError as error:
+        raise Unauthenticated("token_expired") from error
+    except (JoseError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Unauthenticated("token_invalid") from error
 
 
 class ServiceTokens:

@@ -72,6 +72,9 @@ audit_entries = Table(
     Column("trace_id", Text, nullable=False),
     Index("ix_audit_entries_subject", "subject_type", "subject_id", "id"),
     Index("ix_audit_entries_at", "at"),
+    Index("ix_audit_entries_actor", "actor_id", "at"),
+    # Found by the beginning of an action, whatever the database's collation.
+    Index("ix_audit_entries_action", "action", "at", postgresql_ops={"action": "text_pattern_ops"}),
 )
 
 projection_marks = Table(

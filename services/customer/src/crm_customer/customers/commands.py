@@ -46,7 +46,8 @@ def create_customer(
 ) -> Customer:
     """Store a customer with its primary contact where `wish` (owner, pool) wants it (A-31 to A-59, X-43).
 
-    Raises Invalid with every wrong field, Forbidden for another owner without pool.assign.
+    Raises Invalid with every wrong field, an owner out of reach among them, Forbidden for another owner without
+    pool.assign.
     """
     values, problems = checked(edit.texts, reference)
     own, contact = split(values)
@@ -161,6 +162,8 @@ def _wished(
     ).one_or_none()
     if owner is None:
         return None, None, None, [FieldError("/owner_id", "owner_inactive")]
+    if not sight.scope.reaches(owner_id, owner.department_id):
+        return None, None, None, [FieldError("/owner_id", "owner_out_of_reach")]
     return owner_id, owner.department_id, None, []
 
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, SmallInteger, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, SmallInteger, Text, TextClause, false, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -27,11 +27,15 @@ FIELDS = (
     "remark",
 )
 _ALIVE = text("deleted_at IS NULL")
+_DELETED = text("deleted_at IS NOT NULL")
+_LEFT = text("owner_left AND deleted_at IS NULL")
+_PLACES = ("owner_id", "owner_department_id", "pool_id")
 
 
-def _walk(*columns: str) -> Index:
-    """An index that serves pages of one arm of a scope, newest first, without a sort."""
-    return Index(f"ix_customers_{'_'.join(columns)}", *columns, postgresql_where=_ALIVE)
+def _walk(*columns: str, where: TextClause = _ALIVE) -> Index:
+    """An index that serves pages of one place, or of all customers, in the order of a moment without a sort."""
+    columns = (*columns, "id")
+    return Index(f"ix_customers_{'_'.join(columns)}", *columns, postgresql_where=where)
 
 
 class Customer(Base):
@@ -45,12 +49,11 @@ class Customer(Base):
     __table_args__ = (
         CheckConstraint("rating BETWEEN 1 AND 3", "rating"),
         CheckConstraint("owner_id IS NULL OR pool_id IS NULL", "one_place"),
-        _walk("owner_id", "created_at", "id"),
-        _walk("owner_department_id", "created_at", "id"),
-        _walk("pool_id", "created_at", "id"),
-        _walk("created_at", "id"),
-        _walk("updated_at", "id"),
-        Index("ix_customers_deleted_at", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
+        *(_walk(*place, moment) for place in ((), *zip(_PLACES)) for moment in ("created_at", "updated_at")),
+        *(_walk(place, "deleted_at", where=_DELETED) for place in _PLACES),
+        Index("ix_customers_deleted_at", "deleted_at", "id", postgresql_where=_DELETED),
+        Index("ix_customers_owner_left_created_at", "created_at", "id", postgresql_where=_LEFT),
+        Index("ix_customers_owner_left_updated_at", "updated_at", "id", postgresql_where=_LEFT),
         Index("ix_customers_unplaced", "id", postgresql_where=text("assignment_version = 0")),
         Index(
             "uq_customers_source",
@@ -79,6 +82,8 @@ class Customer(Base):
     remark: Mapped[str | None] = mapped_column(Text)
     owner_id: Mapped[UUID | None]
     owner_department_id: Mapped[UUID | None]
+    # The owner was deactivated, and nobody has taken the customer over yet (decision 0015).
+    owner_left: Mapped[bool] = mapped_column(server_default=false())
     pool_id: Mapped[UUID | None]
     expires_on: Mapped[date | None] = mapped_column(Date)
     held_since: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

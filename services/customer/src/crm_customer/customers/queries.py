@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, false, literal, or_, select, true
@@ -22,6 +23,8 @@ from directory.scope import Scope, resolve_scope
 from directory.tables import members
 
 Condition = ColumnElement[bool]
+# Of the contacts: the customer's primary one.
+PRIMARY: tuple[Any, ...] = (Contact.is_primary, Contact.deleted_at.is_(None))
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,14 @@ class Sight:
         return self.scope.company and self.scope.may(Permission.POOL_TO_BE_ASSIGNED)
 
     @property
-    def mine(self) -> Condition:
-        """Customers the member owns."""
-        return Customer.owner_id == self.scope.member_id
+    def owner_ids(self) -> tuple[UUID, ...]:
+        """Whose customers are seen whatever the department: the member's own, and those of colleagues (H-11)."""
+        return (self.scope.member_id, *self.scope.colleague_ids)
+
+    @property
+    def owned(self) -> Condition:
+        """Customers of the member and of the colleagues."""
+        return one_of(Customer.owner_id, self.owner_ids)
 
     @property
     def in_departments(self) -> Condition:
@@ -57,12 +65,12 @@ class Sight:
         return and_(Customer.assignment_version == 0, Customer.created_by == self.scope.member_id)
 
     def condition(self) -> Condition:
-        """Whether a customer is visible: mine, my departments', in my pools, or just made by me."""
+        """Whether a customer is visible: mine, my colleagues', my departments', in my pools, or just made by me."""
         if self.everything:
             return true()
         if self.scope.company:
             return or_(Customer.pool_id.is_(None), self.in_pools)
-        return or_(self.mine, self.in_departments, self.in_pools, self.unplaced)
+        return or_(self.owned, self.in_departments, self.in_pools, self.unplaced)
 
     def hides_contact(self, pool_id: UUID | None) -> bool:
         """Whether the contact of a customer in `pool_id` is masked: not read, searched, matched or sorted by."""
@@ -111,7 +119,7 @@ def visible_customer(
 
 def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
     """The primary contact, if there is one."""
-    return session.scalar(select(Contact).where(Contact.customer_id == customer_id, *_PRIMARY))
+    return session.scalar(select(Contact).where(Contact.customer_id == customer_id, *PRIMARY))
 
 
 def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[Seen]:
@@ -124,14 +132,11 @@ def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[S
     return [found[id_] for id_ in customer_ids if id_ in found]
 
 
-_PRIMARY = (Contact.is_primary, Contact.deleted_at.is_(None))
-
-
 def _seen() -> Select[Customer, Contact, str, str, str]:
     owner, creator = members.alias("owner"), members.alias("creator")
     return (
         select(Customer, Contact, owner.c.name, Pool.name, creator.c.name)
-        .outerjoin(Contact, and_(Contact.customer_id == Customer.id, *_PRIMARY))
+        .outerjoin(Contact, and_(Contact.customer_id == Customer.id, *PRIMARY))
         .outerjoin(owner, owner.c.id == Customer.owner_id)
         .outerjoin(creator, creator.c.id == Customer.created_by)
         .outerjoin(Pool, Pool.id == Customer.pool_id)

@@ -85,6 +85,12 @@ class Named(View):
     name: str
 
 
+class Owner(Named):
+    """Whom a customer belongs to."""
+
+    active: bool = Field(default=True, description="false: the owner has left, and the customer waits for a hand-over")
+
+
 class ContactView(View):
     """Primary contact. In a pool, numbers and addresses are masked for those who may not read them."""
 
@@ -125,7 +131,7 @@ class CustomerView(View):
     remark: str | None
     contact: ContactView | None
     contact_masked: bool = Field(description="the contact's numbers are masked: claim the customer to read them")
-    owner: Named | None
+    owner: Owner | None
     pool: Named | None
     expires_on: date | None
     days_until_expiry: int | None = Field(
@@ -161,8 +167,8 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
         **customer.values(),
         contact=_contact_view(seen.contact, seen.contact_hidden) if seen.contact else None,
         contact_masked=seen.contact is not None and seen.contact_hidden,
-        owner=_reference(customer.owner_id, seen.owner_name),
-        pool=_reference(customer.pool_id, seen.pool_name),
+        owner=_owner(customer.owner_id, seen.owner_name, left=customer.owner_left),
+        pool=None if customer.pool_id is None else Named(id=customer.pool_id, name=seen.pool_name or ""),
         expires_on=customer.expires_on,
         days_until_expiry=days,
         assignment_version=customer.assignment_version,
@@ -185,5 +191,5 @@ def _contact_view(contact: Contact, hidden: bool) -> ContactView:
     return ContactView(**values)
 
 
-def _reference(id_: UUID | None, name: str | None) -> Named | None:
-    return None if id_ is None else Named(id=id_, name=name or "")
+def _owner(id_: UUID | None, name: str | None, *, left: bool) -> Owner | None:
+    return None if id_ is None else Owner(id=id_, name=name or "", active=not left)

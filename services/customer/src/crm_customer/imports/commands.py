@@ -30,7 +30,7 @@ from crm_customer.database import copy_rows, rowset
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.queries import Prepared, decisions, kept_answer
 from crm_customer.imports.rules import Change, Chunk, Create, Row, Settled, Update, change_of, customer_id_of
-from crm_customer.ownership.projection import departments_of, place_of
+from crm_customer.ownership.projection import owners_of, place_of
 from crm_customer.search.projection import Searchable, add_to_search, keep_in_search
 
 _CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
@@ -99,12 +99,11 @@ def _create(
     chunk = prepared.chunk
     ids = [customer_id_of(chunk.job_id, row.number) for row in rows]
     places = [place_of(placements[id_].assignment) for id_ in ids]
-    departments = departments_of(session, {place["owner_id"] for place in places if place["owner_id"]})
+    owners = owners_of(session, {place["owner_id"] for place in places if place["owner_id"]})
     customers, contacts = [], []
     for id_, row, place in zip(ids, rows, places, strict=True):
         own, contact = split(row.values)
-        department = departments.get(place["owner_id"])
-        customers.append(_born(id_, row, own, place, chunk, now) | {"owner_department_id": department})
+        customers.append(_born(id_, row, own, place, chunk, now) | owners.get(place["owner_id"], {}))
         if is_filled(contact):
             contacts.append(_new_contact(id_, own["name"], contact, now))
     _copy(session, _CUSTOMERS, _CUSTOMER_COLUMNS, customers)
@@ -128,6 +127,7 @@ def _born(
         "created_by": chunk.actor_id,
         "created_at": now,
         "updated_at": now,
+        "owner_left": False,
         "source_job": chunk.job_id,
         "source_row": row.number,
     }

@@ -32,7 +32,7 @@ from crm_customer.imports.rules import (
 )
 from crm_customer.search.model import CustomerSearch
 from directory.permissions import Permission
-from directory.scope import members_named
+from directory.scope import active_members, members_named
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,10 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
     reference = load_reference(session, mobile_pattern)
     read = [read_row(row.row_number, row.values, chunk.match_fields, reference) for row in rows]
     named = members_named(session, {row.owner for row in read if row.owner})
+    departments = active_members(session, {id_ for ids in named.values() for id_ in ids})
+    reached = {id_ for id_, department_id in departments.items() if sight.scope.reaches(id_, department_id)}
     for row in read:
-        settle_owner(row, named, chunk.actor_id, may_assign=sight.scope.may(Permission.POOL_ASSIGN))
+        settle_owner(row, named, chunk.actor_id, reached, may_assign=sight.scope.may(Permission.POOL_ASSIGN))
     return Prepared(chunk, sight, reference, read)
 
 

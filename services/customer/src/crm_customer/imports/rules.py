@@ -1,7 +1,7 @@
 """Rows of an import: what they say, and what becomes of each. Pure functions, no clock, no I/O."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -116,8 +116,17 @@ def _id(text: str) -> tuple[str, list[Problem]]:
         return "", [Problem(ID, "uuid_parsing", text)]
 
 
-def settle_owner(row: Row, named: Mapping[str, Sequence[UUID]], actor_id: UUID, *, may_assign: bool) -> None:
-    """Find the owner a row names (D-30). What is wrong with it counts only when the row creates."""
+def settle_owner(
+    row: Row,
+    named: Mapping[str, Sequence[UUID]],
+    actor_id: UUID,
+    reached: Collection[UUID],
+    *,
+    may_assign: bool,
+) -> None:
+    """Find the owner a row names (D-30); `reached`: whom the importer may give customers to, with the right at all
+    (decision 0016). What is wrong with it counts only when the row creates.
+    """
     if not row.owner:
         return
     found = named.get(row.owner, ())
@@ -125,6 +134,8 @@ def settle_owner(row: Row, named: Mapping[str, Sequence[UUID]], actor_id: UUID, 
         row.owner_problem = Problem(OWNER, "ambiguous_owner" if found else "unknown_owner", row.owner)
     elif found[0] != actor_id and not may_assign:
         row.owner_problem = Problem(OWNER, "forbidden", row.owner)
+    elif found[0] not in reached:
+        row.owner_problem = Problem(OWNER, "owner_out_of_reach", row.owner)
     else:
         row.owner_id = found[0]
 

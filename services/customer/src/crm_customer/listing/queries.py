@@ -1,20 +1,24 @@
 """Pages, totals and ids of customers inside a member's sight.
 
-Two shapes (design §2.6). In the default order without text, a page is the union of one index walk per arm of the
-sight, each already in order and no longer than the page's end. Otherwise one statement has the whole sight as a
-condition, and PostgreSQL chooses between the index of what is asked for and a walk of the order's index.
+Three shapes (design §2.6, decision 0017). What is asked for by text or by a moment that is not the order's, and is
+rare, is collected and sorted. Otherwise a page is the union of one index walk per place of the sight, an owner, a
+department or a pool, each in order and no longer than the page's end. Where that would be many long walks, and for
+whoever sees the company, it is one walk of the order's index, with the sight as a condition.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
-    ColumnElement,
     Select,
     Uuid,
+    and_,
+    any_,
     column,
     func,
     literal,
@@ -25,13 +29,14 @@ from sqlalchemy import (
     true,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight, one_of
+from crm_customer.customers.queries import PRIMARY, Condition, Sight, one_of
 from crm_customer.listing.rules import Filter, Sort
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import ADDRESS, bigrams, normalised
@@ -39,32 +44,35 @@ from crm_customer.search.rules import ADDRESS, bigrams, normalised
 _TOTAL_MILLISECONDS = 300
 _CANCELLED = "57014"
 _SHORTEST_NUMBER = 3
+_FEW_PLACES = 20
+_FEW_ROWS = 10_000
+# Collecting a text reads the customer beside it: two rows for each.
+_FEW_TEXTS = _FEW_ROWS // 2
+_MOMENTS = ("created_from", "created_until", "updated_from")
 
 
 def page_of(session: Session, sight: Sight, wanted: Filter, offset: int, limit: int) -> list[UUID]:
     """Ids of one page, in order."""
-    walk_indexes(session, sight, wanted)
-    return list(session.scalars(page_statement(sight, wanted, offset, limit)))
+    return list(session.scalars(page_statement(session, sight, wanted, offset, limit)))
 
 
-def walk_indexes(session: Session, sight: Sight, wanted: Filter) -> None:
-    """Keep PostgreSQL, for the rest of the transaction, from collecting and sorting whole arms instead of walking
-    them: it cannot know how few rows of an arm a page needs.
-    """
-    searched = wanted.search or wanted.address
-    if not searched and (sight.scope.company or _in_arms(sight, wanted)):
+def page_statement(session: Session, sight: Sight, wanted: Filter, offset: int, limit: int) -> Select[UUID]:
+    """The statement of `page_of`, for the rest of this transaction."""
+    order, last = _order(wanted), offset + limit
+    if _rare(session, sight, wanted):
+        # An order that no index has: what is asked for is collected, whatever PostgreSQL hopes to meet soon.
+        moment = getattr(Customer, order[0]) + timedelta()
+        chosen = select(Customer.id).where(*_conditions(sight, wanted), sight.condition())
+        return chosen.order_by(*_directed((moment, Customer.id), order)).offset(offset).limit(limit)
+    arms, rest = _arms(sight, wanted)
+    if all(arm.walks for arm in arms):
+        # PostgreSQL cannot know how few rows of a place a page needs, and would collect and sort whole places.
         session.execute(text("SET LOCAL enable_bitmapscan = off"))
-
-
-def page_statement(sight: Sight, wanted: Filter, offset: int, limit: int) -> Select[UUID]:
-    """The statement of `page_of`."""
-    conditions = _conditions(sight, wanted)
-    order = _order(wanted)
-    if not _in_arms(sight, wanted):
-        whole = select(Customer.id).where(*conditions, sight.condition())
+    if not arms or _long(session, sight, wanted, arms, last):
+        whole = select(Customer.id).where(*_conditions(sight, wanted, frequent=True), sight.condition())
         return whole.order_by(*_ordered(Customer, order)).offset(offset).limit(limit)
-    parts = [walk(conditions, order, offset + limit) for walk in _arms(sight)]
-    page = union_all(*(select(part) for part in parts)).subquery("page")
+    conditions = _conditions(sight, rest, frequent=True)
+    page = union_all(*(select(_walked(arm, conditions, order, last)) for arm in arms)).subquery("page")
     return select(page.c.id).order_by(*_ordered(page.c, order)).offset(offset).limit(limit)
 
 
@@ -99,109 +107,203 @@ def _order(wanted: Filter) -> tuple[str, bool]:
 
 
 def _ordered(source: Any, order: tuple[str, bool]) -> list[Any]:
-    columns = (getattr(source, order[0]), source.id)
+    return _directed((getattr(source, order[0]), source.id), order)
+
+
+def _directed(columns: Sequence[Any], order: tuple[str, bool]) -> list[Any]:
     return [item.desc() if order[1] else item.asc() for item in columns]
 
 
-def _in_arms(sight: Sight, wanted: Filter) -> bool:
-    """Whether the page is a union of walks in order of creation: nothing asked for is narrower than the arms."""
-    by_creation = wanted.sort in (Sort.NEWEST, Sort.OLDEST) and not wanted.deleted
-    narrow = wanted.owner_id or wanted.pool_id or wanted.search or wanted.address or wanted.updated_from
-    return by_creation and not narrow and not sight.scope.company
+def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
+    """Whether what is asked for is fewer rows than walks in order might pass before the page is full."""
+    texts = _texts(sight, wanted)
+    if texts:
+        return min(int(explain(session, found)["Plan Rows"]) for found in texts) < _FEW_TEXTS
+    updated = wanted.sort in (Sort.LAST_UPDATED, Sort.FIRST_UPDATED)
+    across = wanted.created_from or wanted.created_until if updated else wanted.updated_from
+    if not across or wanted.deleted:
+        return False
+    moments = replace(Filter(), **{name: getattr(wanted, name) for name in _MOMENTS})
+    return _count(session, [select(Customer.id).where(*_conditions(sight, moments))]) < _FEW_ROWS
 
 
-Walk = Callable[[Sequence[Condition], tuple[str, bool], int], Any]
+def _count(session: Session, statements: Sequence[Select[Any]]) -> int:
+    """How many rows the statements find together, each counted up to _FEW_ROWS."""
+    counted = union_all(*(select(found.limit(_FEW_ROWS).subquery()) for found in statements)).subquery()
+    return session.scalar(select(func.count()).select_from(counted)) or 0
 
 
-def _arms(sight: Sight) -> Sequence[Walk]:
-    """One walk per arm of the sight. No customer is in two of them, so that the union needs no sorting out."""
-    elsewhere = or_(Customer.owner_department_id.is_(None), not_(sight.in_departments))
-    arms = [_walk_each(Customer.owner_id, [sight.scope.member_id], elsewhere)]
-    if sight.scope.department_ids:
-        arms.append(_walk_each(Customer.owner_department_id, sight.scope.department_ids))
-    if sight.pool_ids:
-        arms.append(_walk_each(Customer.pool_id, sight.pool_ids))
-    return [*arms, _walk_unplaced(sight)]
+@dataclass(frozen=True)
+class _Arm:
+    """A part of the sight: customers of each of some owners, departments or pools; `place` None: found otherwise."""
+
+    place: Any
+    ids: Sequence[UUID]
+    others: Sequence[Condition] = ()
+    walks: bool = True
 
 
-def _walk_each(place: Any, ids: Sequence[UUID], *others: Condition) -> Walk:
-    """A walk for each of `ids`: owners, departments or pools.
+def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
+    """The arms that hold what is asked for, and what else is asked; none: a walk per place would not be narrower.
 
-    The place is given as a range and leads the order, although it is one value: so only the index of the place fits,
-    never a walk through all customers, which PostgreSQL would choose for a place it takes to be large.
+    No customer is in two of them, so that the union needs no sorting out.
     """
+    if wanted.owner_left:
+        return [], wanted
+    if wanted.owner_id:
+        others = () if wanted.owner_id in sight.owner_ids else (sight.condition(),)
+        return [_Arm(Customer.owner_id, [wanted.owner_id], others)], replace(wanted, owner_id=None)
+    if wanted.pool_id and (sight.everything or wanted.pool_id in sight.pool_ids):
+        return [_pools(sight, wanted, [wanted.pool_id])], replace(wanted, pool_id=None)
+    if wanted.pool_id:
+        return [_unplaced(sight)], wanted
+    if sight.scope.company:
+        return [], wanted
+    elsewhere = or_(Customer.owner_department_id.is_(None), not_(sight.in_departments))
+    arms = (
+        _Arm(Customer.owner_id, sight.owner_ids, [elsewhere] if sight.scope.department_ids else ()),
+        _Arm(Customer.owner_department_id, sight.scope.department_ids),
+    )
+    pools = [_pools(sight, wanted, sight.pool_ids)] if sight.pool_ids else []
+    return [*(arm for arm in arms if arm.ids), *pools, _unplaced(sight)], wanted
 
-    def walk(conditions: Sequence[Condition], order: tuple[str, bool], most: int) -> Any:
-        given = func.unnest(literal(list(ids), ARRAY(Uuid))).table_valued(column("id", Uuid), name=f"each_{place.key}")
-        each = given.render_derived()
-        steps = (
-            _steps(order)
-            .where(place.between(each.c.id, each.c.id), *others, *conditions)
-            .order_by(place.desc() if order[1] else place.asc(), *_ordered(Customer, order))
-            .limit(most)
-        )
-        found = steps.correlate(each).lateral(f"of_{place.key}")
-        return select(found).select_from(each.join(found, true())).subquery()
 
-    return walk
+def _pools(sight: Sight, wanted: Filter, pool_ids: Sequence[UUID]) -> _Arm:
+    """Customers in these pools. Where numbers there may not be read, digits are found in names alone: rarely."""
+    search = normalised(wanted.search)
+    if _is_number(search) and sight.hides_contact(pool_ids[0]):
+        named = _containing(CustomerSearch.name, search, "")
+        return _Arm(None, (), (one_of(Customer.pool_id, pool_ids), Customer.id.in_(named)), walks=False)
+    return _Arm(Customer.pool_id, pool_ids)
 
 
-def _walk_unplaced(sight: Sight) -> Walk:
+def _unplaced(sight: Sight) -> _Arm:
     """Customers the member made that are not placed yet: few, in an index of their own."""
-    otherwise = or_(sight.mine, sight.in_departments, sight.in_pools)
-    arm = (sight.unplaced, func.coalesce(otherwise, literal(value=False)).is_(other=False))
+    otherwise = or_(sight.owned, sight.in_departments, sight.in_pools)
+    return _Arm(None, (), (sight.unplaced, func.coalesce(otherwise, literal(value=False)).is_(other=False)))
 
-    def walk(conditions: Sequence[Condition], order: tuple[str, bool], most: int) -> Any:
-        return _steps(order).where(*arm, *conditions).order_by(*_ordered(Customer, order)).limit(most).subquery()
 
-    return walk
+def _long(session: Session, sight: Sight, wanted: Filter, arms: Sequence[_Arm], last: int) -> bool:
+    """Whether walks of these arms up to row `last` are many and long, so that the order's index is shorter: it meets a
+    visible customer soon, because there are many of them.
+    """
+    places = sum(len(arm.ids) for arm in arms)
+    if places <= _FEW_PLACES or places * last <= _FEW_ROWS:
+        return False
+    alive = _alive(wanted)
+    owned = [select(Customer.id).where(alive, place) for place in (sight.owned, sight.in_departments)]
+    return _count(session, owned) >= _FEW_ROWS
+
+
+def _walked(arm: _Arm, conditions: Sequence[Condition], order: tuple[str, bool], most: int) -> Any:
+    """At most `most` rows of each place of the arm, in order.
+
+    The place is compared with an array and leads the order, although it is one value: so only an index of the place
+    fits, never a walk through all customers, which PostgreSQL would choose for a place it takes to be large.
+    """
+    steps = _steps(order).where(*arm.others, *conditions)
+    if arm.place is None:
+        return steps.order_by(*_ordered(Customer, order)).limit(most).subquery()
+    given = func.unnest(literal(list(arm.ids), ARRAY(Uuid))).table_valued(column("id", Uuid))
+    each = given.render_derived(name=f"each_{arm.place.key}")
+    first = arm.place.desc() if order[1] else arm.place.asc()
+    found = (
+        steps.where(arm.place == any_(array([each.c.id])))
+        .order_by(first, *_ordered(Customer, order))
+        .limit(most)
+        .correlate(each)
+        .lateral(f"of_{arm.place.key}")
+    )
+    return select(found).select_from(each.join(found, true())).subquery()
 
 
 def _steps(order: tuple[str, bool]) -> Select[Any]:
     return select(Customer.id, getattr(Customer, order[0]))
 
 
-def _conditions(sight: Sight, wanted: Filter) -> list[ColumnElement[bool]]:
-    found: list[Any] = [Customer.deleted_at.is_not(None) if wanted.deleted else Customer.deleted_at.is_(None)]
+def _alive(wanted: Filter) -> Condition:
+    return Customer.deleted_at.is_not(None) if wanted.deleted else Customer.deleted_at.is_(None)
+
+
+def _conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[Condition]:
+    """What is asked for; `frequent`: texts are looked up for each customer met, instead of found by their index."""
+    found: list[Any] = [_alive(wanted)]
     found += [getattr(Customer, name) == value for name, value in wanted.exact]
+    if wanted.owner_left:
+        found.append(Customer.owner_left)
     for value, compare in (
         (wanted.owner_id, Customer.owner_id.__eq__),
         (wanted.pool_id, Customer.pool_id.__eq__),
         (wanted.created_from, Customer.created_at.__ge__),
+        # Nothing changes before it is created: a walk in the order of changes ends there.
+        (wanted.created_from, Customer.updated_at.__ge__),
         (wanted.created_until, Customer.created_at.__lt__),
         (wanted.updated_from, Customer.updated_at.__ge__),
     ):
         if value is not None:
             found.append(compare(value))
+    if frequent:
+        return found + _met(sight, wanted)
+    return found + [Customer.id.in_(text) for text in _texts(sight, wanted)]
+
+
+def _texts(sight: Sight, wanted: Filter) -> list[Any]:
+    """For each text asked for: the customers that hold it, out of the text's index."""
+    found: list[Any] = []
     if wanted.search:
-        found.append(_named_or_numbered(sight, normalised(wanted.search)))
+        search = normalised(wanted.search)
+        named = _containing(CustomerSearch.name, search, "")
+        found.append(union_all(named, _numbered(sight, search)) if _is_number(search) else named)
     if wanted.address:
-        found.append(Customer.id.in_(_containing(CustomerSearch.address, normalised(wanted.address), ADDRESS)))
+        found.append(_containing(CustomerSearch.address, normalised(wanted.address), ADDRESS))
     return found
 
 
-def _named_or_numbered(sight: Sight, wanted: str) -> Condition:
-    """Customers whose name holds `wanted`, or whose mobile number, where the member may read it, begins with it."""
-    named = _containing(CustomerSearch.name, wanted, "")
-    if not wanted.isascii() or not wanted.isdigit() or len(wanted) < _SHORTEST_NUMBER:
-        return Customer.id.in_(named)
-    numbered = (
-        select(Contact.customer_id)
-        .join(Customer, Customer.id == Contact.customer_id)
-        .where(Contact.mobile.startswith(wanted, autoescape=True), Contact.deleted_at.is_(None), sight.shows_contact())
-        .correlate(None)
-    )
-    return Customer.id.in_(union_all(named, numbered))
+def _met(sight: Sight, wanted: Filter) -> list[Condition]:
+    """The same for the customer just met: a sub-select with a limit, which PostgreSQL asks for each one."""
+    found: list[Any] = []
+    if wanted.search:
+        search = normalised(wanted.search)
+        met = _of_this(CustomerSearch.customer_id, _has(CustomerSearch.name, search))
+        if _is_number(search):
+            number = _of_this(Contact.customer_id, *_has_number(search))
+            met = or_(met, and_(sight.shows_contact(), number))
+        found.append(met)
+    if wanted.address:
+        found.append(_of_this(CustomerSearch.customer_id, _has(CustomerSearch.address, normalised(wanted.address))))
+    return found
+
+
+def _of_this(customer_id: Any, *conditions: Condition) -> Condition:
+    found = select(literal(value=True)).where(customer_id == Customer.id, *conditions).limit(1)
+    return found.correlate(Customer).scalar_subquery().is_(other=True)
+
+
+def _is_number(wanted: str) -> bool:
+    return wanted.isascii() and wanted.isdigit() and len(wanted) >= _SHORTEST_NUMBER
+
+
+def _numbered(sight: Sight, wanted: str) -> Select[UUID]:
+    """Customers whose primary contact's mobile number, where the member may read it, begins with `wanted`."""
+    found = select(Contact.customer_id).join(Customer, Customer.id == Contact.customer_id)
+    return found.where(*_has_number(wanted), sight.shows_contact()).correlate(None)
+
+
+def _has_number(wanted: str) -> list[Condition]:
+    return [Contact.mobile.startswith(wanted, autoescape=True), *PRIMARY]
+
+
+def _has(place: Any, wanted: str) -> Condition:
+    """A text holds `wanted`; a single character counts only as its beginning, for the index knows pairs."""
+    return place.startswith(wanted, autoescape=True) if len(wanted) < 2 else func.strpos(place, wanted) > 0
 
 
 def _containing(place: Any, wanted: str, mark: str) -> Select[UUID]:
-    """Customers with `wanted` in a text; the index knows pairs of characters, a single one only as a beginning."""
+    """Customers with `wanted` in a text."""
     found = select(CustomerSearch.customer_id)
-    if len(wanted) < 2:
-        return found.where(place.startswith(wanted, autoescape=True))
-    grams = sorted(mark + gram for gram in bigrams(wanted))
-    found = found.where(CustomerSearch.grams.contains(grams))
-    return found if len(wanted) == 2 else found.where(func.strpos(place, wanted) > 0)
+    if len(wanted) > 1:
+        found = found.where(CustomerSearch.grams.contains(sorted(mark + gram for gram in bigrams(wanted))))
+    return found if len(wanted) == 2 else found.where(_has(place, wanted))
 
 
 def visible_ids(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> set[UUID]:

@@ -23,7 +23,7 @@ EXACT = (
 
 
 class ListView(StrEnum):
-    """Views of the list (A-06 to A-11), and the recycle bin (A-70)."""
+    """Views of the list (A-06 to A-11), customers whose owner has left, and the recycle bin (A-70)."""
 
     ALL = "all"
     MINE = "mine"
@@ -31,6 +31,7 @@ class ListView(StrEnum):
     CREATED_THIS_WEEK = "created_this_week"
     CREATED_THIS_MONTH = "created_this_month"
     RECENTLY_UPDATED = "recently_updated"
+    OWNER_LEFT = "owner_left"
     DELETED = "deleted"
 
 
@@ -55,6 +56,7 @@ class Filter:
     created_from: datetime | None = None
     created_until: datetime | None = None
     updated_from: datetime | None = None
+    owner_left: bool = False
     deleted: bool = False
     sort: Sort = Sort.NEWEST
 
@@ -91,6 +93,8 @@ def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datet
             return replace(conditions, owner_id=both)
         case ListView.RECENTLY_UPDATED:
             return replace(conditions, updated_from=month_before(moment))
+        case ListView.OWNER_LEFT:
+            return replace(conditions, owner_left=True)
         case ListView.DELETED:
             return replace(conditions, deleted=True)
     return conditions

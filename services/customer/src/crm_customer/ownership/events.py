@@ -16,8 +16,9 @@ from crm_customer.ownership.model import Pool
 from crm_customer.ownership.projection import (
     apply_assignments,
     assignments_differing,
-    follow_departments,
+    follow_owners,
     keep_pools,
+    owners_differing,
     pool_row,
 )
 from directory.events import apply_directory
@@ -35,7 +36,7 @@ def _pools(session: Session, events: Sequence[Event]) -> None:
 def _members(session: Session, events: Sequence[Event]) -> None:
     # Kept in the directory here as well, whichever durable comes first: the department is then read from one place.
     apply_directory(session, events)
-    follow_departments(session, [UUID(member.id) for event in events for member in event.message.members])  # type: ignore[attr-defined]
+    follow_owners(session, [UUID(member.id) for event in events for member in event.message.members])  # type: ignore[attr-defined]
 
 
 ASSIGNMENTS = Subscription("customer-assignments", "CRM_POOL", (pb.AssignmentsChanged,), _assignments)
@@ -52,12 +53,13 @@ def _rebuild_assignments(runtime: Runtime) -> int:
             apply_assignments(session, states)
         rows += len(states)
     with runtime.database.transaction() as session:
-        follow_departments(session)
+        follow_owners(session, owners_differing(session))
     return rows
 
 
 def _check_assignments(runtime: Runtime) -> int:
-    drift = 0
+    with runtime.database.reading() as session:
+        drift = sum(owners_differing(session).values())
     for states in all_assignments(runtime):
         with runtime.database.reading() as session:
             drift += assignments_differing(session, states)

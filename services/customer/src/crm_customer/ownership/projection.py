@@ -4,7 +4,7 @@ One set-wise statement serves the event, the RPC, the reply to a creation and th
 overwrites a newer one. `version` and `updated_at` of a customer are the users' and stay as they are (design §2.4).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date
 from typing import Any
 from uuid import UUID
@@ -16,11 +16,12 @@ from sqlalchemy.orm import Session
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.ownership.model import STATE, Pool
 
-# Members are locked first: an owner who is just moving departments is either seen here at the new department, or
-# `follow_departments` waits and then sees these customers.
-_LOCK_OWNERS = text(
-    "SELECT id, department_id FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE"
-)
+# Members are locked first: an owner who is just moving or leaving is either seen here as they will be, or
+# `follow_owners` waits and then sees these customers.
+_LOCK_OWNERS = text("""
+    SELECT id, department_id AS owner_department_id, NOT active AS owner_left
+    FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE
+""")
 # Rows are locked in id order, so that two sets never wait for each other.
 _APPLY = text("""
     WITH given AS (
@@ -32,18 +33,34 @@ _APPLY = text("""
         SELECT id FROM customers WHERE id IN (SELECT id FROM given) ORDER BY id FOR NO KEY UPDATE
     )
     UPDATE customers SET
-        owner_id = given.owner_id, owner_department_id = members.department_id, pool_id = given.pool_id,
+        owner_id = given.owner_id, owner_department_id = members.department_id,
+        owner_left = members.active IS FALSE, pool_id = given.pool_id,
         expires_on = given.expires_on, held_since = given.held_since, assignment_version = given.version
     FROM locked JOIN given ON given.id = locked.id LEFT JOIN directory_members members ON members.id = given.owner_id
     WHERE customers.id = locked.id AND customers.assignment_version < given.version
     RETURNING customers.id
 """)
 _KNOWN = text("SELECT id FROM customers WHERE id = ANY(CAST(:ids AS uuid[]))")
+# Each half has an index that begins with the owner; rows are locked in id order here as well.
 _FOLLOW = text("""
-    UPDATE customers SET owner_department_id = members.department_id
-    FROM directory_members members
-    WHERE customers.owner_id = members.id AND (CAST(:everybody AS boolean) OR members.id = ANY(CAST(:ids AS uuid[])))
-        AND customers.owner_department_id IS DISTINCT FROM members.department_id
+    WITH owned AS (
+        SELECT id FROM customers WHERE owner_id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL
+        UNION ALL
+        SELECT id FROM customers WHERE owner_id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NOT NULL
+    ), locked AS (
+        SELECT id FROM customers WHERE id IN (SELECT id FROM owned) ORDER BY id FOR NO KEY UPDATE
+    )
+    UPDATE customers SET owner_department_id = members.department_id, owner_left = NOT members.active
+    FROM locked, directory_members members
+    WHERE customers.id = locked.id AND members.id = customers.owner_id
+        AND (customers.owner_department_id IS DISTINCT FROM members.department_id
+            OR customers.owner_left = members.active)
+""")
+_STRAYED = text("""
+    SELECT customers.owner_id, count(*) FROM customers JOIN directory_members members ON members.id = customers.owner_id
+    WHERE customers.owner_department_id IS DISTINCT FROM members.department_id
+        OR customers.owner_left = members.active
+    GROUP BY customers.owner_id
 """)
 _COMPARE = text("""
     SELECT count(*) FROM unnest(
@@ -71,10 +88,10 @@ def apply_assignments(session: Session, states: Iterable[pb.AssignmentState]) ->
     return missing - set(session.scalars(_KNOWN, {"ids": list(missing)})) if missing else missing
 
 
-def departments_of(session: Session, owner_ids: Iterable[UUID]) -> dict[UUID, UUID | None]:
-    """The owners' departments, for rows about to be written; held until the transaction ends (see _LOCK_OWNERS)."""
+def owners_of(session: Session, owner_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What rows about to be written keep of their owners; held until the transaction ends (see _LOCK_OWNERS)."""
     rows = session.execute(_LOCK_OWNERS, {"owners": list(owner_ids)})
-    return {row.id: row.department_id for row in rows}
+    return {row.id: {"owner_department_id": row.owner_department_id, "owner_left": row.owner_left} for row in rows}
 
 
 def assignments_differing(session: Session, states: Iterable[pb.AssignmentState]) -> int:
@@ -85,9 +102,14 @@ def assignments_differing(session: Session, states: Iterable[pb.AssignmentState]
     return session.scalar(_COMPARE, _columns(states)) or 0
 
 
-def follow_departments(session: Session, member_ids: Sequence[UUID] | None = None) -> None:
-    """Bring the owner's department of customers in line with the directory; None: of everybody's customers."""
-    session.execute(_FOLLOW, {"ids": list(member_ids or ()), "everybody": member_ids is None})
+def owners_differing(session: Session) -> dict[UUID, int]:
+    """By owner: how many customers keep another department or leaving than the directory says."""
+    return {row[0]: row[1] for row in session.execute(_STRAYED)}
+
+
+def follow_owners(session: Session, owner_ids: Iterable[UUID]) -> None:
+    """Bring what customers keep of these owners, department and leaving, in line with the directory (one statement)."""
+    session.execute(_FOLLOW, {"ids": list(owner_ids)})
 
 
 def keep_pools(session: Session, pools: Iterable[pb.Pool], *, deleted: bool = False) -> None:

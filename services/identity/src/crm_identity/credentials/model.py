@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey, Text
+from sqlalchemy import DateTime, ForeignKey, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_identity.database import Base
@@ -21,3 +21,17 @@ class Credential(Base):
     secret_hash: Mapped[str] = mapped_column(Text)
     must_change: Mapped[bool]
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class PasswordLink(Base):
+    """A link that lets its bearer set the member's password once, until `expires_at`; a member has one at most.
+
+    Only the hash of its token is kept.
+    """
+
+    __tablename__ = "password_links"
+    __table_args__ = (UniqueConstraint("token_hash"),)
+
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("members.id"), primary_key=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -1,6 +1,9 @@
-"""Passwords and secrets: made, hashed, compared. Everything here costs time: call it outside transactions."""
+"""Passwords and secrets: made, hashed, compared. Hashing a password takes time: do it outside transactions."""
 
+import hashlib
 import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -11,8 +14,15 @@ from chassis.errors import FieldError, Invalid
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 # OWASP's argon2id profile with 19 MiB: about 50 ms of one core.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-# Without characters that are mistaken for each other: a one-time password is read to someone on the phone.
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+LINK_LIFETIME = timedelta(hours=72)
+
+
+@dataclass(frozen=True)
+class NewLink:
+    """A link that sets a password once, as its maker gets it: only the hash of `token` is kept."""
+
+    token: str
+    expires_at: datetime
 
 
 def hash_secret(secret: str) -> str:
@@ -33,14 +43,19 @@ def renewed_hash(secret_hash: str, secret: str) -> str:
     return hash_secret(secret) if _HASHER.check_needs_rehash(secret_hash) else secret_hash
 
 
-def one_time_password() -> str:
-    """A password to be changed at the first login; 79 random bits."""
-    return "".join(secrets.choice(_LETTERS) for _ in range(16))
-
-
 def client_secret() -> str:
     """A service account's secret; 256 random bits."""
     return secrets.token_urlsafe(32)
+
+
+def new_link(at: datetime) -> NewLink:
+    """A link with a token of 256 random bits."""
+    return NewLink(secrets.token_urlsafe(32), at + LINK_LIFETIME)
+
+
+def link_hash(token: str) -> bytes:
+    """What is kept of a link's token. It is random, so one SHA-256 is enough."""
+    return hashlib.sha256(token.encode()).digest()
 
 
 def check_new_password(login: str, password: str, new_password: str) -> None:

@@ -1,6 +1,6 @@
 """Members: created, changed, let go, brought back."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,22 +10,16 @@ from sqlalchemy.orm import Session
 
 from chassis.errors import Conflict, FieldError, Invalid
 from chassis.identifiers import new_id
-from crm_identity.credentials.commands import keep_secret
+from crm_identity.credentials.commands import drop_password, make_link, void_link
+from crm_identity.credentials.rules import NewLink
+from crm_identity.members.queries import invitees
 from crm_identity.organisation import queries
 from crm_identity.organisation.commands import add, keep_an_administrator, lock_organisation, record
 from crm_identity.organisation.model import Department, Member
 
 
-def create_member(
-    session: Session,
-    actor_id: UUID | None,
-    values: Mapping[str, Any],
-    secret_hash: str,
-    at: datetime,
-    *,
-    must_change: bool,
-) -> Member:
-    """Create a member who proves themself with the secret hashed. Raises Invalid, Conflict login_taken."""
+def create_member(session: Session, actor_id: UUID | None, values: Mapping[str, Any]) -> Member:
+    """Create a member, who has nothing to prove themself with yet. Raises Invalid, Conflict login_taken."""
     lock_organisation(session)
     _check(session, values)
     if not (values["email"] or values["service_account"]):
@@ -34,7 +28,6 @@ def create_member(
         raise Conflict("login_taken", login=values["login"])
     member = Member(id=new_id(), active=True, epoch=0, session_generation=0, **values)
     add(session, "created", actor_id, member, values)
-    keep_secret(session, member.id, secret_hash, at, must_change=must_change)
     return member
 
 
@@ -62,6 +55,7 @@ def deactivate(session: Session, actor_id: UUID, member_id: UUID) -> Member:
     member = queries.locked(session, Member, member_id)
     if member.active:
         record(session, "deactivated", actor_id, member, member.leave(), fact=member.left)
+        void_link(session, member_id)
         keep_an_administrator(session)
         headed = select(Department).where(Department.head_id == member_id).order_by(Department.id).with_for_update()
         for department in session.scalars(headed).all():
@@ -78,13 +72,44 @@ def activate(session: Session, actor_id: UUID, member_id: UUID) -> Member:
     return member
 
 
-def reset_secret(session: Session, actor_id: UUID, member_id: UUID, secret_hash: str, at: datetime) -> Member:
-    """Replace a forgotten or leaked secret and end everything begun with it. A person must change the new one."""
+def drop_secret(session: Session, actor_id: UUID, member_id: UUID) -> Member:
+    """Let a forgotten or leaked secret open nothing, and end everything begun with it. Raises Conflict member_inactive.
+
+    The caller gives a new secret or a link in the same transaction.
+    """
     member = queries.locked(session, Member, member_id)
+    if not member.active:
+        raise Conflict("member_inactive")
     member.end_sessions()
     record(session, "secret_reset", actor_id, member)
-    keep_secret(session, member_id, secret_hash, at, must_change=not member.service_account)
+    drop_password(session, member_id)
     return member
+
+
+def end_sessions(session: Session, actor_id: UUID, member_id: UUID) -> Member:
+    """End every session of a member and revoke their access tokens; they may log in again."""
+    member = queries.locked(session, Member, member_id)
+    member.end_sessions()
+    record(session, "sessions_ended", actor_id, member)
+    return member
+
+
+def invite(session: Session, actor_id: UUID, member_ids: Collection[UUID], at: datetime) -> dict[UUID, NewLink | str]:
+    """Links for members who have no password yet; for all others the code of the reason why not."""
+    known = {member.id: (member, has_password) for member, has_password in invitees(session, member_ids)}
+    outcome: dict[UUID, NewLink | str] = {}
+    for member_id in member_ids:
+        reason = _not_invited(*known[member_id]) if member_id in known else "unknown_member"
+        outcome[member_id] = reason or make_link(session, actor_id, member_id, at)
+    return outcome
+
+
+def _not_invited(member: Member, has_password: bool) -> str | None:
+    if not member.active:
+        return "member_inactive"
+    if member.service_account:
+        return "service_account"
+    return "password_exists" if has_password else None
 
 
 def _check(session: Session, values: Mapping[str, Any]) -> None:

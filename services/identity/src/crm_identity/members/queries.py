@@ -1,8 +1,12 @@
 """Reading members."""
 
+from collections.abc import Collection
+from uuid import UUID
+
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
+from crm_identity.credentials.model import Credential
 from crm_identity.members.views import ColleagueView, MemberQuery, Named
 from crm_identity.organisation import queries
 from crm_identity.organisation.model import Department, Member
@@ -25,6 +29,18 @@ def colleagues(session: Session, query: MemberQuery) -> tuple[list[ColleagueView
         )
         for member in members
     ], total
+
+
+def invitees(session: Session, member_ids: Collection[UUID]) -> list[tuple[Member, bool]]:
+    """The members with these ids, locked, and whether each has a password or secret."""
+    rows = session.execute(
+        select(Member, Credential.member_id)
+        .outerjoin(Credential, Credential.member_id == Member.id)
+        .where(Member.id.in_(member_ids))
+        .order_by(Member.id)
+        .with_for_update(of=Member)
+    )
+    return [(member, credential_id is not None) for member, credential_id in rows]
 
 
 def _matching(query: MemberQuery) -> Select[Member]:

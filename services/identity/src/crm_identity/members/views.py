@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from chassis.http.api import Body, PageQuery, View
+from crm_identity.credentials.views import LinkView
 from crm_identity.organisation.views import NIL, Name
 
 Login = Annotated[
@@ -15,7 +16,13 @@ Login = Annotated[
 ]
 Email = Annotated[str, Field(max_length=100, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")]
 Phone = Annotated[str, Field(max_length=20, pattern=r"^[0-9+()\- ]+$")]
-RoleIds = Annotated[list[UUID], Field(max_length=20), AfterValidator(lambda ids: list(dict.fromkeys(ids)))]
+
+
+def _once_each(ids: list[UUID]) -> list[UUID]:
+    return list(dict.fromkeys(ids))
+
+
+RoleIds = Annotated[list[UUID], Field(max_length=20), AfterValidator(_once_each)]
 Language = Literal["zh-CN", "en"]
 # Bounds keep the moment within what every zone, database and protobuf can hold.
 Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
@@ -91,15 +98,34 @@ class MemberChange(Body):
     absent_until: Moment | None = None
 
 
-class NewMemberView(MemberView):
-    """A new member with the secret that is shown this once: a person's one-time password, an account's secret."""
+class SecretView(LinkView):
+    """What proves a member from now on, shown this once: a link for a person, a service account's secret."""
 
-    one_time_password: str | None = None
     client_secret: str | None = None
 
 
-class SecretView(View):
-    """A new secret, shown this once; none when the request is repeated."""
+class NewMemberView(MemberView, SecretView):
+    """A new member, with what is shown this once."""
 
-    one_time_password: str | None = None
-    client_secret: str | None = None
+
+class Invitees(Body):
+    """Whom to invite."""
+
+    member_ids: Annotated[list[UUID], Field(min_length=1, max_length=200), AfterValidator(_once_each)]
+
+
+class InvitationView(LinkView):
+    """What became of one member. `code` and `message` say why there is no link."""
+
+    member_id: UUID
+    outcome: Literal["done", "skipped"]
+    code: str | None = None
+    message: str | None = None
+
+
+class InvitationsView(View):
+    """What became of each member, in the order asked for."""
+
+    succeeded: int
+    skipped: int
+    results: list[InvitationView]

@@ -148,6 +148,7 @@ class Member(Record):
 
     `login` is kept in lower case. Access tokens issued in an epoch before `epoch`, and sessions begun in a
     generation other than `session_generation`, are over. Absent members keep everything but are given nothing new.
+    `last_login_at` (UTC) is no part of the state that others are told, and raises no version.
     """
 
     __tablename__ = "members"
@@ -172,6 +173,7 @@ class Member(Record):
     active: Mapped[bool]
     epoch: Mapped[int] = mapped_column(Integer)
     session_generation: Mapped[int] = mapped_column(Integer)
+    last_login_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     def revoke_tokens(self) -> None:
         """No access token issued until now is accepted any more, in any service."""

@@ -1,23 +1,26 @@
 """REST of logging in and out, and of what a member may change about themself."""
 
 from typing import Any
+from uuid import UUID
 
 import flask
 
 from chassis import clock
 from chassis.errors import Forbidden, Unauthenticated
-from chassis.http.api import JSON, Access, Api
+from chassis.http.api import JSON, Access, Api, Page, PageQuery
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
 from crm_identity.credentials import rules as secrets
+from crm_identity.credentials.views import PAGE
 from crm_identity.members.commands import change_member
 from crm_identity.organisation.model import Member
 from crm_identity.organisation.queries import found
-from crm_identity.sessions import commands, queries, rules
+from crm_identity.sessions import commands, page, queries, rules
 from crm_identity.sessions.commands import LoggedIn
 from crm_identity.sessions.queries import Candidate
-from crm_identity.sessions.throttle import guarded
+from crm_identity.sessions.throttle import client_address, guarded
 from crm_identity.sessions.views import (
+    LinkRedemption,
     Login,
     LoginView,
     PasswordChange,
@@ -25,6 +28,7 @@ from crm_identity.sessions.views import (
     SelfView,
     ServiceLogin,
     ServiceTokenView,
+    SessionView,
 )
 from crm_identity.settings import settings_of
 
@@ -45,7 +49,7 @@ def log_in(call: Call[Login, None]) -> flask.Response:
         kept_hash = secrets.renewed_hash(who.secret_hash, password)
         with call.runtime.database.transaction() as session:
             logged_in = commands.begin(
-                session, who, kept_hash, _user_agent(), sealing_key=_sealing_key(call), at=clock.now()
+                session, who, kept_hash, _device(call), sealing_key=_sealing_key(call), at=clock.now()
             )
     return _answer(logged_in)
 
@@ -65,9 +69,46 @@ def change_password(call: Call[PasswordChange, None]) -> flask.Response:
         new_hash = secrets.hash_secret(call.body.new_password)
         with call.runtime.database.transaction() as session:
             logged_in = commands.change_password(
-                session, who, new_hash, _user_agent(), sealing_key=_sealing_key(call), at=clock.now()
+                session, who, new_hash, _device(call), sealing_key=_sealing_key(call), at=clock.now()
             )
     return _answer(logged_in)
+
+
+@api.route(
+    "POST",
+    f"{PAGE}:redeem",
+    access=Access.ANYONE,
+    summary="Set one's password with the token of a link and log in with it; every earlier session ends",
+    body=LinkRedemption,
+    reply=LoginView,
+)
+def redeem_link(call: Call[LinkRedemption, None]) -> flask.Response:
+    """Says never whether a link was used, replaced, expired, or never made."""
+    token_hash = secrets.link_hash(call.body.token)
+    with guarded(call.runtime, call.body.token):
+        with call.runtime.database.reading() as session:
+            member = queries.bearer(session, token_hash, clock.now())
+        if member is None:
+            raise Unauthenticated("password_link_invalid")
+        secrets.check_new_password(member.login, "", call.body.new_password)
+        new_hash = secrets.hash_secret(call.body.new_password)
+        with call.runtime.database.transaction() as session:
+            logged_in = commands.redeem_link(
+                session, member.id, token_hash, new_hash, _device(call), sealing_key=_sealing_key(call), at=clock.now()
+            )
+    return _answer(logged_in)
+
+
+@api.route(
+    "GET",
+    PAGE,
+    access=Access.ANYONE,
+    summary="The page that a link opens, to set one's password",
+    produces="text/html",
+)
+def show_password_page(call: Call[None, None]) -> flask.Response:
+    text, headers = page.rendered(call.language)
+    return flask.Response(text, headers=headers)
 
 
 @api.route(
@@ -99,7 +140,7 @@ def refresh(call: Call[None, None]) -> flask.Response:
     if token is not None:
         # The refusal of a token used before must be kept: nothing is raised inside.
         with call.runtime.database.transaction() as session:
-            logged_in = commands.refresh(session, token, sealing_key=_sealing_key(call), at=clock.now())
+            logged_in = commands.refresh(session, token, _device(call), sealing_key=_sealing_key(call), at=clock.now())
     if logged_in is None:
         raise Unauthenticated("session_ended")
     return _answer(logged_in)
@@ -109,9 +150,41 @@ def refresh(call: Call[None, None]) -> flask.Response:
 def log_out(call: Call[None, None]) -> flask.Response:
     with call.runtime.database.transaction() as session:
         commands.end(session, call.actor.id, call.claims.session_id, clock.now())
-    response = flask.Response(status=204)
-    response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=True, httponly=True, samesite="Strict")
-    return response
+    return _without_cookie()
+
+
+@api.route("POST", "/auth/logout-everywhere", access=Access.MEMBER, summary="End all one's own sessions", status=204)
+def log_out_everywhere(call: Call[None, None]) -> flask.Response:
+    with call.runtime.database.transaction() as session:
+        commands.end_all(session, call.actor.id)
+    return _without_cookie()
+
+
+@api.route(
+    "GET",
+    "/auth/sessions",
+    access=Access.MEMBER,
+    summary="One's own sessions, the last used first",
+    query=PageQuery,
+    reply=Page[SessionView],
+)
+def list_sessions(call: Call[None, PageQuery]) -> Page[SessionView]:
+    with call.runtime.database.reading() as session:
+        rows, total = queries.live_sessions(session, call.actor.id, clock.now(), call.query)
+        items = [queries.session_view(row, call.claims.session_id) for row in rows]
+    return Page[SessionView](items=items, page=call.query.page, page_size=call.query.page_size, total=total)
+
+
+@api.route(
+    "DELETE",
+    "/auth/sessions/<uuid:session_id>",
+    access=Access.MEMBER,
+    summary="End one of one's own sessions; access tokens are revoked, other sessions go on with a refresh",
+    status=204,
+)
+def end_session(call: Call[None, None], session_id: UUID) -> None:
+    with call.runtime.database.transaction() as session:
+        commands.end_own(session, call.actor.id, session_id, clock.now())
 
 
 @api.route("GET", "/auth/me", access=Access.MEMBER, summary="Who is logged in", reply=SelfView, versioned=True)
@@ -159,8 +232,14 @@ def _answer(logged_in: LoggedIn) -> flask.Response:
     return response
 
 
-def _user_agent() -> str:
-    return flask.request.headers.get("User-Agent", "")
+def _without_cookie() -> flask.Response:
+    response = flask.Response(status=204)
+    response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=True, httponly=True, samesite="Strict")
+    return response
+
+
+def _device(call: Call[Any, None]) -> rules.Device:
+    return rules.Device.of(flask.request.headers.get("User-Agent", ""), client_address(call.runtime))
 
 
 def _sealing_key(call: Call[Any, None]) -> bytes:

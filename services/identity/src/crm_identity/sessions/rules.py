@@ -7,6 +7,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,31 @@ ISSUER, AUDIENCE = "highsea-identity", "highsea"
 ACCESS_TOKEN_SECONDS = 600
 SLIDING, ABSOLUTE = timedelta(days=14), timedelta(days=90)
 _SELECTOR_BYTES, _SECRET_BYTES = 16, 32
+_USER_AGENT_CHARACTERS = 120
+# Enough to recognise where one was, too little to point at one line.
+_NETWORK_BITS = {4: 24, 6: 48}
+
+
+@dataclass(frozen=True)
+class Device:
+    """Whence a session is used, as far as its member is shown it."""
+
+    user_agent: str
+    network: str
+
+    @classmethod
+    def of(cls, user_agent: str, address: str) -> "Device":
+        """What is kept of a client: the beginning of its name, and the network of its address."""
+        return cls(user_agent[:_USER_AGENT_CHARACTERS], network_of(address))
+
+
+def network_of(address: str) -> str:
+    """The network around an address: its /24, of IPv6 its /48; empty when it is no address."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return ""
+    return str(ip_network((known, _NETWORK_BITS[known.version]), strict=False))
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,13 @@ class PasswordChange(Body):
     new_password: NewPassword
 
 
+class LinkRedemption(Body):
+    """The token of a link (what follows # in its address), and the password from now on."""
+
+    token: TypedPassword
+    new_password: NewPassword
+
+
 class ServiceLogin(Body):
     """A service account's login and secret."""
 
@@ -66,6 +73,18 @@ class SelfView(View):
     language: str
     absent_until: datetime | None
     version: int
+
+
+class SessionView(View):
+    """One of one's own sessions. `network`: whence it was last used, without the last part of the address."""
+
+    id: UUID
+    current: bool
+    user_agent: str
+    network: str | None
+    began_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
 
 
 class ProfileChange(Body):

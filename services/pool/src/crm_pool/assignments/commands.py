@@ -14,7 +14,7 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of
-from chassis.errors import Conflict, NotFound, Refusal
+from chassis.errors import Conflict, Forbidden, NotFound, Refusal
 from chassis.identifiers import new_id
 from crm_pool.assignments import queries
 from crm_pool.assignments.model import Assignment, Change, LedgerEntry
@@ -93,19 +93,20 @@ def claim(session: Session, order: Order, customer_ids: Sequence[UUID]) -> Outco
         )
         return change
 
-    outcome = _each(session, order, customer_ids, sight, assignments, decide, seen=_lay_in_sight)
+    outcome = _each(session, order, customer_ids, sight, assignments, decide, claiming=True)
     insert_rows(session, cast("Table", LedgerEntry.__table__), entries)
     return outcome
 
 
 def assign(session: Session, order: Order, customer_ids: Sequence[UUID], member_ids: Sequence[UUID]) -> Outcome:
-    """分配 (C-11, C-15): customers that the actor sees go to the members in turn; who is away is passed over.
+    """分配 (C-11, C-15): customers that the actor sees go to the members in turn; who is away or out of the actor's reach
+    is passed over.
 
-    Raises Conflict assignee_inactive or assignee_absent when that leaves nobody.
+    Raises Conflict owner_out_of_reach, assignee_inactive or assignee_absent when that leaves nobody.
     """
     sight = queries.sight_of(session, order.actor_id)
     chosen = list(dict.fromkeys(member_ids))
-    available, passed_over = _available(queries.colleagues(session, chosen), chosen, order.at)
+    available, passed_over = _available(sight, queries.colleagues(session, chosen), chosen, order.at)
     received = queries.received_so_far(session, order.batch_id) if order.batch_id else {}
     decide = _in_turn(session, available, lambda one, member_id: one.assign(member_id, order.at), received)
     outcome = _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
@@ -155,11 +156,11 @@ def _each(
     assignments: Mapping[UUID, Assignment],
     decide: Decide,
     *,
-    seen: Callable[[Assignment, Sight], bool] = lambda _assignment, _sight: False,
+    claiming: bool = False,
 ) -> Outcome:
     """Decide customer by customer, then write set-wise. A single customer's refusal is raised.
 
-    `seen` widens what the actor may be told about beyond what the actor sees.
+    `claiming`: nobody loses a customer, and the actor is told of what others took out of a pool that the actor sees.
     """
     sight = queries.with_owners(session, sight, assignments.values())
     unplaced = _unplaced(session, sight, [id_ for id_ in customer_ids if id_ not in assignments])
@@ -170,8 +171,10 @@ def _each(
         if assignment is None:
             refusal: Refusal = Conflict("not_yet_placed") if customer_id in unplaced else NotFound("not_found")
             rows.append(Row(customer_id, refusal, None))
-        elif not sight.sees(assignment) and not seen(assignment, sight):
+        elif not sight.sees(assignment) and not (claiming and _lay_in_sight(assignment, sight)):
             rows.append(Row(customer_id, NotFound("not_found"), None))
+        elif not claiming and not sight.may_give(assignment):
+            rows.append(Row(customer_id, Forbidden("not_yours_to_give"), assignment.owner_id))
         else:
             rows.append(_decided(assignment, decide, changes))
     if len(rows) == 1 and rows[0].refusal is not None and order.batch_id is None:
@@ -255,13 +258,15 @@ def _cool_down(
 
 
 def _available(
-    found: Mapping[UUID, Colleague], chosen: Sequence[UUID], at: datetime
+    sight: Sight, found: Mapping[UUID, Colleague], chosen: Sequence[UUID], at: datetime
 ) -> tuple[list[UUID], dict[UUID, str]]:
     passed_over = {}
     for member_id in chosen:
         colleague = found.get(member_id)
         if colleague is None or not colleague.assignable:
             passed_over[member_id] = "assignee_inactive"
+        elif not sight.scope.reaches(member_id, colleague.department_id):
+            passed_over[member_id] = "owner_out_of_reach"
         elif colleague.is_absent(at):
             passed_over[member_id] = "assignee_absent"
     available = [member_id for member_id in chosen if member_id not in passed_over]

@@ -7,8 +7,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from batch.model import Batch, Counts, ItemResult
-from batch.queries import tally
-from batch.work import BatchWork, batch_tasks
+from batch.work import BatchWork
 from chassis import clock
 from chassis.database import after_commit
 from chassis.errors import Conflict, Forbidden, NotFound, Refusal
@@ -16,15 +15,16 @@ from chassis.runtime import Runtime
 from crm_pool.assignments.clients import tell_customer
 from crm_pool.assignments.commands import Order, Outcome, Row
 from crm_pool.assignments.model import Assignment, Change
-from crm_pool.assignments.recording import Act, Owners, finish_batch
+from crm_pool.assignments.queries import counted_owners, working_actor
+from crm_pool.assignments.recording import Act, finish_batch
 from crm_pool.assignments.verbs import VERBS, Verb, target_of
-from directory.actors import DirectoryActors
 from directory.scope import zone_of
 
 Tell = Callable[[Sequence[Assignment]], Callable[[], None]]
 
 
-def _teller(runtime: Runtime, _batch: Batch, _customer_ids: Sequence[UUID]) -> Tell:
+def teller(runtime: Runtime, _batch: Batch, _customer_ids: Sequence[UUID]) -> Tell:
+    """What a page needs to tell customer at once what became of it (`BatchWork.prepare`)."""
     return partial(tell_customer, runtime)
 
 
@@ -44,10 +44,7 @@ def _work_page(
 
 def _require_right(session: Session, actor_id: UUID, permission: str) -> None:
     """Raises Forbidden actor_inactive or forbidden."""
-    actor = DirectoryActors().actor(session, actor_id)
-    if actor is None or not actor.active:
-        raise Forbidden("actor_inactive")
-    if not actor.may(permission):
+    if not working_actor(session, actor_id).may(permission):
         raise Forbidden("forbidden", permission=permission)
 
 
@@ -79,15 +76,8 @@ def _text(id_: UUID | None) -> str | None:
 def _finish(verb: Verb, session: Session, batch: Batch, counts: Counts) -> None:
     told = batch.parameters
     act = Act(batch.actor_id, clock.now(), batch.id, told["in_app"], told["email"])
-    received, lost = (_owners(session, batch, name) for name in ("owner_id", "former_owner_id"))
+    received, lost = (counted_owners(session, batch.id, name) for name in ("owner_id", "former_owner_id"))
     finish_batch(session, act, verb.cause, received, lost, skipped=counts.skipped + counts.failed)
 
 
-def _owners(session: Session, batch: Batch, name: str) -> Owners:
-    counted = tally(session, batch.id, name)
-    return Owners({UUID(text) if text else None: customers for text, customers in counted.items()})
-
-
-BATCHES = batch_tasks(
-    [BatchWork(verb.cause.value, partial(_work_page, verb), _teller, partial(_finish, verb)) for verb in VERBS]
-)
+SELECTIONS = [BatchWork(verb.cause.value, partial(_work_page, verb), teller, partial(_finish, verb)) for verb in VERBS]

@@ -115,7 +115,7 @@ def move_customers(call: Call[CustomersToMove, None]) -> Reply:
 def read_assignment(call: Call[None, None], customer_id: UUID) -> AssignmentView:
     with call.runtime.database.reading() as session:
         found = queries.visible_assignment(session, call.actor.id, customer_id)
-        place = _place(found.owner_id, found.pool_id, _names(session, {found.owner_id}, {found.pool_id}))
+        place = _place(found.owner_id, found.pool_id, names_of(session, {found.owner_id}, {found.pool_id}))
         return AssignmentView(
             customer_id=customer_id,
             owner=place.owner,
@@ -141,7 +141,7 @@ def read_history(call: Call[None, PageQuery], customer_id: UUID) -> Page[History
         queries.visible_assignment(session, call.actor.id, customer_id)
         entries, total = queries.history_page(session, customer_id, page, page_size)
         members = {id_ for one in entries for id_ in (one.actor_id, one.from_owner_id, one.to_owner_id)}
-        names = _names(session, members, {id_ for one in entries for id_ in (one.from_pool_id, one.to_pool_id)})
+        names = names_of(session, members, {id_ for one in entries for id_ in (one.from_pool_id, one.to_pool_id)})
     items = [_history_view(entry, names) for entry in entries]
     return Page[HistoryView](items=items, page=page, page_size=page_size, total=total)
 
@@ -191,7 +191,7 @@ def _order(call: Call[Any, None], session: Session, notify: Notify) -> Order:
 
 
 def _outcome_view(call: Call[Any, None], session: Session, outcome: Outcome) -> OutcomeView:
-    names = _names(session, {row.owner_id for row in outcome.rows}, ())
+    names = names_of(session, {row.owner_id for row in outcome.rows}, ())
     messages, language = call.runtime.messages, call.language
     results = [
         RowView(
@@ -222,7 +222,8 @@ def _passed_over(call: Call[Any, None], codes: Mapping[UUID, str]) -> list[Passe
 Names = Mapping[UUID | None, Named]
 
 
-def _names(session: Session, member_ids: Any, pool_ids: Any) -> Names:
+def names_of(session: Session, member_ids: Any, pool_ids: Any) -> Names:
+    """Names of members and pools, those that are gone included; None among the ids is nobody."""
     members = queries.colleagues(session, {id_ for id_ in member_ids if id_})
     pools = pool_names(session, {id_ for id_ in pool_ids if id_})
     names = {id_: one.name for id_, one in members.items()} | pools
@@ -230,12 +231,17 @@ def _names(session: Session, member_ids: Any, pool_ids: Any) -> Names:
 
 
 def _place(owner_id: UUID | None, pool_id: UUID | None, names: Names) -> PlaceView:
-    return PlaceView(owner=_named(owner_id, names), pool=_named(pool_id, names))
+    return PlaceView(owner=named_if(owner_id, names), pool=named_if(pool_id, names))
 
 
-def _named(id_: UUID | None, names: Names) -> Named | None:
+def named(id_: UUID, names: Names) -> Named:
     """Somebody whom the directory does not know yet is shown by id."""
-    return None if id_ is None else names.get(id_) or Named(id=id_, name=str(id_))
+    return names.get(id_) or Named(id=id_, name=str(id_))
+
+
+def named_if(id_: UUID | None, names: Names) -> Named | None:
+    """None when there is nobody to be named."""
+    return None if id_ is None else named(id_, names)
 
 
 def _history_view(entry: HistoryEntry, names: Names) -> HistoryView:
@@ -243,7 +249,7 @@ def _history_view(entry: HistoryEntry, names: Names) -> HistoryView:
     return HistoryView(
         version=entry.version,
         at=entry.at,
-        actor=_named(entry.actor_id, names),
+        actor=named_if(entry.actor_id, names),
         cause=Cause(entry.cause),
         from_=None if born else _place(entry.from_owner_id, entry.from_pool_id, names),
         to=_place(entry.to_owner_id, entry.to_pool_id, names),

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from chassis.errors import Conflict
 from crm.common.v1.place_pb2 import Place as PlaceMessage
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.rules import Cause, Place
+from crm_pool.assignments.rules import RELEASES, UNDO_WITHIN, Cause, Place
 from crm_pool.database import Base
+
+_RELEASED = "cause IN ({})".format(", ".join(f"'{cause.value}'" for cause in RELEASES))
 
 
 class Assignment(Base):
@@ -91,6 +93,22 @@ class Assignment(Base):
             raise Conflict("already_in_pool")
         return self._put(Place(pool_id=pool_id), Cause.RELEASE, at)
 
+    def hand_over(self, pool_id: UUID, at: datetime) -> "Change":
+        """交接: its owner has left and loses it to a pool. Raises Conflict suspended or already_in_pool."""
+        self._require_active()
+        if self.owner_id is None:
+            raise Conflict("already_in_pool")
+        return self._put(Place(pool_id=pool_id), Cause.HANDOVER, at)
+
+    def give_back(self, owner_id: UUID, released: int, at: datetime) -> "Change":
+        """A release is undone: back to its former owner with a fresh clock, never failing on a cap.
+
+        Raises Conflict changed_since unless this still is the version `released` that the release made.
+        """
+        if self.version != released:
+            raise Conflict("changed_since")
+        return self._put(Place(owner_id=owner_id), Cause.UNDO, at)
+
     def move(self, pool_id: UUID, at: datetime) -> "Change":
         """From pool to pool, for example 认定为有效 (C-09). Raises Conflict suspended, not_in_pool or same_pool."""
         self._require_active()
@@ -151,6 +169,7 @@ class HistoryEntry(Base):
     """One change of an assignment: who, when, from where, to where, why (C-42, H-20). `actor_id` None: the system."""
 
     __tablename__ = "assignment_history"
+    __table_args__ = (Index("ix_assignment_history_released", "batch_id", postgresql_where=text(_RELEASED)),)
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -162,6 +181,57 @@ class HistoryEntry(Base):
     to_owner_id: Mapped[UUID | None]
     to_pool_id: Mapped[UUID | None]
     batch_id: Mapped[UUID | None]
+
+
+# Entries that a release made. Written out, so that every plan knows the index.
+WAS_RELEASED = text(f"assignment_history.{_RELEASED}")
+
+
+class Release(Base):
+    """批量回收: a batch that took several customers from their owners; `id` is its batch_id, `at` its end.
+
+    `actor_id` None: the system. `owner_id`: the former owner if all had the same. What it took is in the history. Its
+    undo runs as the batch `undo_batch_id` and then says how many customers were `returned`, how many were not, and how
+    many of those returned are above their owner's holding cap.
+    """
+
+    __tablename__ = "releases"
+    __table_args__ = (Index("ix_releases_at", "at", "id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    cause: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[UUID | None]
+    owner_id: Mapped[UUID | None]
+    pool_id: Mapped[UUID]
+    customers: Mapped[int]
+    skipped: Mapped[int]
+    undo_batch_id: Mapped[UUID | None]
+    undone_by: Mapped[UUID | None]
+    undone_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    returned: Mapped[int | None]
+    not_returned: Mapped[int | None]
+    over_cap: Mapped[int | None]
+
+    @property
+    def undo_until(self) -> datetime:
+        """Until when it can be undone."""
+        return self.at + UNDO_WITHIN
+
+    def require_undoable(self, at: datetime) -> None:
+        """Raises Conflict already_undone, or undo_expired after 72 hours."""
+        if self.undo_batch_id is not None:
+            raise Conflict("already_undone")
+        if at > self.undo_until:
+            raise Conflict("undo_expired")
+
+    def undo(self, batch_id: UUID, actor_id: UUID, at: datetime) -> None:
+        """Its undo begins, once for all."""
+        self.undo_batch_id, self.undone_by, self.undone_at = batch_id, actor_id, at
+
+    def end_undo(self, *, returned: int, not_returned: int, over_cap: int) -> None:
+        """Note what became of its customers."""
+        self.returned, self.not_returned, self.over_cap = returned, not_returned, over_cap
 
 
 class LedgerEntry(Base):

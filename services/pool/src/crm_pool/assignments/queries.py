@@ -1,5 +1,6 @@
 """Reading assignments inside the caller's scope, and the counts that limits rest on."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -9,13 +10,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from batch.queries import tally
+from chassis.auth.actors import Actor
 from chassis.database import lock
-from chassis.errors import NotFound
+from chassis.errors import Forbidden, NotFound
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
 from crm_pool.assignments.rules import LOSSES
 from crm_pool.database import among
 from crm_pool.pools.model import Pool
 from crm_pool.pools.queries import all_pools
+from directory.actors import DirectoryActors
 from directory.scope import Scope, is_absent, resolve_scope
 from directory.tables import members
 
@@ -45,15 +48,17 @@ class Sight:
     owners: dict[UUID, Colleague] = field(default_factory=dict)
 
     def sees(self, assignment: Assignment) -> bool:
-        """Mine, owned in my departments, or in a pool that I see."""
+        """Mine, my groups', owned in my departments, or in a pool that I see."""
         if assignment.owner_id is None:
             return self.sees_pool(assignment.pool_id)
+        return assignment.owner_id in self.scope.colleague_ids or self.may_give(assignment)
+
+    def may_give(self, assignment: Assignment) -> bool:
+        """Whether the caller may take it from its owner: mine, or owned in my departments; colleagues' are not (H-11)."""
+        if assignment.owner_id is None:
+            return True
         owner = self.owners.get(assignment.owner_id)
-        return (
-            assignment.owner_id == self.scope.member_id
-            or self.scope.company
-            or (owner is not None and owner.department_id in self.scope.department_ids)
-        )
+        return self.scope.reaches(assignment.owner_id, owner.department_id if owner else None)
 
     def sees_pool(self, pool_id: UUID | None) -> bool:
         """Whether the pool exists and the caller sees it."""
@@ -76,6 +81,14 @@ def visible_assignment(session: Session, actor_id: UUID, customer_id: UUID) -> A
     if assignment is None or not with_owners(session, sight_of(session, actor_id), [assignment]).sees(assignment):
         raise NotFound("not_found")
     return assignment
+
+
+def working_actor(session: Session, actor_id: UUID) -> Actor:
+    """Whoever started a batch, as known now. Raises Forbidden actor_inactive."""
+    actor = DirectoryActors().actor(session, actor_id)
+    if actor is None or not actor.active:
+        raise Forbidden("actor_inactive")
+    return actor
 
 
 def colleagues(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Colleague]:
@@ -135,7 +148,13 @@ def claims_made(session: Session, member_id: UUID, day: date) -> dict[UUID, int]
 def received_so_far(session: Session, batch_id: UUID) -> dict[UUID, int]:
     """How many customers of a running batch each member has got. Until the transaction ends no other page adds to it."""
     lock(session, f"turn:{batch_id}")
-    return {UUID(member_id): count for member_id, count in tally(session, batch_id, "owner_id").items() if member_id}
+    return {id_: count for id_, count in counted_owners(session, batch_id, "owner_id").items() if id_}
+
+
+def counted_owners(session: Session, batch_id: UUID, name: str) -> Counter[UUID | None]:
+    """How many customers of a batch are done, by the owner that `name` says among the parameters of their results."""
+    said = tally(session, batch_id, name)
+    return Counter({UUID(text) if text else None: customers for text, customers in said.items()})
 
 
 def losses(session: Session, member_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, datetime]:

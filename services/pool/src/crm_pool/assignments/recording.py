@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from chassis.events.outbox import chunks, record_event
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment, Change, HistoryEntry, place_message
-from crm_pool.assignments.rules import Cause
+from crm_pool.assignments.model import WAS_RELEASED, Assignment, Change, HistoryEntry, Release, place_message
+from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.database import among, insert_rows, row_of, rowset
 
@@ -81,7 +81,10 @@ def record(session: Session, done: Sequence[Done]) -> list[Assignment]:
 
 
 def finish_batch(session: Session, act: Act, cause: Cause, received: Owners, lost: Owners, skipped: int) -> None:
-    """Say that the batch of `act` ended, with how many customers each new owner got and each former one lost (C-35)."""
+    """Say that the batch of `act` ended, with how many customers each new owner got and each former one lost (C-35).
+
+    A batch that took customers from their owners is kept as a release.
+    """
     former = Counter({member_id: count for member_id, count in lost.items() if member_id != act.actor_id})
     finished = pb.AssignmentBatchFinished(
         batch_id=str(act.batch_id),
@@ -94,6 +97,24 @@ def finish_batch(session: Session, act: Act, cause: Cause, received: Owners, los
         former_owners=_counts(former),
     )
     record_event(session, finished)
+    if cause in RELEASES and lost:
+        session.add(_release(session, act, cause, lost, skipped))
+
+
+def _release(session: Session, act: Act, cause: Cause, lost: Owners, skipped: int) -> Release:
+    pool_id = session.scalars(
+        select(HistoryEntry.to_pool_id).where(HistoryEntry.batch_id == act.batch_id, WAS_RELEASED).limit(1)
+    ).one()
+    return Release(
+        id=act.batch_id,
+        at=act.at,
+        cause=cause.value,
+        actor_id=act.actor_id,
+        owner_id=next(iter(lost)) if len(lost) == 1 else None,
+        pool_id=pool_id,
+        customers=lost.total(),
+        skipped=skipped,
+    )
 
 
 def _counts(customers: Owners) -> list[pb.ReceiverCount]:

@@ -26,10 +26,14 @@ class Cause(StrEnum):
     SUSPEND = "suspend"
     RESUME = "resume"
     HANDOVER = "handover"
+    UNDO = "undo"
 
 
 # What starts a cool-down: losing a customer, not giving it to somebody (design §3).
 LOSSES = (Cause.RELEASE, Cause.RECYCLE)
+# What takes customers from their owners into a pool: several at once are a release, which can be undone.
+RELEASES = (*LOSSES, Cause.HANDOVER)
+UNDO_WITHIN = timedelta(hours=72)
 
 
 @dataclass(frozen=True)

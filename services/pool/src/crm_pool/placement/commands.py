@@ -43,6 +43,11 @@ class Newcomer:
     deleted: bool = False
     version: int = 1
 
+    @property
+    def wisher(self) -> UUID | None:
+        """The creator; None when nobody created it just now, as in a rebuild."""
+        return self.created_by if self.act.actor_id else None
+
 
 Birth = tuple[Newcomer, Change]
 
@@ -112,7 +117,7 @@ def plan(
     new = [one for one in newcomers if one.customer_id not in promises]
     creator = new[0].created_by if new else None
     wishes = queries.Wishes(session, [one.wish for one in new if one.wish], visible_to=creator)
-    refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish))}
+    refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish, creator))}
     made = [_promise(placement_id, one, names) for one in new if one.customer_id not in refused]
     insert_rows(session, cast(Table, PlacementPlan.__table__), [row_of(promise) for promise in made])
     promises |= {promise.customer_id: promise for promise in made}
@@ -161,7 +166,7 @@ def _as_planned(one: Newcomer, promise: PlacementPlan | None) -> Change | None:
 def _as_wished(session: Session, newcomers: Sequence[Newcomer], refused: dict[UUID, str]) -> list[Birth]:
     """The births of those without a plan; `refused` receives the code of each wish that cannot be met."""
     wishes = queries.Wishes(session, [one.wish for one in newcomers if one.wish])
-    refused |= {one.customer_id: code for one in newcomers if (code := wishes.refusal(one.wish))}
+    refused |= {one.customer_id: code for one in newcomers if (code := wishes.refusal(one.wish, one.wisher))}
     homes = to_be_assigned_for(session, {one.created_by for one in newcomers if one.customer_id in refused})
     births = []
     for one in newcomers:

@@ -1,21 +1,23 @@
 """Reading plans, and judging wishes for a first place."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from chassis import clock
+from chassis.errors import Unauthenticated
 from crm_pool.assignments.model import Assignment
-from crm_pool.assignments.queries import colleagues, holdings
+from crm_pool.assignments.queries import Colleague, colleagues, holdings
 from crm_pool.assignments.recording import lock_members
 from crm_pool.assignments.rules import Place
 from crm_pool.customers.model import Customer
 from crm_pool.database import among
 from crm_pool.placement.model import KEPT, PlacementPlan
 from crm_pool.pools.queries import holding_cap, keep_existing, visible_pools
-from directory.scope import resolve_scope
+from directory.scope import Scope, resolve_scope
 
 
 class Wishes:
@@ -26,6 +28,8 @@ class Wishes:
 
     def __init__(self, session: Session, wishes: Collection[Place], visible_to: UUID | None = None) -> None:
         """`visible_to`: the member who must see the pools wished for; None: they only have to exist."""
+        self._session = session
+        self._scopes: dict[UUID, Scope] = {}
         self._pools = keep_existing(session, {wish.pool_id for wish in wishes if wish.pool_id})
         if visible_to is not None:
             self._pools &= visible_pools(session, resolve_scope(session, visible_to)).keys()
@@ -38,8 +42,11 @@ class Wishes:
             held, coming = holdings(session, owners), promised(session, owners)
             self._room = {owner: cap - held[owner] - coming.get(owner, 0) for owner in owners}
 
-    def refusal(self, wish: Place | None) -> str:
-        """Why the wish cannot be met, empty when it can; then it is counted."""
+    def refusal(self, wish: Place | None, creator_id: UUID | None) -> str:
+        """Why the wish cannot be met, empty when it can; then it is counted.
+
+        `creator_id`: the member who wishes, within whose reach the owner must be; None: nobody's wish, a place known.
+        """
         if wish is None:
             return "place_missing"
         if wish.owner_id is None:
@@ -47,11 +54,23 @@ class Wishes:
         owner = self._owners.get(wish.owner_id)
         if owner is None or not owner.assignable:
             return "assignee_inactive"
+        if creator_id is not None and not self._reaches(creator_id, owner):
+            return "owner_out_of_reach"
         if self._room is not None:
             if self._room[wish.owner_id] <= 0:
                 return "holding_cap_reached"
             self._room[wish.owner_id] -= 1
         return ""
+
+    def _reaches(self, creator_id: UUID, owner: Colleague) -> bool:
+        """A creator who has left since was entitled when the customer was created: customer had looked."""
+        if creator_id == owner.id:
+            return True
+        if creator_id not in self._scopes:
+            with suppress(Unauthenticated):
+                self._scopes[creator_id] = resolve_scope(self._session, creator_id)
+        scope = self._scopes.get(creator_id)
+        return scope is None or scope.reaches(owner.id, owner.department_id)
 
 
 def assignments_of(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assignment]:

@@ -1,11 +1,11 @@
 """Creating, changing and deleting pools (Q-05). Every change is audited and published."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -108,14 +108,30 @@ def to_be_assigned_for(session: Session, member_ids: Collection[UUID | None]) ->
 
 def remove_leavers(session: Session, member_ids: Collection[UUID]) -> None:
     """Take members who left out of every pool's list. A pool whose list becomes empty is open to nobody."""
-    listing = select(Pool).where(Pool.member_ids.overlap(sorted(member_ids)), Pool.deleted_at.is_(None))
-    pools = session.scalars(listing.order_by(Pool.id).with_for_update(key_share=True)).all()
+
+    def staying(pool: Pool) -> dict[str, Any]:
+        return {"member_ids": [id_ for id_ in pool.member_ids if id_ not in member_ids]}
+
+    _relist(session, "pool.leavers_removed", Pool.member_ids.overlap(sorted(member_ids)), staying)
+
+
+def follow_departments(session: Session, merged_into: Mapping[UUID, UUID | None]) -> None:
+    """Open pools of departments that are gone to those they were merged into; None: just deleted, it loses the pool."""
+
+    def heirs(pool: Pool) -> dict[str, Any]:
+        kept = (merged_into.get(id_, id_) for id_ in pool.department_ids)
+        return {"department_ids": list(dict.fromkeys(id_ for id_ in kept if id_))}
+
+    _relist(session, "pool.departments_gone", Pool.department_ids.overlap(sorted(merged_into)), heirs)
+
+
+def _relist(
+    session: Session, action: str, listing: ColumnElement[bool], values_of: Callable[[Pool], dict[str, Any]]
+) -> None:
+    found = select(Pool).where(listing, Pool.deleted_at.is_(None)).order_by(Pool.id)
+    pools = session.scalars(found.with_for_update(key_share=True)).all()
     at = clock.now()
-    entries = []
-    for pool in pools:
-        staying = [id_ for id_ in pool.member_ids if id_ not in member_ids]
-        before, after = pool.change({"member_ids": staying}, at) or ({}, {})
-        entries.append(_entry("pool.leavers_removed", None, pool, (before, after)))
+    entries = [_entry(action, None, pool, pool.change(values_of(pool), at) or ({}, {})) for pool in pools]
     session.flush()
     record_audit(session, *entries)
     if pools:

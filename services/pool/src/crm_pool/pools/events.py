@@ -1,18 +1,21 @@
-"""What happens to pools when somebody leaves."""
+"""What happens to pools when departments are merged or deleted."""
 
 from collections.abc import Sequence
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from chassis.events.consumer import Event, Subscription
-from crm.identity.v1.identity_events_pb2 import MemberDeactivated
+from crm.identity.v1.identity_events_pb2 import DepartmentDeleted
 from crm_pool.pools import commands
 
 
-def _remove_leavers(session: Session, events: Sequence[Event]) -> None:
-    messages = [event.message for event in events if isinstance(event.message, MemberDeactivated)]
-    commands.remove_leavers(session, {UUID(member.id) for message in messages for member in message.members})
+def _follow_departments(session: Session, events: Sequence[Event]) -> None:
+    for event in events:
+        gone = cast("DepartmentDeleted", event.message).departments
+        merged_into = {UUID(one.id): UUID(one.merged_into) if one.merged_into else None for one in gone}
+        commands.follow_departments(session, merged_into)
 
 
-LEAVERS = Subscription("pool-leavers", "CRM_IDENTITY", (MemberDeactivated,), _remove_leavers)
+DEPARTMENTS = Subscription("pool-departments", "CRM_IDENTITY", (DepartmentDeleted,), _follow_departments)

@@ -94,7 +94,7 @@ class CustomerFilter(_message.Message):
     search: _builtins.str
     """Text as typed into the search box."""
     view: _builtins.str
-    """all | mine | created_today | created_this_week | created_this_month | recently_updated."""
+    """all | mine | created_today | created_this_week | created_this_month | recently_updated | owner_left."""
     pool_id: _builtins.str
     """UUID of a pool; customers lying there."""
     owner_id: _builtins.str

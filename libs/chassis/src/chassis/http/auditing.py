@@ -1,0 +1,154 @@
+"""GET /api/v1/<service>/audit: what every service remembers of who changed what (Q-07)."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from chassis import clock
+from chassis.audit import AuditFilter, RecordedAuditEntry, find_audit
+from chassis.errors import FieldError, Invalid
+from chassis.http.api import Api, Body, Day, View
+from chassis.http.call import Call
+
+PERMISSION = "audit.read"
+
+
+def _within_bounds(day: date) -> date:
+    """Days that every zone, database and calendar can hold."""
+    if not 2000 <= day.year < 2200:
+        raise PydanticCustomError("day_out_of_range", "no day of this time")
+    return day
+
+
+AuditDay = Annotated[Day, AfterValidator(_within_bounds)]
+
+
+class AuditQuery(Body):
+    """Which entries. `action`: how it begins, such as `member.`; `from` and `to`: days of the organisation, inclusive.
+
+    `subject_id` goes with `subject_type`. `cursor`: the `next_cursor` of the answer before, with the same filters.
+    """
+
+    actor_id: UUID | None = None
+    action: str = Field(default="", max_length=100)
+    subject_type: str = Field(default="", max_length=100)
+    subject_id: UUID | None = None
+    from_: AuditDay | None = Field(default=None, alias="from")
+    to: AuditDay | None = None
+    page_size: int = Field(default=15, ge=1, le=200)
+    cursor: str = Field(default="", max_length=100)
+
+
+class ActorView(View):
+    """Who did it; no name when they are not known here."""
+
+    id: UUID
+    name: str | None
+
+
+class AuditEntryView(View):
+    """One change of one record; `before` and `after` hold the changed fields. The system itself is no actor."""
+
+    at: datetime
+    action: str
+    actor: ActorView | None
+    subject_type: str
+    subject_id: UUID
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    trace_id: str
+
+
+class AuditPage(View):
+    """Entries, newest first; with `next_cursor` there are more."""
+
+    items: list[AuditEntryView]
+    page_size: int
+    next_cursor: str | None
+
+
+def audit_api(service: str) -> Api:
+    """The route of `service`."""
+    api = Api("audit")
+    api.route(
+        "GET",
+        f"/{service}/audit",
+        access=PERMISSION,
+        summary="Who changed what, newest first",
+        query=AuditQuery,
+        reply=AuditPage,
+    )(read_audit)
+    return api
+
+
+def read_audit(call: Call[None, AuditQuery]) -> AuditPage:
+    """What this service remembers of all members, whatever the reader's data scope."""
+    wanted, before = call.query, _read_cursor(call.query.cursor)
+    actors = call.runtime.actors
+    with call.runtime.database.reading() as session:
+        # One more than asked for: it says whether there is a next page.
+        found = find_audit(session, _filter(wanted, actors.zone(session)), before, wanted.page_size + 1)
+        entries = found[: wanted.page_size]
+        names = actors.names(session, {entry.actor_id for entry in entries if entry.actor_id})
+    more = len(found) > len(entries)
+    return AuditPage(
+        items=[_view(entry, names) for entry in entries],
+        page_size=wanted.page_size,
+        next_cursor=_cursor(entries[-1]) if more else None,
+    )
+
+
+def _filter(wanted: AuditQuery, zone: str) -> AuditFilter:
+    if wanted.subject_id and not wanted.subject_type:
+        raise _wrong("/subject_type", "missing")
+    if wanted.from_ and wanted.to and wanted.from_ > wanted.to:
+        raise _wrong("/to", "before_from")
+    return AuditFilter(
+        actor_id=wanted.actor_id,
+        action=wanted.action,
+        subject_type=wanted.subject_type,
+        subject_id=wanted.subject_id,
+        since=clock.start_of(wanted.from_, zone) if wanted.from_ else None,
+        until=clock.start_of(wanted.to + timedelta(days=1), zone) if wanted.to else None,
+    )
+
+
+def _view(entry: RecordedAuditEntry, names: Mapping[UUID, str]) -> AuditEntryView:
+    actor = ActorView(id=entry.actor_id, name=names.get(entry.actor_id)) if entry.actor_id else None
+    return AuditEntryView(
+        at=entry.at,
+        action=entry.action,
+        actor=actor,
+        subject_type=entry.subject_type,
+        subject_id=entry.subject_id,
+        before=entry.before,
+        after=entry.after,
+        trace_id=entry.trace_id,
+    )
+
+
+def _cursor(entry: RecordedAuditEntry) -> str:
+    return base64.urlsafe_b64encode(f"{entry.at.isoformat()} {entry.id}".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, int] | None:
+    if not cursor:
+        return None
+    try:
+        at, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        moment = datetime.fromisoformat(at)
+        if moment.tzinfo is None or not 0 <= int(id_) < 2**63:
+            raise ValueError(cursor)
+        return moment, int(id_)
+    except (ValueError, binascii.Error) as error:
+        raise _wrong("/cursor", "unknown_cursor") from error
+
+
+def _wrong(pointer: str, code: str) -> Invalid:
+    return Invalid("validation_failed", errors=[FieldError(pointer, code)], count=1)

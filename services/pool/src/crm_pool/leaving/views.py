@@ -1,0 +1,17 @@
+"""Shapes of the leavers' REST API."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from chassis.http.api import View
+from crm_pool.assignments.views import Named
+
+
+class LeaverView(View):
+    """A member who left and owns `customers` still; on `hand_over_on` they go to the department's to-be-assigned pool."""
+
+    member: Named
+    department_id: UUID | None
+    left_at: datetime
+    hand_over_on: date
+    customers: int
