@@ -48,17 +48,24 @@ def _ask(case: Case, call: Call, route: Route) -> httpx.Response:
 def _parameter(case: Case, call: Call, name: str) -> str:
     if case.allowed and name in call.path:
         return str(call.path[name](case))
-    world = case.world
+    people = case.world.people
     known = {
         "customer_id": lambda: case.customer.id,
-        "pool_id": lambda: world.pools[case.place],
-        "member_id": lambda: (
-            world.leaver(case.place) if case.row.section == "leavers" else world.people.members["mate"].id
-        ),
-        "department_id": lambda: world.people.departments["aside"],
-        "role_id": lambda: world.people.role_id,
+        "pool_id": lambda: case.world.pools[case.place],
+        "member_id": lambda: _member(case),
+        "department_id": lambda: people.departments["aside"],
+        "group_id": lambda: people.group_id,
+        "role_id": lambda: people.role_id,
+        "kind_name": lambda: case.row.remark,
     }
-    return known[name]() if name in known else world.record(name.removesuffix("_id"), case.caller, case.place)
+    return known[name]() if name in known else case.world.record(name.removesuffix("_id"), case.caller, case.place)
+
+
+def _member(case: Case) -> str:
+    if case.row.section == "leavers":
+        return case.world.leaver(case.place)
+    members = case.world.people.members
+    return members[case.owner if case.row.section == "absences" else "mate"].id
 
 
 def _version(case: Case, path: str) -> str:

@@ -5,6 +5,7 @@ A case that is expected to succeed really does what it asks for, with a record t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -44,7 +45,8 @@ class Case:
     @property
     def owner(self) -> str:
         """Who owns what it is about."""
-        return self.caller if self.place == "own" else OWNERS[self.place]
+        asking = self.caller if self.caller in self.world.people.members else "sales"
+        return asking if self.place == "own" else OWNERS[self.place]
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request by the caller."""
@@ -116,7 +118,8 @@ def _aside(case: Case) -> str:
 
 
 def _upload(case: Case, path: str) -> httpx.Response:
-    return case.ask("POST", path, files={"file": ("客户.csv", f"客户名称\n{case.world.people.name()}\n".encode())})
+    files = {"file": ("导入.csv", f"客户名称,姓名\n{case.world.people.name()},张三\n".encode())}
+    return case.ask("POST", path, files=files, params={"kind": case.row.remark or "customers"})
 
 
 def _log_in(case: Case, path: str) -> httpx.Response:
@@ -130,6 +133,17 @@ def _change_password(case: Case) -> dict[str, str]:
     member = case.world.people.members["changer"]
     old, member.secret = member.secret, f"{member.login}-{case.world.people.name()}"
     return {"login": member.login, "password": old, "new_password": member.secret}
+
+
+def _absence(case: Case) -> dict[str, str]:
+    """A day long past the others."""
+    day = date(2030, 1, 1) + timedelta(days=case.world.people.number())
+    return {"starts_at": f"{day}T00:00:00Z", "ends_at": f"{day}T12:00:00Z"}
+
+
+def _new_absence(case: Case) -> str:
+    member_id = case.world.people.members[case.owner].id
+    return str(case.world.admin.post(f"/members/{member_id}/absences", _absence(case))["id"])
 
 
 def _sign_in(case: Case) -> None:
@@ -164,6 +178,7 @@ _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
+_NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
 _NEW_ROLE = _made("/roles", name=_own_name, permissions=lambda _: [], data_scope=lambda _: "own")
 _LIES_ELSEWHERE = ("already_owned", "not_owned", "already_in_pool", "not_in_pool", "suspended")
 
@@ -214,6 +229,8 @@ CALLS: dict[str, Call] = {
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),
     "PATCH /pools/settings": Call(body=lambda _: {"holding_cap": None}),
     "POST /imports": Call(send=_upload),
+    "POST /imports (members)": Call(send=_upload, permission="organisation.manage"),
+    "GET /import-templates/{kind_name}.xlsx (members)": Call(permission="organisation.manage"),
     "GET /imports": Call(permission="import.run"),
     "GET /imports/{import_id}": Call(permission="import.run"),
     "PATCH /imports/{import_id}": Call(body=lambda _: {"clear_empty": False}),
@@ -251,6 +268,25 @@ CALLS: dict[str, Call] = {
     "POST /members/{member_id}:reset-password": Call(path={"member_id": _new_member}),
     "POST /members/{member_id}:end-sessions": Call(path={"member_id": _new_member}),
     "POST /members:invite": Call(body=lambda case: {"member_ids": [_new_member(case)]}),
+    "GET /members/{member_id}/absences": Call(permission="organisation.manage"),
+    "POST /members/{member_id}/absences": Call(body=_absence, permission="organisation.manage"),
+    "DELETE /members/{member_id}/absences/{absence_id}": Call(
+        path={"absence_id": _new_absence}, permission="organisation.manage"
+    ),
+    "POST /auth/me/absences": Call(body=_absence),
+    "DELETE /auth/me/absences/{absence_id}": Call(path={"absence_id": _new_absence}),
+    "POST /departments/{department_id}:merge": Call(
+        body=lambda case: {"into_id": _aside(case)}, path={"department_id": _NEW_DEPARTMENT}
+    ),
+    "POST /groups": Call(body=lambda case: {"name": _own_name(case)}),
+    "PATCH /groups/{group_id}": Call(body=lambda case: {"name": _own_name(case)}, path={"group_id": _NEW_GROUP}),
+    "DELETE /groups/{group_id}": Call(path={"group_id": _NEW_GROUP}),
+    "POST /groups/{group_id}:add-members": Call(
+        body=lambda case: {"member_ids": [_new_member(case)]}, path={"group_id": _NEW_GROUP}
+    ),
+    "POST /groups/{group_id}:remove-members": Call(
+        body=lambda case: {"member_ids": [_stranger(case)]}, path={"group_id": _NEW_GROUP}
+    ),
     "POST /departments": Call(body=lambda case: {"name": _own_name(case), "parent_id": _aside(case)}),
     "PATCH /departments/{department_id}": Call(
         body=lambda case: {"name": _own_name(case)}, path={"department_id": _NEW_DEPARTMENT}

@@ -55,7 +55,11 @@ class People:
 
     def name(self) -> str:
         """A name that nothing else bears."""
-        return f"矩阵{self.tag}{next(self._numbers):05}"
+        return f"矩阵{self.tag}{self.number():05}"
+
+    def number(self) -> int:
+        """A number that was not there before."""
+        return next(self._numbers)
 
     def headers(self, caller: str) -> dict[str, str]:
         """Those of a request by the caller."""
@@ -88,7 +92,7 @@ class People:
 
     def new_member(self, **values: Any) -> dict[str, Any]:
         """Somebody new, in a department that concerns nobody."""
-        login = f"m{self.tag}{next(self._numbers)}"
+        login = f"m{self.tag}{self.number()}"
         given = {"login": login, "name": login, "email": f"{login}@matrix.test"}
         made: dict[str, Any] = self.admin.post(
             "/members", given | {"department_id": self.departments["aside"]} | values
@@ -116,6 +120,11 @@ class People:
         for key, department in {**COLLEAGUES, "left": "home", "changer": "aside"}.items():
             self._join(key, department, [roles["sales"]])
         self._join("account", "home", [self.role_id], service_account=True)
+        for key in PERSONS:
+            together = [self.members[key].id, self.members["friend"].id]
+            self.group_id: str = self.admin.post("/groups", {"name": f"{key} {self.tag}", "member_ids": together})["id"]
+        head = {"head_id": self.members["supervisor"].id}
+        self.admin.patch(f"/departments/{self.departments['home']}", head, 1)
 
     def _join(self, key: str, department: str, role_ids: list[str], **values: Any) -> None:
         made = self.new_member(department_id=self.departments[department], role_ids=role_ids, **values)
@@ -124,7 +133,7 @@ class People:
             Person.set_password(self.gateway, made["password_link"], member.secret)
 
     def _versions(self, service: str, prefix: str) -> set[tuple[str, int]]:
-        tables = [f"SELECT id, version FROM {prefix}{name}" for name in ("members", "departments", "roles")]
+        tables = [f"SELECT id, version FROM {prefix}{name}" for name in ("members", "departments", "groups", "roles")]
         return {(str(row["id"]), row["version"]) for row in self.whole.rows(service, " UNION ALL ".join(tables))}
 
 

@@ -63,7 +63,7 @@ def test_a_method_answers_the_services_that_the_table_names(world: World, method
 
 @pytest.mark.parametrize("method", ACTORS)
 def test_a_method_does_for_a_member_what_the_member_may_do(world: World, method: str) -> None:
-    (service,) = ({"customer.BulkWriteCustomers": "import"}.get(method, "pool"),)
+    service = next(caller for caller, letter in CALLERS[method].items() if letter == "✓")
     expected = {actor: letter for actor, letter in ACTORS[method].items() if letter != NO_CASE}
     answered = {actor: _letter(world, method, service, _actor(world, actor)) for actor in expected}
 

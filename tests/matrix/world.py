@@ -60,6 +60,8 @@ class World:
             self._make_records(caller)
         self.records["release", "stranger"] = self.new_release("stranger")
         self._leavers = self._make_leavers(leavers)
+        for member in (*PERSONS, "mate", "stranger"):
+            self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
 
     @property
@@ -150,6 +152,11 @@ class World:
         listed = "SELECT 1 FROM leavers WHERE member_id = ANY(%s::uuid[])"
         until(lambda: len(self.whole.rows("pool", listed, [ids])) == len(ids))
         return found
+
+    def _absence_of(self, member: str) -> str:
+        body = {"starts_at": "2029-01-01T00:00:00Z", "ends_at": "2029-01-02T00:00:00Z"}
+        made: str = self.admin.post(f"/members/{self.people.members[member].id}/absences", body)["id"]
+        return made
 
     def _open_pool(self, name: str, department: str) -> str:
         kind = "to_be_assigned" if name == "unassigned" else "public"

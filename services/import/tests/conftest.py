@@ -1,4 +1,4 @@
-"""The import service opened for tests, files to upload, and a customer service that writes rows down."""
+"""The import service opened for tests, files to upload, and services in place of customer and identity that write rows down."""
 
 import asyncio
 import io
@@ -17,6 +17,7 @@ import grpc
 import pytest
 from nats.js.errors import NotFoundError
 from openpyxl import Workbook
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from chassis.auth.tokens import ServiceTokens
@@ -29,7 +30,12 @@ from chassis.rpc.server import GrpcServer
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
+from crm.identity.v1 import identity_service_pb2 as identity_pb
+from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, add_IdentityServiceServicer_to_server
+from crm.imports.v1.imports_events_pb2 import ChunkReady, SplitRequested
+from crm_import.chunks.model import Chunk
 from crm_import.chunks.role import work_off
+from crm_import.chunks.worker import handle_split
 from crm_import.service import SERVICE
 from crm_import.streams import WORK
 from highsea_local.ports import free_port
@@ -38,6 +44,7 @@ from tests.support.organisation import Member
 from tests.support.services import Keys, Opener, OpenService
 
 HEADER = ("客户名称", "手机", "客户行业", "备注")
+MEMBERS_HEADER = ("登录名", "姓名", "邮箱", "手机", "部门", "角色", "语言")
 
 
 @pytest.fixture
@@ -73,9 +80,9 @@ class Importer:
     service: OpenService
     member: Member
 
-    def upload(self, content: bytes, name: str = "客户.xlsx", **headers: str) -> TestResponse:
+    def upload(self, content: bytes, name: str = "客户.xlsx", query: str = "", **headers: str) -> TestResponse:
         return self.service.client.post(
-            "/api/v1/imports",
+            f"/api/v1/imports{query}",
             data={"file": (io.BytesIO(content), name)},
             content_type="multipart/form-data",
             headers=self.service.headers(self.member, **headers),
@@ -84,6 +91,12 @@ class Importer:
     def uploaded(self, *rows: Sequence[Any]) -> Any:
         """The view of a fresh import of these rows."""
         reply = self.upload(make_workbook(HEADER, *rows))
+        assert reply.status_code == 201, reply.text
+        return reply.json
+
+    def uploaded_members(self, *rows: Sequence[Any]) -> Any:
+        """The view of a fresh import of these rows of members."""
+        reply = self.upload(make_workbook(MEMBERS_HEADER, *rows), "成员.xlsx", "?kind=members")
         assert reply.status_code == 201, reply.text
         return reply.json
 
@@ -192,18 +205,67 @@ class Customers(CustomerServiceServicer):
         )
 
 
+@contextmanager
+def _served(name: str, keys: Keys, add: Callable[[grpc.Server], None]) -> Iterator[str]:
+    """A real gRPC server in the place of service `name`; its address."""
+    bind = f"127.0.0.1:{free_port()}"
+    server = GrpcServer(bind, ServiceTokens(name, keys.private(name), keys.public()), [add])
+    server.start()
+    try:
+        yield bind
+    finally:
+        server.stop(1)
+
+
 @pytest.fixture
 def customers(keys: Keys) -> Iterator[tuple[Customers, str]]:
-    """The stand-in on a real gRPC server, and its address."""
-    servicer, bind = Customers(), f"127.0.0.1:{free_port()}"
-    tokens = ServiceTokens("customer", keys.private("customer"), keys.public())
-    server = GrpcServer(
-        bind, tokens, [lambda grpc_server: add_CustomerServiceServicer_to_server(servicer, grpc_server)]
-    )
-    server.start()
-    yield servicer, bind
-    servicer.gate.set()
-    server.stop(1)
+    """The stand-in for customer, and its address."""
+    servicer = Customers()
+    with _served("customer", keys, lambda server: add_CustomerServiceServicer_to_server(servicer, server)) as address:
+        yield servicer, address
+        servicer.gate.set()
+
+
+@dataclass
+class Identity(IdentityServiceServicer):
+    """An identity that knows logins and one department, 华东销售部. `refusals` are raised by the next calls."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    requests: list[identity_pb.BulkWriteMembersRequest] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def BulkWriteMembers(self, request: Any, context: grpc.ServicerContext) -> identity_pb.BulkWriteMembersResponse:
+        self.requests.append(request)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return identity_pb.BulkWriteMembersResponse(results=[self._write(request, row) for row in request.rows])
+
+    def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
+        login, department = row.values["login"], row.values.get("department", "")
+        outcome, problems = rows_pb.IMPORT_OUTCOME_CREATED, []
+        if row.values.get("name") == "":
+            outcome = rows_pb.IMPORT_OUTCOME_FAILED
+            problems = [rows_pb.ImportRowProblem(field="name", code="missing")]
+        elif department not in ("华东销售部", ""):
+            outcome = rows_pb.IMPORT_OUTCOME_FAILED
+            problems = [rows_pb.ImportRowProblem(field="department", code="unknown_department", value=department)]
+        elif login not in self.ids:
+            self.ids[login] = str(new_id())
+        elif request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE:
+            outcome = rows_pb.IMPORT_OUTCOME_UPDATED
+        else:
+            outcome = rows_pb.IMPORT_OUTCOME_SKIPPED
+            problems = [rows_pb.ImportRowProblem(field="login", code="member_exists", value=login)]
+        id_ = self.ids.get(login, "")
+        return rows_pb.ImportRowResult(row_number=row.row_number, outcome=outcome, record_id=id_, problems=problems)
+
+
+@pytest.fixture
+def identity(keys: Keys) -> Iterator[tuple[Identity, str]]:
+    """The stand-in for identity, and its address."""
+    servicer = Identity()
+    with _served("identity", keys, lambda server: add_IdentityServiceServicer_to_server(servicer, server)) as address:
+        yield servicer, address
 
 
 @dataclass
@@ -212,6 +274,7 @@ class Running:
 
     service: OpenService
     customers: Customers
+    identity: Identity
     environment: dict[str, str]
     log: Path
     metrics_bind: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
@@ -220,6 +283,11 @@ class Running:
     def member(self) -> Importer:
         """张三, who may import."""
         return Importer(self.service, self.service.organisation.sales)
+
+    @property
+    def admin(self) -> Importer:
+        """管理员, who may import members, too."""
+        return Importer(self.service, self.service.organisation.admin)
 
     def configure(self, **settings: Any) -> None:
         """Change settings of what is started from now on."""
@@ -230,13 +298,23 @@ class Running:
         """The view of the job once it has ended."""
         is_over = ("finished", "failed", "cancelled")
         path = f"/imports/{job['id']}"
-        return wait_until(lambda: (now := self.member.get(path).json)["status"] in is_over and now)
+        return wait_until(lambda: (now := self.admin.get(path).json)["status"] in is_over and now)
 
     def imported(self, *rows: Sequence[Any], **settings: Any) -> Any:
         """The view of an import of these rows that has ended."""
         job = self.member.started(*rows, **settings)
         with self.workers():
             return self.ended(job)
+
+    def chunks(self, job: Any) -> list[Chunk]:
+        """The job's chunks in their order."""
+        with self.service.database.reading() as session:
+            return list(session.scalars(select(Chunk).where(Chunk.job_id == job["id"]).order_by(Chunk.number)))
+
+    def split(self, job: Any) -> list[ChunkReady]:
+        """Split the job's file as a worker does; the messages of its chunks."""
+        handle_split(self.service.runtime, SplitRequested(job_id=job["id"]))
+        return [ChunkReady(job_id=job["id"], chunk_id=str(chunk.id)) for chunk in self.chunks(job)]
 
     @contextmanager
     def workers(self) -> Iterator[None]:
@@ -255,12 +333,17 @@ class Running:
 
 @pytest.fixture
 def running(
-    services: Opener, nats_server: NatsServer, customers: tuple[Customers, str], keys: Keys, tmp_path: Path
+    services: Opener,
+    nats_server: NatsServer,
+    customers: tuple[Customers, str],
+    identity: tuple[Identity, str],
+    tmp_path: Path,
 ) -> Iterator[Running]:
-    """An import service with NATS and customer; chunks of 10 rows, redelivery after 3 s."""
+    """An import service with NATS, customer and identity; chunks of 10 rows, redelivery after 3 s."""
     settings = {
         "nats_url": nats_server.url(),
         "customer_grpc": customers[1],
+        "identity_grpc": identity[1],
         "import_chunk_rows": 10,
         "import_bulk_seconds": 20,
     }
@@ -268,7 +351,7 @@ def running(
         values = {**opened.runtime.settings.model_dump(exclude_none=True), **settings}
         environment = {**os.environ, **{name.upper(): str(value) for name, value in values.items()}}
         with _loop(lambda stopping: _relay(opened, stopping)):
-            yield Running(opened, customers[0], environment, tmp_path / "process.log")
+            yield Running(opened, customers[0], identity[0], environment, tmp_path / "process.log")
 
 
 async def _relay(opened: OpenService, stopping: asyncio.Event) -> None:

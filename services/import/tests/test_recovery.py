@@ -8,7 +8,7 @@ from sqlalchemy import delete, func, select
 
 from chassis.database.tables import outbox
 from chassis.errors import Conflict, NotFound, TooManyRequests, Unavailable
-from crm.imports.v1.imports_events_pb2 import ChunkReady, ImportFinished, SplitRequested
+from crm.imports.v1.imports_events_pb2 import ImportFinished, SplitRequested
 from crm_import.chunks.due import expire, republish
 from crm_import.chunks.model import Chunk
 from crm_import.chunks.worker import handle_chunk, handle_split
@@ -32,17 +32,6 @@ def _outcomes(running, job) -> dict[int, str]:
         return {row.row_number: row.outcome for row in found}
 
 
-def _chunks(running, job) -> list[Chunk]:
-    with running.service.database.reading() as session:
-        return list(session.scalars(select(Chunk).where(Chunk.job_id == job["id"]).order_by(Chunk.number)))
-
-
-def _split(running, job) -> list[ChunkReady]:
-    """Split the job's file as a worker does; the messages of its chunks."""
-    handle_split(running.service.runtime, SplitRequested(job_id=job["id"]))
-    return [ChunkReady(job_id=job["id"], chunk_id=str(chunk.id)) for chunk in _chunks(running, job)]
-
-
 def test_a_busy_or_absent_customer_is_waited_for(running) -> None:
     running.customers.refusals = [TooManyRequests("too_many_requests", retry_after_seconds=0.1)] * 6
     running.customers.refusals += [Unavailable("overloaded", retry_after_seconds=0.1)] * 6
@@ -55,7 +44,7 @@ def test_a_busy_or_absent_customer_is_waited_for(running) -> None:
 def test_a_chunk_that_fails_three_times_fails_its_rows_and_the_job_goes_on(running, sales) -> None:
     job = sales.started(*_rows(15))
     runtime = running.service.runtime
-    first, second = _split(running, job)
+    first, second = running.split(job)
     running.customers.refusals = [RuntimeError("bug"), Conflict("broken"), RuntimeError("bug")]
 
     assert [handle_chunk(runtime, first) is None for _ in range(3)] == [False, False, True]
@@ -72,7 +61,7 @@ def test_a_pool_the_importer_may_not_see_fails_the_job_and_says_so(running, sale
     job = sales.started(*_rows(25))
     running.customers.refusals = [NotFound("pool_not_found")] * 3
 
-    messages = _split(running, job)
+    messages = running.split(job)
     for message in (messages[0], *messages):
         while handle_chunk(running.service.runtime, message) is not None:
             pass
@@ -87,18 +76,18 @@ def test_a_customer_that_answers_too_late_counts_as_a_failed_try(running, sales)
     running.configure(import_bulk_seconds=0.2)
     running.customers.hold_after = 0
     job = sales.started(*_rows(3))
-    (message,) = _split(running, job)
+    (message,) = running.split(job)
 
     assert handle_chunk(running.service.runtime, message) is not None
 
-    assert [chunk.tries for chunk in _chunks(running, job)] == [1]
+    assert [chunk.tries for chunk in running.chunks(job)] == [1]
 
 
 def test_doing_all_work_again_changes_nothing(running, sales) -> None:
     job = running.imported(*_rows(15), ["坏", "1", "文化", ""])
     before = _outcomes(running, job)
 
-    for message in _split(running, job):
+    for message in running.split(job):
         assert handle_chunk(running.service.runtime, message) is None
 
     assert _outcomes(running, job) == before
@@ -115,7 +104,7 @@ def test_splitting_again_after_a_crash_gives_the_same_chunks(running, sales, mon
             handle_split(runtime, SplitRequested(job_id=job["id"]))
     objects = [runtime.object_store().get(Chunk.key_of(job["id"], number)) for number in (1, 2, 3)]
 
-    messages = _split(running, job)
+    messages = running.split(job)
 
     assert [runtime.object_store().get(Chunk.key_of(job["id"], number)) for number in (1, 2, 3)] == objects
     assert len(messages) == 3
@@ -125,7 +114,7 @@ def test_splitting_again_after_a_crash_gives_the_same_chunks(running, sales, mon
 def test_a_chunk_whose_answer_was_lost_gets_the_same_results_once(running, sales, monkeypatch) -> None:
     """The worker dies after customer has written the rows and before their results are kept."""
     job = sales.started(*_rows(5))
-    (message,) = _split(running, job)
+    (message,) = running.split(job)
     with monkeypatch.context() as patch:
         patch.setattr("crm_import.chunks.commands.finish_chunk", _die)
         with pytest.raises(KeyboardInterrupt):
@@ -170,11 +159,11 @@ def test_killing_the_worker_in_the_middle_loses_and_doubles_nothing(running, sal
 def test_at_most_eight_chunks_of_a_job_are_outstanding(running, sales) -> None:
     job = sales.started(*_rows(200))
 
-    messages = _split(running, job)
+    messages = running.split(job)
 
-    assert Counter(chunk.status for chunk in _chunks(running, job)) == {"queued": 8, "waiting": 12}
+    assert Counter(chunk.status for chunk in running.chunks(job)) == {"queued": 8, "waiting": 12}
     handle_chunk(running.service.runtime, messages[0])
-    assert Counter(chunk.status for chunk in _chunks(running, job)) == {"done": 1, "queued": 8, "waiting": 11}
+    assert Counter(chunk.status for chunk in running.chunks(job)) == {"done": 1, "queued": 8, "waiting": 11}
 
 
 def test_cancelling_a_running_import_skips_the_rest_and_keeps_what_is_written(running, sales, eventually) -> None:
@@ -197,7 +186,7 @@ def test_cancelling_a_running_import_skips_the_rest_and_keeps_what_is_written(ru
 
 def test_an_importer_who_left_imports_no_further_row(running, sales) -> None:
     job = sales.started(*_rows(25))
-    messages = _split(running, job)
+    messages = running.split(job)
     state = running.service.organisation.member_state(sales.member, version=2)
     state.active = False
     with running.service.database.transaction() as session:
@@ -214,7 +203,7 @@ def test_an_importer_who_left_imports_no_further_row(running, sales) -> None:
 
 def test_silent_chunks_and_splits_are_handed_out_again(running, sales) -> None:
     split, unsplit = sales.started(*_rows(15)), sales.started(*_rows(5))
-    _split(running, split)
+    running.split(split)
     with running.service.database.transaction() as session:
         session.execute(delete(outbox))
     running.configure(import_silent_seconds=-1)

@@ -7,6 +7,7 @@ import pytest
 from openpyxl import load_workbook
 
 from chassis.wording import Messages
+from crm_import.kinds.customers import CUSTOMERS
 from crm_import.results.model import RowResult
 from crm_import.results.workbook import ErrorList, write_errors
 from directory import store
@@ -80,7 +81,7 @@ def test_an_error_list_that_is_cut_says_so() -> None:
     ]
     content = io.BytesIO()
 
-    write_errors(content, ErrorList(["客户名称"], Messages(["crm_import"]), "zh", most=1), failed)
+    write_errors(content, ErrorList(["客户名称"], CUSTOMERS, Messages(["crm_import"]), "zh", most=1), failed)
 
     book = load_workbook(content)
     assert [sheet.max_row for sheet in book] == [2, 1]
@@ -119,7 +120,7 @@ def test_rows_are_paged_by_outcome_with_their_problems_in_words(running, sales) 
         "message": "第4行 手机：手机号码格式不正确",
     }
     created = sales.get(f"{path}?outcome=created").json["items"]
-    assert [(row["row_number"], row["customer_id"]) for row in created] == [(7, running.customers.ids["甲"])]
+    assert [(row["row_number"], row["record_id"]) for row in created] == [(7, running.customers.ids["甲"])]
     assert sales.get(f"{path}?outcome=nonsense").status_code == 422
 
 

@@ -3,12 +3,17 @@
 import re
 import tomllib
 from importlib.resources import files
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from chassis.wording import Messages
-from crm_import.mapping.fields import FIELDS
+from crm_import.chunks.clients import WRITERS
+from crm_import.kinds.customers import CUSTOMERS
+from crm_import.kinds.kind import Kind, KindName
+from crm_import.kinds.members import MEMBERS
+from crm_import.kinds.registry import KINDS
 from crm_import.mapping.rules import guess_mapping, match_key
 from crm_import.reading.cells import clean, escaped
 from crm_import.results.rules import Problem, reason
@@ -21,6 +26,14 @@ CUSTOMERS_CODES = (
     "unknown_owner", "ambiguous_owner", "customer_exists", "exists_out_of_scope", "forbidden", "uuid_parsing",
     "claim_first", "match_changed", "ambiguous_match", "assignee_inactive", "holding_cap_reached", "pool_not_found",
 )  # fmt: skip
+
+# What identity answers for rows of members, each with what its words are filled with.
+IDENTITYS_CODES = {
+    "missing": {}, "string_too_long": {"max_length": 64}, "login_invalid": {}, "email_invalid": {}, "phone_invalid": {},
+    "unknown_department": {}, "ambiguous_department": {}, "unknown_role": {}, "too_many_roles": {"max_items": 20},
+    "language_unknown": {}, "null_character": {}, "repeated_in_file": {"first_row": 2}, "member_exists": {},
+    "member_inactive": {}, "is_service_account": {}, "last_administrator": {},
+}  # fmt: skip
 
 
 def _catalogue(language: str) -> dict[str, str]:
@@ -48,20 +61,33 @@ def test_every_code_that_the_source_names_has_words() -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_reason_of_a_row_is_a_filled_sentence(language: str) -> None:
-    general = reason(Problem("name", "nonsense", "x"), MESSAGES, language)
-    for code in CUSTOMERS_CODES:
-        problem = Problem("industry", code, "文化", {"max_length": 50})
+    told = [(CUSTOMERS, Problem("industry", code, "文化", {"max_length": 50})) for code in CUSTOMERS_CODES]
+    told += [(MEMBERS, Problem("roles", code, "老板", words)) for code, words in IDENTITYS_CODES.items()]
 
-        text = reason(problem, MESSAGES, language)
-
+    for kind, problem in told:
+        text = reason(problem, kind, MESSAGES, language)
         assert "{" not in text
-        assert text != general.replace("nonsense", code)
-    assert "nonsense" in general
+        assert problem.code not in text, "the general sentence"
+    assert "nonsense" in reason(Problem("name", "nonsense", "x"), CUSTOMERS, MESSAGES, language)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_every_kind_has_its_writer_its_words_and_fields_that_exist(kind: Kind) -> None:
+    assert kind.name in WRITERS
+    named = {*kind.required, *kind.required_to_create, *kind.match_fields, *kind.default_match_fields}
+    assert named | {kind.mobile, kind.phone} <= {*kind.by_name, None}
+    for language, code in product(("zh", "en"), ("template_file", "template_sheet")):
+        assert f"{code}.{kind.name}" in _catalogue(language)
+
+
+def test_every_kind_that_can_be_named_is_registered() -> None:
+    assert set(KINDS) == set(KindName)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
-def test_every_field_is_explained_in_the_template(language: str) -> None:
-    rules = [f"template_rule.{field.name}" for field in FIELDS if field.in_template]
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_every_field_is_explained_in_the_template(kind: Kind, language: str) -> None:
+    rules = [f"template_rule.{kind.name}.{field.name}" for field in kind.fields if field.in_template]
 
     assert [rule for rule in rules if MESSAGES.text(rule, language, {}) == rule] == []
 
@@ -88,11 +114,11 @@ def test_every_field_is_explained_in_the_template(language: str) -> None:
     ],
 )
 def test_usual_headers_are_recognised(header: str, field: str | None) -> None:
-    assert guess_mapping([header]) == [field]
+    assert guess_mapping([header], CUSTOMERS) == [field]
 
 
 def test_a_field_goes_to_the_column_that_bears_its_name() -> None:
-    assert guess_mapping(["移动电话", "手机", "手机号码"]) == [None, "contact.mobile", None]
+    assert guess_mapping(["移动电话", "手机", "手机号码"], CUSTOMERS) == [None, "contact.mobile", None]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +130,9 @@ def test_a_field_goes_to_the_column_that_bears_its_name() -> None:
     ],
 )
 def test_values_that_mean_the_same_are_repeats(field: str, left: str, right: str) -> None:
-    assert match_key(field, left) == match_key(field, right)
+    is_mobile = field == "contact.mobile"
+
+    assert match_key(left, is_mobile=is_mobile) == match_key(right, is_mobile=is_mobile)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+8613800138000", "-5", "@x"])

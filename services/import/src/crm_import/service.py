@@ -8,13 +8,14 @@ from crm_import.chunks.due import EXPIRE, REPUBLISH
 from crm_import.chunks.role import process
 from crm_import.database import Base
 from crm_import.jobs.due import MEASURE_JOBS
+from crm_import.jobs.events import DIRECTORY
 from crm_import.jobs.http import api as jobs_api
 from crm_import.jobs.model import ImportJob
 from crm_import.results.http import api as results_api
 from crm_import.settings import ImportSettings
 from crm_import.templates.http import api as templates_api
 from directory.actors import DirectoryActors
-from directory.events import directory_projection, directory_subscription
+from directory.events import directory_projection
 from directory.tables import metadata as directory_metadata
 
 
@@ -33,7 +34,7 @@ SERVICE: Service = Service(
     versions=[ImportJob.version],
     streams=[streams.EVENTS, streams.WORK],
     queues=[streams.SPLIT_QUEUE, streams.CHUNK_QUEUE],
-    subscriptions=[directory_subscription("import")],
+    subscriptions=[DIRECTORY],
     projections=[directory_projection()],
     due=[REPUBLISH, EXPIRE, MEASURE_JOBS],
     roles={"process": _process},

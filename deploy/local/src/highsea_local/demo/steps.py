@@ -27,14 +27,17 @@ def public_pool(person: Person) -> dict[str, Any]:
 def import_workbook(person: Person, file_name: str, content: bytes, pool_id: str, seconds: float = 180) -> Imported:
     """Upload, keep the guessed mapping, run into the pool, wait for the end. Raises Refused, TimeoutError."""
     job = person.upload("/imports", file_name, content)
+    return run_import(person, job, {"mode": "create_only", "target_pool_id": pool_id}, seconds)
+
+
+def run_import(person: Person, job: dict[str, Any], settings: dict[str, Any], seconds: float = 180) -> Imported:
+    """Run an uploaded file with the guessed mapping and these settings; wait for the end. Raises Refused, TimeoutError."""
     mapping = [
         {"column": column["index"], "field": column["field"]}
         for column in job["columns"]
         if column["field"] is not None
     ]
-    job = person.patch(
-        f"/imports/{job['id']}", {"mapping": mapping, "mode": "create_only", "target_pool_id": pool_id}, job["version"]
-    )
+    person.patch(f"/imports/{job['id']}", {"mapping": mapping, **settings}, job["version"])
     person.post(f"/imports/{job['id']}:start")
 
     def finished() -> dict[str, Any] | None:

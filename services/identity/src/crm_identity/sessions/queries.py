@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from chassis.http.api import PageQuery
 from crm_identity.credentials.model import Credential, PasswordLink
+from crm_identity.holdings.rules import widest
 from crm_identity.organisation.model import Member
 from crm_identity.organisation.queries import page_of, roles_of
 from crm_identity.sessions.model import LoginSession
 from crm_identity.sessions.views import HeldRole, SelfView, SessionView
-from directory.scope import DataScope
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,9 @@ def self_view(session: Session, member: Member) -> SelfView:
         department_id=member.department_id,
         roles=[HeldRole.model_validate(role) for role in roles],
         permissions=sorted({code for role in roles for code in role.permissions}),
-        data_scope=max((DataScope[role.data_scope.upper()] for role in roles), default=DataScope.OWN).name.lower(),
+        data_scope=widest(roles),
         language=member.language,
+        absent_from=member.absent_from,
         absent_until=member.absent_until,
         version=member.version,
     )

@@ -8,8 +8,8 @@ from pydantic import Field, StringConstraints
 
 from chassis.http.api import Body, View
 from crm_identity.credentials.rules import MAX_PASSWORD, MIN_PASSWORD
-from crm_identity.members.views import Email, Language, Moment, Phone
-from crm_identity.organisation.views import DataScopeName, Name
+from crm_identity.members.views import Email, Language, Phone
+from crm_identity.organisation.views import Name
 from crm_identity.sessions.rules import ACCESS_TOKEN_SECONDS
 
 # What is typed is looked up, not judged: a wrong form would say which logins cannot exist.
@@ -69,8 +69,9 @@ class SelfView(View):
     department_id: UUID
     roles: list[HeldRole]
     permissions: list[str]
-    data_scope: DataScopeName
+    data_scope: str
     language: str
+    absent_from: datetime | None
     absent_until: datetime | None
     version: int
 
@@ -88,13 +89,12 @@ class SessionView(View):
 
 
 class ProfileChange(Body):
-    """What a member changes about themself (Q-17); the rest stays. `null` clears phone and absence."""
+    """What a member changes about themself (Q-17); the rest stays. `null` clears the phone."""
 
     name: Name = ""
     email: Email = ""
     phone: Phone | None = None
     language: Language = "zh-CN"
-    absent_until: Moment | None = None
 
 
 class ServiceTokenView(View):

@@ -1,6 +1,6 @@
-"""Writing rows through the customer service."""
+"""Writing rows through the service that owns the records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -9,10 +9,13 @@ from chassis.rpc.client import on_behalf_of
 from chassis.rpc.errors import refusal_of
 from chassis.runtime import Runtime
 from crm.common.v1 import import_rows_pb2 as rows_pb
-from crm.customer.v1 import customer_service_pb2 as pb
+from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
+from crm.identity.v1 import identity_service_pb2 as identity_pb
+from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from crm_import.chunks.rules import SourceRow, Task, values
 from crm_import.jobs.rules import Mode
+from crm_import.kinds.kind import KindName
 from crm_import.results.rules import Outcome, Problem, Result
 from crm_import.settings import import_settings
 
@@ -27,7 +30,7 @@ _OUTCOMES = {
     rows_pb.IMPORT_OUTCOME_SKIPPED: Outcome.SKIPPED,
     rows_pb.IMPORT_OUTCOME_FAILED: Outcome.FAILED,
 }
-# What customer says of the importer or the pool rather than of rows, and how the job words it.
+# What they say of the importer or the pool rather than of rows, and how the job words it.
 _OF_THE_JOB = {
     "forbidden": "forbidden",
     "pool_not_found": "pool_not_found",
@@ -36,8 +39,8 @@ _OF_THE_JOB = {
 _DEFAULT_WAIT_SECONDS = 2.0
 
 
-class CustomerBusy(Exception):
-    """Customer is away or admits no further bulk write now: worth waiting for, not a failed try."""
+class WriterBusy(Exception):
+    """The service is away or admits no further bulk write now: worth waiting for, not a failed try."""
 
     def __init__(self, retry_after_seconds: float) -> None:
         super().__init__(f"busy for {retry_after_seconds} s")
@@ -45,7 +48,7 @@ class CustomerBusy(Exception):
 
 
 class ChunkRefused(Exception):
-    """Customer did not write the chunk, or answered nonsense. The text is a code, never a value of a row.
+    """The chunk was not written, or the answer is nonsense. The text is a code, never a value of a row.
 
     `failure` is set when no chunk of the job will fare better: the code and parameters that the job then fails with.
     """
@@ -56,41 +59,64 @@ class ChunkRefused(Exception):
 
 
 def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[Result]:
-    """Write rows in one call; repeating it answers the same. Raises CustomerBusy or ChunkRefused."""
-    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    """Write rows in one call; repeating it answers the same. Raises WriterBusy or ChunkRefused."""
+    writer, write = WRITERS[task.kind]
     try:
-        reply = stub.BulkWriteCustomers(
-            _request(task, rows),
-            timeout=import_settings(runtime).import_bulk_seconds,
-            metadata=on_behalf_of(task.actor_id),
-        )
+        results = write(runtime, task, rows)
     except grpc.RpcError as error:
-        refusal = refusal_of(error, "customer")
+        refusal = refusal_of(error, writer)
         if error.code() in _BUSY:
-            raise CustomerBusy(refusal.retry_after_seconds or _DEFAULT_WAIT_SECONDS) from error
+            raise WriterBusy(refusal.retry_after_seconds or _DEFAULT_WAIT_SECONDS) from error
         code = _OF_THE_JOB.get(refusal.code)
         failure = (code, refusal.parameters) if code else None
         raise ChunkRefused(f"{error.code().name} {refusal.code}", failure) from error
-    return _results(reply, rows)
+    return _results(results, rows)
 
 
-def _request(task: Task, rows: Sequence[SourceRow]) -> pb.BulkWriteCustomersRequest:
-    return pb.BulkWriteCustomersRequest(
-        job_id=str(task.job_id),
-        chunk_id=str(task.chunk_id),
-        actor_id=str(task.actor_id),
-        mode=_MODES[Mode(task.mode)],
+def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
+    request = customer_pb.BulkWriteCustomersRequest(
+        **_chunk(task, rows),
         match_fields=task.match,
-        clear_empty=task.clear_empty,
         target_pool_id=str(task.target_pool_id) if task.target_pool_id else "",
-        rows=[rows_pb.ImportRow(row_number=row.number, values=values(row, task.mapped)) for row in rows],
     )
+    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    return stub.BulkWriteCustomers(request, **_terms(runtime, task)).results
 
 
-def _results(reply: pb.BulkWriteCustomersResponse, rows: Sequence[SourceRow]) -> list[Result]:
-    if [result.row_number for result in reply.results] != [row.number for row in rows]:
+def _members(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
+    stub = IdentityServiceStub(runtime.peers.channel("identity"))
+    return stub.BulkWriteMembers(
+        identity_pb.BulkWriteMembersRequest(**_chunk(task, rows)), **_terms(runtime, task)
+    ).results
+
+
+# Kind → the service that owns its records, and the call that writes rows there.
+WRITERS: Mapping[str, tuple[str, Callable[[Runtime, Task, Sequence[SourceRow]], Sequence[rows_pb.ImportRowResult]]]] = {
+    KindName.CUSTOMERS: ("customer", _customers),
+    KindName.MEMBERS: ("identity", _members),
+}
+
+
+def _chunk(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
+    """What the requests of every kind say."""
+    return {
+        "job_id": str(task.job_id),
+        "chunk_id": str(task.chunk_id),
+        "actor_id": str(task.actor_id),
+        "mode": _MODES[Mode(task.mode)],
+        "clear_empty": task.clear_empty,
+        "rows": [rows_pb.ImportRow(row_number=row.number, values=values(row, task.mapped)) for row in rows],
+    }
+
+
+def _terms(runtime: Runtime, task: Task) -> dict[str, Any]:
+    return {"timeout": import_settings(runtime).import_bulk_seconds, "metadata": on_behalf_of(task.actor_id)}
+
+
+def _results(results: Sequence[rows_pb.ImportRowResult], rows: Sequence[SourceRow]) -> list[Result]:
+    if [result.row_number for result in results] != [row.number for row in rows]:
         raise ChunkRefused("results_do_not_fit_rows")
-    return [_result(result, row) for result, row in zip(reply.results, rows, strict=True)]
+    return [_result(result, row) for result, row in zip(results, rows, strict=True)]
 
 
 def _result(result: rows_pb.ImportRowResult, row: SourceRow) -> Result:

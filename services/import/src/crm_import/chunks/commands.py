@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from chassis.auth.actors import ActorSource
+from chassis.auth.actors import Actor, ActorSource
 from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks.model import Chunk
@@ -18,6 +18,7 @@ from crm_import.chunks.rules import MAX_OUTSTANDING, MAX_TRIES, ChunkStatus, Spl
 from crm_import.jobs import commands as jobs
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import Status
+from crm_import.kinds.kind import Kind
 from crm_import.reading.tables import Layout
 from crm_import.results.commands import store_results
 from crm_import.results.rules import Outcome, Result
@@ -39,6 +40,7 @@ def begin_split(session: Session, job_id: UUID, now: datetime) -> SplitPlan | No
         last=job.columns[-1]["index"],
         mapped=job.mapped,
         match=job.effective_match_fields,
+        mobile=job.traits.mobile,
         required=job.required_fields,
     )
 
@@ -87,10 +89,8 @@ def take(session: Session, actors: ActorSource, job_id: UUID, chunk_id: UUID, no
     chunk = session.get(Chunk, chunk_id)
     if job is None or chunk is None or chunk.is_done:
         return None
-    if job.status == Status.RUNNING:
-        actor = actors.actor(session, job.created_by)
-        if actor is None or not actor.active or not actor.may(Permission.IMPORT_RUN):
-            jobs.fail(session, job, "importer_not_allowed", {}, now)
+    if job.status == Status.RUNNING and not _may_go_on(actors.actor(session, job.created_by), job.traits):
+        jobs.fail(session, job, "importer_not_allowed", {}, now)
     chunk.touched_at = now
     stop_codes = {Status.CANCELLED: "import_cancelled", Status.FAILED: "import_stopped"}
     return Task(
@@ -98,16 +98,21 @@ def take(session: Session, actors: ActorSource, job_id: UUID, chunk_id: UUID, no
         chunk_id=chunk.id,
         key=Chunk.key_of(job.id, chunk.number),
         rows=chunk.rows,
+        kind=job.kind,
         actor_id=job.created_by,
         first=job.columns[0]["index"],
         mapped=job.mapped,
-        required=job.required_fields,
+        demanded=job.demanded_fields,
         mode=job.mode,
         match=job.effective_match_fields,
         clear_empty=job.clear_empty,
         target_pool_id=job.target_pool_id,
         stop_code=stop_codes.get(Status(job.status)),
     )
+
+
+def _may_go_on(actor: Actor | None, kind: Kind) -> bool:
+    return actor is not None and actor.active and all(map(actor.may, (Permission.IMPORT_RUN, *kind.permissions)))
 
 
 def stop(session: Session, task: Task, code: str, parameters: Mapping[str, Any], now: datetime) -> None:

@@ -49,14 +49,15 @@ async def run_work(js: JetStreamContext, work: Work, runtime: Runtime, stopping:
 
 
 async def _pull(pull: JetStreamContext.PullSubscription, work: Work, runtime: Runtime, stopping: asyncio.Event) -> None:
-    beat_seconds = ((await pull.consumer_info()).config.ack_wait or work.queue.ack_wait_seconds) / 3
+    ack_wait = (await pull.consumer_info()).config.ack_wait
+    assert ack_wait is not None, "NATS tells it of every durable"
     while not stopping.is_set():
         try:
             messages = await pull.fetch(1, timeout=1)
         except TimeoutError:
             continue
         for message in messages:
-            await _handle(message, work, runtime, beat_seconds)
+            await _handle(message, work, runtime, ack_wait / 3)
 
 
 async def _handle(message: Msg, work: Work, runtime: Runtime, beat_seconds: float) -> None:

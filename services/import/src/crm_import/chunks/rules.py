@@ -24,7 +24,9 @@ class ChunkStatus(StrEnum):
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """What splitting a job's file needs to know. `first` and `last` column index; `required` and `match` fields."""
+    """What splitting a job's file needs to know. `first` and `last` column index; `required` and `match` fields, of
+    which `mobile` is a mobile number.
+    """
 
     job_id: UUID
     source_key: str
@@ -34,21 +36,25 @@ class SplitPlan:
     last: int
     mapped: Mapping[str, int]
     match: Sequence[str]
+    mobile: str | None
     required: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Task:
-    """What handling a chunk needs to know. `stop_code` is set when its rows must not be written any more."""
+    """What handling a chunk needs to know. `demanded`: fields that import itself wants filled; `stop_code` is set when
+    its rows must not be written any more.
+    """
 
     job_id: UUID
     chunk_id: UUID
     key: str
     rows: int
+    kind: str
     actor_id: UUID
     first: int
     mapped: Mapping[str, int]
-    required: Sequence[str]
+    demanded: Sequence[str]
     mode: str
     match: Sequence[str]
     clear_empty: bool
@@ -89,8 +95,8 @@ def read_chunk(content: bytes, first: int) -> list[SourceRow]:
     return rows
 
 
-def judge(row: SourceRow, mapped: Mapping[str, int], required: Sequence[str]) -> Result | None:
-    """The result of a row that need not be written: a repeat, an error cell, a required field left empty; or None."""
+def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str]) -> Result | None:
+    """The result of a row that need not be written: a repeat, an error cell, a demanded field left empty; or None."""
     if row.repeats:
         name, first_row = row.repeats
         value = row.cell(mapped[name])
@@ -99,7 +105,7 @@ def judge(row: SourceRow, mapped: Mapping[str, int], required: Sequence[str]) ->
         Problem(name, "cell_error", row.errors[column]) for name, column in mapped.items() if column in row.errors
     ]
     problems += [
-        Problem(name, "missing") for name in required if not row.cell(mapped[name]) and mapped[name] not in row.errors
+        Problem(name, "missing") for name in demanded if not row.cell(mapped[name]) and mapped[name] not in row.errors
     ]
     return row.result(Outcome.FAILED, problems) if problems else None
 

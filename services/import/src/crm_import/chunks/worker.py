@@ -11,7 +11,7 @@ from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks import commands
-from crm_import.chunks.clients import ChunkRefused, CustomerBusy, write_rows
+from crm_import.chunks.clients import ChunkRefused, WriterBusy, write_rows
 from crm_import.chunks.model import Chunk
 from crm_import.chunks.rules import MAX_CHUNK_BYTES, SplitPlan, Task, judge, read_chunk
 from crm_import.jobs.clients import fetched, reader_limits, store_errors
@@ -60,7 +60,8 @@ def _split(runtime: Runtime, plan: SplitPlan) -> dict[int, int]:
         first=plan.first,
         last=plan.last,
         match_columns={name: plan.mapped[name] for name in plan.match},
-        required_columns=[plan.mapped[name] for name in ("name", *plan.required)],
+        mobile=plan.mobile,
+        required_columns=[plan.mapped[name] for name in plan.required],
         max_rows=settings.import_max_rows,
         chunk_rows=settings.import_chunk_rows,
         chunk_bytes=MAX_CHUNK_BYTES,
@@ -86,7 +87,7 @@ def handle_chunk(runtime: Runtime, message: pb.ChunkReady) -> float | None:
         return None
     try:
         results = _results(runtime, task)
-    except CustomerBusy as busy:
+    except WriterBusy as busy:
         # Waiting workers must not come back all at once.
         return busy.retry_after_seconds * random.uniform(1, 1.5)
     except Unavailable as error:
@@ -110,7 +111,7 @@ def _results(runtime: Runtime, task: Task) -> list[Result]:
         rows = read_chunk(runtime.object_store().get(task.key), task.first)
     if task.stop_code:
         return [row.result(Outcome.SKIPPED, [Problem("", task.stop_code)]) for row in rows]
-    judged = {row.number: judge(row, task.mapped, task.required) for row in rows}
+    judged = {row.number: judge(row, task.mapped, task.demanded) for row in rows}
     to_write = [row for row in rows if judged[row.number] is None]
     written = {result.number: result for result in write_rows(runtime, task, to_write)} if to_write else {}
     return [judged[row.number] or written[row.number] for row in rows]

@@ -1,10 +1,11 @@
 """What can be done to an import job."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
@@ -14,21 +15,22 @@ from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.queries import own_job
-from crm_import.jobs.rules import MappedColumn, Mode, Status
+from crm_import.jobs.rules import UNDER_WAY, MappedColumn, Mode, Status
+from crm_import.kinds.kind import Kind
 from crm_import.streams import SPLIT_SUBJECT
 from directory.permissions import Permission
 
-# Beside the right to import: customer demands them of every chunk anyway (D-45).
-_NEEDED = {
-    Mode.CREATE_ONLY: (Permission.CUSTOMER_CREATE,),
-    Mode.CREATE_AND_UPDATE: (Permission.CUSTOMER_CREATE, Permission.CUSTOMER_UPDATE),
-}
+
+def require_rights(actor: Actor, kind: Kind) -> None:
+    """Raise Forbidden unless the actor may import rows of this kind; the right to import at all is the route's."""
+    _require(actor, kind.permissions)
 
 
 def upload(
     session: Session,
     actor: Actor,
     job_id: UUID,
+    kind: Kind,
     *,
     file_name: str,
     file_bytes: int,
@@ -36,7 +38,7 @@ def upload(
     now: datetime,
 ) -> ImportJob:
     """Record an uploaded, stored and previewed file."""
-    job = ImportJob.upload(job_id, actor.id, file_name=file_name, file_bytes=file_bytes, found=found, now=now)
+    job = ImportJob.upload(job_id, actor.id, kind, file_name=file_name, file_bytes=file_bytes, found=found, now=now)
     session.add(job)
     session.flush()
     return job
@@ -59,6 +61,7 @@ def change_settings(
     job = own_job(session, actor, job_id, is_locked=True)
     job.require_version(expected_version, proposed)
     job.require_settable()
+    job.require_own_settings(proposed)
     if found is not None:
         job.read_as(found)
     if "target_pool_id" in proposed:
@@ -83,9 +86,10 @@ def change_settings(
 def start(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
     """Queue the job (现在导入). Starting it again changes nothing. Raises NotFound, Forbidden, Conflict, Invalid."""
     job = own_job(session, actor, job_id, is_locked=True)
-    for permission in _NEEDED[Mode(job.mode)]:
-        if not actor.may(permission):
-            raise Forbidden("forbidden", permission=permission)
+    kind = job.traits
+    _require(actor, (*kind.permissions, *kind.to_start))
+    if job.mode == Mode.CREATE_AND_UPDATE:
+        _require(actor, kind.to_update)
     if job.start(now, actor.language):
         session.flush()
         request_split(session, job)
@@ -117,6 +121,13 @@ def fail(session: Session, job: ImportJob, code: str, parameters: Mapping[str, A
         settle(session, job, now)
 
 
+def stop_imports_of(session: Session, member_ids: Collection[UUID], now: datetime) -> None:
+    """End what these members have running or waiting: what is written stays. Files that were only uploaded stay, too."""
+    started = select(ImportJob).where(ImportJob.created_by.in_(member_ids), ImportJob.status.in_(UNDER_WAY))
+    for job in session.scalars(started.order_by(ImportJob.id).with_for_update()):
+        fail(session, job, "importer_not_allowed", {}, now)
+
+
 def settle(session: Session, job: ImportJob, now: datetime) -> None:
     """No row of the locked job is left: its result is final and is published, once."""
     if not job.settle(now):
@@ -125,6 +136,12 @@ def settle(session: Session, job: ImportJob, now: datetime) -> None:
     if job.started_at is not None:
         event = pb.ImportFinished(job=_state(job))
         record_event(session, event)
+
+
+def _require(actor: Actor, permissions: Sequence[Permission]) -> None:
+    for permission in permissions:
+        if not actor.may(permission):
+            raise Forbidden("forbidden", permission=permission)
 
 
 def _state(job: ImportJob) -> pb.ImportJob:
@@ -140,6 +157,7 @@ def _state(job: ImportJob) -> pb.ImportJob:
         skipped=job.skipped,
         failed=job.failed,
         failure_code=job.failure_code or "",
+        kind=job.kind,
     )
     if job.finished_at is not None:
         state.finished_at.FromDatetime(job.finished_at)
@@ -148,5 +166,11 @@ def _state(job: ImportJob) -> pb.ImportJob:
 
 def _audit(session: Session, action: str, actor_id: UUID, job: ImportJob) -> None:
     pool = str(job.target_pool_id) if job.target_pool_id else None
-    settings = {"mode": job.mode, "match_fields": job.match_fields, "target_pool_id": pool, "status": job.status}
+    settings = {
+        "kind": job.kind,
+        "mode": job.mode,
+        "match_fields": job.match_fields,
+        "target_pool_id": pool,
+        "status": job.status,
+    }
     record_audit(session, AuditEntry(action, "import", job.id, actor_id, after=settings))

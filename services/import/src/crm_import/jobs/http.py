@@ -22,7 +22,8 @@ from crm_import.jobs import commands, queries
 from crm_import.jobs.clients import delete_files, fetched, reader_limits, store_file
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import MAX_FILE_BYTES
-from crm_import.jobs.views import ImportQuery, ImportSettingsBody, ImportView, import_view
+from crm_import.jobs.views import ImportQuery, ImportSettingsBody, ImportView, UploadQuery, import_view
+from crm_import.kinds.registry import KINDS
 from crm_import.reading.process import read_preview
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.tables import Layout
@@ -39,7 +40,8 @@ _READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter")
     "POST",
     "/imports",
     access=Permission.IMPORT_RUN,
-    summary="Upload a file of customers",
+    summary="Upload a file of customers or members",
+    query=UploadQuery,
     consumes=_MULTIPART,
     max_bytes=MAX_FILE_BYTES + 1024 * 1024,
     reply=ImportView,
@@ -47,11 +49,15 @@ _READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter")
     idempotent=True,
     versioned=True,
 )
-def upload_import(call: Call[None, None]) -> ImportView:
-    """The file in the part `file`: .xlsx, .xls or .csv, at most 20 MB. The reply holds the guessed mapping."""
+def upload_import(call: Call[None, UploadQuery]) -> ImportView:
+    """The file in the part `file`: .xlsx, .xls or .csv, at most 20 MB; `kind` says what its rows are. The reply holds
+    the guessed mapping. Members also want organisation.manage.
+    """
+    kind = KINDS[call.query.kind]
+    commands.require_rights(call.actor, kind)
     with _received(_uploaded_file()) as (path, file_name, digest):
         with _refusals():
-            found = read_preview(path, file_name, Layout(""), None, reader_limits(call.runtime))
+            found = read_preview(path, file_name, kind, Layout(""), None, reader_limits(call.runtime))
         job_id, size = new_id(), path.stat().st_size
         key = f"imports/{job_id}/source"
         store_file(call.runtime, key, path)
@@ -61,7 +67,7 @@ def upload_import(call: Call[None, None]) -> ImportView:
             lambda session: _view(
                 call,
                 commands.upload(
-                    session, call.actor, job_id, file_name=file_name, file_bytes=size, found=found, now=now()
+                    session, call.actor, job_id, kind, file_name=file_name, file_bytes=size, found=found, now=now()
                 ),
             ),
             content=digest,
@@ -77,7 +83,7 @@ def list_imports(call: Call[None, ImportQuery]) -> Page[ImportView]:
     """One's own, newest first; everybody's with import.read_all."""
     query = call.query
     with call.runtime.database.reading() as session:
-        jobs, total = queries.list_jobs(session, call.actor, query.status, query.page, query.page_size)
+        jobs, total = queries.list_jobs(session, call.actor, query.status, query.kind, query.page, query.page_size)
         items = [_view(call, job) for job in jobs]
     return Page[ImportView](items=items, page=query.page, page_size=query.page_size, total=total)
 
@@ -173,7 +179,7 @@ def _read_again(call: Call[Any, Any], import_id: UUID, proposed: Mapping[str, An
 
 def _previewed(runtime: Runtime, job: ImportJob, layout: Layout, header_row: int | None) -> Mapping[str, Any]:
     with fetched(runtime, job.source_key, job.file_format) as path, _refusals():
-        return read_preview(path, path.name, layout, header_row, reader_limits(runtime))
+        return read_preview(path, path.name, job.traits, layout, header_row, reader_limits(runtime))
 
 
 def _view(call: Call[Any, Any], job: ImportJob) -> ImportView:
@@ -202,6 +208,9 @@ def _uploaded_file() -> tuple[IO[bytes], str]:
         raise TooLarge("import_file_too_large") from error
     if upload is None or not upload.filename:
         raise Invalid("validation_failed", errors=[FieldError("/file", "missing")], count=1)
+    if request.form:  # a kind put here would be missed
+        errors = [FieldError(f"/{name}", "extra_forbidden") for name in request.form]
+        raise Invalid("validation_failed", errors=errors, count=len(errors))
     name = PurePosixPath(PureWindowsPath(upload.filename).name).name
     return upload.stream, _UNPRINTABLE.sub("", name).strip()[-200:]
 

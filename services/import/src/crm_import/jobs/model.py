@@ -1,4 +1,4 @@
-"""An import job: one uploaded file on its way into the customer list."""
+"""An import job: one uploaded file on its way into the lists that people work with."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -20,8 +20,10 @@ from crm_import.jobs.rules import (
     check_match_fields,
     check_matchable,
     check_required,
+    check_settings,
 )
-from crm_import.mapping.fields import DEFAULT_MATCH_FIELDS
+from crm_import.kinds.kind import Kind
+from crm_import.kinds.registry import KINDS
 from crm_import.mapping.rules import guess_mapping, usable_match_fields
 
 
@@ -39,6 +41,7 @@ class ImportJob(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger)
     created_by: Mapped[UUID]
+    kind: Mapped[str] = mapped_column(Text, server_default="customers")
     status: Mapped[str] = mapped_column(Text)
     file_name: Mapped[str] = mapped_column(Text)
     file_bytes: Mapped[int] = mapped_column(Integer)
@@ -73,19 +76,28 @@ class ImportJob(Base):
 
     @classmethod
     def upload(
-        cls, job_id: UUID, created_by: UUID, *, file_name: str, file_bytes: int, found: Mapping[str, Any], now: datetime
+        cls,
+        job_id: UUID,
+        created_by: UUID,
+        kind: Kind,
+        *,
+        file_name: str,
+        file_bytes: int,
+        found: Mapping[str, Any],
+        now: datetime,
     ) -> Self:
         """A new job about a stored file; `found` is what its preview told."""
         job = cls(
             id=job_id,
             version=1,
             created_by=created_by,
+            kind=kind.name,
             status=Status.UPLOADED,
             file_name=file_name,
             file_bytes=file_bytes,
             file_format=found["format"],
             mode=Mode.CREATE_ONLY,
-            match_fields=list(DEFAULT_MATCH_FIELDS),
+            match_fields=list(kind.default_match_fields),
             target_pool_id=None,
             clear_empty=False,
             mobile_required=False,
@@ -106,6 +118,11 @@ class ImportJob(Base):
         )
         job.read_as(found)
         return job
+
+    @property
+    def traits(self) -> Kind:
+        """What holds for its kind."""
+        return KINDS[self.kind]
 
     @property
     def source_key(self) -> str:
@@ -136,9 +153,16 @@ class ImportJob(Base):
         return usable_match_fields(self.match_fields, self.mapped)
 
     @property
+    def demanded_fields(self) -> list[str]:
+        """The fields that every row must fill by import's own rule; all else is for whoever writes the rows to demand."""
+        mobile = self.traits.mobile
+        return [mobile] if mobile and self.mobile_required else []
+
+    @property
     def required_fields(self) -> list[str]:
-        """The fields that every row must fill by import's own rule; the name is customer's to demand."""
-        return ["contact.mobile"] if self.mobile_required else []
+        """The fields without which no row is written: a column fills each (A-35, X-02)."""
+        to_create = self.traits.required_to_create if self.mode == Mode.CREATE_ONLY else ()
+        return [*self.traits.required, *to_create, *self.demanded_fields]
 
     def read_as(self, found: Mapping[str, Any]) -> None:
         """Take over how the file is read; the mapping is guessed afresh."""
@@ -147,7 +171,9 @@ class ImportJob(Base):
         self.header_row, self.rows_estimate = found["header_row"], found["rows_estimate"]
         self.columns = found["columns"]
         guessed = guess_mapping(
-            [column["header"] for column in self.columns], [column["sample"] for column in self.columns]
+            [column["header"] for column in self.columns],
+            self.traits,
+            [column["sample"] for column in self.columns],
         )
         self.mapping = [
             {"column": column["index"], "field": field}
@@ -171,15 +197,19 @@ class ImportJob(Base):
         if self.status != Status.UPLOADED:
             raise Conflict("import_already_started")
 
+    def require_own_settings(self, proposed: Mapping[str, Any]) -> None:
+        """Raise Invalid when `proposed` holds settings that its kind does not have."""
+        check_settings(proposed, self.traits)
+
     def map_columns(self, mapping: Sequence[MappedColumn], language: str) -> None:
         """Set which columns fill which fields. Raises Invalid (D-17, D-18)."""
-        check_mapping(mapping, [column["index"] for column in self.columns])
+        check_mapping(mapping, [column["index"] for column in self.columns], self.traits)
         self.mapping = [{"column": entry.column, "field": entry.field} for entry in mapping]
-        check_required(self.mapped, is_mobile_required=self.mobile_required, language=language)
+        check_required(self.mapped, self.required_fields, self.traits, language)
 
     def match_on(self, match_fields: Sequence[str]) -> None:
-        """Set which fields make a row match a customer. Raises Invalid (D-20)."""
-        check_match_fields(match_fields)
+        """Set which fields make a row match a record. Raises Invalid (D-20)."""
+        check_match_fields(match_fields, self.traits)
         self.match_fields = list(match_fields)
 
     def choose_pool(self, pool_id: UUID | None) -> None:
@@ -199,7 +229,7 @@ class ImportJob(Base):
             raise Conflict("import_already_ended")
         if self.status != Status.UPLOADED:
             return False
-        check_required(self.mapped, is_mobile_required=self.mobile_required, language=language)
+        check_required(self.mapped, self.required_fields, self.traits, language)
         check_matchable(self.match_fields, self.mapped)
         self.status, self.started_at = Status.QUEUED, now
         self.changed(now)

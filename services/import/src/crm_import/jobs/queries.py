@@ -9,6 +9,7 @@ from chassis.auth.actors import Actor
 from chassis.errors import Forbidden, NotFound
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import Status
+from crm_import.kinds.kind import KindName
 from directory.permissions import Permission
 
 
@@ -36,7 +37,7 @@ def own_job(session: Session, actor: Actor, job_id: UUID, *, is_locked: bool) ->
 
 
 def list_jobs(
-    session: Session, actor: Actor, status: Status | None, page: int, page_size: int
+    session: Session, actor: Actor, status: Status | None, kind: KindName | None, page: int, page_size: int
 ) -> tuple[list[ImportJob], int]:
     """A page of the jobs that the actor may see, newest first, and how many there are."""
     require_reader(actor)
@@ -45,6 +46,8 @@ def list_jobs(
         wanted = wanted.where(ImportJob.created_by == actor.id)
     if status is not None:
         wanted = wanted.where(ImportJob.status == status)
+    if kind is not None:
+        wanted = wanted.where(ImportJob.kind == kind)
     total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
     rows = wanted.order_by(ImportJob.id.desc()).offset((page - 1) * page_size).limit(page_size)
     return list(session.scalars(rows)), total

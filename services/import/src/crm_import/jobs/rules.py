@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chassis.errors import FieldError, Invalid
-from crm_import.mapping.fields import BY_NAME, MATCHABLE
-from crm_import.mapping.rules import missing_fields, usable_match_fields
+from crm_import.kinds.kind import Kind
+from crm_import.kinds.registry import KINDS
+from crm_import.mapping.rules import usable_match_fields
 
 MAX_FILE_BYTES = 20 * 1024 * 1024  # D-05
 
@@ -24,10 +25,11 @@ class Status(StrEnum):
 
 
 ENDED = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
+UNDER_WAY = frozenset({Status.QUEUED, Status.VALIDATING, Status.RUNNING})
 
 
 class Mode(StrEnum):
-    """What happens to rows that match a customer: left alone (D-13), or the customer is updated (D-14)."""
+    """What happens to rows that match a record: left alone (D-13), or the record is updated (D-14)."""
 
     CREATE_ONLY = "create_only"
     CREATE_AND_UPDATE = "create_and_update"
@@ -41,7 +43,7 @@ class MappedColumn:
     field: str
 
 
-def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int]) -> None:
+def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int], kind: Kind) -> None:
     """Raise Invalid naming every entry that points nowhere or to something taken (D-17)."""
     errors: list[FieldError] = []
     taken_columns: set[int] = set()
@@ -51,7 +53,7 @@ def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int]) -> No
             errors.append(FieldError(f"/mapping/{index}/column", "unknown_column", {"column": entry.column}))
         elif entry.column in taken_columns:
             errors.append(FieldError(f"/mapping/{index}/column", "column_mapped_twice", {"column": entry.column}))
-        if entry.field not in BY_NAME:
+        if entry.field not in kind.by_name:
             errors.append(FieldError(f"/mapping/{index}/field", "unknown_field", {"field": entry.field}))
         elif entry.field in taken_fields:
             errors.append(FieldError(f"/mapping/{index}/field", "field_mapped_twice", {"field": entry.field}))
@@ -61,13 +63,13 @@ def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int]) -> No
         raise Invalid("validation_failed", errors=errors, count=len(errors))
 
 
-def check_match_fields(match_fields: Sequence[str]) -> None:
+def check_match_fields(match_fields: Sequence[str], kind: Kind) -> None:
     """Raise Invalid unless they are different fields that can be matched, at least one (D-20)."""
-    expected = ", ".join(MATCHABLE)
+    expected = ", ".join(kind.match_fields)
     errors = [
         FieldError(f"/match_fields/{index}", "not_a_match_field", {"expected": expected})
         for index, name in enumerate(match_fields)
-        if name not in MATCHABLE or name in match_fields[:index]
+        if name not in kind.match_fields or name in match_fields[:index]
     ]
     if not match_fields:
         errors.append(FieldError("/match_fields", "not_a_match_field", {"expected": expected}))
@@ -75,11 +77,19 @@ def check_match_fields(match_fields: Sequence[str]) -> None:
         raise Invalid("validation_failed", errors=errors, count=len(errors))
 
 
-def check_required(mapped: Mapping[str, int], *, is_mobile_required: bool, language: str) -> None:
+def check_settings(proposed: Mapping[str, object], kind: Kind) -> None:
+    """Raise Invalid naming every setting that is meant for other kinds."""
+    foreign = {name for other in KINDS.values() for name in other.settings - kind.settings if proposed.get(name)}
+    errors = [FieldError(f"/{name}", "not_of_this_kind") for name in sorted(foreign)]
+    if errors:
+        raise Invalid("validation_failed", errors=errors, count=len(errors))
+
+
+def check_required(mapped: Mapping[str, int], required: Sequence[str], kind: Kind, language: str) -> None:
     """Raise Invalid required_not_mapped, naming the missing fields in `language` (D-18)."""
-    missing = missing_fields(mapped, is_mobile_required=is_mobile_required)
+    missing = [name for name in required if name not in mapped]
     if missing:
-        names = ("、" if language == "zh" else ", ").join(BY_NAME[name].label(language) for name in missing)
+        names = ("、" if language == "zh" else ", ").join(kind.label(name, language) for name in missing)
         error = FieldError("/mapping", "required_not_mapped", {"fields": names})
         raise Invalid("required_not_mapped", errors=[error], fields=names)
 

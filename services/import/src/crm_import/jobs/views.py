@@ -9,7 +9,7 @@ from pydantic import Field
 from chassis.http.api import Body, PageQuery, View
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import Mode, Status
-from crm_import.mapping.fields import label
+from crm_import.kinds.kind import KindName
 
 
 class ColumnView(View):
@@ -25,7 +25,7 @@ class ColumnView(View):
 class MappingEntry(Body):
     """Which column (index from 0) fills which field."""
 
-    column: int = Field(ge=0)
+    column: int = Field(ge=0, strict=True)
     field: str = Field(min_length=1, max_length=50)
 
 
@@ -34,6 +34,7 @@ class ImportView(View):
 
     id: UUID
     version: int
+    kind: KindName
     status: Status
     file_name: str
     file_bytes: int
@@ -67,24 +68,32 @@ class ImportView(View):
 
 class ImportSettingsBody(Body):
     """What may be set before the start; what is left out stays. Another `sheet`, `header_row`, `encoding` or
-    `delimiter` reads the file again and guesses the mapping afresh.
+    `delimiter` reads the file again and guesses the mapping afresh. `target_pool_id` and `mobile_required` are of
+    customers alone.
     """
 
     mapping: list[MappingEntry] | None = Field(default=None, max_length=200)
     mode: Mode | None = None
     match_fields: list[str] | None = Field(default=None, max_length=3)
     target_pool_id: UUID | None = None
-    clear_empty: bool | None = None
-    mobile_required: bool | None = None
+    clear_empty: bool | None = Field(default=None, strict=True)
+    mobile_required: bool | None = Field(default=None, strict=True)
     sheet: str | None = Field(default=None, max_length=100)
-    header_row: int | None = Field(default=None, ge=1, le=1000)
+    header_row: int | None = Field(default=None, ge=1, le=1000, strict=True)
     encoding: Literal["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "big5"] | None = None
     delimiter: Literal[",", ";", "\t", "|"] | None = None
+
+
+class UploadQuery(Body):
+    """What the rows of the file are."""
+
+    kind: KindName = KindName.CUSTOMERS
 
 
 class ImportQuery(PageQuery):
     """Paging of the list of imports, newest first."""
 
+    kind: KindName | None = None
     status: Status | None = None
 
 
@@ -100,7 +109,7 @@ def import_view(job: ImportJob, language: str, failure_message: str | None) -> I
         ColumnView(
             **column,
             field=fields.get(column["index"]),
-            field_label=label(fields[column["index"]], language) if column["index"] in fields else None,
+            field_label=job.traits.label(fields[column["index"]], language) if column["index"] in fields else None,
         )
         for column in job.columns
     ]

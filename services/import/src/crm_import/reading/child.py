@@ -33,6 +33,7 @@ def main() -> int:
 
 
 def _answers(order: dict[str, Any]) -> Any:
+    from crm_import.kinds.registry import KINDS
     from crm_import.reading.preview import preview
     from crm_import.reading.sniff import file_format
     from crm_import.reading.split import Cut, split
@@ -47,7 +48,7 @@ def _answers(order: dict[str, Any]) -> Any:
     if found == "xlsx":
         check_zip(path)
     layout = Layout(**{**order["layout"], "format": found})
-    yield {"format": found, **preview(path, layout, order["header_row"])}
+    yield {"format": found, **preview(path, KINDS[order["kind"]], layout, order["header_row"])}
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:

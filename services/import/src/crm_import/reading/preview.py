@@ -5,6 +5,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from crm_import.kinds.kind import Kind
 from crm_import.mapping.rules import guess_mapping
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.tables import Layout, Row, Table
@@ -13,11 +14,11 @@ MAX_COLUMNS = 200
 _HEADER_WITHIN_ROWS = 10
 
 
-def preview(path: Path, layout: Layout, header_row: int | None) -> dict[str, Any]:
+def preview(path: Path, kind: Kind, layout: Layout, header_row: int | None) -> dict[str, Any]:
     """What the settings page shows. `header_row` counts from 1; None: find it. Raises RefusedFile."""
     table = Table(path, layout)
     rows = table.rows()
-    header, rest = _header_at(rows, header_row) if header_row else _found_header(rows)
+    header, rest = _header_at(rows, header_row) if header_row else _found_header(rows, kind)
     columns = header_columns(header)
     sample = next((row for row in rest if not row.is_blank), None)
     if sample is None:
@@ -55,14 +56,14 @@ def _header_at(rows: Iterator[Row], number: int) -> tuple[Row, Iterator[Row]]:
     return header, rows
 
 
-def _found_header(rows: Iterator[Row]) -> tuple[Row, Iterable[Row]]:
+def _found_header(rows: Iterator[Row], kind: Kind) -> tuple[Row, Iterable[Row]]:
     """The row among the first that names the most fields: titles and merged group headers often stand above it."""
     first = list(islice((row for row in rows if not row.is_blank), _HEADER_WITHIN_ROWS))
     if not first:
         raise RefusedFile("file_empty")
-    best = max(first, key=lambda row: (_recognised(row.cells), -row.number))
+    best = max(first, key=lambda row: (_recognised(row.cells, kind), -row.number))
     return best, (row for part in (first[first.index(best) + 1 :], rows) for row in part)
 
 
-def _recognised(cells: Sequence[str]) -> int:
-    return sum(field is not None for field in guess_mapping(cells))
+def _recognised(cells: Sequence[str], kind: Kind) -> int:
+    return sum(field is not None for field in guess_mapping(cells, kind))

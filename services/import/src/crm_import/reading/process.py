@@ -13,6 +13,7 @@ from typing import Any
 
 from chassis.errors import Unavailable
 from chassis.logs import get_logger
+from crm_import.kinds.kind import Kind
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.split import Cut, chunk_file
 from crm_import.reading.tables import Layout
@@ -31,7 +32,9 @@ class Limits:
     seconds: int
 
 
-def read_preview(path: Path, file_name: str, layout: Layout, header_row: int | None, limits: Limits) -> dict[str, Any]:
+def read_preview(
+    path: Path, file_name: str, kind: Kind, layout: Layout, header_row: int | None, limits: Limits
+) -> dict[str, Any]:
     """What `reading.preview` answers, with the file's `format`.
 
     Raises RefusedFile (file_unreadable when the child breaks down), Unavailable when too many are being read.
@@ -40,6 +43,7 @@ def read_preview(path: Path, file_name: str, layout: Layout, header_row: int | N
         "verb": "preview",
         "path": str(path),
         "file_name": file_name,
+        "kind": kind.name,
         "layout": asdict(layout),
         "header_row": header_row,
     }

@@ -18,12 +18,15 @@ from crm_import.reading.tables import Layout, Row, Table
 
 @dataclass(frozen=True)
 class Cut:
-    """How a file is cut. `first` and `last` column index; `match_columns` and `required_columns`: field → column."""
+    """How a file is cut. `first` and `last` column index; `match_columns`: field → column; `mobile`: the one of these
+    fields that is compared as a mobile number.
+    """
 
     header_row: int
     first: int
     last: int
     match_columns: Mapping[str, int]
+    mobile: str | None
     required_columns: Sequence[int]
     max_rows: int
     chunk_rows: int
@@ -44,7 +47,7 @@ class Repeats:
         keys = [
             (name, key)
             for name, column in self.cut.match_columns.items()
-            if (key := match_key(name, _cell(row, column)))
+            if (key := match_key(_cell(row, column), is_mobile=name == self.cut.mobile))
         ]
         for name, key in keys:
             earlier = self.seen.setdefault(name, {}).get(key)

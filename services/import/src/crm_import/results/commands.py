@@ -11,9 +11,9 @@ from crm_import.results.rules import Result
 
 _STORE = text(
     "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells)"
-    " SELECT :job_id, r.number, r.outcome, r.customer_id, r.problems::jsonb, r.cells::jsonb"
-    " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:customers AS uuid[]),"
-    " CAST(:problems AS text[]), CAST(:cells AS text[])) AS r(number, outcome, customer_id, problems, cells)"
+    " SELECT :job_id, r.number, r.outcome, r.record_id, r.problems::jsonb, r.cells::jsonb"
+    " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:records AS uuid[]),"
+    " CAST(:problems AS text[]), CAST(:cells AS text[])) AS r(number, outcome, record_id, problems, cells)"
     " ON CONFLICT DO NOTHING"
 )
 _FORGET = text(
@@ -30,7 +30,7 @@ def store_results(session: Session, job_id: UUID, results: Sequence[Result]) -> 
             "job_id": job_id,
             "numbers": [result.number for result in results],
             "outcomes": [str(result.outcome) for result in results],
-            "customers": [result.customer_id or None for result in results],
+            "records": [result.record_id or None for result in results],
             "problems": [_json([problem.stored() for problem in result.problems]) for result in results],
             "cells": [None if result.cells is None else _json(list(result.cells)) for result in results],
         },

@@ -43,7 +43,7 @@ def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowVie
         job = readable_job(session, call.actor, import_id)
         _require_kept(job)
         found, total = list_results(session, job.id, query.outcome, query.page, query.page_size)
-    items = [row_view(result, call.runtime.messages, call.language) for result in found]
+    items = [row_view(result, job.traits, call.runtime.messages, call.language) for result in found]
     return Page[RowView](items=items, page=query.page, page_size=query.page_size, total=total)
 
 
@@ -70,7 +70,7 @@ def download_import_errors(call: Call[None, ErrorsQuery], import_id: UUID) -> fl
         headers = [column["header"] for column in job.columns]
         most = import_settings(call.runtime).import_error_rows
         rows = each_result(call.runtime.database, job.id, outcomes)
-        write_errors(file, ErrorList(headers, call.runtime.messages, call.language, most), rows)
+        write_errors(file, ErrorList(headers, job.traits, call.runtime.messages, call.language, most), rows)
     finally:
         _ONE_AT_A_TIME.release()
     return attachment(file, f"导入失败-{PurePath(job.file_name).stem}.xlsx")

@@ -22,7 +22,8 @@ class RowResult(Base):
     job_id: Mapped[UUID] = mapped_column(primary_key=True)
     row_number: Mapped[int] = mapped_column(Integer, primary_key=True)
     outcome: Mapped[str] = mapped_column(Text)
-    customer_id: Mapped[UUID | None]
+    # Named when all rows were customers.
+    record_id: Mapped[UUID | None] = mapped_column("customer_id")
     problems: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     cells: Mapped[list[str] | None] = mapped_column(JSONB)
 

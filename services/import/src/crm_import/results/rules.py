@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from chassis.wording import Messages
-from crm_import.mapping.fields import label
+from crm_import.kinds.kind import Kind
 
 
 class Outcome(StrEnum):
@@ -39,38 +39,44 @@ class Result:
 
     number: int
     outcome: Outcome
-    customer_id: str | None = None
+    record_id: str | None = None
     problems: Sequence[Problem] = ()
     cells: Sequence[str] | None = None
 
 
-def reason(problem: Problem, messages: Messages, language: str) -> str:
+def reason(problem: Problem, kind: Kind, messages: Messages, language: str) -> str:
     """The problem in words, without the field: 手机号码格式不正确. Unknown codes get a general sentence."""
     words = {
         **problem.parameters,
-        "field": label(problem.field, language),
+        "field": kind.label(problem.field, language),
         "value": problem.value,
         "code": problem.code,
     }
-    keys = (f"row.{problem.field}.{problem.code}", f"row.{problem.code}", "row.other")
+    of_kind = f"row.{kind.name}"
+    keys = (
+        f"{of_kind}.{problem.field}.{problem.code}",
+        f"{of_kind}.{problem.code}",
+        f"row.{problem.code}",
+        "row.other",
+    )
     return messages.text(keys, language, words)
 
 
-def sentence(number: int, problem: Problem, messages: Messages, language: str) -> str:
+def sentence(number: int, problem: Problem, kind: Kind, messages: Messages, language: str) -> str:
     """The problem with its place: 第3行 手机：手机号码格式不正确 (D-37)."""
     words = {
         "row": number,
-        "field": label(problem.field, language),
-        "reason": reason(problem, messages, language),
+        "field": kind.label(problem.field, language),
+        "reason": reason(problem, kind, messages, language),
     }
     return messages.text("row_sentence" if problem.field else "row_sentence_without_field", language, words)
 
 
-def reasons(problems: Iterable[Problem], messages: Messages, language: str) -> str:
+def reasons(problems: Iterable[Problem], kind: Kind, messages: Messages, language: str) -> str:
     """All problems of a row, each with its field and value, for the error workbook."""
     parts = []
     for problem in problems:
-        text = reason(problem, messages, language)
-        named = f"{label(problem.field, language)}：{text}" if problem.field else text
+        text = reason(problem, kind, messages, language)
+        named = f"{kind.label(problem.field, language)}：{text}" if problem.field else text
         parts.append(f"{named}（{problem.value}）" if problem.value and problem.value not in text else named)
     return "；".join(parts)

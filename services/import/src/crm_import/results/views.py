@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis.http.api import Body, PageQuery, View
 from chassis.wording import Messages
-from crm_import.mapping.fields import label
+from crm_import.kinds.kind import Kind
 from crm_import.results.model import RowResult
 from crm_import.results.rules import Outcome, Problem, reason, sentence
 
@@ -22,11 +22,11 @@ class ProblemView(View):
 
 
 class RowView(View):
-    """What became of a row. `cells` as in the file for rows that were skipped or failed."""
+    """What became of a row. `record_id`: the customer or member that it became or met; `cells` as in the file for rows that were skipped or failed."""
 
     row_number: int
     outcome: Outcome
-    customer_id: UUID | None
+    record_id: UUID | None
     cells: list[str] | None
     problems: list[ProblemView]
 
@@ -43,23 +43,23 @@ class ErrorsQuery(Body):
     include: Literal["skipped"] | None = None
 
 
-def row_view(result: RowResult, messages: Messages, language: str) -> RowView:
+def row_view(result: RowResult, kind: Kind, messages: Messages, language: str) -> RowView:
     """The view of a result with its problems in `language`."""
     return RowView(
         row_number=result.row_number,
         outcome=Outcome(result.outcome),
-        customer_id=result.customer_id,
+        record_id=result.record_id,
         cells=result.cells,
-        problems=[_problem_view(result.row_number, item, messages, language) for item in result.reasons()],
+        problems=[_problem_view(result.row_number, item, kind, messages, language) for item in result.reasons()],
     )
 
 
-def _problem_view(number: int, problem: Problem, messages: Messages, language: str) -> ProblemView:
+def _problem_view(number: int, problem: Problem, kind: Kind, messages: Messages, language: str) -> ProblemView:
     return ProblemView(
         field=problem.field,
-        field_label=label(problem.field, language),
+        field_label=kind.label(problem.field, language),
         code=problem.code,
         value=problem.value,
-        reason=reason(problem, messages, language),
-        message=sentence(number, problem, messages, language),
+        reason=reason(problem, kind, messages, language),
+        message=sentence(number, problem, kind, messages, language),
     )

@@ -10,6 +10,7 @@ from openpyxl.styles import Font
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 
 from chassis.wording import Messages
+from crm_import.kinds.kind import Kind
 from crm_import.reading.cells import escaped
 from crm_import.results.model import RowResult
 from crm_import.results.rules import reasons
@@ -19,9 +20,10 @@ _RED = Font(color="C00000")
 
 @dataclass(frozen=True)
 class ErrorList:
-    """How an error list is written: `headers` of the file's columns, words in `language`, at most `most` rows."""
+    """How an error list is written: `headers` of the file's columns, whose rows are of `kind`; words in `language`, at most `most` rows."""
 
     headers: Sequence[str]
+    kind: Kind
     messages: Messages
     language: str
     most: int
@@ -46,7 +48,7 @@ def write_errors(file: IO[bytes], errors: ErrorList, results: Iterable[RowResult
             book.create_sheet(errors.text("template_help_sheet")).append([errors.text("errors_cut", most=errors.most)])
             break
         cells = [escaped(text) for text in (result.cells or [""] * len(errors.headers))]
-        words = reasons(result.reasons(), errors.messages, errors.language)
+        words = reasons(result.reasons(), errors.kind, errors.messages, errors.language)
         sheet.append([*cells, result.row_number, _red(sheet, words)])
     book.save(file)
 

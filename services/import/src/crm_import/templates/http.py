@@ -1,12 +1,16 @@
-"""REST: the template of the customer import."""
+"""REST: the template of each kind of import."""
 
 import io
 
 import flask
 
+from chassis.errors import NotFound
 from chassis.http.api import Api
 from chassis.http.call import Call
+from crm_import.jobs.commands import require_rights
+from crm_import.kinds.registry import KINDS
 from crm_import.results.http import XLSX, attachment
+from crm_import.templates.queries import choices
 from crm_import.templates.workbook import template
 from directory.permissions import Permission
 
@@ -15,14 +19,22 @@ api = Api("import-templates")
 
 @api.route(
     "GET",
-    "/import-templates/customers.xlsx",
+    "/import-templates/<kind_name>.xlsx",
     access=Permission.IMPORT_RUN,
-    summary="Download the template for importing customers",
+    summary="Download the template for importing customers or members",
     produces=XLSX,
 )
-def download_customer_template(call: Call[None, None]) -> flask.Response:
-    """Headers and drop-downs in the caller's language, and a sheet that explains every field."""
-    content = template(call.runtime.messages, call.language)
+def download_template(call: Call[None, None], kind_name: str) -> flask.Response:
+    """Headers and drop-downs in the caller's language, and a sheet that explains every field. That of members offers
+    the organisation's departments and roles, and wants organisation.manage as their import does.
+    """
+    if kind_name not in KINDS:
+        raise NotFound("not_found")
+    kind = KINDS[kind_name]
+    require_rights(call.actor, kind)
+    with call.runtime.database.reading() as session:
+        offered = choices(session, kind)
+    content = template(kind_name, offered, call.runtime.messages, call.language)
     file = io.BytesIO(content)
     file.seek(0, io.SEEK_END)
-    return attachment(file, call.runtime.messages.text("template_file", call.language, {}))
+    return attachment(file, call.runtime.messages.text(f"template_file.{kind_name}", call.language, {}))

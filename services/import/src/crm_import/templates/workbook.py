@@ -1,7 +1,8 @@
 """The template that people fill in (D-07, D-12): a sheet with drop-downs and one that explains each field."""
 
 import io
-from functools import cache
+from collections.abc import Sequence
+from functools import lru_cache
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
@@ -10,65 +11,74 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from openpyxl.worksheet.worksheet import Worksheet
 
 from chassis.wording import Messages
-from crm_import.mapping.fields import FIELDS, Field
+from crm_import.kinds.kind import Field, Kind
+from crm_import.kinds.registry import KINDS
+from crm_import.templates.queries import Choices
 
 _ROWS = 5000
 _OPTIONS = "options"
 _BOLD = Font(bold=True)
 _SHADE = PatternFill("solid", start_color="DDEBF7")
-_REQUIRED = "name"
-_IN_TEMPLATE = [field for field in FIELDS if field.in_template]
 
 
-@cache
-def template(messages: Messages, language: str) -> bytes:
-    """The template with labels and explanations in `language`."""
+@lru_cache(maxsize=8)
+def template(kind_name: str, choices: Choices, messages: Messages, language: str) -> bytes:
+    """The template of a kind with labels and explanations in `language`; `choices` are the organisation's own."""
+    kind, chosen = KINDS[kind_name], dict(choices)
     book = Workbook()
     rows = book.active
     assert isinstance(rows, Worksheet)
-    rows.title = messages.text("template_sheet", language, {})
+    rows.title = messages.text(f"template_sheet.{kind_name}", language, {})
     options = book.create_sheet(_OPTIONS)
     options.sheet_state = "hidden"
-    _fill_header(rows, language)
-    for index, field in enumerate(_IN_TEMPLATE, 1):
-        if field.options:
-            _add_drop_down(rows, options, index, field)
-    _explain(book.create_sheet(messages.text("template_help_sheet", language, {}), 1), messages, language)
+    _fill_header(rows, kind, language)
+    for index, field in enumerate(_shown(kind), 1):
+        if words := chosen.get(field.name, field.options):
+            _add_drop_down(rows, options, index, words, is_free=field.suggests)
+    _explain(book.create_sheet(messages.text("template_help_sheet", language, {}), 1), kind, messages, language)
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
 
 
-def _fill_header(sheet: Worksheet, language: str) -> None:
+def _shown(kind: Kind) -> list[Field]:
+    return [field for field in kind.fields if field.in_template]
+
+
+def _is_required(field: Field, kind: Kind) -> bool:
+    return field.name in (*kind.required, *kind.required_to_create)
+
+
+def _fill_header(sheet: Worksheet, kind: Kind, language: str) -> None:
     sheet.freeze_panes = "A2"
-    for index, field in enumerate(_IN_TEMPLATE, 1):
-        cell = sheet.cell(1, index, field.label(language) + ("*" if field.name == _REQUIRED else ""))
+    for index, field in enumerate(_shown(kind), 1):
+        cell = sheet.cell(1, index, field.label(language) + ("*" if _is_required(field, kind) else ""))
         cell.font, cell.fill = _BOLD, _SHADE
         column = sheet.column_dimensions[get_column_letter(index)]
         column.width = 16
         column.number_format = "@"  # text, so that Excel keeps long numbers and leading zeros
 
 
-def _add_drop_down(rows: Worksheet, options: Worksheet, index: int, field: Field) -> None:
+def _add_drop_down(rows: Worksheet, options: Worksheet, index: int, words: Sequence[str], *, is_free: bool) -> None:
     letter = get_column_letter(index)
-    for number, option in enumerate(field.options, 1):
-        options.cell(number, index, option)
+    for number, word in enumerate(words, 1):
+        options.cell(number, index, word).data_type = "s"  # never a formula, whatever a department is called
     choice = DataValidation(
         type="list",
-        formula1=f"{_OPTIONS}!${letter}$1:${letter}${len(field.options)}",
+        formula1=f"{_OPTIONS}!${letter}$1:${letter}${len(words)}",
         allow_blank=True,
-        showErrorMessage=not field.suggests,
+        showErrorMessage=not is_free,
     )
     choice.add(f"{letter}2:{letter}{_ROWS + 1}")
     rows.add_data_validation(choice)
 
 
-def _explain(sheet: Worksheet, messages: Messages, language: str) -> None:
+def _explain(sheet: Worksheet, kind: Kind, messages: Messages, language: str) -> None:
     titles = ("template_field", "template_required", "template_rule", "template_options")
     sheet.append([messages.text(title, language, {}) for title in titles])
-    for field in _IN_TEMPLATE:
-        is_required = "template_yes" if field.name == _REQUIRED else "template_no"
-        rule = messages.text(f"template_rule.{field.name}", language, {})
+    for field in _shown(kind):
+        is_required = "template_yes" if _is_required(field, kind) else "template_no"
+        rule = messages.text(f"template_rule.{kind.name}.{field.name}", language, {})
         sheet.append([field.label(language), messages.text(is_required, language, {}), rule, "、".join(field.options)])
     for cell in sheet[1]:
         cell.font, cell.fill = _BOLD, _SHADE

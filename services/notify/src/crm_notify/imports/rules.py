@@ -15,7 +15,7 @@ def notice_of_import(event_id: UUID, job: pb.ImportJob) -> Notice:
         source_event_id=event_id,
         member_id=UUID(job.actor_id),
         kind=_KINDS.get(job.status, Kind.IMPORT_FINISHED),
-        parameters={"file_name": job.file_name, **counts},
+        parameters={"file_name": job.file_name, "import_kind": job.kind, **counts},
         subject_type="import",
         subject_id=UUID(job.id),
     )

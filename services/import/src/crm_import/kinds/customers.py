@@ -1,7 +1,7 @@
-"""The fields of the customer module that a file may fill (A.3, D-12), with their labels, options and usual headers."""
+"""Customers: the fields of the customer module that a file may fill (A.3, D-12), with labels, options, usual headers."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from crm_import.kinds.kind import Field, Kind, KindName
+from directory.permissions import Permission
 
 # The options of the seed's form (A-36 to A-54), for drop-downs of the template alone: which values are accepted
 # when rows are written is decided by customer's dictionaries.
@@ -20,31 +20,9 @@ PROVINCES = (
     "海南省", "重庆市", "四川省", "贵州省", "云南省", "西藏自治区", "陕西省", "甘肃省", "青海省", "宁夏回族自治区",
     "新疆维吾尔自治区", "台湾省", "香港特别行政区", "澳门特别行政区",
 )
-# fmt: on
 
-
-@dataclass(frozen=True)
-class Field:
-    """One field. `name` as in REST, the primary contact's with `contact.` before; `headers` are further usual
-    column headers beside the labels; `options` fill the template's drop-down; `suggests`: the drop-down also
-    takes free text.
-    """
-
-    name: str
-    zh: str
-    en: str
-    headers: Sequence[str] = ()
-    options: Sequence[str] = ()
-    suggests: bool = False
-    in_template: bool = True
-
-    def label(self, language: str) -> str:
-        """Its label in `zh` or `en`."""
-        return self.zh if language == "zh" else self.en
-
-
-# fmt: off
-FIELDS: Sequence[Field] = (
+# Those of the primary contact have `contact.` before their names.
+FIELDS = (
     Field("name", "客户名称", "Customer name", (
         "客户名", "名称", "公司名称", "公司名", "公司", "公司全称", "企业名称", "企业名", "单位名称", "单位", "客户",
         "客户全称", "customer", "company", "company name", "account", "account name", "organization",
@@ -88,12 +66,19 @@ FIELDS: Sequence[Field] = (
 )
 # fmt: on
 
-BY_NAME: Mapping[str, Field] = {field.name: field for field in FIELDS}
-MATCHABLE = ("contact.mobile", "name", "id")
-DEFAULT_MATCH_FIELDS = ("contact.mobile", "name")
-
-
-def label(name: str, language: str) -> str:
-    """The label of a field, or its name when it is not one of ours."""
-    field = BY_NAME.get(name)
-    return field.label(language) if field else name
+CUSTOMERS = Kind(
+    name=KindName.CUSTOMERS,
+    fields=FIELDS,
+    header_prefixes=(
+        ("首要联系人|主要联系人|联系人|contact|primarycontact", "contact."),
+        ("客户|公司|企业|customer|company|account", ""),
+    ),
+    required=("name",),
+    match_fields=("contact.mobile", "name", "id"),
+    default_match_fields=("contact.mobile", "name"),
+    mobile="contact.mobile",
+    phone="contact.phone",
+    to_start=(Permission.CUSTOMER_CREATE,),
+    to_update=(Permission.CUSTOMER_UPDATE,),
+    settings=frozenset({"target_pool_id", "mobile_required"}),
+)

@@ -1,0 +1,73 @@
+"""What a kind of import is: the fields its files may fill, the rights it takes, the settings it has."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Literal
+
+from directory.permissions import Permission
+
+
+class KindName(StrEnum):
+    """What the rows of a file are."""
+
+    CUSTOMERS = "customers"
+    MEMBERS = "members"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field. `name` as in REST; `headers` are further usual column headers beside the labels; `options` fill the
+    template's drop-down, or the organisation's `chosen_from`; `suggests`: the drop-down also takes free text.
+    """
+
+    name: str
+    zh: str
+    en: str
+    headers: Sequence[str] = ()
+    options: Sequence[str] = ()
+    chosen_from: Literal["departments", "roles"] | None = None
+    suggests: bool = False
+    in_template: bool = True
+
+    def label(self, language: str) -> str:
+        """Its label in `zh` or `en`."""
+        return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of import; `chunks.clients` has the call that writes its rows, messages its words.
+
+    `required` fields need a column, `required_to_create` only when nothing is updated. `match_fields` can make a row
+    match a record; those of `default_match_fields` do unless told otherwise. `header_prefixes` are patterns of what may
+    stand before a usual header, each with how the names of the fields begin that are meant then. `mobile` is the field
+    compared as a mobile number; a column that looks like `phone` is the mobile when its first value is one.
+    `permissions` are needed beside import.run to upload, to start, and for every chunk; `to_start` and `to_update` are
+    asked at the start alone, since whoever writes the rows asks again. `settings` of those that not every kind has.
+    """
+
+    name: KindName
+    fields: Sequence[Field]
+    header_prefixes: Sequence[tuple[str, str]]
+    required: Sequence[str]
+    match_fields: Sequence[str]
+    default_match_fields: Sequence[str]
+    required_to_create: Sequence[str] = ()
+    mobile: str | None = None
+    phone: str | None = None
+    permissions: Sequence[Permission] = ()
+    to_start: Sequence[Permission] = ()
+    to_update: Sequence[Permission] = ()
+    settings: frozenset[str] = frozenset()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Field]:
+        """Its fields by name."""
+        return {field.name: field for field in self.fields}
+
+    def label(self, name: str, language: str) -> str:
+        """The label of a field, or its name when it is not one of ours."""
+        field = self.by_name.get(name)
+        return field.label(language) if field else name
