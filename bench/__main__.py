@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import idle, imports, tracing
+from bench import idle, imports, lists, tracing
 
-MEASUREMENTS = {"imports": imports.main, "idle": idle.main, "tracing": tracing.main}
+MEASUREMENTS = {"imports": imports.main, "lists": lists.main, "idle": idle.main, "tracing": tracing.main}
 
 
 def main(names: list[str]) -> int:

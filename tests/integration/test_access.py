@@ -22,6 +22,8 @@ OPEN = {
     "POST /auth/login",
     "POST /auth/refresh",
     "POST /auth/password",
+    "GET /auth/password",
+    "POST /auth/password:redeem",
     "POST /auth/service-token",
     "GET /auth/jwks",
 }

@@ -16,29 +16,8 @@ CLAIMERS, CUSTOMERS = 50, 20
 
 
 def _salespeople(whole: Whole) -> list[Person]:
-    admin = whole.person("administrator")
-    role = next(role for role in admin.get("/roles", page_size=200)["items"] if role["key"] == "sales")
-    department = admin.get("/departments", page_size=200)["items"][0]
-    tag = new_id().hex[-8:]
-
-    def hire(number: int) -> Person:
-        login = f"claimer-{tag}-{number}"
-        made = admin.post(
-            "/members",
-            {
-                "login": login,
-                "name": f"抢客{number}",
-                "email": f"{login}@demo.highsea.test",
-                "department_id": department["id"],
-                "role_ids": [role["id"]],
-            },
-        )
-        password = f"pass-{tag}-{number}"
-        Person.set_password(whole.system.gateway_url, made["password_link"], password)
-        return Person(whole.system.gateway_url, login, password)
-
     with ThreadPoolExecutor(4) as threads:
-        return list(threads.map(hire, range(CLAIMERS)))
+        return list(threads.map(lambda number: whole.hire("sales", f"抢客{number}"), range(CLAIMERS)))
 
 
 def _claim(person: Person, id_: str) -> None:

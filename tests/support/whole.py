@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg.rows import dict_row
 
+from chassis.identifiers import new_id
 from highsea_local.demo.gateway import Person, until
 from highsea_local.demo.seed import PASSWORD
 
@@ -60,6 +61,24 @@ class Whole:
             person = Person(self.system.gateway_url, login, password)
             self._people[login] = (time.monotonic(), person)
         return person
+
+    def hire(self, role: str, name: str) -> Person:
+        """A new member at the company's root, signed in; the other services learn of them a moment later."""
+        admin, login = self.person("administrator"), f"new-{new_id().hex}"
+        roles = admin.get("/roles", page_size=200)["items"]
+        departments = admin.get("/departments", page_size=200)["items"]
+        made = admin.post(
+            "/members",
+            {
+                "login": login,
+                "name": name,
+                "email": f"{login}@demo.highsea.test",
+                "department_id": next(one["id"] for one in departments if one["parent_id"] is None),
+                "role_ids": [one["id"] for one in roles if one["key"] == role],
+            },
+        )
+        Person.set_password(self.system.gateway_url, made["password_link"], PASSWORD)
+        return Person(self.system.gateway_url, login, PASSWORD)
 
     def rows(self, service: str, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Rows of a service's database."""

@@ -17,7 +17,7 @@ from crm_identity.keys import rules as keys
 from crm_identity.keys.model import KeySetVersion, SigningKey
 from crm_identity.organisation.model import Department, Member, Organisation, Role
 from crm_identity.service import SERVICE
-from directory.permissions import BUILT_IN_ROLES
+from directory.permissions import BUILT_IN_ROLES, Permission
 from directory.scope import DataScope
 from tests.support import organisation as support
 from tests.support.services import Opener, OpenService
@@ -100,7 +100,8 @@ def _populated(opened: OpenService) -> Identity:
 
 def _store(session: Session, opened: OpenService) -> None:
     made, at = opened.organisation, clock.now()
-    session.add(Organisation(id=1, version=1, name="测试公司", zone="Asia/Shanghai"))
+    known = [permission.value for permission in Permission]
+    session.add(Organisation(id=1, version=1, name="测试公司", zone="Asia/Shanghai", known_permissions=known))
     for role in BUILT_IN_ROLES:
         values = {"permissions": sorted(role.permissions), "data_scope": DataScope(role.data_scope).name.lower()}
         session.add(Role(id=made.role_ids[role.key], version=1, key=role.key, name=role.words.zh, **values))

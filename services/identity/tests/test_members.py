@@ -114,6 +114,19 @@ def test_colleagues_are_found_by_name_and_department_with_all_below_it(identity:
     assert names(f"&department_id={NOBODY}") == set()
 
 
+def test_colleagues_are_found_by_role_and_sorted_as_wanted(identity: Any) -> None:
+    people = identity.people
+    identity.call("PATCH", f"/departments/{people.south}", people.admin, {"name": "A区"}, If_Match='"1"')
+
+    def logins(query: str) -> list[str]:
+        return [item["login"] for item in identity.call("GET", f"/members?{query}", people.sales).json["items"]]
+
+    assert logins(f"role_id={people.role_ids['supervisor']}&sort=login") == ["rival_supervisor", "supervisor"]
+    assert logins("sort=login") == sorted(people.members)
+    assert logins("sort=-login&page_size=2") == ["supervisor", "sales"]
+    assert set(logins("sort=department&page_size=2")) == {"rival", "rival_supervisor"}
+
+
 def test_the_list_of_colleagues_shows_no_phone_and_nobody_who_left(identity: Any) -> None:
     people = identity.people
     identity.call("POST", f"/members/{people.rival.id}:deactivate", people.admin)
@@ -128,7 +141,7 @@ def test_the_list_of_colleagues_shows_no_phone_and_nobody_who_left(identity: Any
 
 
 @pytest.mark.parametrize(
-    "query", ["page=0", "page=99999999999999999999", "page_size=201", "department_id=x", "active=maybe", "sort=name"]
+    "query", ["page=0", "page=99999999999999999999", "page_size=201", "department_id=x", "active=maybe", "sort=age"]
 )
 def test_a_malformed_query_is_a_422(identity: Any, query: str) -> None:
     assert identity.call("GET", f"/members?{query}", identity.people.sales).status_code == 422

@@ -1,133 +1,14 @@
-"""Settings, departments and roles (Q-05, Q-18, H-12)."""
+"""Settings and roles (Q-05, H-12)."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from chassis import clock
 from crm.identity.v1 import identity_events_pb2 as pb
-from crm_identity.organisation.model import Department
-
-NOBODY = "00000000-0000-7000-8000-000000000000"
-
-
-def create(identity: Any, name: str, parent_id: Any) -> dict[str, Any]:
-    body = {"name": name, "parent_id": str(parent_id)}
-    reply = identity.call("POST", "/departments", identity.people.admin, body)
-    assert reply.status_code == 201, reply.text
-    return reply.json
-
-
-def move(identity: Any, department_id: Any, parent_id: Any, version: int = 1) -> Any:
-    body = {"parent_id": str(parent_id)}
-    path = f"/departments/{department_id}"
-    return identity.call("PATCH", path, identity.people.admin, body, If_Match=f'"{version}"')
-
-
-def test_a_department_is_created_renamed_moved_and_deleted_with_an_event_each(identity: Any) -> None:
-    admin, people = identity.people.admin, identity.people
-    made = create(identity, "苏州销售部", people.east)
-    path = f"/departments/{made['id']}"
-
-    identity.call("PATCH", path, admin, {"name": "苏南销售部", "head_id": str(people.sales.id)}, If_Match='"1"')
-    assert move(identity, made["id"], people.south, version=2).json["parent_id"] == str(people.south)
-    assert identity.call("DELETE", path, admin, If_Match='"3"').status_code == 204
-
-    states = [event.departments[0] for event in identity.service.outbox(pb.DepartmentChanged)]
-    assert [state.version for state in states] == [1, 2, 3]
-    assert (states[2].name, states[2].parent_id, states[2].head_id) == (
-        "苏南销售部",
-        str(people.south),
-        str(people.sales.id),
-    )
-    assert identity.service.outbox(pb.DepartmentDeleted)[0].departments[0].version == 4
-    assert identity.call("GET", path, admin).status_code == 404
-
-
-def test_a_department_is_never_moved_below_itself(identity: Any) -> None:
-    people = identity.people
-    below = create(identity, "上海组", people.east)
-
-    replies = [
-        move(identity, people.east, people.east),
-        move(identity, people.east, below["id"]),
-        move(identity, people.company, people.south),
-    ]
-
-    assert [(reply.status_code, reply.json["code"]) for reply in replies] == [(409, "department_cycle")] * 3
-
-
-def test_two_reorganisations_at_once_never_make_a_cycle(identity: Any) -> None:
-    people = identity.people
-
-    for version in range(1, 5):
-        first, second = (
-            create(identity, f"甲{version}", people.company),
-            create(identity, f"乙{version}", people.company),
-        )
-        with ThreadPoolExecutor(2) as pool:
-            one = pool.submit(move, identity, first["id"], second["id"])
-            other = pool.submit(move, identity, second["id"], first["id"])
-            statuses = sorted((one.result().status_code, other.result().status_code))
-        assert statuses == [200, 409]
-
-    with identity.service.database.reading() as session:
-        rows = session.execute(select(Department.id, Department.parent_id))
-        parents = {row.id: row.parent_id for row in rows}
-    for start in list(parents):
-        above = [start]
-        while (parent := parents[above[-1]]) is not None:
-            assert parent not in above
-            above.append(parent)
-
-
-def test_a_department_in_use_and_the_topmost_one_stay(identity: Any) -> None:
-    people = identity.people
-    create(identity, "上海组", create(identity, "空部门", people.company)["id"])
-    with identity.service.database.reading() as session:
-        with_child = session.scalars(select(Department.id).where(Department.name == "空部门")).one()
-
-    codes = [
-        identity.call("DELETE", f"/departments/{id_}", people.admin, If_Match='"1"').json["code"]
-        for id_ in (people.east, with_child, people.company)
-    ]
-
-    assert codes == ["department_in_use", "department_in_use", "root_department"]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "pointer", "code"),
-    [
-        ({"name": ""}, "/name", "string_too_short"),
-        ({"name": "部" * 51}, "/name", "string_too_long"),
-        ({"parent_id": NOBODY}, "/parent_id", "unknown_department"),
-        ({"parent_id": None}, "/parent_id", "uuid_type"),
-        ({"head_id": NOBODY}, "/head_id", "unknown_member"),
-    ],
-)
-def test_a_wrong_department_says_what_to_correct(identity: Any, wrong: Any, pointer: str, code: str) -> None:
-    body = {"name": "新部门", "parent_id": str(identity.people.east), **wrong}
-
-    reply = identity.call("POST", "/departments", identity.people.admin, body)
-
-    assert [(error["pointer"], error["code"]) for error in reply.json["errors"]] == [(pointer, code)]
-
-
-def test_names_are_unique_below_one_department(identity: Any) -> None:
-    people = identity.people
-    create(identity, "一组", people.east)
-
-    body = {"name": "一组", "parent_id": str(people.east)}
-    assert identity.call("POST", "/departments", people.admin, body).json["code"] == "department_name_taken"
-    in_the_south = create(identity, "一组", people.south)
-    assert move(identity, in_the_south["id"], people.east).json["code"] == "department_name_taken"
-
-
-def test_every_member_may_read_the_departments(identity: Any) -> None:
-    reply = identity.call("GET", "/departments", identity.people.sales)
-
-    assert {item["name"] for item in reply.json["items"]} == {"公司", "华东销售部", "华南销售部"}
+from crm_identity.foundations import ensure_foundations
+from crm_identity.organisation.model import Organisation, Role
 
 
 def test_a_role_grants_what_its_members_may_do_from_then_on(identity: Any) -> None:
@@ -172,6 +53,17 @@ def test_a_role_of_unknown_rights_or_a_taken_name_is_refused(identity: Any, wron
     assert identity.call("POST", "/roles", identity.people.admin, body).status_code in (409, 422)
 
 
+def test_the_list_of_roles_says_how_many_active_members_have_each(identity: Any) -> None:
+    people = identity.people
+    identity.call("POST", f"/members/{people.rival.id}:deactivate", people.admin)
+    identity.call("POST", "/roles", people.admin, {"name": "实习", "permissions": [], "data_scope": "own"})
+
+    reply = identity.call("GET", "/roles", people.admin)
+
+    counts = {role["name"]: role["member_count"] for role in reply.json["items"]}
+    assert counts == {"企业管理员": 1, "运营": 1, "销售主管": 2, "销售": 2, "实习": 0}
+
+
 def test_the_permissions_to_grant_are_listed_in_the_callers_language(identity: Any) -> None:
     reply = identity.call("GET", "/roles/permissions", identity.people.admin, Accept_Language="en")
 
@@ -196,3 +88,48 @@ def test_the_zone_of_the_organisation_is_changed_and_told(identity: Any) -> None
     assert identity.call("GET", "/organisation", people.sales).json == changed.json
     [event] = identity.service.outbox(pb.OrganisationChanged)
     assert (event.organisation.zone, event.organisation.version) == ("Asia/Singapore", 2)
+
+
+def granted(identity: Any, key: str) -> set[str]:
+    with identity.service.database.reading() as session:
+        return set(session.scalars(select(Role.permissions).where(Role.key == key)).one())
+
+
+def ensure(identity: Any) -> None:
+    with identity.service.database.transaction() as session:
+        ensure_foundations(session, identity.sealing_key, clock.now())
+
+
+def test_a_permission_that_a_release_brings_is_given_to_the_roles_that_have_it_by_default_once(identity: Any) -> None:
+    people = identity.people
+    # As a release left it that knew neither of these two, and an administrator who wants no claims of supervisors.
+    with identity.service.database.transaction() as session:
+        organisation = session.get_one(Organisation, 1)
+        new = {"pool.release", "pool.to_be_assigned"}
+        organisation.known_permissions = [code for code in organisation.known_permissions if code not in new]
+        for role in session.scalars(select(Role)):
+            role.permissions = [code for code in role.permissions if code not in {*new, "pool.claim"}]
+
+    ensure(identity)
+
+    assert granted(identity, "supervisor") & {*new, "pool.claim"} == new
+    assert granted(identity, "sales") & {*new, "pool.claim"} == {"pool.release"}
+    told = [event.roles[0] for event in identity.service.outbox(pb.RoleChanged)]
+    assert {state.key: state.version for state in told} == dict.fromkeys(
+        ("administrator", "operations", "supervisor", "sales"), 2
+    )
+
+    less = {"permissions": ["customer.read"]}
+    identity.call("PATCH", f"/roles/{people.role_ids['sales']}", people.admin, less, If_Match='"2"')
+    ensure(identity)
+
+    assert granted(identity, "sales") == {"customer.read"}
+    assert len(identity.service.outbox(pb.RoleChanged)) == len(told) + 1
+
+
+def test_a_new_organisation_has_been_given_everything(bare: Any) -> None:
+    for _ in range(2):
+        with bare.database.transaction() as session:
+            ensure_foundations(session, bytes(32), clock.now())
+
+    assert [event.roles[0].version for event in bare.outbox(pb.RoleChanged)] == [1, 1, 1, 1]

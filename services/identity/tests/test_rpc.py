@@ -31,6 +31,9 @@ def test_the_export_holds_everything_a_directory_needs_in_pages(identity: Any, m
     monkeypatch.setattr(rpc, "PAGE_SIZE", 3)
     people = identity.people
     identity.call("POST", f"/members/{people.rival.id}:deactivate", people.admin)
+    identity.call("POST", "/groups", people.admin, {"name": "甲组", "member_ids": [str(people.sales.id)]})
+    ends = {"ends_at": "2099-01-01T00:00:00Z", "starts_at": "2098-01-01T00:00:00Z"}
+    identity.call("POST", "/auth/me/absences", people.sales, ends)
 
     with calling(identity) as stub:
         pages = [stub.ExportDirectory(ExportDirectoryRequest())]
@@ -45,7 +48,10 @@ def test_the_export_holds_everything_a_directory_needs_in_pages(identity: Any, m
     assert len(pages[0].roles) == 4
     assert pages[0].organisation.zone == "Asia/Shanghai"
     assert "access-1" in pages[0].signing_keys.jwks
+    assert [(group.name, list(group.member_ids)) for group in pages[0].groups] == [("甲组", [str(people.sales.id)])]
+    assert members[str(people.sales.id)].absent_from.ToJsonString() == "2098-01-01T00:00:00Z"
     assert not pages[1].roles
+    assert not pages[1].groups
 
 
 def test_the_export_is_for_services_alone(identity: Any) -> None:

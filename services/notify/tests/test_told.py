@@ -8,9 +8,19 @@ from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS, apply_assignments
 from crm_notify.imports.events import IMPORTS
+from crm_notify.mail.due import send_mail
 from crm_notify.notifications.model import Notification
 from directory import store
-from services.notify.tests.support import batch_finished, change, changed, event, import_finished, listed, receive
+from services.notify.tests.support import (
+    MailServer,
+    batch_finished,
+    change,
+    changed,
+    event,
+    import_finished,
+    listed,
+    receive,
+)
 from tests.support.organisation import Member
 from tests.support.services import OpenService
 
@@ -196,11 +206,7 @@ def test_a_repeated_fact_tells_once(notify: OpenService) -> None:
 def test_the_manager_hears_in_place_of_a_member_who_has_left(notify: OpenService) -> None:
     people = notify.organisation
     left = [people.sales, people.colleague]
-    with notify.database.transaction() as session:
-        states = [people.member_state(member, version=2) for member in left]
-        for state in states:
-            state.active = False
-        store.store_members(session, states)
+    _dismiss(notify, *left)
 
     moves = [change(new_id(), member) for member in left]
     receive(notify, ASSIGNMENTS, changed(*moves, cause=pool.CAUSE_RECYCLE))
@@ -209,6 +215,73 @@ def test_the_manager_hears_in_place_of_a_member_who_has_left(notify: OpenService
     assert found["title"] == "2 个客户已被自动回收"
     assert "张三" in found["text"]
     assert "李四" in found["text"]
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [
+        ("zh", "张三已离职，名下 3 个客户将于 2026-12-03 移交"),
+        ("en", "张三 has left; 3 customers will be handed over on 2026-12-03"),
+    ],
+)
+def test_the_manager_is_told_that_an_owner_has_left_once_and_with_what_to_open(
+    notify: OpenService, mail_server: MailServer, language: str, title: str
+) -> None:
+    people = notify.organisation
+    fact = event(_left(people.sales))
+
+    receive(notify, ASSIGNMENTS, fact)
+    with notify.database.transaction() as session:  # as if the inbox had forgotten it
+        apply_assignments(session, [fact], channel=None)
+    send_mail(notify.runtime)
+
+    [found] = listed(notify, people.supervisor, Accept_Language=language)
+    assert (found["kind"], found["title"]) == ("owner_left", title)
+    assert found["subject"] == {"type": "leaver", "id": str(people.sales.id)}
+    assert "2026-12-03" in found["text"]
+    assert listed(notify, people.sales) == listed(notify, people.admin) == []
+    [mail] = mail_server.mails
+    assert mail["Subject"] == "张三已离职，名下 3 个客户将于 2026-12-03 移交"
+    assert mail_server.of(people.supervisor) == [mail]
+
+
+def test_where_no_manager_is_left_administrators_are_told_that_an_owner_has_left(notify: OpenService) -> None:
+    people = notify.organisation
+    _dismiss(notify, people.supervisor)
+
+    receive(notify, ASSIGNMENTS, _left(people.sales), _left(people.admin))
+
+    assert [found["title"] for found in listed(notify, people.admin)] == [
+        "张三已离职，名下 3 个客户将于 2026-12-03 移交"
+    ]
+    assert listed(notify, people.operations) == []
+
+
+def test_the_manager_is_told_of_a_hand_over_in_the_leavers_place(notify: OpenService) -> None:
+    people = notify.organisation
+    _dismiss(notify, people.sales)
+    lost = [pool.ReceiverCount(member_id=str(people.sales.id), customers=40)]
+
+    receive(notify, ASSIGNMENTS, batch_finished({}, cause=pool.CAUSE_HANDOVER, succeeded=40, former_owners=lost))
+
+    [found] = listed(notify, people.supervisor)
+    assert (found["kind"], found["title"]) == ("customers_handed_over", "40 个客户已交接")
+    assert "张三已离职" in found["text"]
+
+
+def test_owners_are_told_what_an_undo_returned_and_its_actor_what_it_did_not(notify: OpenService) -> None:
+    people = notify.organisation
+
+    receive(
+        notify,
+        ASSIGNMENTS,
+        batch_finished({people.sales: 2}, cause=pool.CAUSE_UNDO, actor=people.operations, succeeded=2, skipped=1),
+    )
+
+    [found], [summary] = listed(notify, people.sales), listed(notify, people.operations)
+    assert (found["kind"], found["title"]) == ("customers_returned", "2 个客户已归还给你")
+    assert found["text"] == "运营小陈撤销了回收，2 个客户重新由你负责。"
+    assert summary["text"] == "批量撤销回收已完成：成功 2 个，跳过 1 个。"
 
 
 def test_many_receivers_take_few_statements(notify: OpenService) -> None:
@@ -222,6 +295,18 @@ def test_many_receivers_take_few_statements(notify: OpenService) -> None:
     assert len(statements) < 20
     with notify.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Notification)) == 2500
+
+
+def _left(member: Member) -> pool.OwnerLeft:
+    return pool.OwnerLeft(member_id=str(member.id), customers=3, hands_over_on="2026-12-03")
+
+
+def _dismiss(notify: OpenService, *members: Member) -> None:
+    states = [notify.organisation.member_state(member, version=2) for member in members]
+    for state in states:
+        state.active = False
+    with notify.database.transaction() as session:
+        store.store_members(session, states)
 
 
 def _stranger(number: int) -> Member:

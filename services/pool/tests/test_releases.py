@@ -5,13 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from chassis.audit import audit_of
 from chassis.clock import day_of, now
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
 from crm_pool.assignments.model import Assignment, Release
+from crm_pool.releases.queries import taken_by
 
 
 def _released(sea: Any, member: Any, ids: list[str], **body: Any) -> Any:
@@ -148,6 +149,44 @@ def test_what_was_claimed_assigned_moved_or_deleted_since_is_skipped_and_listed(
     assert (_finished(sea)[0].succeeded, _finished(sea)[0].skipped) == (1, 4)
 
 
+def test_the_customers_of_a_release_are_listed_with_what_an_undo_would_return(sea: Any) -> None:
+    sales, rival = sea.organisation.sales, sea.organisation.rival
+    claimed, lying = sorted(sea.create(2, owner=sales))
+    released = _released(sea, sales, [claimed, lying])
+    sea.act("claim", rival, [claimed])
+    path = f"/releases/{released['id']}/items"
+
+    mine, all_ = (sea.send("GET", path, who).json for who in (sales, sea.organisation.admin))
+    second = sea.send("GET", f"{path}?page_size=1&page=2", sales).json
+
+    def told(reply: Any) -> list[tuple[str, Any, str, bool]]:
+        return [
+            (one["customer_id"], one["name"], one["former_owner"]["name"], one["untouched"]) for one in reply["items"]
+        ]
+
+    assert told(mine) == [(claimed, None, "张三", False), (lying, "星河贸易", "张三", True)]
+    assert told(all_) == [(claimed, "星河贸易", "张三", False), (lying, "星河贸易", "张三", True)]
+    assert (told(second), second["total"]) == (told(mine)[1:], 2)
+    assert sea.send("GET", path, rival).status_code == 404
+
+
+def test_what_a_release_took_is_found_by_its_index(sea: Any) -> None:
+    sales = sea.organisation.sales
+    released = _released(sea, sales, sea.create(2, owner=sales))
+    asked: list[tuple[str, Any]] = []
+    listen = lambda _c, _cursor, statement, parameters, *_rest: asked.append((statement, parameters))
+    event.listen(sea.opened.database.engine, "before_cursor_execute", listen)
+    with sea.opened.database.reading() as session:
+        taken_by(session, released["id"])
+    event.remove(sea.opened.database.engine, "before_cursor_execute", listen)
+
+    (statement, parameters), *_ = [one for one in asked if "assignment_history" in one[0]]
+    with sea.opened.database.engine.connect() as connection:
+        connection.exec_driver_sql("SET enable_seqscan = off")
+        plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars().all()
+    assert "ix_assignment_history_released" in "\n".join(plan)
+
+
 def test_an_undo_never_fails_on_a_cap_and_reports_it(sea: Any) -> None:
     sales = sea.organisation.sales
     ids = sea.create(3, owner=sales)
@@ -242,6 +281,7 @@ def test_a_hand_over_is_undone_for_a_leaver_who_is_still_gone_and_waits_seven_mo
     assert (listed["customers"], listed["hand_over_on"]) == (3, day)
     told = [(one.customers, one.hands_over_on) for one in sea.opened.outbox(events.OwnerLeft)]
     assert told[1:] == [(3, day)]
+    assert (_finished(sea)[0].succeeded, list(_finished(sea)[0].receivers)) == (3, [])
 
 
 def test_after_an_undo_the_seven_days_end_in_a_release_of_its_own(sea: Any) -> None:

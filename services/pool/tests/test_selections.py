@@ -245,18 +245,21 @@ def test_either_ids_or_a_selection_are_given_and_whoever_lacks_the_right_starts_
     assert (refused.status_code, customer.asked) == (403, [])
 
 
-def test_the_whole_filter_reaches_customer_with_days_of_the_organisations_zone(sea: Any, customer: Any) -> None:
+@pytest.mark.parametrize("view", ["mine", "owner_left"])
+def test_the_whole_filter_reaches_customer_with_days_of_the_organisations_zone(
+    sea: Any, customer: Any, view: str
+) -> None:
     options = ["customer_type", "source", "company_nature", "annual_turnover", "employee_count", "province", "city"]
     texts = {name: name for name in ["search", "address", *options]}
     ids = {"pool_id": str(sea.default()), "owner_id": str(sea.organisation.sales.id)}
-    wanted = {**texts, **ids, "view": "mine", "rating": 2, "created_from": "2026-01-05", "created_to": "2026-01-31"}
+    wanted = {**texts, **ids, "view": view, "rating": 2, "created_from": "2026-01-05", "created_to": "2026-01-31"}
 
     reply = sea.select("claim", sea.organisation.sales, filter=wanted)
 
     assert reply.status_code == 202
     (request,) = customer.asked
     sent = request.selection.filter
-    for name, value in {**texts, **ids, "view": "mine", "rating": "2"}.items():
+    for name, value in {**texts, **ids, "view": view, "rating": "2"}.items():
         assert getattr(sent, name) == value
     assert sent.created_from.ToJsonString() == "2026-01-04T16:00:00Z"
     assert sent.created_to.ToJsonString() == "2026-01-31T15:59:59.999999Z"

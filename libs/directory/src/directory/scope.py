@@ -7,11 +7,11 @@ from enum import IntEnum
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, literal, select, text
 from sqlalchemy.orm import Session
 
 from chassis.errors import Unauthenticated
-from directory.tables import departments, groups, members, organisation, roles
+from directory.tables import departments, members, organisation
 
 DEFAULT_ZONE = "Asia/Shanghai"
 
@@ -23,6 +23,9 @@ class DataScope(IntEnum):
     DEPARTMENT = 2
     CENTRE = 3
     COMPANY = 4
+
+
+_REACHES = {"own": DataScope.OWN, "department": DataScope.DEPARTMENT, "centre": DataScope.CENTRE}
 
 
 @dataclass(frozen=True)
@@ -85,56 +88,53 @@ class Scope:
         )
 
 
+# One statement, because every request begins with it: own roles, their widest reach, the departments within it, those
+# above, the colleagues.
+_SCOPE = text("""
+    WITH RECURSIVE me AS (
+        SELECT department_id, role_ids FROM directory_members WHERE id = :member AND active
+    ), held AS (
+        SELECT permissions, data_scope FROM directory_roles WHERE id = ANY ((SELECT role_ids FROM me)::uuid[]) AND NOT deleted
+    ), reach AS (
+        SELECT coalesce(max(data_scope), :own) AS data_scope FROM held
+    ), below AS (
+        SELECT department_id AS id FROM me, reach WHERE department_id IS NOT NULL AND data_scope IN (:department, :centre)
+        UNION
+        SELECT departments.id FROM directory_departments departments JOIN below ON departments.parent_id = below.id, reach
+        WHERE data_scope = :centre AND NOT deleted
+    ), above AS (
+        SELECT departments.id, parent_id, 0 AS distance FROM directory_departments departments JOIN me ON id = department_id
+        UNION ALL
+        SELECT departments.id, departments.parent_id, distance + 1 FROM directory_departments departments
+        JOIN above ON departments.id = above.parent_id WHERE distance < 100
+    )
+    SELECT department_id, data_scope, ARRAY(SELECT id FROM below) AS department_ids,
+        ARRAY(SELECT id FROM above ORDER BY distance) AS ancestor_ids,
+        ARRAY(SELECT DISTINCT colleague.id FROM directory_groups, unnest(member_ids) AS colleague (id)
+              WHERE member_ids @> ARRAY[CAST(:member AS uuid)] AND NOT deleted AND colleague.id <> :member
+              ORDER BY colleague.id) AS colleague_ids,
+        ARRAY(SELECT unnest(permissions) FROM held) AS permissions
+    FROM me, reach
+""")
+
+
 def resolve_scope(session: Session, member_id: UUID) -> Scope:
     """The scope of an active member. Raises Unauthenticated for one who is unknown or has left."""
-    member = session.execute(
-        select(members.c.department_id, members.c.role_ids).where(members.c.id == member_id, members.c.active)
-    ).one_or_none()
-    if member is None:
+    found = session.execute(_SCOPE, {"member": member_id, **_REACHES}).one_or_none()
+    if found is None:
         raise Unauthenticated("token_revoked")
-    held = session.execute(
-        select(roles.c.permissions, roles.c.data_scope).where(roles.c.id.in_(member.role_ids), ~roles.c.deleted)
-    ).all()
-    data_scope = DataScope(max((role.data_scope for role in held), default=DataScope.OWN))
     return Scope(
         member_id=member_id,
-        data_scope=data_scope,
-        department_id=member.department_id,
-        department_ids=_departments(session, data_scope, member.department_id),
-        ancestor_ids=ancestors(session, member.department_id),
-        colleague_ids=_colleagues(session, member_id),
-        permissions=frozenset(code for role in held for code in role.permissions),
+        data_scope=DataScope(found.data_scope),
+        department_id=found.department_id,
+        department_ids=tuple(found.department_ids),
+        ancestor_ids=tuple(found.ancestor_ids),
+        colleague_ids=tuple(found.colleague_ids),
+        permissions=frozenset(found.permissions),
     )
 
 
-def _colleagues(session: Session, member_id: UUID) -> tuple[UUID, ...]:
-    listed = session.scalars(
-        select(groups.c.member_ids).where(groups.c.member_ids.contains([member_id]), ~groups.c.deleted)
-    )
-    return tuple(sorted({colleague_id for ids in listed for colleague_id in ids} - {member_id}))
-
-
-def _departments(session: Session, data_scope: DataScope, own: UUID | None) -> tuple[UUID, ...]:
-    if own is None or data_scope in (DataScope.OWN, DataScope.COMPANY):
-        return ()
-    return (own,) if data_scope is DataScope.DEPARTMENT else below(session, own)
-
-
-def below(session: Session, department_id: UUID) -> tuple[UUID, ...]:
-    """The department and everything below it (中心)."""
-    tree = select(departments.c.id).where(departments.c.id == department_id).cte("tree", recursive=True)
-    tree = tree.union(select(departments.c.id).where(departments.c.parent_id == tree.c.id, ~departments.c.deleted))
-    return tuple(session.scalars(select(tree.c.id)))
-
-
-def ancestors(session: Session, department_id: UUID | None) -> tuple[UUID, ...]:
-    """The department and everything above it, nearest first."""
-    return tuple(row.id for row in _upwards(session, department_id))
-
-
-def _upwards(session: Session, department_id: UUID | None) -> Sequence[Any]:
-    if department_id is None:
-        return []
+def _upwards(session: Session, department_id: UUID) -> Sequence[Any]:
     start = select(
         departments.c.id, departments.c.parent_id, departments.c.head_id, literal(0).label("distance")
     ).where(departments.c.id == department_id)
@@ -150,7 +150,7 @@ def _upwards(session: Session, department_id: UUID | None) -> Sequence[Any]:
 def manager_of(session: Session, member_id: UUID) -> UUID | None:
     """Head of the nearest department upwards other than the member (design §3, Manager)."""
     department_id = session.scalar(select(members.c.department_id).where(members.c.id == member_id))
-    for department in _upwards(session, department_id):
+    for department in _upwards(session, department_id) if department_id else ():
         if department.head_id not in (None, member_id):
             return cast(UUID, department.head_id)
     return None

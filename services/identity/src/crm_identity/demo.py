@@ -1,4 +1,4 @@
-"""The demo organisation: three regions' worth of departments and a member of every role."""
+"""The demo organisation: departments of two regions, a member of every role, and a user group."""
 
 import argparse
 import json
@@ -17,10 +17,12 @@ from chassis import clock
 from chassis.runtime import Runtime
 from crm_identity.credentials import rules as secrets
 from crm_identity.credentials.commands import keep_secret
+from crm_identity.departments.commands import create_department
 from crm_identity.foundations import ROOT_NAME, ensure_foundations
+from crm_identity.groups.commands import create_group
 from crm_identity.members.commands import create_member
 from crm_identity.organisation import commands, queries
-from crm_identity.organisation.model import Department, Member, Role
+from crm_identity.organisation.model import Department, Group, Member, Role
 from crm_identity.settings import Settings, settings_of
 
 PASSWORD = "highsea-demo-1"  # noqa: S105 - known to everybody, which is why it is refused beyond loopback
@@ -53,6 +55,8 @@ PEOPLE = (
     Person("wang.min", "王敏", "sales", "杭州销售部"),
     Person("lin.xiaofeng", "林晓峰", "sales", "深圳销售部"),
 )
+# Who looks after customers of two regions together (H-11).
+GROUP, GROUP_LOGINS = "连锁零售组", ("wang.min", "lin.xiaofeng")
 
 
 def seed_demo(runtime: Runtime, arguments: Sequence[str]) -> int:
@@ -85,11 +89,14 @@ def _seed(session: Session, hashes: dict[str, str], sealing_key: bytes, at: date
         if places[name].head_id is None:
             head_id = session.scalars(select(Member.id).where(Member.login == head)).one()
             commands.record(session, "changed", None, places[name], places[name].take_over({"head_id": head_id}))
+    if session.scalar(select(Group.id).where(Group.name == GROUP)) is None:
+        member_ids = list(session.scalars(select(Member.id).where(Member.login.in_(GROUP_LOGINS), Member.active)))
+        create_group(session, None, {"name": GROUP, "member_ids": member_ids})
 
 
 def _department(session: Session, name: str, parent_id: UUID) -> Department:
     known = session.scalar(select(Department).where(Department.parent_id == parent_id, Department.name == name))
-    return known or commands.create_department(session, None, {"name": name, "parent_id": parent_id})
+    return known or create_department(session, None, {"name": name, "parent_id": parent_id})
 
 
 def _member(session: Session, person: Person, department_id: UUID, secret_hash: str, at: datetime) -> None:

@@ -14,18 +14,24 @@ from crm_identity.keys.commands import ensure_first_key
 from crm_identity.organisation import commands, queries
 from crm_identity.organisation.model import ORGANISATION_ID, Department, Organisation, Role
 from crm_identity.settings import settings_of
-from directory.permissions import BUILT_IN_ROLES
+from directory.permissions import BUILT_IN_ROLES, Permission
 from directory.scope import DEFAULT_ZONE, DataScope
 
 ROOT_NAME = "公司总部"
+_PERMISSIONS = tuple(sorted(permission.value for permission in Permission))
 
 
 def ensure_foundations(session: Session, sealing_key: bytes, at: datetime) -> None:
-    """Create what is missing, change nothing that is there. Safe at any time, in any number of processes."""
+    """Create what is missing, and give built-in roles what is new in this release; change nothing else that is there.
+
+    Safe at any time, in any number of processes.
+    """
     commands.lock_organisation(session)
-    if session.get(Organisation, ORGANISATION_ID) is None:
+    organisation = session.get(Organisation, ORGANISATION_ID)
+    if organisation is None:
         values = {"name": ROOT_NAME, "zone": DEFAULT_ZONE}
-        commands.add(session, "created", None, Organisation(id=ORGANISATION_ID, **values), values)
+        organisation = Organisation(id=ORGANISATION_ID, known_permissions=list(_PERMISSIONS), **values)
+        commands.add(session, "created", None, organisation, values)
     if queries.root(session) is None:
         commands.add(session, "created", None, Department(id=new_id(), name=ROOT_NAME), {"name": ROOT_NAME})
     present = set(session.scalars(select(Role.key)))
@@ -34,7 +40,24 @@ def ensure_foundations(session: Session, sealing_key: bytes, at: datetime) -> No
             scope = DataScope(role.data_scope).name.lower()
             grants: dict[str, Any] = {"name": role.words.zh, "permissions": role.permissions, "data_scope": scope}
             commands.create_role(session, None, grants, key=role.key)
+    _grant_what_is_new(session, organisation)
     ensure_first_key(session, sealing_key, at)
+
+
+def _grant_what_is_new(session: Session, organisation: Organisation) -> None:
+    """Permissions that this release brings go to the built-in roles that have them by default, once (Q-05).
+
+    What administrators take away later stays away.
+    """
+    new = set(_PERMISSIONS) - set(organisation.known_permissions)
+    if not new:
+        return
+    for built_in in BUILT_IN_ROLES:
+        role = session.scalars(select(Role).where(Role.key == built_in.key).with_for_update()).one()
+        changes = role.take_over({"permissions": sorted({*role.permissions, *(new & built_in.permissions)})})
+        if any(changes):
+            commands.record(session, "changed", None, role, changes)
+    organisation.known_permissions = sorted({*organisation.known_permissions, *new})
 
 
 def _ensure(runtime: Runtime) -> bool:

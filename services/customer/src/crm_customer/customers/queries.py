@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, false, literal, or_, select, true
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, false, literal, or_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
@@ -124,7 +124,7 @@ def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
 
 def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[Seen]:
     """The customers with everything a view shows, in the order of `customer_ids`; the scope was applied before."""
-    rows = session.execute(_seen().where(Customer.id.in_(customer_ids)).execution_options(populate_existing=True))
+    rows = session.execute(_SEEN, {"ids": list(customer_ids)}, execution_options={"populate_existing": True})
     found = {
         customer.id: Seen(customer, contact, owner, pool, creator, sight.hides_contact(customer.pool_id))
         for customer, contact, owner, pool, creator in rows
@@ -140,4 +140,8 @@ def _seen() -> Select[Customer, Contact, str, str, str]:
         .outerjoin(owner, owner.c.id == Customer.owner_id)
         .outerjoin(creator, creator.c.id == Customer.created_by)
         .outerjoin(Pool, Pool.id == Customer.pool_id)
+        .where(Customer.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     )
+
+
+_SEEN = _seen()

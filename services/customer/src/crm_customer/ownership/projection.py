@@ -43,23 +43,25 @@ _APPLY = text("""
 _KNOWN = text("SELECT id FROM customers WHERE id = ANY(CAST(:ids AS uuid[]))")
 # Each half has an index that begins with the owner; rows are locked in id order here as well.
 _FOLLOW = text("""
-    WITH owned AS (
-        SELECT id FROM customers WHERE owner_id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NULL
+    WITH astray AS (
+        SELECT customers.id
+        FROM directory_members members JOIN customers ON customers.owner_id = members.id AND deleted_at IS NULL
+        WHERE members.id = ANY(CAST(:ids AS uuid[]))
+            AND (owner_department_id, owner_left) IS DISTINCT FROM (members.department_id, NOT members.active)
         UNION ALL
-        SELECT id FROM customers WHERE owner_id = ANY(CAST(:ids AS uuid[])) AND deleted_at IS NOT NULL
+        SELECT customers.id
+        FROM directory_members members JOIN customers ON customers.owner_id = members.id AND deleted_at IS NOT NULL
+        WHERE members.id = ANY(CAST(:ids AS uuid[]))
+            AND (owner_department_id, owner_left) IS DISTINCT FROM (members.department_id, NOT members.active)
     ), locked AS (
-        SELECT id FROM customers WHERE id IN (SELECT id FROM owned) ORDER BY id FOR NO KEY UPDATE
+        SELECT id FROM customers WHERE id IN (SELECT id FROM astray) ORDER BY id FOR NO KEY UPDATE
     )
     UPDATE customers SET owner_department_id = members.department_id, owner_left = NOT members.active
-    FROM locked, directory_members members
-    WHERE customers.id = locked.id AND members.id = customers.owner_id
-        AND (customers.owner_department_id IS DISTINCT FROM members.department_id
-            OR customers.owner_left = members.active)
+    FROM locked, directory_members members WHERE customers.id = locked.id AND members.id = customers.owner_id
 """)
 _STRAYED = text("""
     SELECT customers.owner_id, count(*) FROM customers JOIN directory_members members ON members.id = customers.owner_id
-    WHERE customers.owner_department_id IS DISTINCT FROM members.department_id
-        OR customers.owner_left = members.active
+    WHERE (owner_department_id, owner_left) IS DISTINCT FROM (members.department_id, NOT members.active)
     GROUP BY customers.owner_id
 """)
 _COMPARE = text("""

@@ -9,15 +9,15 @@ from crm.pool.v1.pool_events_pb2 import PoolKind
 from crm_customer.ownership.model import Pool
 from directory.scope import Scope
 
+_KNOWN = select(Pool.id, Pool.kind, Pool.open_to_all, Pool.member_ids, Pool.department_ids).where(~Pool.deleted)
+
 
 def visible_pools(session: Session, scope: Scope) -> tuple[UUID, ...]:
     """Pools whose customers the member sees (C-10, C-14), in id order.
 
     Prospect pools are not for sales either (C.3): they need the same permission as to-be-assigned ones.
     """
-    pools = session.execute(
-        select(Pool.id, Pool.kind, Pool.open_to_all, Pool.member_ids, Pool.department_ids).where(~Pool.deleted)
-    )
+    pools = session.execute(_KNOWN)
     return tuple(
         sorted(
             pool.id

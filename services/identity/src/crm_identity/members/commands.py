@@ -12,6 +12,7 @@ from chassis.errors import Conflict, FieldError, Invalid
 from chassis.identifiers import new_id
 from crm_identity.credentials.commands import drop_password, make_link, void_link
 from crm_identity.credentials.rules import NewLink
+from crm_identity.groups.commands import leave_groups
 from crm_identity.members.queries import invitees
 from crm_identity.organisation import queries
 from crm_identity.organisation.commands import add, keep_an_administrator, lock_organisation, record
@@ -47,7 +48,7 @@ def change_member(session: Session, actor_id: UUID, member_id: UUID, version: in
 
 
 def deactivate(session: Session, actor_id: UUID, member_id: UUID) -> Member:
-    """Let a member go: their tokens and sessions end at once, they head no department any more.
+    """Let a member go: their tokens and sessions end at once, they head no department and are in no user group any more.
 
     Raises Conflict last_administrator.
     """
@@ -60,6 +61,7 @@ def deactivate(session: Session, actor_id: UUID, member_id: UUID) -> Member:
         headed = select(Department).where(Department.head_id == member_id).order_by(Department.id).with_for_update()
         for department in session.scalars(headed).all():
             record(session, "changed", actor_id, department, department.take_over({"head_id": None}))
+        leave_groups(session, actor_id, member_id)
     return member
 
 

@@ -1,15 +1,17 @@
 """Reading members."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from crm_identity.credentials.model import Credential
-from crm_identity.members.views import ColleagueView, MemberQuery, Named
+from crm_identity.members.views import ColleagueView, MemberQuery
 from crm_identity.organisation import queries
-from crm_identity.organisation.model import Department, Member
+from crm_identity.organisation.model import Department, Group, Member
+from crm_identity.organisation.views import Named
 
 
 def colleagues(session: Session, query: MemberQuery) -> tuple[list[ColleagueView], int]:
@@ -25,6 +27,7 @@ def colleagues(session: Session, query: MemberQuery) -> tuple[list[ColleagueView
             email=member.email,
             department=departments[member.department_id],
             active=member.active,
+            absent_from=member.absent_from,
             absent_until=member.absent_until,
         )
         for member in members
@@ -57,4 +60,13 @@ def _matching(query: MemberQuery) -> Select[Member]:
         )
     if query.department_id:
         conditions.append(Member.department_id.in_(queries.subtree(query.department_id)))
-    return select(Member).where(*conditions).order_by(Member.name, Member.id)
+    if query.role_id:
+        conditions.append(Member.role_ids.contains([query.role_id]))
+    if query.group_id:
+        conditions.append(Member.id.in_(select(func.unnest(Group.member_ids)).where(Group.id == query.group_id)))
+    key = _SORTS[query.sort.removeprefix("-")]
+    order = (key.desc(), Member.id.desc()) if query.sort.startswith("-") else (key, Member.id)
+    return select(Member).join(Department, Department.id == Member.department_id).where(*conditions).order_by(*order)
+
+
+_SORTS: Mapping[str, Any] = {"name": Member.name, "login": Member.login, "department": Department.name}

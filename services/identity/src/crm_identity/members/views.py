@@ -1,47 +1,52 @@
 """Shapes of members in REST."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from chassis.http.api import Body, PageQuery, View
 from crm_identity.credentials.views import LinkView
-from crm_identity.organisation.views import NIL, Name
+from crm_identity.members.rules import (
+    EMAIL,
+    EMAIL_CHARACTERS,
+    LOGIN,
+    LOGIN_CHARACTERS,
+    MOST_ROLES,
+    PHONE,
+    PHONE_CHARACTERS,
+)
+from crm_identity.organisation.views import NIL, Name, Named
 
 Login = Annotated[
-    str,
-    StringConstraints(to_lower=True, strip_whitespace=True, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]+$"),
+    str, StringConstraints(to_lower=True, strip_whitespace=True, max_length=LOGIN_CHARACTERS, pattern=LOGIN)
 ]
-Email = Annotated[str, Field(max_length=100, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")]
-Phone = Annotated[str, Field(max_length=20, pattern=r"^[0-9+()\- ]+$")]
+Email = Annotated[str, Field(max_length=EMAIL_CHARACTERS, pattern=EMAIL)]
+Phone = Annotated[str, Field(max_length=PHONE_CHARACTERS, pattern=PHONE)]
 
 
 def _once_each(ids: list[UUID]) -> list[UUID]:
     return list(dict.fromkeys(ids))
 
 
-RoleIds = Annotated[list[UUID], Field(max_length=20), AfterValidator(_once_each)]
+RoleIds = Annotated[list[UUID], Field(max_length=MOST_ROLES), AfterValidator(_once_each)]
 Language = Literal["zh-CN", "en"]
-# Bounds keep the moment within what every zone, database and protobuf can hold.
-Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 
 
 class MemberQuery(PageQuery):
-    """Which members to list. `search`: part of the name or login; a department includes those below it (A-33)."""
+    """Which members to list. `search`: part of the name or login; a department includes those below it (A-33).
+
+    `sort` with a leading `-` begins at the end.
+    """
 
     search: str = Field(default="", max_length=100)
     department_id: UUID | None = None
     active: bool = True
     service_account: bool = False
-
-
-class Named(View):
-    """A record and what it is called."""
-
-    id: UUID
-    name: str
+    role_id: UUID | None = None
+    group_id: UUID | None = None
+    sort: Literal["name", "-name", "login", "-login", "department", "-department"] = "name"
 
 
 class ColleagueView(View):
@@ -53,6 +58,7 @@ class ColleagueView(View):
     email: str
     department: Named
     active: bool
+    absent_from: datetime | None
     absent_until: datetime | None
 
 
@@ -67,6 +73,7 @@ class MemberView(View):
     department_id: UUID
     role_ids: list[UUID]
     language: str
+    absent_from: datetime | None
     absent_until: datetime | None
     service_account: bool
     active: bool
@@ -87,7 +94,7 @@ class NewMember(Body):
 
 
 class MemberChange(Body):
-    """What is to change; the rest stays. `null` clears phone and absence."""
+    """What is to change; the rest stays. `null` clears the phone."""
 
     name: Name = ""
     email: Email = ""
@@ -95,7 +102,6 @@ class MemberChange(Body):
     department_id: UUID = NIL
     role_ids: RoleIds = []
     language: Language = "zh-CN"
-    absent_until: Moment | None = None
 
 
 class SecretView(LinkView):

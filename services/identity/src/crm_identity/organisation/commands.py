@@ -1,10 +1,10 @@
-"""Changing settings, departments and roles.
+"""Changing settings and roles, and how all changes of the organisation are recorded.
 
 Whoever changes the organisation takes the lock `organisation` first: changes are rare, and one at a time none can
 make a cycle, remove the last administrator, or take away what another just began to use.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +15,20 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Invalid
+from chassis.errors import Conflict
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm_identity.organisation import queries
-from crm_identity.organisation.model import ORGANISATION_ID, Changes, Department, Member, Organisation, Record, Role
+from crm_identity.organisation.model import (
+    ORGANISATION_ID,
+    Changes,
+    Department,
+    Member,
+    Organisation,
+    Record,
+    Role,
+    in_parts,
+)
 
 
 def lock_organisation(session: Session) -> None:
@@ -39,11 +48,27 @@ def record(
     """Count the change, and write it to the audit and the outbox; `fact` if more happened than a changed state."""
     subject.version += 1
     session.flush()
-    before, after = (to_jsonable_python(values) or None for values in changes)
-    record_audit(
-        session, AuditEntry(f"{subject.kind}.{act}", subject.kind, subject.subject_id, actor_id, before, after)
-    )
+    record_audit(session, _entry(act, actor_id, subject, changes))
     record_event(session, (fact or subject.changed)())
+
+
+def record_all(
+    session: Session, act: str, actor_id: UUID | None, changed: Sequence[tuple[Member | Department, Changes]]
+) -> None:
+    """Like `record` for many records of one kind, with as few statements and events as may be (design §5).
+
+    Their states must tell all that happened. No record may be listed twice.
+    """
+    for subject, _ in changed:
+        subject.version += 1
+    session.flush()
+    record_audit(session, *(_entry(act, actor_id, subject, changes) for subject, changes in changed))
+    record_event(session, *in_parts([subject for subject, _ in changed]))
+
+
+def _entry(act: str, actor_id: UUID | None, subject: Record, changes: Changes) -> AuditEntry:
+    before, after = (to_jsonable_python(values) or None for values in changes)
+    return AuditEntry(f"{subject.kind}.{act}", subject.kind, subject.subject_id, actor_id, before, after)
 
 
 def add(session: Session, act: str, actor_id: UUID | None, subject: Record, values: Mapping[str, Any]) -> None:
@@ -61,42 +86,6 @@ def change_organisation(
     if any(changes := organisation.take_over(values)):
         record(session, "changed", actor_id, organisation, changes)
     return organisation
-
-
-def create_department(session: Session, actor_id: UUID | None, values: Mapping[str, Any]) -> Department:
-    """Create a department below `parent_id`. Raises Invalid, or Conflict department_name_taken."""
-    lock_organisation(session)
-    _check_department(session, None, values)
-    department = Department(id=new_id(), **values)
-    add(session, "created", actor_id, department, values)
-    return department
-
-
-def change_department(
-    session: Session, actor_id: UUID, department_id: UUID, version: int, values: Mapping[str, Any]
-) -> Department:
-    """Rename, move or give another head. Raises Stale, Invalid, Conflict: department_cycle, department_name_taken."""
-    lock_organisation(session)
-    department = queries.locked(session, Department, department_id, version, values)
-    _check_department(session, department, values)
-    if any(changes := department.take_over(values)):
-        record(session, "changed", actor_id, department, changes)
-    return department
-
-
-def delete_department(session: Session, actor_id: UUID, department_id: UUID, version: int) -> None:
-    """Delete an empty department. Raises Stale, Conflict: root_department, department_in_use."""
-    lock_organisation(session)
-    department = queries.locked(session, Department, department_id, version)
-    if department.parent_id is None:
-        raise Conflict("root_department")
-    children = session.scalar(select(Department.id).where(Department.parent_id == department_id).limit(1))
-    members = session.scalar(select(Member.id).where(Member.department_id == department_id).limit(1))
-    if children or members:
-        raise Conflict("department_in_use")
-    before = {"name": department.name, "parent_id": department.parent_id, "head_id": department.head_id}
-    record(session, "deleted", actor_id, department, (before, {}), fact=department.deleted)
-    session.delete(department)
 
 
 def create_role(session: Session, actor_id: UUID | None, values: Mapping[str, Any], key: str = "") -> Role:
@@ -138,24 +127,6 @@ def keep_an_administrator(session: Session) -> None:
     """Raise Conflict last_administrator when nobody is left who may manage the organisation."""
     if not queries.has_administrator(session):
         raise Conflict("last_administrator")
-
-
-def _check_department(session: Session, department: Department | None, values: Mapping[str, Any]) -> None:
-    parent_id = values.get("parent_id", department and department.parent_id)
-    errors = []
-    if "parent_id" in values and session.get(Department, parent_id) is None:
-        errors.append(FieldError("/parent_id", "unknown_department"))
-    head_id = values.get("head_id")
-    if head_id and not queries.is_active_member(session, head_id):
-        errors.append(FieldError("/head_id", "unknown_member"))
-    if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
-    if department and "parent_id" in values and queries.is_below(session, parent_id, department.id):
-        raise Conflict("department_cycle")
-    name = values.get("name", department and department.name)
-    namesake = select(Department.id).where(Department.parent_id == parent_id, Department.name == name)
-    if session.scalar(namesake) not in (None, department and department.id):
-        raise Conflict("department_name_taken", name=name)
 
 
 def _check_role_name(session: Session, role: Role | None, values: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""REST of the organisation's settings, departments and roles."""
+"""REST of the organisation's settings and roles."""
 
 from uuid import UUID
 
@@ -7,17 +7,15 @@ from sqlalchemy import select
 from chassis.http.api import Access, Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_identity.organisation import commands, queries
-from crm_identity.organisation.model import ORGANISATION_ID, Department, Organisation, Role
+from crm_identity.organisation.model import ORGANISATION_ID, Organisation, Role
 from crm_identity.organisation.views import (
-    DepartmentChange,
-    DepartmentView,
-    NewDepartment,
     NewRole,
     OrganisationChange,
     OrganisationView,
     PermissionsView,
     PermissionView,
     RoleChange,
+    RoleInUse,
     RoleView,
 )
 from directory.permissions import CATALOGUE, Permission
@@ -54,86 +52,16 @@ def change_organisation(call: Call[OrganisationChange, None]) -> OrganisationVie
         return OrganisationView.model_validate(commands.change_organisation(session, call.actor.id, expected, values))
 
 
-@api.route(
-    "GET",
-    "/departments",
-    access=Access.MEMBER,
-    summary="Departments, by name",
-    query=PageQuery,
-    reply=Page[DepartmentView],
-)
-def list_departments(call: Call[None, PageQuery]) -> Page[DepartmentView]:
-    query = select(Department).order_by(Department.name, Department.id)
-    with call.runtime.database.reading() as session:
-        rows, total = queries.page_of(session, query, call.query.page, call.query.page_size)
-        items = [DepartmentView.model_validate(row) for row in rows]
-    return Page[DepartmentView](items=items, page=call.query.page, page_size=call.query.page_size, total=total)
-
-
-@api.route(
-    "POST",
-    "/departments",
-    access=MANAGE,
-    summary="Create a department",
-    body=NewDepartment,
-    reply=DepartmentView,
-    status=201,
-    idempotent=True,
-    versioned=True,
-)
-def create_department(call: Call[NewDepartment, None]) -> DepartmentView:
-    values = call.body.model_dump()
-    return call.command(
-        lambda session: DepartmentView.model_validate(commands.create_department(session, call.actor.id, values))
-    )
-
-
-@api.route(
-    "GET",
-    "/departments/<uuid:department_id>",
-    access=Access.MEMBER,
-    summary="Read a department",
-    reply=DepartmentView,
-    versioned=True,
-)
-def read_department(call: Call[None, None], department_id: UUID) -> DepartmentView:
-    with call.runtime.database.reading() as session:
-        return DepartmentView.model_validate(queries.found(session, Department, department_id))
-
-
-@api.route(
-    "PATCH",
-    "/departments/<uuid:department_id>",
-    access=MANAGE,
-    summary="Rename, move or give another head",
-    body=DepartmentChange,
-    reply=DepartmentView,
-    versioned=True,
-)
-def change_department(call: Call[DepartmentChange, None], department_id: UUID) -> DepartmentView:
-    expected, values = call.expected_version(), call.body.model_dump(exclude_unset=True)
-    with call.runtime.database.transaction() as session:
-        return DepartmentView.model_validate(
-            commands.change_department(session, call.actor.id, department_id, expected, values)
-        )
-
-
-@api.route(
-    "DELETE", "/departments/<uuid:department_id>", access=MANAGE, summary="Delete an empty department", status=204
-)
-def delete_department(call: Call[None, None], department_id: UUID) -> None:
-    expected = call.expected_version()
-    with call.runtime.database.transaction() as session:
-        commands.delete_department(session, call.actor.id, department_id, expected)
-
-
-@api.route("GET", "/roles", access=MANAGE, summary="Roles, by name", query=PageQuery, reply=Page[RoleView])
-def list_roles(call: Call[None, PageQuery]) -> Page[RoleView]:
+@api.route("GET", "/roles", access=MANAGE, summary="Roles, by name", query=PageQuery, reply=Page[RoleInUse])
+def list_roles(call: Call[None, PageQuery]) -> Page[RoleInUse]:
     with call.runtime.database.reading() as session:
         query = select(Role).order_by(Role.name, Role.id)
         rows, total = queries.page_of(session, query, call.query.page, call.query.page_size)
-        items = [RoleView.model_validate(row) for row in rows]
-    return Page[RoleView](items=items, page=call.query.page, page_size=call.query.page_size, total=total)
+        counts = queries.counts_by_role(session)
+        items = [
+            RoleInUse(**RoleView.model_validate(row).model_dump(), member_count=counts.get(row.id, 0)) for row in rows
+        ]
+    return Page[RoleInUse](items=items, page=call.query.page, page_size=call.query.page_size, total=total)
 
 
 @api.route(

@@ -1,6 +1,6 @@
-"""The organisation: its settings, departments, roles and members."""
+"""The organisation: its settings, departments, roles, members and user groups."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
@@ -26,6 +27,9 @@ from crm_identity.database import Base
 
 Changes = tuple[dict[str, Any], dict[str, Any]]
 ORGANISATION_ID = 1
+MOST_STATES = 1000
+_MOST_BYTES = 400 * 1024
+_TAG_BYTES = 8
 
 
 class Record(Base):
@@ -53,7 +57,11 @@ class Record(Base):
 
 
 class Organisation(Record):
-    """Settings of the one organisation. `zone`: IANA name of the zone in which its days are counted."""
+    """Settings of the one organisation. `zone`: IANA name of the zone in which its days are counted.
+
+    `known_permissions`: those that the built-in roles have already been given, or not, by default. No setting: it
+    raises no version.
+    """
 
     __tablename__ = "organisation"
     kind = "organisation"
@@ -61,6 +69,7 @@ class Organisation(Record):
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     name: Mapped[str] = mapped_column(Text)
     zone: Mapped[str] = mapped_column(Text)
+    known_permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
 
     @property
     def subject_id(self) -> UUID:
@@ -103,9 +112,11 @@ class Department(Record):
     def changed(self) -> Message:
         return pb.DepartmentChanged(departments=[self.state()])
 
-    def deleted(self) -> Message:
-        """The event that tells it is gone."""
-        return pb.DepartmentDeleted(departments=[self.state()])
+    def deleted(self, merged_into: UUID | None = None) -> Message:
+        """The event that tells it is gone, and which department took its members and all that pointed to it."""
+        state = self.state()
+        state.merged_into = str(merged_into or "")
+        return pb.DepartmentDeleted(departments=[state])
 
 
 class Role(Record):
@@ -147,7 +158,9 @@ class Member(Record):
     """A person who works with Highsea, or a program that does (`service_account`).
 
     `login` is kept in lower case. Access tokens issued in an epoch before `epoch`, and sessions begun in a
-    generation other than `session_generation`, are over. Absent members keep everything but are given nothing new.
+    generation other than `session_generation`, are over. Absent members keep everything but are given nothing new:
+    `absent_from` and `absent_until` (UTC) are those of the absence that runs now or comes next, None when none is
+    planned; `absent_from` may be None for one that has begun.
     `last_login_at` (UTC) is no part of the state that others are told, and raises no version.
     """
 
@@ -157,6 +170,7 @@ class Member(Record):
         CheckConstraint("login = lower(login)", name="login"),
         Index("ix_members_department_id", "department_id"),
         Index("ix_members_name", "name", "id"),
+        Index("ix_members_absent_until", "absent_until", postgresql_where=text("absent_until IS NOT NULL")),
     )
     kind = "member"
 
@@ -168,6 +182,7 @@ class Member(Record):
     department_id: Mapped[UUID] = mapped_column(ForeignKey("departments.id"))
     role_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     language: Mapped[str] = mapped_column(Text)
+    absent_from: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     absent_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     service_account: Mapped[bool]
     active: Mapped[bool]
@@ -208,6 +223,8 @@ class Member(Record):
             language=self.language,
             service_account=self.service_account,
         )
+        if self.absent_from is not None:
+            state.absent_from.FromDatetime(self.absent_from)
         if self.absent_until is not None:
             state.absent_until.FromDatetime(self.absent_until)
         return state
@@ -218,3 +235,53 @@ class Member(Record):
     def left(self) -> Message:
         """The event that tells other services to let go of this member."""
         return pb.MemberDeactivated(members=[self.state()])
+
+
+class Group(Record):
+    """A user group (用户组, H-11): its members see and maintain each other's customers, whatever their departments."""
+
+    __tablename__ = "groups"
+    __table_args__ = (
+        UniqueConstraint("name"),
+        Index("ix_groups_member_ids", "member_ids", postgresql_using="gin"),
+    )
+    kind = "group"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    member_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+
+    def state(self) -> pb.Group:
+        """As other services read it."""
+        return pb.Group(
+            id=str(self.id), version=self.version, name=self.name, member_ids=[str(id_) for id_ in self.member_ids]
+        )
+
+    def changed(self) -> Message:
+        return pb.GroupChanged(groups=[self.state()])
+
+    def deleted(self) -> Message:
+        """The event that tells it is gone."""
+        return pb.GroupDeleted(groups=[self.state()])
+
+
+def in_parts(records: Sequence[Member | Department]) -> Iterator[Message]:
+    """The events that tell the whole states of members or departments, as many in each as one may carry (design §5)."""
+    part: list[Any] = []
+    free = _MOST_BYTES
+    for record in records:
+        state = record.state()
+        size = state.ByteSize() + _TAG_BYTES
+        if part and (len(part) == MOST_STATES or size > free):
+            yield _told(part)
+            part, free = [], _MOST_BYTES
+        part.append(state)
+        free -= size
+    if part:
+        yield _told(part)
+
+
+def _told(states: Sequence[Any]) -> Message:
+    if isinstance(states[0], pb.Member):
+        return pb.MemberChanged(members=states)
+    return pb.DepartmentChanged(departments=states)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, exists, func, literal, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound, Stale
@@ -66,6 +66,15 @@ def subtree(department_id: UUID) -> Select[UUID]:
     return select(tree.c.id)
 
 
+def upwards(department_id: UUID) -> Select[Any]:
+    """The department and everything above it, as a query: `id`, `name`, `parent_id`, `head_id`, `distance`."""
+    columns = (Department.id, Department.name, Department.parent_id, Department.head_id)
+    start = select(*columns, literal(0).label("distance")).where(Department.id == department_id)
+    line = start.cte("upwards", recursive=True)
+    line = line.union_all(select(*columns, line.c.distance + 1).where(Department.id == line.c.parent_id))
+    return select(line).order_by(line.c.distance)
+
+
 def is_below(session: Session, department_id: UUID, other_id: UUID) -> bool:
     """Whether `department_id` is `other_id` or lies anywhere below it."""
     return department_id in session.scalars(subtree(other_id)).all()
@@ -76,10 +85,17 @@ def roles_of(session: Session, role_ids: Collection[UUID]) -> Sequence[Role]:
     return session.scalars(select(Role).where(Role.id.in_(role_ids)).order_by(Role.name)).all()
 
 
-def is_active_member(session: Session, member_id: UUID) -> bool:
-    """Whether such a person works here now."""
-    member = session.get(Member, member_id)
-    return member is not None and member.active and not member.service_account
+def counts_by_role(session: Session) -> dict[UUID, int]:
+    """How many active members have each role; roles nobody has are left out."""
+    held = select(func.unnest(Member.role_ids).label("role_id")).where(Member.active).subquery()
+    counted = select(held.c.role_id, func.count()).group_by(held.c.role_id)
+    return dict(session.execute(counted).all())
+
+
+def active_people(session: Session, member_ids: Collection[UUID]) -> set[UUID]:
+    """Of `member_ids` those who are people and work here now."""
+    wanted = select(Member.id).where(Member.id.in_(member_ids), Member.active, ~Member.service_account)
+    return set(session.scalars(wanted))
 
 
 def has_administrator(session: Session) -> bool:

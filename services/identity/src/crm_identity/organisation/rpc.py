@@ -1,27 +1,24 @@
-"""gRPC of identity: the whole organisation, for the directories of the other services."""
+"""gRPC of the whole organisation, for the directories of the other services."""
 
 from typing import Any
 from uuid import UUID
 
-import grpc
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.errors import FieldError, Invalid
 from chassis.runtime import Runtime
 from crm.identity.v1 import identity_service_pb2 as pb
-from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, add_IdentityServiceServicer_to_server
 from crm_identity.keys import queries as keys
-from crm_identity.organisation.model import ORGANISATION_ID, Department, Member, Organisation, Role
+from crm_identity.organisation.model import ORGANISATION_ID, Department, Group, Member, Organisation, Role
 
 PAGE_SIZE = 1000
 
 
-class IdentityRpc(IdentityServiceServicer):
-    """Answers other services."""
+class Export:
+    """ExportDirectory of IdentityService."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    runtime: Runtime
 
     def ExportDirectory(self, request: pb.ExportDirectoryRequest, context: Any) -> pb.ExportDirectoryResponse:
         """Members in pages by id, those who left included; all else with the first page.
@@ -29,7 +26,7 @@ class IdentityRpc(IdentityServiceServicer):
         A member created meanwhile has a higher id than every page read, so none is missed.
         """
         after = _page_start(request.page_token)
-        with self._runtime.database.reading() as session:
+        with self.runtime.database.reading() as session:
             query = select(Member).order_by(Member.id).limit(PAGE_SIZE + 1)
             rows = session.scalars(query.where(Member.id > after) if after else query).all()
             page = _without_members(session) if after is None else pb.ExportDirectoryResponse()
@@ -37,11 +34,6 @@ class IdentityRpc(IdentityServiceServicer):
         if len(rows) > PAGE_SIZE:
             page.next_page_token = str(rows[PAGE_SIZE - 1].id)
         return page
-
-
-def register(server: grpc.Server, runtime: Runtime) -> None:
-    """Add identity's methods to `server`."""
-    add_IdentityServiceServicer_to_server(IdentityRpc(runtime), server)
 
 
 def _page_start(token: str) -> UUID | None:
@@ -57,6 +49,7 @@ def _without_members(session: Session) -> pb.ExportDirectoryResponse:
     return pb.ExportDirectoryResponse(
         departments=[row.state() for row in session.scalars(select(Department))],
         roles=[row.state() for row in session.scalars(select(Role))],
+        groups=[row.state() for row in session.scalars(select(Group))],
         organisation=organisation.state() if organisation else None,
         signing_keys=keys.key_set_state(session),
     )

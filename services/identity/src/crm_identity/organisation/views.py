@@ -40,30 +40,11 @@ class OrganisationChange(Body):
     zone: Annotated[str, AfterValidator(_known_zone)] = ""
 
 
-class DepartmentView(View):
-    """A department; the root has no parent."""
+class Named(View):
+    """A record and what it is called."""
 
     id: UUID
     name: str
-    parent_id: UUID | None
-    head_id: UUID | None
-    version: int
-
-
-class NewDepartment(Body):
-    """A department below another."""
-
-    name: Name
-    parent_id: UUID
-    head_id: UUID | None = None
-
-
-class DepartmentChange(Body):
-    """What is to change; the rest stays. Without `head_id: null` the head stays."""
-
-    name: Name = ""
-    parent_id: UUID = NIL
-    head_id: UUID | None = None
 
 
 class RoleView(View):
@@ -75,6 +56,12 @@ class RoleView(View):
     permissions: list[str]
     data_scope: str
     version: int
+
+
+class RoleInUse(RoleView):
+    """A role, and how many active members have it."""
+
+    member_count: int
 
 
 class NewRole(Body):

@@ -197,7 +197,7 @@ def read_self(call: Call[None, None]) -> SelfView:
     "PATCH",
     "/auth/me",
     access=Access.MEMBER,
-    summary="Change one's own name, contact details, language or absence",
+    summary="Change one's own name, contact details or language",
     body=ProfileChange,
     reply=SelfView,
     versioned=True,

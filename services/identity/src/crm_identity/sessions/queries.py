@@ -87,6 +87,7 @@ def self_view(session: Session, member: Member) -> SelfView:
         roles=[HeldRole.model_validate(role) for role in roles],
         permissions=sorted({code for role in roles for code in role.permissions}),
         language=member.language,
+        absent_from=member.absent_from,
         absent_until=member.absent_until,
         version=member.version,
     )

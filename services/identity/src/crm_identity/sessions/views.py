@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from chassis.http.api import Body, View
 from crm_identity.credentials.rules import MAX_PASSWORD, MIN_PASSWORD
-from crm_identity.members.views import Email, Language, Moment, Phone
+from crm_identity.members.views import Email, Language, Phone
 from crm_identity.organisation.views import Name
 from crm_identity.sessions.rules import ACCESS_TOKEN_SECONDS
 
@@ -70,6 +70,7 @@ class SelfView(View):
     roles: list[HeldRole]
     permissions: list[str]
     language: str
+    absent_from: datetime | None
     absent_until: datetime | None
     version: int
 
@@ -87,13 +88,12 @@ class SessionView(View):
 
 
 class ProfileChange(Body):
-    """What a member changes about themself (Q-17); the rest stays. `null` clears phone and absence."""
+    """What a member changes about themself (Q-17); the rest stays. `null` clears the phone."""
 
     name: Name = ""
     email: Email = ""
     phone: Phone | None = None
     language: Language = "zh-CN"
-    absent_until: Moment | None = None
 
 
 class ServiceTokenView(View):

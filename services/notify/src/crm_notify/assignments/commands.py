@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from crm_notify.assignments.rules import merged
+from crm.pool.v1 import pool_events_pb2 as pb
+from crm_notify.assignments.rules import merged, notice_of_leaver
 from crm_notify.mail.commands import queue_mails
 from crm_notify.mail.rules import MailChannel
 from crm_notify.notifications.commands import notify
-from crm_notify.notifications.queries import stand_ins
+from crm_notify.notifications.queries import administrators, managers, stand_ins
 from crm_notify.notifications.rules import Notice
 
 
@@ -21,3 +23,11 @@ def tell(session: Session, notices: Sequence[Notice], channel: MailChannel | Non
     new = notify(session, merged(notices, instead))
     if channel is not None:
         queue_mails(session, new, channel)
+
+
+def notices_of_leaver(session: Session, event_id: UUID, fact: pb.OwnerLeft) -> list[Notice]:
+    """For the leaver's manager, whether or not the directory knows here that they left; else for administrators."""
+    member_id = UUID(fact.member_id)
+    manager = managers(session, [member_id])[member_id]
+    told = [manager] if manager else administrators(session)
+    return [notice_of_leaver(event_id, fact, id_) for id_ in told if id_ != member_id]

@@ -1,6 +1,6 @@
 """What notify reads of pool: durable `notify-assignments`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import cast
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from chassis.events.consumer import Apply, Event, Subscription
 from chassis.runtime import Runtime
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_notify.assignments.commands import tell
+from crm_notify.assignments.commands import notices_of_leaver, tell
 from crm_notify.assignments.rules import notices_of_batch, notices_of_changes
 from crm_notify.mail.rules import MailChannel
 from crm_notify.notifications.rules import Notice
@@ -18,10 +18,12 @@ from crm_notify.settings import Settings
 
 def apply_assignments(session: Session, events: Sequence[Event], *, channel: MailChannel | None) -> None:
     """Tell whom a set of facts concerns; `channel` is None while e-mail is off."""
-    tell(session, [notice for event in events for notice in _notices(event)], channel)
+    tell(session, [notice for event in events for notice in _notices(session, event)], channel)
 
 
-def _notices(event: Event) -> Iterator[Notice]:
+def _notices(session: Session, event: Event) -> Iterable[Notice]:
+    if isinstance(event.message, pb.OwnerLeft):
+        return notices_of_leaver(session, event.id, event.message)
     if isinstance(event.message, pb.AssignmentBatchFinished):
         return notices_of_batch(event.id, event.message)
     return notices_of_changes(event.id, cast("pb.AssignmentsChanged", event.message))
@@ -34,7 +36,7 @@ def _bound(runtime: Runtime) -> Apply:
 ASSIGNMENTS = Subscription(
     "notify-assignments",
     "CRM_POOL",
-    (pb.AssignmentsChanged, pb.AssignmentBatchFinished),
+    (pb.AssignmentsChanged, pb.AssignmentBatchFinished, pb.OwnerLeft),
     partial(apply_assignments, channel=None),
     bind=_bound,
 )

@@ -17,6 +17,7 @@ _RECEIVED = {
     pb.CAUSE_ASSIGN: Kind.CUSTOMERS_ASSIGNED,
     pb.CAUSE_TRANSFER: Kind.CUSTOMERS_TRANSFERRED_IN,
     pb.CAUSE_HANDOVER: Kind.CUSTOMERS_TAKEN_OVER,
+    pb.CAUSE_UNDO: Kind.CUSTOMERS_RETURNED,
 }
 # What former owners are told, always in the app.
 _LOST = {
@@ -50,6 +51,23 @@ def notices_of_batch(event_id: UUID, fact: pb.AssignmentBatchFinished) -> Iterat
             _notice(event_id, fact, fact.actor_id, Kind.ASSIGNMENT_BATCH_FINISHED),
             parameters={"cause": cause, "succeeded": fact.succeeded, "skipped": fact.skipped},
         )
+
+
+def notice_of_leaver(event_id: UUID, fact: pb.OwnerLeft, member_id: UUID) -> Notice:
+    """What `member_id`, who looks after the leaver's customers, is told, in the app and by e-mail."""
+    return Notice(
+        source_event_id=event_id,
+        member_id=member_id,
+        kind=Kind.OWNER_LEFT,
+        parameters={
+            "left_member_ids": [fact.member_id],
+            "count": fact.customers,
+            "hands_over_on": fact.hands_over_on,
+        },
+        subject_type="leaver",
+        subject_id=UUID(fact.member_id),
+        email=True,
+    )
 
 
 def merged(notices: Iterable[Notice], stand_ins: Mapping[UUID, UUID | None]) -> list[Notice]:

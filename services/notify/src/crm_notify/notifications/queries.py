@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from crm_notify.notifications.model import Notification
+from directory.permissions import Permission
 from directory.scope import manager_of
-from directory.tables import members
+from directory.tables import members, roles
 
 
 def own_notifications(
@@ -48,8 +49,24 @@ def names_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, str]:
 def stand_ins(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID | None]:
     """Of `member_ids`, those who have left, each with the active manager who hears in their place (design §3)."""
     left = session.scalars(select(members.c.id).where(members.c.id.in_(member_ids), ~members.c.active)).all()
-    # One query per member who has left: there is seldom even one among the receivers of a set.
-    managers = {member_id: manager_of(session, member_id) for member_id in left}
-    wanted = [manager for manager in managers.values() if manager]
+    return managers(session, left)
+
+
+def managers(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID | None]:
+    """The active manager of each member, None: there is none."""
+    # One query per member: they have left, and of these there is seldom even one among the receivers of a set.
+    found = {member_id: manager_of(session, member_id) for member_id in member_ids}
+    wanted = [manager for manager in found.values() if manager]
     active = set(session.scalars(select(members.c.id).where(members.c.id.in_(wanted), members.c.active)))
-    return {member_id: manager if manager in active else None for member_id, manager in managers.items()}
+    return {member_id: manager if manager in active else None for member_id, manager in found.items()}
+
+
+def administrators(session: Session) -> Sequence[UUID]:
+    """Members who manage the organisation, the longest known first; 20 at most."""
+    held = exists().where(
+        roles.c.id == func.any(members.c.role_ids),
+        roles.c.permissions.contains([Permission.ORGANISATION_MANAGE.value]),
+        ~roles.c.deleted,
+    )
+    found = select(members.c.id).where(members.c.active, ~members.c.service_account, held)
+    return session.scalars(found.order_by(members.c.id).limit(20)).all()

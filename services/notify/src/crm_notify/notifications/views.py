@@ -16,7 +16,7 @@ class NotificationQuery(PageQuery):
 
 
 class Subject(View):
-    """What a notification is about: `customer`, `assignment_batch` or `import`."""
+    """What a notification is about: `customer`, `assignment_batch`, `leaver` (a member's id) or `import`."""
 
     type: str
     id: UUID

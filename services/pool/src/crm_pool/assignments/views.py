@@ -26,7 +26,9 @@ class CustomerFilter(Body):
     """Search conditions as `GET /customers` takes them, combined with AND; without any: every customer one sees."""
 
     search: Annotated[str, Field(max_length=100)] = ""
-    view: Literal["all", "mine", "created_today", "created_this_week", "created_this_month", "recently_updated"] = "all"
+    view: Literal[
+        "all", "mine", "created_today", "created_this_week", "created_this_month", "recently_updated", "owner_left"
+    ] = "all"
     pool_id: UUID | None = None
     owner_id: UUID | None = None
     customer_type: Option = ""

@@ -19,9 +19,10 @@ from chassis.auth.actors import Actor
 from chassis.errors import Conflict, Forbidden, NotFound
 from crm_pool.assignments.model import Change, Release
 from crm_pool.assignments.queries import counted_owners, holdings, working_actor
-from crm_pool.assignments.recording import Act, finish_batch, lock_members, locked, record
+from crm_pool.assignments.recording import Act, Owners, finish_batch, lock_members, locked, record
 from crm_pool.assignments.rules import Cause
 from crm_pool.leaving.commands import list_again, tell
+from crm_pool.leaving.queries import known_versions
 from crm_pool.pools.queries import holding_cap
 from crm_pool.releases import queries
 from directory.permissions import Permission
@@ -91,14 +92,18 @@ def give_back(session: Session, batch: Batch, customer_ids: Sequence[UUID], at: 
 
 
 def end_undo(session: Session, batch: Batch, counts: Counts, at: datetime) -> None:
-    """The batch is through: say so once, note the counts, and tell of leavers who are listed again."""
-    received = counted_owners(session, batch.id, "owner_id")
-    act = Act(batch.actor_id, at, batch.id, in_app=True)
+    """The batch is through: say so once, and note the counts. Of leavers who are listed again their managers are told."""
+    owners = counted_owners(session, batch.id, "owner_id")
+    gone = known_versions(session, {id_ for id_ in owners if id_}, active=False)
+    received: Owners = Counter()
+    for id_, customers in owners.items():
+        received[None if id_ in gone else id_] += customers
     left = counts.skipped + counts.failed
+    act = Act(batch.actor_id, at, batch.id, in_app=True)
     finish_batch(session, act, Cause.UNDO, received, Counter(), skipped=left)
     over_cap = tally(session, batch.id, OVER_CAP)["true"]
     release_of(session, batch).end_undo(returned=counts.done, not_returned=left, over_cap=over_cap)
-    tell(session, {id_ for id_ in received if id_})
+    tell(session, gone.keys())
 
 
 def release_of(session: Session, batch: Batch) -> Release:

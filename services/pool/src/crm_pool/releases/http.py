@@ -10,10 +10,12 @@ from chassis.errors import NotFound
 from chassis.http.api import Access, Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_pool.assignments.http import Names, named, named_if, names_of
-from crm_pool.assignments.model import Release
+from crm_pool.assignments.model import Assignment, HistoryEntry, Release
+from crm_pool.assignments.queries import Sight, sight_of, with_owners
 from crm_pool.assignments.rules import Cause
+from crm_pool.customers.projection import customer_names
 from crm_pool.releases import commands, queries
-from crm_pool.releases.views import ReleaseView, UndoView
+from crm_pool.releases.views import ReleaseItemView, ReleaseView, UndoView
 from directory.scope import resolve_scope
 
 api = Api("releases")
@@ -51,6 +53,26 @@ def read_release(call: Call[None, None], release_id: UUID) -> ReleaseView:
 
 
 @api.route(
+    "GET",
+    "/releases/<uuid:release_id>/items",
+    access=Access.MEMBER,
+    summary="The customers that a bulk release took",
+    query=PageQuery,
+    reply=Page[ReleaseItemView],
+)
+def list_release_items(call: Call[None, PageQuery], release_id: UUID) -> Page[ReleaseItemView]:
+    page, page_size, actor_id = call.query.page, call.query.page_size, call.actor.id
+    with call.runtime.database.reading() as session:
+        sight = sight_of(session, actor_id)
+        release = queries.release_in_sight(session, sight.scope, release_id)
+        if release is None:
+            raise NotFound("not_found")
+        found = queries.losses_page(session, release_id, page, page_size)
+        items = _items(session, sight, found)
+    return Page[ReleaseItemView](items=items, page=page, page_size=page_size, total=release.customers)
+
+
+@api.route(
     "POST",
     "/releases/<uuid:release_id>:undo",
     access=Access.MEMBER,
@@ -66,6 +88,22 @@ def undo_release(call: Call[None, None], release_id: UUID) -> ReleaseView:
         return _views(session, [commands.undo(session, call.actor, release_id, clock.now())])[0]
 
     return call.command(work)
+
+
+def _items(session: Session, sight: Sight, found: Sequence[tuple[HistoryEntry, Assignment]]) -> list[ReleaseItemView]:
+    sight = with_owners(session, sight, [assignment for _, assignment in found])
+    seen = {assignment.customer_id for _, assignment in found if sight.sees(assignment)}
+    customers = customer_names(session, seen)
+    owners = names_of(session, {taken.from_owner_id for taken, _ in found}, ())
+    return [
+        ReleaseItemView(
+            customer_id=taken.customer_id,
+            name=customers.get(taken.customer_id),
+            former_owner=named_if(taken.from_owner_id, owners),
+            untouched=taken.version == assignment.version,
+        )
+        for taken, assignment in found
+    ]
 
 
 def _views(session: Session, releases: Sequence[Release]) -> list[ReleaseView]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import WAS_RELEASED, HistoryEntry, Release
+from crm_pool.assignments.model import WAS_RELEASED, Assignment, HistoryEntry, Release
 from crm_pool.database import among
 from directory.permissions import Permission
 from directory.scope import Scope
@@ -31,6 +31,19 @@ def taken_by(session: Session, release_id: UUID) -> Sequence[UUID]:
     """The customers that a release took, in id order."""
     taken = select(HistoryEntry.customer_id).where(HistoryEntry.batch_id == release_id, WAS_RELEASED)
     return session.scalars(taken.order_by(HistoryEntry.customer_id)).all()
+
+
+def losses_page(
+    session: Session, release_id: UUID, page: int, page_size: int
+) -> Sequence[tuple[HistoryEntry, Assignment]]:
+    """A page of what a release took, in id order, each with where the customer lies now."""
+    taken = (
+        select(HistoryEntry, Assignment)
+        .join(Assignment, Assignment.customer_id == HistoryEntry.customer_id)
+        .where(HistoryEntry.batch_id == release_id, WAS_RELEASED)
+        .order_by(HistoryEntry.customer_id)
+    )
+    return [(row[0], row[1]) for row in session.execute(taken.offset((page - 1) * page_size).limit(page_size))]
 
 
 def losses_by(session: Session, release_id: UUID, customer_ids: Collection[UUID]) -> Mapping[UUID, tuple[int, UUID]]:

@@ -22,6 +22,18 @@ class UndoView(View):
     over_cap: int | None
 
 
+class ReleaseItemView(View):
+    """A customer that a release took; `name` is null when it lies out of one's sight now.
+
+    `untouched`: nothing happened to it since, so that an undo returns it.
+    """
+
+    customer_id: UUID
+    name: str | None
+    former_owner: Named | None
+    untouched: bool
+
+
 class ReleaseView(View):
     """Several customers taken from their owners at once; `id` is the batch's. `actor` null: the system.
 

@@ -43,7 +43,7 @@ class BulkWriteMembersRequest(_message.Message):
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]:
         """Fields: login, name, email, phone, department (its name, or its path "华东/上海" where the name is borne twice),
-        roles (names, separated by 、 , ; or new lines), language. login, name and department are needed to create.
+        roles (names, separated by 、 , ; or new lines), language. login, name, email and department are needed to create.
         """
 
     def __init__(
