@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from chassis.audit import audit_of
 from chassis.identifiers import new_id
 from libs.batch.tests.sample import Batches
 
@@ -80,6 +81,9 @@ def test_cancelling_twice_is_once_and_after_the_end_refused(batches: Batches) ->
     over = _cancel(batches, "sales", batch_id)
 
     assert (over.status_code, over.json["code"]) == (409, "batch_over")
+    with batches.opened.database.reading() as session:
+        [entry] = audit_of(session, "batch", batch_id)
+    assert (entry.action, entry.actor_id) == ("batch.cancelled", batches.opened.organisation.sales.id)
 
 
 @pytest.mark.parametrize("query", ["outcome=lost", "page=0", f"page={10**30}", "page_size=201", "page=x", "nonsense=1"])

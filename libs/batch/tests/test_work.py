@@ -181,7 +181,7 @@ def test_cancelling_skips_what_is_not_yet_worked(batches: Batches) -> None:
     batches.step()
 
     with batches.opened.database.transaction() as session:
-        cancel_batch(session, batch_id)
+        cancel_batch(session, batch_id, batches.opened.organisation.sales.id)
     batches.finish()
 
     assert batches.status(batch_id) == "cancelled"
@@ -203,7 +203,7 @@ def test_a_page_under_way_is_finished_before_a_cancelled_batch_ends(batches: Bat
         busy = pool.submit(batches.step)
         assert inside.wait(30)
         with batches.opened.database.transaction() as session:
-            cancel_batch(session, batch_id)
+            cancel_batch(session, batch_id, batches.opened.organisation.sales.id)
         batches.step()
         assert batches.status(batch_id) == "cancelling"
         leave.set()
@@ -219,7 +219,7 @@ def test_a_batch_that_is_over_cannot_be_cancelled(batches: Batches) -> None:
     batches.finish()
 
     with batches.opened.database.transaction() as session, pytest.raises(Conflict, match="batch_over"):
-        cancel_batch(session, batch_id)
+        cancel_batch(session, batch_id, batches.opened.organisation.sales.id)
 
 
 def test_many_workers_end_a_batch_once(batches: Batches) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from batch.model import Batch, Status
 from batch.queries import find_batch
 from batch.tables import batches
+from chassis.audit import AuditEntry, record_audit
 from chassis.errors import Conflict, Invalid
 from chassis.identifiers import new_id
 
@@ -52,7 +53,7 @@ def start_batch(
     return find_batch(session, batch_id)
 
 
-def cancel_batch(session: Session, batch_id: UUID) -> Batch:
+def cancel_batch(session: Session, batch_id: UUID, actor_id: UUID) -> Batch:
     """Let no further item be worked; those not yet worked are skipped with batch_cancelled, what is done stays done.
 
     Cancelling twice is the same as once. Raises NotFound, Conflict batch_over when nothing is left to cancel.
@@ -60,5 +61,7 @@ def cancel_batch(session: Session, batch_id: UUID) -> Batch:
     found = find_batch(session, batch_id, lock=True)
     if found.status.is_over:
         raise Conflict("batch_over")
-    session.execute(update(batches).where(batches.c.id == batch_id).values(status=Status.CANCELLING))
+    if found.status is not Status.CANCELLING:
+        session.execute(update(batches).where(batches.c.id == batch_id).values(status=Status.CANCELLING))
+        record_audit(session, AuditEntry("batch.cancelled", "batch", batch_id, actor_id, None, {"kind": found.kind}))
     return find_batch(session, batch_id)

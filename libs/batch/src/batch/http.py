@@ -90,7 +90,7 @@ def batch_api(prefix: str, see_all: str) -> Api:
     def cancel_batch(call: Call[None, None], batch_id: UUID) -> BatchView:
         def work(session: Session) -> BatchView:
             _visible(session, call, batch_id)
-            return _view(session, commands.cancel_batch(session, batch_id))
+            return _view(session, commands.cancel_batch(session, batch_id, call.actor.id))
 
         return call.command(work)
 
