@@ -29,22 +29,7 @@ from tests.support.whole import Whole
 BATCH = 20_000
 POOLED = 0.35
 COLLEAGUES = 99
-PLACES = (
-    "北京",
-    "上海",
-    "广州",
-    "深圳",
-    "杭州",
-    "南京",
-    "苏州",
-    "成都",
-    "武汉",
-    "西安",
-    "青岛",
-    "厦门",
-    "长沙",
-    "宁波",
-)
+PLACES = "北京 上海 广州 深圳 杭州 南京 苏州 成都 武汉 西安 青岛 厦门 长沙 宁波".split()
 WORDS = "华夏春松明远宏达瑞康天成东方新海联众金石安泰云帆盛世中科正大永兴国信立德博雅恒通"
 TRADES = ("科技", "贸易", "教育咨询", "电子商务", "机械制造", "生物医药", "物流", "装饰工程", "食品", "文化传播")
 INDUSTRIES = ("education", "ecommerce", "foreign_trade", "other")
