@@ -29,22 +29,8 @@ from tests.support.whole import Whole
 BATCH = 20_000
 POOLED = 0.35
 COLLEAGUES = 99
-PLACES = (
-    "北京",
-    "上海",
-    "广州",
-    "深圳",
-    "杭州",
-    "南京",
-    "苏州",
-    "成都",
-    "武汉",
-    "西安",
-    "青岛",
-    "厦门",
-    "长沙",
-    "宁波",
-)
+# Two characters each.
+PLACES = "北京上海广州深圳杭州南京苏州成都武汉西安青岛厦门长沙宁波"
 WORDS = "华夏春松明远宏达瑞康天成东方新海联众金石安泰云帆盛世中科正大永兴国信立德博雅恒通"
 TRADES = ("科技", "贸易", "教育咨询", "电子商务", "机械制造", "生物医药", "物流", "装饰工程", "食品", "文化传播")
 INDUSTRIES = ("education", "ecommerce", "foreign_trade", "other")
@@ -257,7 +243,7 @@ def _customer(
     bits = made.getrandbits(90)
     id_ = UUID(int=int(at.timestamp() * 1000) << 80 | bits >> 10, version=4)
     words = "".join(made.choices(WORDS, k=4))
-    name = f"{PLACES[bits % 14]}{words}{TRADES[bits % 10]}{size.mark}{number}号"
+    name = f"{PLACES[bits % 14 * 2 :][:2]}{words}{TRADES[bits % 10]}{size.mark}{number}号"
     changed = at + (datetime.now(UTC) - at) * made.random() if bits % 3 == 0 else at
     owner, _, pool = place
     search = normalised(name)
