@@ -59,7 +59,11 @@ IMAGES = [sys.executable, "-m", "deploy.images", "needed"]
 TOOLS = [sys.executable, "-m", "tests.charts.tools"]
 LEGS = (
     Leg("unit", "libraries and services", ["libs", "services", "deploy", "tests/unit"], ["-n", "2"]),
-    Leg("integration", "the whole system on servers out of wheels", ["tests/integration", "tests/e2e", "tests/faults"]),
+    Leg(
+        "integration",
+        "the whole system on servers out of wheels",
+        ["tests/integration", "tests/matrix", "tests/e2e", "tests/faults"],
+    ),
     Leg("charts", "the Helm charts, alerts and dashboards", ["tests/charts", "tests/monitoring"], prepare=TOOLS),
     Leg("containers", "all of it in containers", ["tests/containers"], missing=docker_missing, prepare=IMAGES),
 )

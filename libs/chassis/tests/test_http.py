@@ -76,6 +76,7 @@ def test_a_member_without_the_right_gets_403_naming_it(sample: OpenService) -> N
     reply = _write(sample)
 
     assert (reply.status_code, reply.json["code"]) == (403, "forbidden")
+    assert reply.json["permission"] == "customer.create"
     assert "customer.create" in reply.json["detail"]
 
 

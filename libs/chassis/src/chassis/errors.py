@@ -62,10 +62,15 @@ class Unauthenticated(Refusal):
 
 
 class Forbidden(Refusal):
-    """The caller lacks the right."""
+    """The caller lacks the right. The parameter `permission` names it, in the problem body as well (Q-23)."""
 
     status = 403
     grpc_status = grpc.StatusCode.PERMISSION_DENIED
+
+    def __init__(self, code: str, **more: Any) -> None:
+        super().__init__(code, **more)
+        if "permission" in self.parameters:
+            self.extra = {"permission": str(self.parameters["permission"])} | self.extra
 
 
 class NotFound(Refusal):

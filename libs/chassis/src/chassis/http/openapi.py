@@ -24,6 +24,7 @@ _PROBLEM = {
         "code": {"type": "string"},
         "detail": {"type": "string"},
         "trace_id": {"type": "string"},
+        "permission": {"type": "string"},
         "errors": {
             "type": "array",
             "items": {

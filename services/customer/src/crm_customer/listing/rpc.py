@@ -11,17 +11,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.clock import now
-from chassis.errors import Conflict, Invalid
+from chassis.errors import Conflict, Forbidden, Invalid
 from chassis.rpc.server import current_caller
 from chassis.runtime import Runtime
 from crm.common.v1 import selection_pb2
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import load_reference, one_of, sight_of
+from crm_customer.customers.queries import Sight, load_reference, one_of, sight_of
 from crm_customer.listing.queries import page_of, visible_ids
 from crm_customer.listing.rules import EXACT, Filter, ListView, Sort, exact_conditions, with_view
 from crm_customer.settings import Settings
+from directory.permissions import Permission
 from directory.scope import zone_of
 
 MOST_STATES = 1000
@@ -41,23 +42,25 @@ class Reads:
         if not 0 < limit <= MOST_SELECTED:
             raise Invalid("limit_out_of_range", most=MOST_SELECTED)
         with self.runtime.database.reading() as session:
+            sight = sight_of(session, actor_id)
+            if not sight.scope.may(Permission.CUSTOMER_READ):
+                raise Forbidden("forbidden", permission=Permission.CUSTOMER_READ)
             if request.selection.WhichOneof("kind") == "filter":
-                return self._matching(session, actor_id, request.selection.filter, limit)
-            return self._among(session, actor_id, request.selection.ids.ids, limit)
+                return self._matching(session, sight, request.selection.filter, limit)
+            return self._among(session, sight, request.selection.ids.ids, limit)
 
     def _matching(
-        self, session: Session, actor_id: UUID, asked: selection_pb2.CustomerFilter, limit: int
+        self, session: Session, sight: Sight, asked: selection_pb2.CustomerFilter, limit: int
     ) -> pb.ResolveSelectionResponse:
-        sight = sight_of(session, actor_id)
-        wanted = self._filter(session, actor_id, asked)
+        wanted = self._filter(session, sight.scope.member_id, asked)
         found = page_of(session, sight, wanted, 0, limit + 1)
         _require_at_most(limit, len(found))
         return pb.ResolveSelectionResponse(customer_ids=map(str, found))
 
-    def _among(self, session: Session, actor_id: UUID, texts: Sequence[str], limit: int) -> pb.ResolveSelectionResponse:
+    def _among(self, session: Session, sight: Sight, texts: Sequence[str], limit: int) -> pb.ResolveSelectionResponse:
         asked = _uuids(texts)
         _require_at_most(limit, len(asked))
-        visible = visible_ids(session, sight_of(session, actor_id), asked)
+        visible = visible_ids(session, sight, asked)
         return pb.ResolveSelectionResponse(
             customer_ids=[str(id_) for id_ in asked if id_ in visible],
             invisible_ids=[str(id_) for id_ in asked if id_ not in visible],

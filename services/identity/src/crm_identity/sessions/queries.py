@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from chassis.http.api import PageQuery
 from crm_identity.credentials.model import Credential, PasswordLink
+from crm_identity.holdings.rules import widest
 from crm_identity.organisation.model import Member
 from crm_identity.organisation.queries import page_of, roles_of
 from crm_identity.sessions.model import LoginSession
@@ -86,6 +87,7 @@ def self_view(session: Session, member: Member) -> SelfView:
         department_id=member.department_id,
         roles=[HeldRole.model_validate(role) for role in roles],
         permissions=sorted({code for role in roles for code in role.permissions}),
+        data_scope=widest(roles),
         language=member.language,
         absent_from=member.absent_from,
         absent_until=member.absent_until,

@@ -59,7 +59,7 @@ class HeldRole(View):
 
 
 class SelfView(View):
-    """The member who is logged in."""
+    """The member who is logged in; what `permissions` lack, a client hides (Q-23). `data_scope`: the widest of the roles."""
 
     id: UUID
     login: str
@@ -69,6 +69,7 @@ class SelfView(View):
     department_id: UUID
     roles: list[HeldRole]
     permissions: list[str]
+    data_scope: str
     language: str
     absent_from: datetime | None
     absent_until: datetime | None

@@ -1,0 +1,113 @@
+"""Asks one question of the table and reads the answer as one of its letters."""
+
+from typing import Any
+
+import httpx
+
+from chassis.http.api import Route
+from tests.matrix.calls import Call, Case, call_of
+from tests.matrix.table import DECLARED, PARAMETER, Row
+from tests.matrix.world import World
+
+_OWN_ONLY = ("delete_own_only", "not_yours_to_give")
+_BY_STATUS = {401: "U", 404: "N"}
+
+
+def differences(world: World, row: Row) -> list[str]:
+    """Every case of the row whose answer is not the one in the table, one line each."""
+    found = []
+    for caller, place, letter in row.cases():
+        answered = _answered(Case(world, row, caller, place))
+        if answered != letter:
+            where = "" if row.places == ("anywhere",) else f", {place}"
+            found.append(f"{row.name}: {caller}{where}: expected {letter}, got {answered}")
+    return found
+
+
+def _answered(case: Case) -> str:
+    call, (_, route) = call_of(case.row.name), DECLARED[case.row.route]
+    answer = _ask(case, call, route)
+    letter = _letter(case, call, route, answer)
+    if letter != "✓" and (leaked := _leaked(case, answer)):
+        return f"{letter}, but with {leaked}"
+    if letter in "✓M" and call.after is not None:
+        call.after(case)
+    return letter
+
+
+def _ask(case: Case, call: Call, route: Route) -> httpx.Response:
+    path = PARAMETER.sub(lambda found: _parameter(case, call, found[1]), route.path)
+    if call.send is not None:
+        return call.send(case, path)
+    headers = {"Idempotency-Key": case.world.people.name()[2:]} if route.idempotent else {}
+    if route.method in ("PATCH", "DELETE"):
+        headers["If-Match"] = _version(case, path)
+    return case.ask(route.method, path, headers=headers, **({"json": call.body(case)} if call.body else {}))
+
+
+def _parameter(case: Case, call: Call, name: str) -> str:
+    if case.allowed and name in call.path:
+        return str(call.path[name](case))
+    people = case.world.people
+    known = {
+        "customer_id": lambda: case.customer.id,
+        "pool_id": lambda: case.world.pools[case.place],
+        "member_id": lambda: _member(case),
+        "department_id": lambda: people.departments["aside"],
+        "group_id": lambda: people.group_id,
+        "role_id": lambda: people.role_id,
+        "kind_name": lambda: case.row.remark,
+    }
+    return known[name]() if name in known else case.world.record(name.removesuffix("_id"), case.caller, case.place)
+
+
+def _member(case: Case) -> str:
+    if case.row.section == "leavers":
+        return case.world.leaver(case.place)
+    members = case.world.people.members
+    return members[case.owner if case.row.section == "absences" else "mate"].id
+
+
+def _version(case: Case, path: str) -> str:
+    """The record's as the caller may know it, else as an administrator does."""
+    for caller in (case.caller, "administrator"):
+        answer = case.world.http.get(path, headers=case.world.people.headers(caller))
+        if "ETag" in answer.headers:
+            return str(answer.headers["ETag"])
+    return '"1"'
+
+
+def _letter(case: Case, call: Call, route: Route, answer: httpx.Response) -> str:
+    if answer.is_success:
+        return _seen(case, answer) if call.shows_contact else "✓"
+    problem: dict[str, Any] = answer.json()
+    code = problem["code"]
+    if (
+        answer.status_code == 403
+        and code == "forbidden"
+        and problem.get("permission") in (route.access, call.permission)
+    ):
+        return "F"
+    if answer.status_code == 403 and code in _OWN_ONLY:
+        return "O"
+    if code in call.conflicts or {error["code"] for error in problem.get("errors", [{"code": ""}])} <= {
+        *call.conflicts
+    }:
+        return "C" if answer.status_code in (409, 422) else f"{answer.status_code} {code}"
+    return _BY_STATUS.get(answer.status_code, f"{answer.status_code} {code} {problem.get('errors', '')}")
+
+
+def _seen(case: Case, answer: httpx.Response) -> str:
+    shown = [name for name, value in case.customer.contact.items() if value in answer.text]
+    if len(shown) == len(case.customer.contact):
+        return "✓"
+    return (
+        "M" if not shown and "****" in answer.text else f"{answer.status_code} with {shown or 'nothing'} of the contact"
+    )
+
+
+def _leaked(case: Case, answer: httpx.Response) -> list[str]:
+    """What of the contact is in an answer to somebody who may not read it."""
+    if case.row.section != "customers":
+        return []
+    return [name for name, value in case.customer.contact.items() if value in answer.text]

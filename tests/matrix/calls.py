@@ -1,0 +1,299 @@
+"""How each route of the table is called validly. A route that is not named here is a GET without parameters of its own.
+
+A case that is expected to succeed really does what it asks for, with a record that it may use up.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+from tests.matrix.people import session_of
+from tests.matrix.table import Row
+from tests.matrix.world import OWNERS, Customer, World
+
+
+@dataclass(frozen=True)
+class Case:
+    """One question: may this caller do that with a record in this place? `letter` is the answer expected."""
+
+    world: World
+    row: Row
+    caller: str
+    place: str
+
+    @property
+    def letter(self) -> str:
+        """What the table says."""
+        return self.row.expected(self.caller, self.place)
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it should succeed."""
+        return self.letter in "✓M"
+
+    @cached_property
+    def customer(self) -> Customer:
+        """The customer that it is about."""
+        if self.allowed and call_of(self.row.name).uses_up:
+            return self.world.take(self.caller, self.place)
+        return self.world.customer(self.caller, self.place)
+
+    @property
+    def owner(self) -> str:
+        """Who owns what it is about."""
+        asking = self.caller if self.caller in self.world.people.members else "sales"
+        return asking if self.place == "own" else OWNERS[self.place]
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """A request by the caller."""
+        headers = self.world.people.headers(self.caller) | options.pop("headers", {})
+        return self.world.http.request(method, path, headers=headers, **options)
+
+
+Made = Callable[[Case], Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """How to call a route.
+
+    `body`: the JSON; `path`: parameters of the path when it is expected to succeed, for records that are changed;
+    `uses_up`: it takes a customer of its own; `conflicts`: the codes that `C` stands for; `permission`: what `F` names
+    besides the route's own; `shows_contact`: the reply holds it, so that masks are looked for; `send`: sends otherwise
+    than as JSON; `after`: puts right what a success has changed.
+    """
+
+    body: Made | None = None
+    path: Mapping[str, Made] = field(default_factory=dict)
+    uses_up: bool = False
+    conflicts: tuple[str, ...] = ()
+    permission: str = ""
+    shows_contact: bool = False
+    send: Callable[[Case, str], httpx.Response] | None = None
+    after: Made | None = None
+
+
+def call_of(name: str) -> Call:
+    """How to call a row of the table."""
+    return CALLS.get(name, PLAIN)
+
+
+def _customers(**more: Made) -> Made:
+    return lambda case: {"customer_ids": [case.customer.id]} | {name: made(case) for name, made in more.items()}
+
+
+def _receiver(case: Case) -> str:
+    return case.world.people.members["receiver"].id
+
+
+def _stranger(case: Case) -> str:
+    return case.world.people.members["stranger"].id
+
+
+def _made(path: str, **body: Made) -> Made:
+    """A record that an administrator has just made."""
+    return lambda case: case.world.admin.post(path, {name: made(case) for name, made in body.items()})["id"]
+
+
+def _new_member(case: Case) -> str:
+    return str(case.world.people.new_member()["id"])
+
+
+def _gone_member(case: Case) -> str:
+    member_id = _new_member(case)
+    case.world.admin.post(f"/members/{member_id}:deactivate")
+    return member_id
+
+
+def _own_name(case: Case) -> str:
+    return case.world.people.name()
+
+
+def _aside(case: Case) -> str:
+    return case.world.people.departments["aside"]
+
+
+def _upload(case: Case, path: str) -> httpx.Response:
+    files = {"file": ("导入.csv", f"客户名称,姓名\n{case.world.people.name()},张三\n".encode())}
+    return case.ask("POST", path, files=files, params={"kind": case.row.remark or "customers"})
+
+
+def _log_in(case: Case, path: str) -> httpx.Response:
+    who = "mate" if case.caller == "nobody" else case.caller
+    names = ("login", "password")
+    member = case.world.people.members[who]
+    return case.ask("POST", path, json=dict(zip(names, (member.login, member.secret), strict=True)))
+
+
+def _change_password(case: Case) -> dict[str, str]:
+    member = case.world.people.members["changer"]
+    old, member.secret = member.secret, f"{member.login}-{case.world.people.name()}"
+    return {"login": member.login, "password": old, "new_password": member.secret}
+
+
+def _absence(case: Case) -> dict[str, str]:
+    """A day long past the others."""
+    day = date(2030, 1, 1) + timedelta(days=case.world.people.number())
+    return {"starts_at": f"{day}T00:00:00Z", "ends_at": f"{day}T12:00:00Z"}
+
+
+def _new_absence(case: Case) -> str:
+    member_id = case.world.people.members[case.owner].id
+    return str(case.world.admin.post(f"/members/{member_id}/absences", _absence(case))["id"])
+
+
+def _sign_in(case: Case) -> None:
+    case.world.people.sign_in(case.caller)
+
+
+def _new_session(case: Case) -> str:
+    return session_of(_log_in(case, "/auth/login").json()["access_token"])
+
+
+def _service_login(case: Case) -> dict[str, str]:
+    member = case.world.people.members["account" if case.caller == "nobody" else case.caller]
+    return {"client_id": member.login, "client_secret": member.secret}
+
+
+def _refresh(case: Case, path: str) -> httpx.Response:
+    cookies = _log_in(case, "/auth/login").headers.get_list("set-cookie") if case.allowed else []
+    return case.ask("POST", path, headers={"Cookie": "; ".join(cookie.partition(";")[0] for cookie in cookies)})
+
+
+def _open_stream(case: Case, path: str) -> httpx.Response:
+    """Its head, and the body of a refusal: a stream that is open has no end."""
+    with case.world.http.stream("GET", path, headers=case.world.people.headers(case.caller)) as answer:
+        content = answer.read() if answer.is_error else b""
+        return httpx.Response(
+            answer.status_code, headers={"Content-Type": answer.headers["Content-Type"]}, content=content
+        )
+
+
+_NEW_IMPORT: Made = lambda case: case.world.new_import(case.caller)["id"]
+_ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
+_POOL: Made = lambda case: [case.world.people.departments["home"]]
+_NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
+_NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
+_NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
+_NEW_ROLE = _made("/roles", name=_own_name, permissions=lambda _: [], data_scope=lambda _: "own")
+_LIES_ELSEWHERE = ("already_owned", "not_owned", "already_in_pool", "not_in_pool", "suspended")
+
+PLAIN = Call()
+CALLS: dict[str, Call] = {
+    "GET /customers/{customer_id}": Call(shows_contact=True),
+    "GET /customers/{customer_id}/history": Call(shows_contact=True),
+    "PATCH /customers/{customer_id}": Call(
+        body=lambda case: {"remark": case.world.people.name()}, shows_contact=True, conflicts=("claim_first",)
+    ),
+    "DELETE /customers/{customer_id}": Call(uses_up=True),
+    "POST /customers/{customer_id}:restore": Call(uses_up=True, shows_contact=True),
+    "POST /customers": Call(body=lambda case: {"name": case.world.people.name()}),
+    "POST /customers (for a colleague)": Call(
+        body=lambda case: {"name": case.world.people.name(), "owner_id": _receiver(case)}, permission="pool.assign"
+    ),
+    "POST /customers (for somebody elsewhere)": Call(
+        body=lambda case: {"name": case.world.people.name(), "owner_id": _stranger(case)},
+        permission="pool.assign",
+        conflicts=("owner_out_of_reach",),
+    ),
+    "POST /assignments:claim": Call(
+        body=_customers(), uses_up=True, conflicts=("already_owned", "not_claimable", "not_pool_member", "suspended")
+    ),
+    "POST /assignments:assign": Call(
+        body=_customers(member_ids=lambda case: [_receiver(case)]), uses_up=True, conflicts=("suspended",)
+    ),
+    "POST /assignments:assign (elsewhere)": Call(
+        body=_customers(member_ids=lambda case: [_stranger(case)]), uses_up=True, conflicts=("owner_out_of_reach",)
+    ),
+    "POST /assignments:transfer (elsewhere)": Call(body=_customers(member_id=_stranger), uses_up=True),
+    "POST /assignments:transfer": Call(body=_customers(member_id=_receiver), uses_up=True, conflicts=_LIES_ELSEWHERE),
+    "POST /assignments:release": Call(
+        body=_customers(pool_id=lambda case: case.world.pools["public"]), uses_up=True, conflicts=_LIES_ELSEWHERE
+    ),
+    "POST /assignments:move": Call(
+        body=_customers(pool_id=lambda case: case.world.pools["spare"]), uses_up=True, conflicts=_LIES_ELSEWHERE
+    ),
+    "POST /assignments/batches/{batch_id}:cancel": Call(conflicts=("batch_over",)),
+    "POST /releases/{release_id}:undo": Call(
+        path={"release_id": lambda case: case.world.new_release(case.owner)}, permission="pool.manage"
+    ),
+    "POST /assignments/leavers/{member_id}:hand-over": Call(
+        path={"member_id": lambda case: case.world.take_leaver(case.place)}
+    ),
+    "PATCH /pools/{pool_id}": Call(body=lambda _: {}),
+    "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
+    "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),
+    "PATCH /pools/settings": Call(body=lambda _: {"holding_cap": None}),
+    "POST /imports": Call(send=_upload),
+    "POST /imports (members)": Call(send=_upload, permission="organisation.manage"),
+    "GET /import-templates/{kind_name}.xlsx (members)": Call(permission="organisation.manage"),
+    "GET /imports": Call(permission="import.run"),
+    "GET /imports/{import_id}": Call(permission="import.run"),
+    "PATCH /imports/{import_id}": Call(body=lambda _: {"clear_empty": False}),
+    "POST /imports/{import_id}:start": Call(path={"import_id": _NEW_IMPORT}),
+    "POST /imports/{import_id}:cancel": Call(path={"import_id": _NEW_IMPORT}),
+    "GET /imports/{import_id}/rows": Call(permission="import.run"),
+    "GET /imports/{import_id}/errors.xlsx": Call(path={"import_id": _ENDED_IMPORT}, permission="import.run"),
+    "GET /notifications/stream": Call(send=_open_stream),
+    "DELETE /auth/sessions/{session_id}": Call(path={"session_id": _new_session}, after=_sign_in),
+    "POST /auth/logout-everywhere": Call(after=_sign_in),
+    "POST /auth/password:redeem": Call(
+        body=lambda case: {
+            "token": case.world.people.new_member()["password_link"].partition("#")[2],
+            "new_password": case.world.people.name(),
+        }
+    ),
+    "POST /auth/login": Call(send=_log_in),
+    "POST /auth/password": Call(body=_change_password),
+    "POST /auth/service-token": Call(body=_service_login),
+    "POST /auth/refresh": Call(send=_refresh),
+    "POST /auth/logout": Call(after=_sign_in),
+    "PATCH /auth/me": Call(body=lambda _: {"language": "zh-CN"}),
+    "PATCH /organisation": Call(body=lambda _: {}),
+    "POST /members": Call(
+        body=lambda case: {
+            "login": (name := f"n{case.world.people.name()[2:]}"),
+            "name": name,
+            "email": f"{name}@matrix.test",
+            "department_id": _aside(case),
+        }
+    ),
+    "PATCH /members/{member_id}": Call(body=lambda _: {"phone": "021-58880000"}, path={"member_id": _new_member}),
+    "POST /members/{member_id}:deactivate": Call(path={"member_id": _new_member}),
+    "POST /members/{member_id}:activate": Call(path={"member_id": _gone_member}),
+    "POST /members/{member_id}:reset-password": Call(path={"member_id": _new_member}),
+    "POST /members/{member_id}:end-sessions": Call(path={"member_id": _new_member}),
+    "POST /members:invite": Call(body=lambda case: {"member_ids": [_new_member(case)]}),
+    "GET /members/{member_id}/absences": Call(permission="organisation.manage"),
+    "POST /members/{member_id}/absences": Call(body=_absence, permission="organisation.manage"),
+    "DELETE /members/{member_id}/absences/{absence_id}": Call(
+        path={"absence_id": _new_absence}, permission="organisation.manage"
+    ),
+    "POST /auth/me/absences": Call(body=_absence),
+    "DELETE /auth/me/absences/{absence_id}": Call(path={"absence_id": _new_absence}),
+    "POST /departments/{department_id}:merge": Call(
+        body=lambda case: {"into_id": _aside(case)}, path={"department_id": _NEW_DEPARTMENT}
+    ),
+    "POST /groups": Call(body=lambda case: {"name": _own_name(case)}),
+    "PATCH /groups/{group_id}": Call(body=lambda case: {"name": _own_name(case)}, path={"group_id": _NEW_GROUP}),
+    "DELETE /groups/{group_id}": Call(path={"group_id": _NEW_GROUP}),
+    "POST /groups/{group_id}:add-members": Call(
+        body=lambda case: {"member_ids": [_new_member(case)]}, path={"group_id": _NEW_GROUP}
+    ),
+    "POST /groups/{group_id}:remove-members": Call(
+        body=lambda case: {"member_ids": [_stranger(case)]}, path={"group_id": _NEW_GROUP}
+    ),
+    "POST /departments": Call(body=lambda case: {"name": _own_name(case), "parent_id": _aside(case)}),
+    "PATCH /departments/{department_id}": Call(
+        body=lambda case: {"name": _own_name(case)}, path={"department_id": _NEW_DEPARTMENT}
+    ),
+    "DELETE /departments/{department_id}": Call(path={"department_id": _NEW_DEPARTMENT}),
+    "POST /roles": Call(body=lambda case: {"name": _own_name(case), "permissions": [], "data_scope": "own"}),
+    "PATCH /roles/{role_id}": Call(body=lambda case: {"name": _own_name(case)}, path={"role_id": _NEW_ROLE}),
+    "DELETE /roles/{role_id}": Call(path={"role_id": _NEW_ROLE}),
+}
+USES_UP = {name for name, call in CALLS.items() if call.uses_up}

@@ -1,0 +1,24 @@
+"""Identity away: who has a token goes on, with exactly the rights of before."""
+
+import pytest
+
+from tests.matrix.asking import differences
+from tests.matrix.table import DECLARED, TABLE
+from tests.matrix.world import World
+
+pytestmark = pytest.mark.system
+
+
+def test_the_whole_table_holds_while_identity_is_away(world: World) -> None:
+    rows = [row for row in TABLE.values() if DECLARED[row.route][0].name != "identity"]
+    processes = [world.whole.system.process(name) for name in ("identity-serve", "identity-work")]
+    for process in processes:
+        process.stop()
+    try:
+        found = [difference for row in rows for difference in differences(world, row)]
+    finally:
+        for process in processes:
+            process.start()
+
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)

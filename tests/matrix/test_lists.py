@@ -1,0 +1,172 @@
+"""Lists, searches and batches of the running services agree with what routes.txt says of single records."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.matrix.calls import Case, call_of
+from tests.matrix.table import TABLE, guarded
+from tests.matrix.world import World
+
+pytestmark = pytest.mark.system
+
+READERS = ("account", "sales", "supervisor", "operations", "administrator")
+TAKERS = READERS[1:]
+READ = TABLE["GET /customers/{customer_id}"]
+YESTERDAY = str(datetime.now(UTC).date() - timedelta(days=1))
+each_reader = pytest.mark.parametrize("caller", READERS)
+
+
+def _items(world: World, caller: str, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+    """All that a list shows the caller, page after page."""
+    page = 0
+    while True:
+        page += 1
+        parameters = query | {"page": page, "page_size": 200}
+        answer = world.http.get(path, params=parameters, headers=world.people.headers(caller)).raise_for_status()
+        items = answer.json()["items"]
+        yield from items
+        if len(items) < 200:
+            return
+
+
+def _listed(world: World, caller: str, **query: Any) -> set[str]:
+    """Which of the customers that stay are in the list."""
+    return {item["id"] for item in _items(world, caller, "/customers", **query)} & world.places(caller).keys()
+
+
+def _readable(world: World, caller: str, letters: str = "✓M") -> dict[str, str]:
+    """The place of each customer that the caller may read, by its id."""
+    places = world.places(caller).items()
+    return {id_: place for id_, place in places if READ.expected(caller, place) in letters}
+
+
+@each_reader
+def test_a_list_shows_the_customers_that_may_be_read_and_no_other(world: World, caller: str) -> None:
+    expected = _readable(world, caller).keys()
+
+    assert _listed(world, caller, created_from=YESTERDAY) == expected
+    assert _listed(world, caller, search=world.people.tag) == expected
+    assert _listed(world, caller, search=world.people.tag, sort="updated_at") == expected
+
+
+@each_reader
+def test_a_page_of_a_pool_shows_its_customers_to_those_who_see_it(world: World, caller: str) -> None:
+    readable = _readable(world, caller)
+
+    for pool in ("public", "foreign", "unassigned"):
+        expected = {id_ for id_, place in readable.items() if place == pool}
+        assert _listed(world, caller, pool_id=world.pools[pool]) == expected, pool
+
+
+@each_reader
+def test_no_search_counts_what_may_not_be_read(world: World, caller: str) -> None:
+    readable = _readable(world, caller)
+
+    for customer in world.standing():
+        found = world.http.get("/customers", params={"search": customer.name}, headers=world.people.headers(caller))
+        assert found.json()["total"] == int(customer.id in readable), customer
+
+
+@each_reader
+def test_the_recycle_bin_shows_what_its_history_shows(world: World, caller: str) -> None:
+    history = TABLE["GET /customers/{customer_id}/history"]
+    places = world.places(caller).items()
+
+    expected = {id_ for id_, place in places if place == "bin" and history.expected(caller, place) == "✓"}
+    assert _listed(world, caller, view="deleted", search=world.people.tag) == expected
+
+
+@each_reader
+def test_a_masked_number_is_neither_searched_nor_listed(world: World, caller: str) -> None:
+    places = world.places(caller)
+    shown = {item["id"]: item for item in _items(world, caller, "/customers", search=world.people.tag)}
+
+    for customer in world.standing():
+        letter = READ.expected(caller, places[customer.id]) if customer.id in places else "N"
+        found = _listed(world, caller, search=customer.contact["mobile"])
+        assert found == ({customer.id} if letter == "✓" else set()), (customer, letter)
+        if customer.id in shown:
+            hidden = [value for value in customer.contact.values() if value in str(shown[customer.id])]
+            assert bool(hidden) == (letter == "✓"), (customer, letter)
+
+
+@pytest.mark.parametrize("field", ["mobile", "phone", "email", "qq", "contact.mobile", "contact"])
+def test_no_list_is_filtered_or_sorted_by_a_field_that_can_be_masked(world: World, field: str) -> None:
+    for query in ({field: "1"}, {"sort": field}, {"sort": f"-{field}"}):
+        answer = world.http.get("/customers", params=query, headers=world.people.headers("administrator"))
+        assert answer.status_code in (400, 422), query
+
+
+VERBS = [name for name, row in TABLE.items() if name.startswith("POST /assignments:") and not row.remark]
+
+
+@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("caller", TAKERS)
+def test_a_batch_answers_row_by_row_what_each_alone_would_get(world: World, name: str, caller: str) -> None:
+    row = TABLE[name]
+    if row.cells[caller] == "F":
+        pytest.skip("refused as a whole")
+    cases = {case.customer.id: case for case in (Case(world, row, caller, place) for place in row.places)}
+    body = call_of(name).body
+    assert body is not None
+    first = next(iter(cases.values()))
+
+    reply = first.ask("POST", row.route.partition(" ")[2], json=body(first) | {"customer_ids": [*cases]}).json()
+
+    answered = {result["customer_id"]: result for result in reply["results"]}
+    for id_, case in cases.items():
+        assert _letter(answered[id_], call_of(name).conflicts) == case.letter, (case.place, answered[id_])
+
+
+def _letter(result: dict[str, Any], conflicts: tuple[str, ...]) -> str:
+    if result["outcome"] == "done":
+        return "✓"
+    letters = {"not_found": "N", "not_yours_to_give": "O"} | dict.fromkeys(conflicts, "C")
+    return letters.get(result["code"], str(result))
+
+
+@pytest.mark.parametrize("kind", ["import", "notification"])
+@pytest.mark.parametrize("caller", TAKERS)
+def test_a_list_shows_the_records_that_may_be_read_alone(world: World, kind: str, caller: str) -> None:
+    read = TABLE.get(f"GET /{kind}s/{{{kind}_id}}") or TABLE[f"POST /{kind}s/{{{kind}_id}}:read"]
+    listed = {item["id"] for item in _items(world, caller, f"/{kind}s")}
+
+    for place in ("own", "other"):
+        assert (world.record(kind, caller, place) in listed) == (read.expected(caller, place) == "✓"), place
+
+
+@each_reader
+def test_the_list_of_pools_shows_those_that_may_be_read(world: World, caller: str) -> None:
+    listed = {item["id"] for item in _items(world, caller, "/pools")}
+    row = TABLE["GET /pools/{pool_id}"]
+
+    for place in row.places:
+        assert (world.pools[place] in listed) == (row.expected(caller, place) == "✓"), place
+
+
+@pytest.mark.parametrize("caller", TAKERS)
+def test_deliveries_to_others_are_for_those_who_read_the_audit(world: World, caller: str) -> None:
+    receivers = {item["member"]["id"] for item in _items(world, caller, "/deliveries")}
+    own, other = world.people.members[caller].id, world.people.members["mate"].id
+
+    assert own in receivers
+    assert (other in receivers) == (caller == "administrator")
+    assert caller == "administrator" or receivers == {own}
+
+
+def test_a_client_learns_what_to_hide_from_the_member_it_speaks_for(world: World) -> None:
+    for caller, scope in (
+        ("roleless", "own"),
+        ("account", "department"),
+        ("sales", "own"),
+        ("administrator", "company"),
+    ):
+        me = world.http.get("/auth/me", headers=world.people.headers(caller)).json()
+        may = {name for name, permission in guarded().items() if permission in me["permissions"]}
+        answered = {name for name in guarded() if TABLE[name].cells[caller] != "F"}
+
+        assert may == answered, caller
+        assert me["data_scope"] == scope

@@ -1,0 +1,265 @@
+"""The prepared world: records in every place, made once through the running services."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chassis.identifiers import new_id
+from crm.common.v1 import import_rows_pb2 as rows_pb
+from crm.customer.v1 import customer_service_pb2 as pb
+from highsea_local.demo.gateway import Person, until
+from tests.matrix.people import COLLEAGUES, PERSONS, People, session_of
+from tests.matrix.services import call
+from tests.support.whole import Whole
+
+# Whose customers lie in which place, and to whom pools are opened, for all callers alike.
+OWNERS = {"group": "friend", "department": "mate", "below": "junior", "other": "stranger"}
+POOLS = {"public": "home", "foreign": "elsewhere", "unassigned": "home", "spare": "home"}
+IMPORTERS = PERSONS[1:]
+_CHUNK = 500
+_PHONE = 80_000_000
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A customer, and everything of its contact that those who must claim first may not read."""
+
+    id: str
+    name: str
+    number: int
+
+    @property
+    def contact(self) -> dict[str, str]:
+        """The contact's masked fields."""
+        number = _PHONE + self.number
+        return {
+            "mobile": f"139{number}",
+            "phone": f"021-{number}",
+            "qq": f"7{number}",
+            "email": f"q{number}@x{number}.test",
+        }
+
+
+class World:
+    """People, pools and customers of one test session. A customer of the stock is used up by one case each."""
+
+    def __init__(self, whole: Whole, stock: Mapping[tuple[str, str], int], leavers: int) -> None:
+        """Make everything; `stock`: how many customers to use up, by caller and place; `leavers`: for each of their places."""
+        self.whole, self.people = whole, People(whole)
+        self.http = self.people.http
+        self.pools = {name: self._open_pool(name, department) for name, department in POOLS.items()}
+        until(lambda: self._pools_known_to("customer") == len(POOLS))
+        self.records: dict[tuple[str, str], str] = {}
+        self._stock: dict[tuple[str, str], list[Customer]] = defaultdict(list)
+        self._numbers = itertools.count()
+        self._make_stock(stock)
+        self._standing = self._make_standing()
+        for caller in (*IMPORTERS, "mate"):
+            self._make_records(caller)
+        self.records["release", "stranger"] = self.new_release("stranger")
+        self._leavers = self._make_leavers(leavers)
+        for member in (*PERSONS, "mate", "stranger"):
+            self.records["absence", member] = self._absence_of(member)
+        self._notify((*PERSONS, "mate"))
+
+    @property
+    def admin(self) -> Person:
+        """An administrator, who prepares what others ask about."""
+        return self.people.admin
+
+    def standing(self) -> Iterable[Customer]:
+        """The customers that stay."""
+        return self._standing.values()
+
+    def customer(self, caller: str, place: str) -> Customer:
+        """The customer that stays in the place: one for all callers, except where it is the caller's own."""
+        return self._standing[_whose(caller, place), place]
+
+    def places(self, caller: str) -> dict[str, str]:
+        """The place of every customer that stays as it is for the caller, by its id."""
+        return {
+            customer.id: place if owner in ("", caller) else "department"
+            for (owner, place), customer in self._standing.items()
+            if owner in ("", caller) or place == "own"
+        }
+
+    def take(self, caller: str, place: str) -> Customer:
+        """A customer for one case alone."""
+        return self._stock[caller, place].pop()
+
+    def record(self, kind: str, caller: str, place: str) -> str:
+        """The id of an import, batch or notification of the caller's own, or of somebody else's.
+
+        Those who have none ask for what sales have.
+        """
+        if place == "own":
+            return self.records.get((kind, caller)) or self.records[kind, "sales"]
+        owner = OWNERS.get(place, "mate")
+        return self.records.get((kind, owner)) or self.records[kind, "mate"]
+
+    def assign(self, customer: Customer, member: str) -> None:
+        """Give the customer to the member, who is told in the application and by e-mail."""
+        body = {"customer_ids": [customer.id], "member_ids": [self.people.members[member].id]}
+        self.admin.post("/assignments:assign", body | {"notify": {"in_app": True, "email": True}})
+
+    def tell(self, member: str) -> None:
+        """Have the member notified of something."""
+        self.assign(*self._make_customers([("", "public")]), member)
+
+    def new_release(self, owner: str) -> str:
+        """Some customers of the owner, put into a pool at once."""
+        ids = [customer.id for customer in self._make_customers([(owner, "own")] * 2)]
+        answer = self.http.post(
+            "/assignments:release",
+            json={"customer_ids": ids, "pool_id": self._spare_pool(owner)},
+            headers=self.people.headers(owner),
+        )
+        batch_id: str = answer.raise_for_status().json()["batch_id"]
+        return batch_id
+
+    def leaver(self, place: str) -> str:
+        """Somebody who left and stays on the list."""
+        return self._leavers[place][0]
+
+    def take_leaver(self, place: str) -> str:
+        """Somebody who left, for one case alone."""
+        return self._leavers[place].pop()
+
+    def new_import(self, caller: str) -> dict[str, Any]:
+        """A file of one customer, uploaded by the caller."""
+        content = f"客户名称,手机\n{self.people.name()},13900000000\n".encode()
+        answer = self.http.post("/imports", files={"file": ("客户.csv", content)}, headers=self.people.headers(caller))
+        made: dict[str, Any] = answer.raise_for_status().json()
+        return made
+
+    def _spare_pool(self, owner: str) -> str:
+        return self.pools["spare" if POOLS["spare"] == COLLEAGUES.get(owner, "home") else "foreign"]
+
+    def _make_leavers(self, count: int) -> dict[str, list[str]]:
+        """Members who owned a customer each when they left, in a department seen and in another."""
+        keys = [(place, f"leaver {number} {place}") for place in ("department", "other") for number in range(count)]
+        for place, key in keys:
+            self.people.add(key, COLLEAGUES[OWNERS[place]])
+        self.people.settle()
+        self._make_customers([(key, "own") for _, key in keys])
+        found: dict[str, list[str]] = defaultdict(list)
+        for place, key in keys:
+            found[place].append(self.people.members[key].id)
+            self.admin.post(f"/members/{found[place][-1]}:deactivate")
+        ids = [id_ for made in found.values() for id_ in made]
+        listed = "SELECT 1 FROM leavers WHERE member_id = ANY(%s::uuid[])"
+        until(lambda: len(self.whole.rows("pool", listed, [ids])) == len(ids))
+        return found
+
+    def _absence_of(self, member: str) -> str:
+        body = {"starts_at": "2029-01-01T00:00:00Z", "ends_at": "2029-01-02T00:00:00Z"}
+        made: str = self.admin.post(f"/members/{self.people.members[member].id}/absences", body)["id"]
+        return made
+
+    def _open_pool(self, name: str, department: str) -> str:
+        kind = "to_be_assigned" if name == "unassigned" else "public"
+        opened_to = [self.people.departments[department]]
+        body = {"name": f"{name} {self.people.tag}", "kind": kind, "department_ids": opened_to}
+        made: str = self.admin.post("/pools", body)["id"]
+        return made
+
+    def _pools_known_to(self, service: str) -> int:
+        return len(self.whole.rows(service, "SELECT 1 FROM pools WHERE id = ANY(%s::uuid[])", [[*self.pools.values()]]))
+
+    def _make_stock(self, stock: Mapping[tuple[str, str], int]) -> None:
+        cases = [case for case, count in stock.items() for _ in range(count)]
+        for case, customer in zip(cases, self._make_customers(cases), strict=True):
+            self._stock[case].append(customer)
+        self._delete([customer for (_, place), made in self._stock.items() if place == "bin" for customer in made])
+
+    def _make_standing(self) -> dict[tuple[str, str], Customer]:
+        """One customer for each place, whose contact somebody has changed, so that its history knows it too."""
+        own = [(caller, place) for caller in PERSONS for place in ("own", "bin")]
+        cases = [*own, *(("", place) for place in (*OWNERS, "public", "foreign", "unassigned"))]
+        standing = dict(zip(cases, self._make_customers(cases, filled=False), strict=True))
+        for customer in standing.values():
+            self.admin.patch(f"/customers/{customer.id}", {"contact": customer.contact}, 1)
+        self._delete([customer for (_, place), customer in standing.items() if place == "bin"], version=2)
+        return standing
+
+    def _make_customers(self, cases: Sequence[tuple[str, str]], *, filled: bool = True) -> list[Customer]:
+        """A customer for each case, in as few calls as there are pools."""
+        made: dict[int, Customer] = {}
+        for pool_id in ("", *self.pools.values()):
+            rows = [number for number, (_, place) in enumerate(cases) if self.pools.get(place, "") == pool_id]
+            for start in range(0, len(rows), _CHUNK):
+                made |= self._write(cases, rows[start : start + _CHUNK], pool_id, filled=filled)
+        customers = [made[number] for number in range(len(cases))]
+        ids = [customer.id for customer in customers]
+        placed = "SELECT 1 FROM assignments WHERE customer_id = ANY(%s::uuid[])"
+        until(lambda: len(self.whole.rows("pool", placed, [ids])) == len(ids))
+        return customers
+
+    def _write(
+        self, cases: Sequence[tuple[str, str]], numbers: Sequence[int], pool_id: str, *, filled: bool
+    ) -> dict[int, Customer]:
+        planned = [Customer("", self.people.name(), next(self._numbers)) for _ in numbers]
+        rows = []
+        for place, (number, customer) in enumerate(zip(numbers, planned, strict=True)):
+            values = {"name": customer.name}
+            if filled:
+                values |= {f"contact.{name}": value for name, value in customer.contact.items()}
+            if not pool_id:
+                caller, where = cases[number]
+                values["owner"] = self.people.members[OWNERS.get(where, caller)].login
+            rows.append(rows_pb.ImportRow(row_number=place + 2, values=values))
+        request = pb.BulkWriteCustomersRequest(
+            job_id=str(new_id()),
+            chunk_id=str(new_id()),
+            actor_id=self.admin.id,
+            mode=rows_pb.IMPORT_MODE_CREATE_ONLY,
+            match_fields=["name"],
+            target_pool_id=pool_id,
+            rows=rows,
+        )
+        results = call(self.whole.system, "import", "customer.BulkWriteCustomers", request).results
+        assert all(result.outcome == rows_pb.IMPORT_OUTCOME_CREATED for result in results), results
+        made = [replace(one, id=result.record_id) for one, result in zip(planned, results, strict=True)]
+        return dict(zip(numbers, made, strict=True))
+
+    def _delete(self, customers: Sequence[Customer], version: int = 1) -> None:
+        """Into the recycle bin, where pool knows them to be as well."""
+        for customer in customers:
+            headers = self.people.headers("administrator") | {"If-Match": f'"{version}"'}
+            self.http.delete(f"/customers/{customer.id}", headers=headers).raise_for_status()
+        ids = [customer.id for customer in customers]
+        suspended = "SELECT 1 FROM assignments WHERE suspended AND customer_id = ANY(%s::uuid[])"
+        until(lambda: len(self.whole.rows("pool", suspended, [ids])) == len(ids))
+
+    def _make_records(self, caller: str) -> None:
+        """An import that can be started, one that is over, and a batch that is."""
+        self.records["import", caller] = self.new_import(caller)["id"]
+        self.records["ended import", caller] = self.new_import(caller)["id"]
+        person = self.whole.sign_in(self.people.members[caller].login)
+        person.post(f"/imports/{self.records['ended import', caller]}:cancel")
+        selection = {
+            "filter": {"view": "mine", "search": person.post("/customers", {"name": self.people.name()})["name"]}
+        }
+        body = {"selection": selection, "pool_id": self.pools["spare"]}
+        batch_id = self.records["batch", caller] = person.post("/assignments:release", body)["batch_id"]
+        until(lambda: person.get(f"/assignments/batches/{batch_id}")["finished_at"])
+        self.records["release", caller] = self.new_release(caller)
+        self.records["session", caller] = session_of(self.people.members[caller].token)
+
+    def _notify(self, members: Sequence[str]) -> None:
+        """A notification and a mail for each of the members."""
+        for member, customer in zip(members, self._make_customers([("", "public")] * len(members)), strict=True):
+            self.assign(customer, member)
+        ids = {self.people.members[member].id: member for member in members}
+        one = "SELECT DISTINCT ON (member_id) member_id, id FROM notifications WHERE member_id = ANY(%s::uuid[])"
+        found = until(lambda: len(rows := self.whole.rows("notify", one, [[*ids]])) == len(ids) and rows)
+        self.records |= {("notification", ids[str(row["member_id"])]): str(row["id"]) for row in found}
+
+
+def _whose(caller: str, place: str) -> str:
+    """Whose own customer it is; those who have none ask for what sales have."""
+    if place not in ("own", "bin"):
+        return ""
+    return caller if caller in PERSONS else "sales"
