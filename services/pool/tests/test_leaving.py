@@ -2,11 +2,13 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from chassis import clock
 from chassis.audit import audit_of
@@ -136,6 +138,22 @@ def test_a_worker_that_dies_half_way_is_taken_over_and_nothing_moves_twice(sea: 
 
     assert [len(sea.history(one)) for one in ids] == [2] * 501
     assert [one.succeeded for one in _finished(sea)] == [501]
+
+
+def test_a_leaver_who_cannot_be_handed_over_holds_up_nobody_else(sea: Any) -> None:
+    stuck, others = sea.hire("卡住"), [sea.hire(f"离职{number}") for number in range(3)]
+    for leaver in (stuck, *others):
+        sea.create(2, owner=leaver)
+    sea.leave(stuck, *others, days_ago=8)
+    refusal = f"CHECK (from_owner_id IS DISTINCT FROM '{stuck.id}')"
+    with sea.opened.database.transaction() as session:
+        session.execute(text(f"ALTER TABLE assignment_history ADD CONSTRAINT stuck {refusal}"))
+
+    while set(sea.owners().values()) != {None, stuck.id}:
+        with suppress(IntegrityError):
+            sea.run("hand-over")
+
+    assert list(sea.owners().values()).count(None) == 6
 
 
 def test_many_workers_hand_over_each_leaver_once(sea: Any) -> None:

@@ -54,8 +54,8 @@ def open_leavers(session: Session, member_ids: Collection[UUID]) -> Sequence[Lea
 
 
 def next_due(session: Session, today: date) -> Leaver | None:
-    """A leaver whose day has come and whom nobody else is handing over, locked."""
-    due = select(Leaver).where(_OPEN, Leaver.hand_over_on <= today).order_by(Leaver.hand_over_on, Leaver.member_id)
+    """A leaver whose day has come and whom nobody else is handing over, locked; any, so that none holds up the others."""
+    due = select(Leaver).where(_OPEN, Leaver.hand_over_on <= today).order_by(func.random())
     return session.scalars(due.limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
