@@ -3,35 +3,16 @@
 import pytest
 
 from chassis.identifiers import new_id
-from highsea_local.demo.gateway import Person, until
+from highsea_local.demo.gateway import until
 from tests.support.whole import Whole, owner_of
 
 pytestmark = pytest.mark.system
 
 
-def _hire(whole: Whole, like: Person) -> Person:
-    """A salesperson in the department of `like`."""
-    admin, login = whole.person("administrator"), f"leaver-{new_id().hex[-8:]}"
-    role = next(role for role in admin.get("/roles", page_size=200)["items"] if role["key"] == "sales")
-    department_id = admin.get(f"/members/{like.id}")["department_id"]
-    made = admin.post(
-        "/members",
-        {
-            "login": login,
-            "name": login,
-            "email": f"{login}@demo.highsea.test",
-            "department_id": department_id,
-            "role_ids": [role["id"]],
-        },
-    )
-    password = f"pass-{login}"
-    Person.set_password(whole.system.gateway_url, made["password_link"], password)
-    return Person(whole.system.gateway_url, login, password)
-
-
 def test_a_leavers_customers_are_handed_over_and_the_release_is_undone(whole: Whole) -> None:
     supervisor, operations = whole.person("supervisor"), whole.person("operations")
-    leaver = _hire(whole, supervisor)
+    department_id = whole.person("administrator").get(f"/members/{supervisor.id}")["department_id"]
+    leaver = whole.hire("sales", f"离职{new_id().hex[-8:]}", department_id)
     ids = [leaver.post("/customers", {"name": f"离职{new_id().hex}"})["id"] for _ in range(2)]
     for id_ in ids:
         until(lambda id_=id_: leaver.get(f"/assignments/{id_}"))  # type: ignore[misc]

@@ -10,9 +10,13 @@ import httpx
 import pytest
 
 from chassis.events.streams import subject_of
+from chassis.identifiers import new_id
 from crm.identity.v1.identity_events_pb2 import MemberDeactivated
+from highsea_local.demo import steps
+from highsea_local.demo.companies import rows
 from highsea_local.demo.gateway import Person, until
 from highsea_local.demo.seed import PASSWORD
+from highsea_local.demo.workbook import workbook_bytes
 from tests.support.whole import Whole
 
 pytestmark = pytest.mark.system
@@ -108,3 +112,29 @@ def test_whoever_comes_back_logs_in_anew_while_what_they_had_stays_closed(whole:
     for path in PATHS.values():
         until(lambda path=path: again.get(path))  # type: ignore[misc]
         assert _answer(whole, path, before) == (401, "token_revoked")
+
+
+def test_an_import_that_a_leaver_has_under_way_ends_with_the_event_and_writes_nothing(
+    whole: Whole, leaver: Person
+) -> None:
+    admin, worker, tag = whole.person("administrator"), whole.system.process("import-process"), new_id().hex[-8:]
+    worker.stop()
+    try:
+        job = leaver.upload("/imports", "离职.csv", f"客户名称\n离职导入{tag}\n".encode())
+        mapping = [{"column": 0, "field": "name"}]
+        leaver.patch(f"/imports/{job['id']}", {"mode": "create_only", "mapping": mapping}, job["version"])
+        leaver.post(f"/imports/{job['id']}:start")
+
+        admin.post(f"/members/{leaver.id}:deactivate")
+        event_id = _deactivation(whole, leaver.id)
+        until(lambda: _arrived(whole, "import", event_id))
+
+        ended = admin.get(f"/imports/{job['id']}")
+        assert (ended["status"], ended["failure_code"]) == ("failed", "importer_not_allowed")
+    finally:
+        worker.start()
+    # Whoever works now works on what comes after it.
+    operations = whole.person("operations")
+    steps.import_workbook(operations, "之后.xlsx", workbook_bytes(rows(5, 7, f"后{tag}")), whole.pool()["id"])
+    assert admin.get(f"/imports/{job['id']}")["status"] == "failed"
+    assert admin.get("/customers", search=f"离职导入{tag}")["total"] == 0

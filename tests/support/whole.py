@@ -62,18 +62,20 @@ class Whole:
             self._people[login] = (time.monotonic(), person)
         return person
 
-    def hire(self, role: str, name: str) -> Person:
-        """A new member at the company's root, signed in; the other services learn of them a moment later."""
+    def hire(self, role: str, name: str, department_id: str | None = None) -> Person:
+        """A new member, at the company's root unless told, signed in; the other services learn of them a moment later."""
         admin, login = self.person("administrator"), f"new-{new_id().hex}"
         roles = admin.get("/roles", page_size=200)["items"]
-        departments = admin.get("/departments", page_size=200)["items"]
+        department_id = department_id or next(
+            one["id"] for one in admin.get("/departments", page_size=200)["items"] if one["parent_id"] is None
+        )
         made = admin.post(
             "/members",
             {
                 "login": login,
                 "name": name,
                 "email": f"{login}@demo.highsea.test",
-                "department_id": next(one["id"] for one in departments if one["parent_id"] is None),
+                "department_id": department_id,
                 "role_ids": [one["id"] for one in roles if one["key"] == role],
             },
         )

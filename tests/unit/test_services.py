@@ -85,6 +85,15 @@ def test_every_route_names_a_known_permission_and_describes_itself(package: str)
 
 
 @each_service
+def test_its_audit_can_be_read_by_whoever_may(package: str) -> None:
+    """Q-07: who did what to which record, when, with both values."""
+    service = service_of(package)
+    guarded = {(route.path, route.access) for api in service.apis for route in api.routes}
+
+    assert (f"/{service.name}/audit", Permission.AUDIT_READ) in guarded
+
+
+@each_service
 def test_every_version_it_counts_is_lifted_after_a_restore(package: str) -> None:
     service = service_of(package)
     tables = [table for metadata in service.metadatas for table in metadata.tables.values()]

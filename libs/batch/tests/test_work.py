@@ -68,6 +68,15 @@ def test_more_items_than_allowed_are_refused(batches: Batches) -> None:
         start_batch(session, "count", new_id(), [new_id()] * (MAX_ITEMS + 1))
 
 
+def test_what_undoes_something_takes_as_many_items_as_that_took(batches: Batches) -> None:
+    item_ids = [new_id() for _ in range(MAX_ITEMS + 1)]
+
+    with batches.opened.database.transaction() as session:
+        batch = start_batch(session, "count", new_id(), item_ids, most=None)
+
+    assert batch.total == MAX_ITEMS + 1
+
+
 def test_the_largest_batch_is_frozen_and_read_page_by_page(batches: Batches) -> None:
     batch_id = batches.start_many(MAX_ITEMS)
     batches.page = 1000

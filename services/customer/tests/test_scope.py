@@ -9,6 +9,9 @@ from chassis.events.consumer import Event, apply_events
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.identity.v1.identity_events_pb2 import MemberChanged
+from crm_customer.customers.queries import sight_of
+from crm_customer.listing.queries import page_statement
+from crm_customer.listing.rules import Filter
 from crm_customer.ownership.events import OWNER_DEPARTMENTS
 
 MOBILE = "13800138000"
@@ -96,6 +99,22 @@ def test_of_several_roles_the_widest_reach_and_every_right_count(customers: Any)
     assert customers.listed(organisation.sales) == ["公海的", "李四的"]
     shown = customers.request("GET", f"/customers/{pooled['id']}", organisation.sales).json
     assert shown["contact"]["mobile"] == MOBILE
+
+
+def test_a_kept_statement_shows_nothing_without_its_readers_ids(customers: Any) -> None:
+    organisation = customers.organisation
+    customers.create(organisation.sales)
+    customers.create(organisation.rival, pool_id=str(customers.open_pool))
+    customers.group(organisation.sales, organisation.rival)
+    for member in (organisation.sales, organisation.supervisor, organisation.operations):
+        assert customers.listed(member) != []
+        with customers.database.reading() as session:
+            sight = sight_of(session, member.id)
+            statement, parameters = page_statement(session, sight, Filter(), 0, 15)
+            numbers = {name: value for name, value in parameters.items() if name.startswith("page_")}
+
+            assert session.scalars(statement, parameters).all() != []
+            assert session.scalars(statement, numbers).all() == []
 
 
 def test_a_customer_out_of_scope_is_404_everywhere_and_in_no_list(customers: Any) -> None:

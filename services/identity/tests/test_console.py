@@ -89,6 +89,8 @@ def test_the_demo_has_a_member_of_every_role_who_can_log_in(
         departments = opened.client.get("/api/v1/departments", headers=headers).json["items"]
         assert len(departments) == 6
         assert all(department["head_id"] for department in departments)
+        [group] = opened.client.get("/api/v1/groups", headers=headers).json["items"]
+        assert {member["name"] for member in group["members"]} == {"王敏", "林晓峰"}
 
 
 @pytest.mark.parametrize(

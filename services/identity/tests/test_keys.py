@@ -92,7 +92,7 @@ def test_tokens_signed_by_the_old_key_work_through_the_overlap_and_not_after(
         """A day of processes that read the keys every minute, in which only keys grow old."""
         with database.transaction() as session:
             commands.advance(session, now + timedelta(hours=hours))
-        later = SimpleNamespace(monotonic=lambda: begun + hours * 3600)
+        later = SimpleNamespace(monotonic=lambda: begun + hours * 3600, time=time.time)
         monkeypatch.setattr("chassis.auth.tokens.time", later)
         return identity.with_token("GET", "/auth/me", token)
 

@@ -135,6 +135,26 @@ def test_a_poor_password_does_not_use_the_link_up(identity: Any, new_password: s
     assert identity.redeem(link).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"token": "x"},
+        {"token": None, "new_password": "long enough"},
+        {"token": "a\0b", "new_password": "long enough"},
+        {"token": "\ud800", "new_password": "long enough"},
+        {"token": "x" * 201, "new_password": "long enough"},
+        {"token": "x", "new_password": ["long enough"]},
+        {"token": "x", "new_password": "long enough", "login": "sales"},
+    ],
+)
+def test_a_malformed_use_of_a_link_says_what_to_correct(identity: Any, body: Any) -> None:
+    reply = identity.call("POST", "/auth/password:redeem", body=body)
+
+    assert (reply.status_code, reply.json["code"]) == (422, "validation_failed")
+    assert reply.json["errors"]
+
+
 def test_links_are_guessed_no_oftener_than_passwords(identity: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr("crm_identity.sessions.throttle.PER_ADDRESS", "3/15minutes")
 

@@ -139,6 +139,24 @@ def test_cancelling_before_the_split_ends_the_job_and_publishes_it_once(sales, i
     )
 
 
+def test_who_uploaded_changed_started_and_cancelled_is_in_the_audit_with_what_changed(sales, imports) -> None:
+    job = sales.uploaded(["甲", 13800138000, "其他", ""])
+    sales.patch(job, mode="create_and_update", match_fields=["contact.mobile", "name"])
+    sales.post(job, "start")
+    sales.post(job, "cancel")
+
+    admin = imports.headers(imports.organisation.admin)
+    path = f"/api/v1/import/audit?subject_type=import&subject_id={job['id']}"
+    entries = imports.client.get(path, headers=admin).json["items"]
+
+    assert [entry["action"] for entry in entries] == [
+        "import.cancel", "import.start", "import.change", "import.upload",
+    ]  # fmt: skip
+    assert (entries[2]["before"], entries[2]["after"]) == ({"mode": "create_only"}, {"mode": "create_and_update"})
+    assert entries[3]["after"]["kind"] == "customers"
+    assert {entry["actor"]["id"] for entry in entries} == {str(sales.member.id)}
+
+
 ROUTES = [
     ("POST", "/imports"),
     ("GET", "/imports"),

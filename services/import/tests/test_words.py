@@ -25,6 +25,7 @@ CUSTOMERS_CODES = (
     "city_not_in_province", "email_invalid", "qq_invalid", "mobile_invalid", "contact_remark_alone", "null_character",
     "unknown_owner", "ambiguous_owner", "customer_exists", "exists_out_of_scope", "forbidden", "uuid_parsing",
     "claim_first", "match_changed", "ambiguous_match", "assignee_inactive", "holding_cap_reached", "pool_not_found",
+    "owner_out_of_reach",
 )  # fmt: skip
 
 # What identity answers for rows of members, each with what its words are filled with.

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, false, literal, or_, select, true
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, false, or_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
@@ -25,6 +25,9 @@ from directory.tables import members
 Condition = ColumnElement[bool]
 # Of the contacts: the customer's primary one.
 PRIMARY: tuple[Any, ...] = (Contact.is_primary, Contact.deleted_at.is_(None))
+NOBODY = UUID(int=0)
+# What of the permissions decides about the sight.
+_SIGHT_PERMISSIONS = frozenset({Permission.POOL_TO_BE_ASSIGNED, Permission.CUSTOMER_CONTACTS_IN_POOL})
 
 
 @dataclass(frozen=True)
@@ -47,22 +50,23 @@ class Sight:
     @property
     def owned(self) -> Condition:
         """Customers of the member and of the colleagues."""
-        return one_of(Customer.owner_id, self.owner_ids)
+        return one_of(Customer.owner_id, self.owner_ids, "sight_owners")
 
     @property
     def in_departments(self) -> Condition:
         """Customers owned in the departments seen."""
-        return one_of(Customer.owner_department_id, self.scope.department_ids)
+        return one_of(Customer.owner_department_id, self.scope.department_ids, "sight_departments")
 
     @property
     def in_pools(self) -> Condition:
         """Customers in the pools seen."""
-        return one_of(Customer.pool_id, self.pool_ids)
+        return one_of(Customer.pool_id, self.pool_ids, "sight_pools")
 
     @property
     def unplaced(self) -> Condition:
         """Customers the member created that pool has not placed yet."""
-        return and_(Customer.assignment_version == 0, Customer.created_by == self.scope.member_id)
+        creator = bindparam("sight_member", self.scope.member_id, Uuid)
+        return and_(Customer.assignment_version == 0, Customer.created_by == creator)
 
     def condition(self) -> Condition:
         """Whether a customer is visible: mine, my colleagues', my departments', in my pools, or just made by me."""
@@ -78,14 +82,36 @@ class Sight:
 
     def shows_contact(self) -> Condition:
         """The same as a condition on customers."""
-        return true() if not self.hides_contact(UUID(int=0)) else Customer.pool_id.is_(None)
+        return true() if not self.hides_contact(NOBODY) else Customer.pool_id.is_(None)
+
+    def anybodys(self) -> "Sight":
+        """A sight of the same kind, of nobody: its conditions are the same, and show nothing without `parameters`."""
+        scope = replace(
+            self.scope,
+            member_id=NOBODY,
+            department_id=None,
+            department_ids=(NOBODY,) * bool(self.scope.department_ids),
+            ancestor_ids=(),
+            colleague_ids=(),
+            permissions=self.scope.permissions & _SIGHT_PERMISSIONS,
+        )
+        return Sight(scope, (NOBODY,) * bool(self.pool_ids))
+
+    def parameters(self) -> dict[str, Any]:
+        """The ids in this sight's conditions."""
+        return {
+            "sight_member": self.scope.member_id,
+            "sight_owners": list(self.owner_ids),
+            "sight_departments": list(self.scope.department_ids),
+            "sight_pools": list(self.pool_ids),
+        }
 
 
-def one_of(column: ColumnElement[UUID | None] | object, ids: Sequence[UUID]) -> Condition:
-    """`column` is one of `ids`, as one array parameter."""
+def one_of(column: ColumnElement[UUID | None] | object, ids: Sequence[UUID], name: str | None = None) -> Condition:
+    """`column` is one of `ids`, as one array parameter, called `name` if that is given."""
     if not ids:
         return false()
-    return column == any_(literal(list(ids), ARRAY(Uuid)))
+    return column == any_(bindparam(name, list(ids), ARRAY(Uuid)))
 
 
 def sight_of(session: Session, member_id: UUID) -> Sight:

@@ -7,18 +7,24 @@ whoever sees the company, it is one walk of the order's index, with the sight as
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from functools import lru_cache
+from operator import eq, ge, lt
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
+    Integer,
     Select,
     Uuid,
     and_,
     any_,
+    bindparam,
     column,
     func,
     literal,
@@ -36,12 +42,15 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import PRIMARY, Condition, Sight, one_of
+from crm_customer.customers.queries import NOBODY, PRIMARY, Condition, Sight, one_of
 from crm_customer.listing.rules import Filter, Sort
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import ADDRESS, bigrams, normalised
 
-_TOTAL_MILLISECONDS = 300
+Parameters = dict[str, Any]
+_IMPATIENT = text("SET LOCAL statement_timeout = 300")
+_WALK = text("SET LOCAL enable_bitmapscan = off")
+_SOMEBODY, _SOME_TIME = UUID(int=1), datetime.min.replace(tzinfo=UTC)
 _CANCELLED = "57014"
 _SHORTEST_NUMBER = 3
 _FEW_PLACES = 20
@@ -51,50 +60,116 @@ _FEW_TEXTS = _FEW_ROWS // 2
 _MOMENTS = ("created_from", "created_until", "updated_from")
 
 
+class _Shape(Enum):
+    COLLECTED, MERGED, WALKED = range(3)
+
+
 def page_of(session: Session, sight: Sight, wanted: Filter, offset: int, limit: int) -> list[UUID]:
     """Ids of one page, in order."""
-    return list(session.scalars(page_statement(session, sight, wanted, offset, limit)))
+    return list(session.scalars(*page_statement(session, sight, wanted, offset, limit)))
 
 
-def page_statement(session: Session, sight: Sight, wanted: Filter, offset: int, limit: int) -> Select[UUID]:
-    """The statement of `page_of`, for the rest of this transaction."""
-    order, last = _order(wanted), offset + limit
-    if _rare(session, sight, wanted):
-        # An order that no index has: what is asked for is collected, whatever PostgreSQL hopes to meet soon.
-        moment = getattr(Customer, order[0]) + timedelta()
-        chosen = select(Customer.id).where(*_conditions(sight, wanted), sight.condition())
-        return chosen.order_by(*_directed((moment, Customer.id), order)).offset(offset).limit(limit)
-    arms, rest = _arms(sight, wanted)
-    if all(arm.walks for arm in arms):
+def page_statement(
+    session: Session, sight: Sight, wanted: Filter, offset: int, limit: int
+) -> tuple[Select[UUID], Parameters]:
+    """The statement of `page_of` and its parameters, for the rest of this transaction."""
+    shape = _shape(session, sight, wanted, offset + limit)
+    if shape is not _Shape.COLLECTED and not _digits_in_names(sight, wanted):
         # PostgreSQL cannot know how few rows of a place a page needs, and would collect and sort whole places.
-        session.execute(text("SET LOCAL enable_bitmapscan = off"))
-    if not arms or _long(session, sight, wanted, arms, last):
-        whole = select(Customer.id).where(*_conditions(sight, wanted, frequent=True), sight.condition())
-        return whole.order_by(*_ordered(Customer, order)).offset(offset).limit(limit)
-    conditions = _conditions(sight, rest, frequent=True)
-    page = union_all(*(select(_walked(arm, conditions, order, last)) for arm in arms)).subquery("page")
-    return select(page.c.id).order_by(*_ordered(page.c, order)).offset(offset).limit(limit)
+        session.execute(_WALK)
+    here = {"page_offset": offset, "page_limit": limit, "page_end": offset + limit}
+    return _made(_page, sight, wanted, shape), _parameters(sight, wanted) | here
 
 
 def total(database: Database, sight: Sight, wanted: Filter) -> tuple[int, bool]:
     """The size of the list, and whether it is an estimate because counting took longer than 300 ms."""
-    matching = select(Customer.id).where(*_conditions(sight, wanted), sight.condition())
+    matching, parameters = _made(_matching, sight, wanted), _parameters(sight, wanted)
     try:
         with database.reading() as session:
-            session.execute(text(f"SET LOCAL statement_timeout = {_TOTAL_MILLISECONDS}"))
-            return session.scalar(matching.with_only_columns(func.count())) or 0, False
+            session.execute(_IMPATIENT)
+            return session.scalar(matching.with_only_columns(func.count()), parameters) or 0, False
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != _CANCELLED:
             raise
     with database.reading() as session:
-        return int(explain(session, matching)["Plan Rows"]), True
+        return int(explain(session, matching, parameters)["Plan Rows"]), True
 
 
-def explain(session: Session, statement: Select[Any], *, analyze: bool = False) -> dict[str, Any]:
+def _made(make: Callable[..., Select[UUID]], sight: Sight, wanted: Filter, *others: Any) -> Select[UUID]:
+    """What `make` makes of these, made once for all sights and filters that are alike but for their values: to put a
+    statement together takes longer than to execute it. Texts decide about more than values.
+    """
+    if wanted.search or wanted.address:
+        return make(sight, wanted, *others)
+    return _kept(make, sight.anybodys(), _alike(sight, wanted), *others)
+
+
+@lru_cache(maxsize=500)
+def _kept(make: Callable[..., Select[UUID]], *given: Any) -> Select[UUID]:
+    return make(*given)
+
+
+def _alike(sight: Sight, wanted: Filter) -> Filter:
+    """A filter that asks for the same with other values: the same owner or pool of anybody's sight, or another one."""
+    seen = sight.everything or wanted.pool_id in sight.pool_ids
+    return replace(
+        wanted,
+        owner_id=wanted.owner_id and (NOBODY if wanted.owner_id in sight.owner_ids else _SOMEBODY),
+        pool_id=wanted.pool_id and (NOBODY if seen else _SOMEBODY),
+        exact=tuple((name, type(value)()) for name, value in wanted.exact),
+        created_from=wanted.created_from and _SOME_TIME,
+        created_until=wanted.created_until and _SOME_TIME,
+        updated_from=wanted.updated_from and _SOME_TIME,
+    )
+
+
+def _parameters(sight: Sight, wanted: Filter) -> Parameters:
+    values = {name: getattr(wanted, name) for name in ("owner_id", "pool_id", *_MOMENTS)} | dict(wanted.exact)
+    asked = {f"wanted_{name}": value for name, value in values.items() if value is not None}
+    places = {"wanted_owners": [wanted.owner_id], "wanted_pools": [wanted.pool_id]}
+    return sight.parameters() | asked | places
+
+
+def _page(sight: Sight, wanted: Filter, shape: _Shape) -> Select[UUID]:
+    order = _order(wanted)
+    if shape is _Shape.MERGED:
+        arms, rest = _arms(sight, wanted)
+        conditions = _conditions(sight, rest, frequent=True)
+        page = union_all(*(select(_walked(arm, conditions, order)) for arm in arms)).subquery("page")
+        found, by = select(page.c.id), _ordered(page.c, order)
+    elif shape is _Shape.WALKED:
+        found = select(Customer.id).where(*_conditions(sight, wanted, frequent=True), sight.condition())
+        by = _ordered(Customer, order)
+    else:
+        # An order that no index has: what is asked for is collected, whatever PostgreSQL hopes to meet soon.
+        found = _matching(sight, wanted)
+        by = _directed((getattr(Customer, order[0]) + timedelta(), Customer.id), order)
+    return found.order_by(*by).offset(_number("page_offset")).limit(_number("page_limit"))
+
+
+def _matching(sight: Sight, wanted: Filter) -> Select[UUID]:
+    return select(Customer.id).where(*_conditions(sight, wanted), sight.condition())
+
+
+def _value(name: str, column: str, value: Any) -> BindParameter[Any]:
+    return bindparam(f"wanted_{name}", value, getattr(Customer, column).type)
+
+
+def _number(name: str) -> BindParameter[int]:
+    return bindparam(name, 0, Integer)
+
+
+def explain(
+    session: Session, statement: Select[Any], parameters: Parameters | None = None, *, analyze: bool = False
+) -> dict[str, Any]:
     """PostgreSQL's plan of `statement`."""
     compiled = statement.compile(session.connection(), compile_kwargs={"render_postcompile": True})
     how = "EXPLAIN (FORMAT JSON, ANALYZE)" if analyze else "EXPLAIN (FORMAT JSON)"
-    answer = session.connection().exec_driver_sql(f"{how} {compiled}", cast(Any, compiled.params)).scalar_one()
+    answer = (
+        session.connection()
+        .exec_driver_sql(f"{how} {compiled}", cast(Any, compiled.construct_params(parameters)))
+        .scalar_one()
+    )
     plan: dict[str, Any] = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
     return plan
 
@@ -112,6 +187,22 @@ def _ordered(source: Any, order: tuple[str, bool]) -> list[Any]:
 
 def _directed(columns: Sequence[Any], order: tuple[str, bool]) -> list[Any]:
     return [item.desc() if order[1] else item.asc() for item in columns]
+
+
+def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
+    """Which of the three serves the page that ends with row `last`."""
+    if _rare(session, sight, wanted):
+        return _Shape.COLLECTED
+    place = wanted.owner_id or wanted.pool_id
+    if wanted.owner_left or (sight.scope.company and not place):
+        return _Shape.WALKED
+    places = 1 if place else len(sight.owner_ids) + len(sight.scope.department_ids) + len(sight.pool_ids)
+    if places <= _FEW_PLACES or places * last <= _FEW_ROWS:
+        return _Shape.MERGED
+    # Where many customers are seen, the order's index meets the next one soon.
+    alive = _alive(wanted)
+    owned = [select(Customer.id).where(alive, arm) for arm in (sight.owned, sight.in_departments)]
+    return _Shape.MERGED if _count(session, owned) < _FEW_ROWS else _Shape.WALKED
 
 
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
@@ -135,82 +226,72 @@ def _count(session: Session, statements: Sequence[Select[Any]]) -> int:
 
 @dataclass(frozen=True)
 class _Arm:
-    """A part of the sight: customers of each of some owners, departments or pools; `place` None: found otherwise."""
+    """A part of the sight: customers of each of some owners, departments or pools, which are the parameter `ids`;
+    `place` None: found otherwise.
+    """
 
     place: Any
-    ids: Sequence[UUID]
+    ids: str
     others: Sequence[Condition] = ()
-    walks: bool = True
 
 
 def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
-    """The arms that hold what is asked for, and what else is asked; none: a walk per place would not be narrower.
+    """The arms that hold what is asked for, and what else is asked.
 
     No customer is in two of them, so that the union needs no sorting out.
     """
-    if wanted.owner_left:
-        return [], wanted
     if wanted.owner_id:
         others = () if wanted.owner_id in sight.owner_ids else (sight.condition(),)
-        return [_Arm(Customer.owner_id, [wanted.owner_id], others)], replace(wanted, owner_id=None)
+        return [_Arm(Customer.owner_id, "wanted_owners", others)], replace(wanted, owner_id=None)
     if wanted.pool_id and (sight.everything or wanted.pool_id in sight.pool_ids):
-        return [_pools(sight, wanted, [wanted.pool_id])], replace(wanted, pool_id=None)
+        named = one_of(Customer.pool_id, [wanted.pool_id], "wanted_pools")
+        return [_pools(sight, wanted, "wanted_pools", named)], replace(wanted, pool_id=None)
     if wanted.pool_id:
         return [_unplaced(sight)], wanted
-    if sight.scope.company:
-        return [], wanted
     elsewhere = or_(Customer.owner_department_id.is_(None), not_(sight.in_departments))
-    arms = (
-        _Arm(Customer.owner_id, sight.owner_ids, [elsewhere] if sight.scope.department_ids else ()),
-        _Arm(Customer.owner_department_id, sight.scope.department_ids),
-    )
-    pools = [_pools(sight, wanted, sight.pool_ids)] if sight.pool_ids else []
-    return [*(arm for arm in arms if arm.ids), *pools, _unplaced(sight)], wanted
+    arms = [_Arm(Customer.owner_id, "sight_owners", [elsewhere] if sight.scope.department_ids else ())]
+    if sight.scope.department_ids:
+        arms.append(_Arm(Customer.owner_department_id, "sight_departments"))
+    if sight.pool_ids:
+        arms.append(_pools(sight, wanted, "sight_pools", sight.in_pools))
+    return [*arms, _unplaced(sight)], wanted
 
 
-def _pools(sight: Sight, wanted: Filter, pool_ids: Sequence[UUID]) -> _Arm:
-    """Customers in these pools. Where numbers there may not be read, digits are found in names alone: rarely."""
-    search = normalised(wanted.search)
-    if _is_number(search) and sight.hides_contact(pool_ids[0]):
-        named = _containing(CustomerSearch.name, search, "")
-        return _Arm(None, (), (one_of(Customer.pool_id, pool_ids), Customer.id.in_(named)), walks=False)
-    return _Arm(Customer.pool_id, pool_ids)
+def _pools(sight: Sight, wanted: Filter, ids: str, there: Condition) -> _Arm:
+    """Customers in these pools."""
+    if _digits_in_names(sight, wanted):
+        named = _containing(CustomerSearch.name, normalised(wanted.search), "")
+        return _Arm(None, "", (there, Customer.id.in_(named)))
+    return _Arm(Customer.pool_id, ids)
+
+
+def _digits_in_names(sight: Sight, wanted: Filter) -> bool:
+    """Whether digits are asked for that in pools may be found in names alone, which is rare: numbers may not be read."""
+    return sight.hides_contact(NOBODY) and _is_number(normalised(wanted.search))
 
 
 def _unplaced(sight: Sight) -> _Arm:
     """Customers the member made that are not placed yet: few, in an index of their own."""
     otherwise = or_(sight.owned, sight.in_departments, sight.in_pools)
-    return _Arm(None, (), (sight.unplaced, func.coalesce(otherwise, literal(value=False)).is_(other=False)))
+    return _Arm(None, "", (sight.unplaced, func.coalesce(otherwise, literal(value=False)).is_(other=False)))
 
 
-def _long(session: Session, sight: Sight, wanted: Filter, arms: Sequence[_Arm], last: int) -> bool:
-    """Whether walks of these arms up to row `last` are many and long, so that the order's index is shorter: it meets a
-    visible customer soon, because there are many of them.
-    """
-    places = sum(len(arm.ids) for arm in arms)
-    if places <= _FEW_PLACES or places * last <= _FEW_ROWS:
-        return False
-    alive = _alive(wanted)
-    owned = [select(Customer.id).where(alive, place) for place in (sight.owned, sight.in_departments)]
-    return _count(session, owned) >= _FEW_ROWS
-
-
-def _walked(arm: _Arm, conditions: Sequence[Condition], order: tuple[str, bool], most: int) -> Any:
-    """At most `most` rows of each place of the arm, in order.
+def _walked(arm: _Arm, conditions: Sequence[Condition], order: tuple[str, bool]) -> Any:
+    """Of each place of the arm as many rows as the page may need, in order.
 
     The place is compared with an array and leads the order, although it is one value: so only an index of the place
     fits, never a walk through all customers, which PostgreSQL would choose for a place it takes to be large.
     """
     steps = _steps(order).where(*arm.others, *conditions)
     if arm.place is None:
-        return steps.order_by(*_ordered(Customer, order)).limit(most).subquery()
-    given = func.unnest(literal(list(arm.ids), ARRAY(Uuid))).table_valued(column("id", Uuid))
+        return steps.order_by(*_ordered(Customer, order)).limit(_number("page_end")).subquery()
+    given = func.unnest(bindparam(arm.ids, [], ARRAY(Uuid))).table_valued(column("id", Uuid))
     each = given.render_derived(name=f"each_{arm.place.key}")
     first = arm.place.desc() if order[1] else arm.place.asc()
     found = (
         steps.where(arm.place == any_(array([each.c.id])))
         .order_by(first, *_ordered(Customer, order))
-        .limit(most)
+        .limit(_number("page_end"))
         .correlate(each)
         .lateral(f"of_{arm.place.key}")
     )
@@ -228,20 +309,20 @@ def _alive(wanted: Filter) -> Condition:
 def _conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[Condition]:
     """What is asked for; `frequent`: texts are looked up for each customer met, instead of found by their index."""
     found: list[Any] = [_alive(wanted)]
-    found += [getattr(Customer, name) == value for name, value in wanted.exact]
+    found += [getattr(Customer, name) == _value(name, name, value) for name, value in wanted.exact]
     if wanted.owner_left:
         found.append(Customer.owner_left)
-    for value, compare in (
-        (wanted.owner_id, Customer.owner_id.__eq__),
-        (wanted.pool_id, Customer.pool_id.__eq__),
-        (wanted.created_from, Customer.created_at.__ge__),
+    for name, field, compare in (
+        ("owner_id", "owner_id", eq),
+        ("pool_id", "pool_id", eq),
+        ("created_from", "created_at", ge),
         # Nothing changes before it is created: a walk in the order of changes ends there.
-        (wanted.created_from, Customer.updated_at.__ge__),
-        (wanted.created_until, Customer.created_at.__lt__),
-        (wanted.updated_from, Customer.updated_at.__ge__),
+        ("created_from", "updated_at", ge),
+        ("created_until", "created_at", lt),
+        ("updated_from", "updated_at", ge),
     ):
-        if value is not None:
-            found.append(compare(value))
+        if (value := getattr(wanted, name)) is not None:
+            found.append(compare(getattr(Customer, field), _value(name, field, value)))
     if frequent:
         return found + _met(sight, wanted)
     return found + [Customer.id.in_(text) for text in _texts(sight, wanted)]

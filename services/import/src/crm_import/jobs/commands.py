@@ -20,6 +20,8 @@ from crm_import.kinds.kind import Kind
 from crm_import.streams import SPLIT_SUBJECT
 from directory.permissions import Permission
 
+SUBJECT = "import"
+
 
 def require_rights(actor: Actor, kind: Kind) -> None:
     """Raise Forbidden unless the actor may import rows of this kind; the right to import at all is the route's."""
@@ -41,6 +43,7 @@ def upload(
     job = ImportJob.upload(job_id, actor.id, kind, file_name=file_name, file_bytes=file_bytes, found=found, now=now)
     session.add(job)
     session.flush()
+    _audit(session, "import.upload", actor.id, job)
     return job
 
 
@@ -62,6 +65,7 @@ def change_settings(
     job.require_version(expected_version, proposed)
     job.require_settable()
     job.require_own_settings(proposed)
+    former = job.settings()
     if found is not None:
         job.read_as(found)
     if "target_pool_id" in proposed:
@@ -80,6 +84,8 @@ def change_settings(
         )
     job.changed(now)
     session.flush()
+    before, after = _differing(former, job.settings())
+    record_audit(session, AuditEntry("import.change", SUBJECT, job.id, actor.id, before, after))
     return job
 
 
@@ -164,13 +170,11 @@ def _state(job: ImportJob) -> pb.ImportJob:
     return state
 
 
+def _differing(former: Mapping[str, Any], latter: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    changed = [name for name in latter if former[name] != latter[name]]
+    return {name: former[name] for name in changed}, {name: latter[name] for name in changed}
+
+
 def _audit(session: Session, action: str, actor_id: UUID, job: ImportJob) -> None:
-    pool = str(job.target_pool_id) if job.target_pool_id else None
-    settings = {
-        "kind": job.kind,
-        "mode": job.mode,
-        "match_fields": job.match_fields,
-        "target_pool_id": pool,
-        "status": job.status,
-    }
-    record_audit(session, AuditEntry(action, "import", job.id, actor_id, after=settings))
+    after = {"kind": job.kind, **job.settings(), "status": job.status}
+    record_audit(session, AuditEntry(action, SUBJECT, job.id, actor_id, after=after))

@@ -26,6 +26,10 @@ from crm_import.kinds.kind import Kind
 from crm_import.kinds.registry import KINDS
 from crm_import.mapping.rules import guess_mapping, usable_match_fields
 
+_SETTINGS = (
+    "mapping", "mode", "match_fields", "clear_empty", "mobile_required", "sheet", "header_row", "encoding", "delimiter",
+)  # fmt: skip
+
 
 class ImportJob(Base):
     """`columns` are `{index, header, sample}`, `mapping` `{column, field}`; `version` grows with every change that a
@@ -163,6 +167,11 @@ class ImportJob(Base):
         """The fields without which no row is written: a column fills each (A-35, X-02)."""
         to_create = self.traits.required_to_create if self.mode == Mode.CREATE_ONLY else ()
         return [*self.traits.required, *to_create, *self.demanded_fields]
+
+    def settings(self) -> dict[str, Any]:
+        """What people may set, as JSON."""
+        named = {name: getattr(self, name) for name in _SETTINGS}
+        return named | {"target_pool_id": str(self.target_pool_id) if self.target_pool_id else None}
 
     def read_as(self, found: Mapping[str, Any]) -> None:
         """Take over how the file is read; the mapping is guessed afresh."""
