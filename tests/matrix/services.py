@@ -46,7 +46,7 @@ def call(system: Any, caller: str, method: str, request: Any, *, actor: str = ""
     stub = _channel(system.grpc_address(callee)).unary_unary(
         full_name, type(request).SerializeToString, reply.FromString
     )
-    return until(lambda: _reply(lambda: stub(request, metadata=metadata, timeout=10)))[0]
+    return until(lambda: _reply(lambda: stub(request, metadata=metadata, timeout=10, wait_for_ready=True)))[0]
 
 
 def _reply(ask: Callable[[], Any]) -> tuple[Any] | None:
