@@ -1,7 +1,5 @@
 """Asks one question of the table and reads the answer as one of its letters."""
 
-from typing import Any
-
 import httpx
 
 from chassis.http.api import Route
@@ -9,7 +7,7 @@ from tests.matrix.calls import Call, Case, call_of
 from tests.matrix.table import DECLARED, PARAMETER, Row
 from tests.matrix.world import World
 
-_OWN_ONLY = ("delete_own_only", "not_yours_to_give")
+_OWN_ONLY = {"delete_own_only", "not_yours_to_give"}
 _BY_STATUS = {401: "U", 404: "N"}
 
 
@@ -56,7 +54,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "department_id": lambda: people.departments["aside"],
         "group_id": lambda: people.group_id,
         "role_id": lambda: people.role_id,
-        "kind_name": lambda: case.row.remark,
+        "kind_name": lambda: case.row.remark or "customers",
     }
     return known[name]() if name in known else case.world.record(name.removesuffix("_id"), case.caller, case.place)
 
@@ -80,30 +78,22 @@ def _version(case: Case, path: str) -> str:
 def _letter(case: Case, call: Call, route: Route, answer: httpx.Response) -> str:
     if answer.is_success:
         return _seen(case, answer) if call.shows_contact else "✓"
-    problem: dict[str, Any] = answer.json()
-    code = problem["code"]
-    if (
-        answer.status_code == 403
-        and code == "forbidden"
-        and problem.get("permission") in (route.access, call.permission)
-    ):
+    status, problem = answer.status_code, answer.json()
+    codes = {problem["code"], *(error["code"] for error in problem.get("errors", []))}
+    if status == 403 and "forbidden" in codes and problem.get("permission") in (route.access, call.permission):
         return "F"
-    if answer.status_code == 403 and code in _OWN_ONLY:
+    if status == 403 and codes & _OWN_ONLY:
         return "O"
-    if code in call.conflicts or {error["code"] for error in problem.get("errors", [{"code": ""}])} <= {
-        *call.conflicts
-    }:
-        return "C" if answer.status_code in (409, 422) else f"{answer.status_code} {code}"
-    return _BY_STATUS.get(answer.status_code, f"{answer.status_code} {code} {problem.get('errors', '')}")
+    if status in (409, 422) and codes & {*call.conflicts}:
+        return "C"
+    return _BY_STATUS.get(status, f"{status} {sorted(codes)}")
 
 
 def _seen(case: Case, answer: httpx.Response) -> str:
     shown = [name for name, value in case.customer.contact.items() if value in answer.text]
     if len(shown) == len(case.customer.contact):
         return "✓"
-    return (
-        "M" if not shown and "****" in answer.text else f"{answer.status_code} with {shown or 'nothing'} of the contact"
-    )
+    return "M" if not shown and "****" in answer.text else f"{shown or 'nothing'} of the contact"
 
 
 def _leaked(case: Case, answer: httpx.Response) -> list[str]:

@@ -17,8 +17,15 @@ from tests.support.whole import Whole
 
 # Members who ask; all are in the department `home`.
 PERSONS = ("roleless", "sales", "supervisor", "operations", "administrator")
-# Members of sales whose records the others ask about, with their departments.
-COLLEAGUES = {"friend": "elsewhere", "mate": "home", "junior": "below", "stranger": "elsewhere", "receiver": "home"}
+# Other members of sales, with their departments: whose records are asked about, who gets some, who gets none.
+COLLEAGUES = {
+    "friend": "elsewhere",
+    "mate": "home",
+    "junior": "below",
+    "stranger": "elsewhere",
+    "receiver": "home",
+    "listener": "aside",
+}
 DEPARTMENTS = {"home": "", "below": "home", "elsewhere": "", "aside": ""}
 _YOUNG_SECONDS = 240
 
@@ -82,7 +89,7 @@ class People:
         if time.monotonic() - self._signed_in > _YOUNG_SECONDS:
             self._signed_in = time.monotonic()
             self.admin = self.whole.person("administrator")
-            for caller in (*PERSONS, "mate", "stranger", "account"):
+            for caller in (*PERSONS, "mate", "stranger", "listener", "account"):
                 self.sign_in(caller)
 
     def add(self, key: str, department: str) -> None:

@@ -1,7 +1,7 @@
 """Calls to the gRPC servers of the running services, as one of them or as somebody else."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.descriptor import MethodDescriptor
 
 from chassis.auth.tokens import ServiceTokens
+from highsea_local.demo.gateway import until
 from tests.support.repository import ROOT
 
 
@@ -45,7 +46,17 @@ def call(system: Any, caller: str, method: str, request: Any, *, actor: str = ""
     stub = _channel(system.grpc_address(callee)).unary_unary(
         full_name, type(request).SerializeToString, reply.FromString
     )
-    return stub(request, metadata=metadata, timeout=10)
+    return until(lambda: _reply(lambda: stub(request, metadata=metadata, timeout=10, wait_for_ready=True)))[0]
+
+
+def _reply(ask: Callable[[], Any]) -> tuple[Any] | None:
+    """The reply; None from a service that has enough to do and wants to be asked again."""
+    try:
+        return (ask(),)
+    except grpc.RpcError as error:
+        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:  # type: ignore[attr-defined]
+            return None
+        raise
 
 
 @cache

@@ -13,15 +13,15 @@ pytestmark = pytest.mark.system
 
 def test_a_hint_goes_to_the_member_whose_notification_it_is(world: World) -> None:
     with ExitStack() as opened:
-        sales, supervisor = (opened.enter_context(_hints(world, caller)) for caller in ("sales", "supervisor"))
-        of_sales, of_supervisor = next(sales), next(supervisor)
+        one, other = (opened.enter_context(_hints(world, caller)) for caller in ("listener", "roleless"))
+        of_one, of_other = next(one), next(other)
 
-        world.tell("sales")
-        assert next(sales) == of_sales + 1
-        world.tell("supervisor")
+        world.tell("listener")
+        assert next(one) == of_one + 1
+        world.tell("roleless")
 
-        # Had the other's notification been hinted here as well, the old number would have come first.
-        assert next(supervisor) == of_supervisor + 1
+        # Had the first one's notification been hinted here as well, the old number would have come first.
+        assert next(other) == of_other + 1
 
 
 @contextmanager

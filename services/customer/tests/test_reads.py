@@ -66,6 +66,15 @@ def test_a_selection_above_the_limit_is_refused(customers: Any, rpc: Any) -> Non
         _resolve(rpc, sales, limit=2, filter=CustomerFilter())
 
 
+def test_a_selection_holds_nothing_for_a_member_who_may_not_read_customers(customers: Any, rpc: Any) -> None:
+    sales = customers.organisation.sales
+    customers.create(sales)
+    customers.grant("sales", without=("customer.read",))
+
+    with customers.refused("forbidden", grpc.StatusCode.PERMISSION_DENIED):
+        _resolve(rpc, sales, filter=CustomerFilter())
+
+
 @pytest.mark.parametrize(
     "kind",
     [

@@ -35,6 +35,7 @@ def test_the_reply_tells_the_client_what_it_may_show(identity: Any) -> None:
     assert [role["key"] for role in member["roles"]] == ["supervisor"]
     assert "pool.assign" in member["permissions"]
     assert "organisation.manage" not in member["permissions"]
+    assert member["data_scope"] == "centre"
 
 
 def test_the_refresh_token_is_beyond_the_reach_of_scripts_and_other_sites(identity: Any) -> None:
