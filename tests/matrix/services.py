@@ -24,6 +24,7 @@ def methods() -> Iterator[tuple[str, MethodDescriptor]]:
 
 
 METHODS = dict(methods())
+_LATER = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 
 
 def signed(system: Any, service: str, audience: str) -> str:
@@ -50,11 +51,11 @@ def call(system: Any, caller: str, method: str, request: Any, *, actor: str = ""
 
 
 def _reply(ask: Callable[[], Any]) -> tuple[Any] | None:
-    """The reply; None from a service that has enough to do and wants to be asked again."""
+    """The reply; None from a service that has enough to do, or whose peer is just back, and wants to be asked again."""
     try:
         return (ask(),)
     except grpc.RpcError as error:
-        if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:  # type: ignore[attr-defined]
+        if error.code() in _LATER:  # type: ignore[attr-defined]
             return None
         raise
 
