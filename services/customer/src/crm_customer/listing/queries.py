@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
-from operator import eq, ge, lt
 from typing import Any, cast
 from uuid import UUID
 
@@ -22,7 +21,6 @@ from sqlalchemy import (
     Integer,
     Select,
     Uuid,
-    and_,
     any_,
     bindparam,
     column,
@@ -40,19 +38,18 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from crm_customer.contacts.model import Contact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import NOBODY, PRIMARY, Condition, Sight, one_of
+from crm_customer.customers.queries import NOBODY, Condition, Sight, one_of
+from crm_customer.listing.conditions import alive, conditions, containing, is_number, texts
 from crm_customer.listing.rules import Filter, Sort
 from crm_customer.search.model import CustomerSearch
-from crm_customer.search.rules import ADDRESS, bigrams, normalised
+from crm_customer.search.rules import normalised
 
 Parameters = dict[str, Any]
 _IMPATIENT = text("SET LOCAL statement_timeout = 300")
 _WALK = text("SET LOCAL enable_bitmapscan = off")
 _SOMEBODY, _SOME_TIME = UUID(int=1), datetime.min.replace(tzinfo=UTC)
 _CANCELLED = "57014"
-_SHORTEST_NUMBER = 3
 _FEW_PLACES = 20
 _FEW_ROWS = 10_000
 # Collecting a text reads the customer beside it: two rows for each.
@@ -134,11 +131,11 @@ def _page(sight: Sight, wanted: Filter, shape: _Shape) -> Select[UUID]:
     order = _order(wanted)
     if shape is _Shape.MERGED:
         arms, rest = _arms(sight, wanted)
-        conditions = _conditions(sight, rest, frequent=True)
-        page = union_all(*(select(_walked(arm, conditions, order)) for arm in arms)).subquery("page")
+        others = conditions(sight, rest, frequent=True)
+        page = union_all(*(select(_walked(arm, others, order)) for arm in arms)).subquery("page")
         found, by = select(page.c.id), _ordered(page.c, order)
     elif shape is _Shape.WALKED:
-        found = select(Customer.id).where(*_conditions(sight, wanted, frequent=True), sight.condition())
+        found = select(Customer.id).where(*conditions(sight, wanted, frequent=True), sight.condition())
         by = _ordered(Customer, order)
     else:
         # An order that no index has: what is asked for is collected, whatever PostgreSQL hopes to meet soon.
@@ -148,11 +145,7 @@ def _page(sight: Sight, wanted: Filter, shape: _Shape) -> Select[UUID]:
 
 
 def _matching(sight: Sight, wanted: Filter) -> Select[UUID]:
-    return select(Customer.id).where(*_conditions(sight, wanted), sight.condition())
-
-
-def _value(name: str, column: str, value: Any) -> BindParameter[Any]:
-    return bindparam(f"wanted_{name}", value, getattr(Customer, column).type)
+    return select(Customer.id).where(*conditions(sight, wanted), sight.condition())
 
 
 def _number(name: str) -> BindParameter[int]:
@@ -200,22 +193,21 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
     if places <= _FEW_PLACES or places * last <= _FEW_ROWS:
         return _Shape.MERGED
     # Where many customers are seen, the order's index meets the next one soon.
-    alive = _alive(wanted)
-    owned = [select(Customer.id).where(alive, arm) for arm in (sight.owned, sight.in_departments)]
+    owned = [select(Customer.id).where(alive(wanted), arm) for arm in (sight.owned, sight.in_departments)]
     return _Shape.MERGED if _count(session, owned) < _FEW_ROWS else _Shape.WALKED
 
 
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
     """Whether what is asked for is fewer rows than walks in order might pass before the page is full."""
-    texts = _texts(sight, wanted)
-    if texts:
-        return min(int(explain(session, found)["Plan Rows"]) for found in texts) < _FEW_TEXTS
+    asked = texts(sight, wanted)
+    if asked:
+        return min(int(explain(session, found)["Plan Rows"]) for found in asked) < _FEW_TEXTS
     updated = wanted.sort in (Sort.LAST_UPDATED, Sort.FIRST_UPDATED)
     across = wanted.created_from or wanted.created_until if updated else wanted.updated_from
     if not across or wanted.deleted:
         return False
     moments = replace(Filter(), **{name: getattr(wanted, name) for name in _MOMENTS})
-    return _count(session, [select(Customer.id).where(*_conditions(sight, moments))]) < _FEW_ROWS
+    return _count(session, [select(Customer.id).where(*conditions(sight, moments))]) < _FEW_ROWS
 
 
 def _count(session: Session, statements: Sequence[Select[Any]]) -> int:
@@ -260,14 +252,14 @@ def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
 def _pools(sight: Sight, wanted: Filter, ids: str, there: Condition) -> _Arm:
     """Customers in these pools."""
     if _digits_in_names(sight, wanted):
-        named = _containing(CustomerSearch.name, normalised(wanted.search), "")
+        named = containing(CustomerSearch.name, normalised(wanted.search), "")
         return _Arm(None, "", (there, Customer.id.in_(named)))
     return _Arm(Customer.pool_id, ids)
 
 
 def _digits_in_names(sight: Sight, wanted: Filter) -> bool:
     """Whether digits are asked for that in pools may be found in names alone, which is rare: numbers may not be read."""
-    return sight.hides_contact(NOBODY) and _is_number(normalised(wanted.search))
+    return sight.hides_contact(NOBODY) and is_number(normalised(wanted.search))
 
 
 def _unplaced(sight: Sight) -> _Arm:
@@ -276,13 +268,13 @@ def _unplaced(sight: Sight) -> _Arm:
     return _Arm(None, "", (sight.unplaced, func.coalesce(otherwise, literal(value=False)).is_(other=False)))
 
 
-def _walked(arm: _Arm, conditions: Sequence[Condition], order: tuple[str, bool]) -> Any:
+def _walked(arm: _Arm, others: Sequence[Condition], order: tuple[str, bool]) -> Any:
     """Of each place of the arm as many rows as the page may need, in order.
 
     The place is compared with an array and leads the order, although it is one value: so only an index of the place
     fits, never a walk through all customers, which PostgreSQL would choose for a place it takes to be large.
     """
-    steps = _steps(order).where(*arm.others, *conditions)
+    steps = _steps(order).where(*arm.others, *others)
     if arm.place is None:
         return steps.order_by(*_ordered(Customer, order)).limit(_number("page_end")).subquery()
     given = func.unnest(bindparam(arm.ids, [], ARRAY(Uuid))).table_valued(column("id", Uuid))
@@ -300,91 +292,6 @@ def _walked(arm: _Arm, conditions: Sequence[Condition], order: tuple[str, bool])
 
 def _steps(order: tuple[str, bool]) -> Select[Any]:
     return select(Customer.id, getattr(Customer, order[0]))
-
-
-def _alive(wanted: Filter) -> Condition:
-    return Customer.deleted_at.is_not(None) if wanted.deleted else Customer.deleted_at.is_(None)
-
-
-def _conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[Condition]:
-    """What is asked for; `frequent`: texts are looked up for each customer met, instead of found by their index."""
-    found: list[Any] = [_alive(wanted)]
-    found += [getattr(Customer, name) == _value(name, name, value) for name, value in wanted.exact]
-    if wanted.owner_left:
-        found.append(Customer.owner_left)
-    for name, field, compare in (
-        ("owner_id", "owner_id", eq),
-        ("pool_id", "pool_id", eq),
-        ("created_from", "created_at", ge),
-        # Nothing changes before it is created: a walk in the order of changes ends there.
-        ("created_from", "updated_at", ge),
-        ("created_until", "created_at", lt),
-        ("updated_from", "updated_at", ge),
-    ):
-        if (value := getattr(wanted, name)) is not None:
-            found.append(compare(getattr(Customer, field), _value(name, field, value)))
-    if frequent:
-        return found + _met(sight, wanted)
-    return found + [Customer.id.in_(text) for text in _texts(sight, wanted)]
-
-
-def _texts(sight: Sight, wanted: Filter) -> list[Any]:
-    """For each text asked for: the customers that hold it, out of the text's index."""
-    found: list[Any] = []
-    if wanted.search:
-        search = normalised(wanted.search)
-        named = _containing(CustomerSearch.name, search, "")
-        found.append(union_all(named, _numbered(sight, search)) if _is_number(search) else named)
-    if wanted.address:
-        found.append(_containing(CustomerSearch.address, normalised(wanted.address), ADDRESS))
-    return found
-
-
-def _met(sight: Sight, wanted: Filter) -> list[Condition]:
-    """The same for the customer just met: a sub-select with a limit, which PostgreSQL asks for each one."""
-    found: list[Any] = []
-    if wanted.search:
-        search = normalised(wanted.search)
-        met = _of_this(CustomerSearch.customer_id, _has(CustomerSearch.name, search))
-        if _is_number(search):
-            number = _of_this(Contact.customer_id, *_has_number(search))
-            met = or_(met, and_(sight.shows_contact(), number))
-        found.append(met)
-    if wanted.address:
-        found.append(_of_this(CustomerSearch.customer_id, _has(CustomerSearch.address, normalised(wanted.address))))
-    return found
-
-
-def _of_this(customer_id: Any, *conditions: Condition) -> Condition:
-    found = select(literal(value=True)).where(customer_id == Customer.id, *conditions).limit(1)
-    return found.correlate(Customer).scalar_subquery().is_(other=True)
-
-
-def _is_number(wanted: str) -> bool:
-    return wanted.isascii() and wanted.isdigit() and len(wanted) >= _SHORTEST_NUMBER
-
-
-def _numbered(sight: Sight, wanted: str) -> Select[UUID]:
-    """Customers whose primary contact's mobile number, where the member may read it, begins with `wanted`."""
-    found = select(Contact.customer_id).join(Customer, Customer.id == Contact.customer_id)
-    return found.where(*_has_number(wanted), sight.shows_contact()).correlate(None)
-
-
-def _has_number(wanted: str) -> list[Condition]:
-    return [Contact.mobile.startswith(wanted, autoescape=True), *PRIMARY]
-
-
-def _has(place: Any, wanted: str) -> Condition:
-    """A text holds `wanted`; a single character counts only as its beginning, for the index knows pairs."""
-    return place.startswith(wanted, autoescape=True) if len(wanted) < 2 else func.strpos(place, wanted) > 0
-
-
-def _containing(place: Any, wanted: str, mark: str) -> Select[UUID]:
-    """Customers with `wanted` in a text."""
-    found = select(CustomerSearch.customer_id)
-    if len(wanted) > 1:
-        found = found.where(CustomerSearch.grams.contains(sorted(mark + gram for gram in bigrams(wanted))))
-    return found if len(wanted) == 2 else found.where(_has(place, wanted))
 
 
 def visible_ids(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> set[UUID]:
