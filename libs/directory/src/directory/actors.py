@@ -3,13 +3,21 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from chassis.auth.actors import Actor
 from chassis.wording import language_of
 from directory.scope import zone_of
-from directory.tables import members, roles, signing_keys
+from directory.tables import members, signing_keys
+
+# Every request of every service begins with it.
+_ACTOR = text("""
+    SELECT name, language, active, epoch,
+        ARRAY(SELECT unnest(permissions) FROM directory_roles
+              WHERE directory_roles.id = ANY (directory_members.role_ids) AND NOT deleted) AS granted
+    FROM directory_members WHERE id = :member
+""")
 
 
 class DirectoryActors:
@@ -17,20 +25,10 @@ class DirectoryActors:
 
     def actor(self, session: Session, member_id: UUID) -> Actor | None:
         """The member with the permissions of all its roles together (H-16), or None."""
-        granted = (
-            select(func.array_agg(func.array_to_string(roles.c.permissions, " ")))
-            .where(roles.c.id == func.any(members.c.role_ids), ~roles.c.deleted)
-            .scalar_subquery()
-        )
-        row = session.execute(
-            select(
-                members.c.name, members.c.language, members.c.active, members.c.epoch, granted.label("granted")
-            ).where(members.c.id == member_id)
-        ).one_or_none()
+        row = session.execute(_ACTOR, {"member": member_id}).one_or_none()
         if row is None:
             return None
-        permissions = frozenset(code for text in row.granted or () for code in text.split())
-        return Actor(member_id, row.name, language_of(row.language), permissions, row.active, row.epoch)
+        return Actor(member_id, row.name, language_of(row.language), frozenset(row.granted), row.active, row.epoch)
 
     def signing_keys(self, session: Session) -> str | None:
         """The JWKS of identity, or None while it has not arrived."""

@@ -4,13 +4,14 @@ A transaction is opened by the edge alone (HTTP view, gRPC method, consumer, due
 remote call may be made: `in_transaction` lets the gRPC client refuse it.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
-from sqlalchemy import Engine, MetaData, create_engine, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Engine, MetaData, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -25,6 +26,7 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 _AFTER_COMMIT = "after_commit"
+_IDLE_SECONDS = 1.0
 _depth: ContextVar[int] = ContextVar("transaction_depth", default=0)
 log = get_logger(__name__)
 
@@ -66,13 +68,13 @@ class Database:
             pool_size=connections,
             max_overflow=0,
             pool_timeout=1,
-            pool_pre_ping=True,
             hide_parameters=True,  # errors are logged; what users wrote is not
             connect_args={
                 "connect_timeout": 3,
                 "options": "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
             },
         )
+        _ping_idle_connections(self.engine)
         self._reading = self.engine.execution_options(postgresql_readonly=True)
 
     @contextmanager
@@ -100,6 +102,26 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _ping_idle_connections(engine: Engine) -> None:
+    """Look whether a connection still works before it is used again, unless it did a moment ago: a request takes
+    several, and a ping costs as much as a small statement. When one is broken, all are made anew.
+    """
+
+    def used(_: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    def look(connection: Any, record: Any, _: Any) -> None:
+        idle_seconds = time.monotonic() - record.info.pop("used_at", time.monotonic())
+        if idle_seconds > _IDLE_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except engine.dialect.loaded_dbapi.Error as error:
+                raise InvalidatePoolError("the connection is broken") from error
+
+    event.listen(engine, "checkin", used)
+    event.listen(engine, "checkout", look)
 
 
 @contextmanager

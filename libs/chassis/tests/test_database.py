@@ -1,0 +1,55 @@
+"""Connections that PostgreSQL has closed meanwhile: found out before they are used again, or said so."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from chassis import database
+from chassis.errors import Unavailable
+from tests.support.services import OpenService
+
+
+@pytest.fixture
+def closed(sample: OpenService) -> Callable[[], None]:
+    """Lets PostgreSQL close every connection of the pool, as a restart does."""
+
+    def close() -> None:
+        with psycopg.connect(sample.database.url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    return close
+
+
+def _backend(sample: OpenService) -> int:
+    with sample.database.reading() as session:
+        return int(session.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+def test_idle_connections_that_are_broken_are_made_anew_and_nobody_notices(
+    sample: OpenService, closed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _backend(sample)
+    closed()
+    monkeypatch.setattr(database, "_IDLE_SECONDS", 0.0)
+
+    assert _backend(sample) not in (0, before)
+
+
+def test_a_connection_that_breaks_a_moment_after_use_fails_one_request_alone(
+    sample: OpenService, closed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_IDLE_SECONDS", 3600.0)
+    with sample.database.reading(), sample.database.reading():
+        pass
+    closed()
+
+    with pytest.raises(Unavailable) as refused:
+        _backend(sample)
+
+    assert (refused.value.code, refused.value.retry_after_seconds) == ("database_unavailable", 2)
+    assert [_backend(sample) > 0 for _ in range(3)] == [True] * 3
