@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import func, literal, select, text
+from sqlalchemy import literal, select, text
 from sqlalchemy.orm import Session
 
 from chassis.errors import Unauthenticated
@@ -186,8 +186,3 @@ def members_named(session: Session, names: Collection[str]) -> dict[str, list[UU
 def zone_of(session: Session) -> str:
     """The organisation's IANA zone."""
     return session.scalar(select(organisation.c.zone)) or DEFAULT_ZONE
-
-
-def members_count(session: Session) -> int:
-    """How many active members the directory holds."""
-    return session.scalar(select(func.count()).select_from(members).where(members.c.active)) or 0

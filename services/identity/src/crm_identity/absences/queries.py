@@ -1,9 +1,8 @@
 """Who is away when, and who may decide about it."""
 
 from collections.abc import Collection
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -64,8 +63,8 @@ def calendar(session: Session, query: CalendarQuery, now: datetime) -> tuple[lis
         select(Absence.id)
         .join(Member, Member.id == Absence.member_id)
         .where(
-            Absence.ends_at > _beginning(first, zone),
-            Absence.starts_at < _beginning(last + timedelta(days=1), zone),
+            Absence.ends_at > clock.start_of(first, zone),
+            Absence.starts_at < clock.start_of(last + timedelta(days=1), zone),
             Member.active,
         )
         .order_by(Absence.starts_at, Absence.id)
@@ -90,7 +89,3 @@ def calendar(session: Session, query: CalendarQuery, now: datetime) -> tuple[lis
         )
         for absence, member, department in rows
     ], total
-
-
-def _beginning(day: date, zone: str) -> datetime:
-    return datetime.combine(day, time(), ZoneInfo(zone))
