@@ -189,7 +189,6 @@ def test_the_number_of_statements_does_not_depend_on_what_is_seen(many: Any, rol
             reply = many.client.get("/api/v1/customers", headers=many.headers(member), query_string=query)
 
             assert reply.status_code == 200
-            print(role, query, len(statements))
             assert len(statements) <= 18, statements
     finally:
         event.remove(many.database.engine, "before_cursor_execute", listen)
