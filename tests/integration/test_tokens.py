@@ -40,11 +40,13 @@ def signing(whole: Whole) -> ECKey:
 
 
 @pytest.fixture(scope="module")
-def victim(whole: Whole) -> Person:
-    """An administrator, whose token would open everything."""
+def victim(whole: Whole, signing: ECKey) -> Person:
+    """An administrator, whose token would open everything; every service knows the epoch that choosing a password began."""
     person = whole.hire("administrator", "被冒充者")
     for path in PATHS[:-1]:
         until(lambda path=path: person.get(path))  # type: ignore[misc]
+    before = signed(signing, claims_of(person, epoch=0))
+    until(lambda: set(_answers(whole, before).values()) == {(401, "token_revoked")})
     return person
 
 
