@@ -42,6 +42,8 @@ REQUESTS: dict[str, Callable[[str], Any]] = {
     "pool.PlanPlacement": lambda actor: pool.PlanPlacementRequest(placement_id=_ID(), actor_id=actor),
     "pool.CommitPlacement": lambda actor: pool.CommitPlacementRequest(placement_id=_ID(), actor_id=actor),
     "pool.ListAssignments": lambda _: pool.ListAssignmentsRequest(page_size=1),
+    "customer.ListCustomFields": lambda _: customer.ListCustomFieldsRequest(),
+    "pool.ListAssignmentChanges": lambda _: pool.ListAssignmentChangesRequest(),
     "pool.ListPools": lambda _: pool.ListPoolsRequest(),
 }
 

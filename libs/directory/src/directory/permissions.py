@@ -14,6 +14,8 @@ class Permission(StrEnum):
     CUSTOMER_UPDATE = "customer.update"
     CUSTOMER_DELETE = "customer.delete"
     CUSTOMER_CONTACTS_IN_POOL = "customer.contacts_in_pool"
+    CUSTOMER_CONFIGURE = "customer.configure"
+    CUSTOMER_UNPROTECT = "customer.unprotect"
     POOL_CLAIM = "pool.claim"
     POOL_ASSIGN = "pool.assign"
     POOL_TRANSFER = "pool.transfer"
@@ -40,6 +42,8 @@ CATALOGUE: dict[Permission, Words] = {
     Permission.CUSTOMER_UPDATE: Words("编辑客户", "Edit customers"),
     Permission.CUSTOMER_DELETE: Words("删除客户", "Delete customers"),
     Permission.CUSTOMER_CONTACTS_IN_POOL: Words("查看公海客户的联系方式", "See phones of customers in a pool"),
+    Permission.CUSTOMER_CONFIGURE: Words("设置字段、字典与标签", "Set up fields, dictionaries and tags"),
+    Permission.CUSTOMER_UNPROTECT: Words("解锁客户、取消企微好友标记", "Unlock customers, take back WeCom friends"),
     Permission.POOL_CLAIM: Words("领取客户", "Claim customers"),
     Permission.POOL_ASSIGN: Words("分配客户", "Assign customers"),
     Permission.POOL_TRANSFER: Words("转移客户", "Transfer customers"),

@@ -32,7 +32,8 @@ _REACHES = {"own": DataScope.OWN, "department": DataScope.DEPARTMENT, "centre": 
 class Scope:
     """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
     `ancestor_ids`: own department and all above it, for pools opened to a department with everything below;
-    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11).
+    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11);
+    `role_ids`: the member's roles.
     """
 
     member_id: UUID
@@ -42,6 +43,7 @@ class Scope:
     ancestor_ids: tuple[UUID, ...]
     colleague_ids: tuple[UUID, ...]
     permissions: frozenset[str]
+    role_ids: tuple[UUID, ...] = ()
 
     @property
     def company(self) -> bool:
@@ -113,7 +115,7 @@ _SCOPE = text("""
         ARRAY(SELECT DISTINCT colleague.id FROM directory_groups, unnest(member_ids) AS colleague (id)
               WHERE member_ids @> ARRAY[CAST(:member AS uuid)] AND NOT deleted AND colleague.id <> :member
               ORDER BY colleague.id) AS colleague_ids,
-        ARRAY(SELECT unnest(permissions) FROM held) AS permissions
+        ARRAY(SELECT unnest(permissions) FROM held) AS permissions, role_ids
     FROM me, reach
 """)
 
@@ -131,6 +133,7 @@ def resolve_scope(session: Session, member_id: UUID) -> Scope:
         ancestor_ids=tuple(found.ancestor_ids),
         colleague_ids=tuple(found.colleague_ids),
         permissions=frozenset(found.permissions),
+        role_ids=tuple(found.role_ids),
     )
 
 

@@ -13,10 +13,15 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
+from crm_customer.collaboration import model as collaboration_model
+from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
+from crm_customer.dictionaries.model import DictionaryOption
+from crm_customer.fields.model import CustomField
+from crm_customer.fields.rpc import CustomFields
 from crm_customer.history import http as history_http
 from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
@@ -30,13 +35,20 @@ from crm_customer.ownership.events import (
     POOLS_PROJECTION,
 )
 from crm_customer.ownership.rpc import Places
+from crm_customer.profiles import model as profiles_model
 from crm_customer.settings import Settings
+from crm_customer.stars import model as stars_model
+from crm_customer.tags.model import Tag, TagGroup
+from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.tables import metadata as directory_metadata
 
+# Tables whose features are not read by anything above.
+_MODELS = (collaboration_model, profiles_model, stars_model)
 
-class _CustomerService(Reads, Places, BulkWrites, CustomerServiceServicer):
+
+class _CustomerService(Reads, Places, BulkWrites, CustomFields, CustomerServiceServicer):
     """CustomerService, each feature answering its own methods."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -56,7 +68,16 @@ SERVICE = Service(
     migrations=["directory.migrations", "crm_customer.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_customer"],
-    versions=[Customer.version, Customer.facts_version],
+    versions=[
+        Customer.version,
+        Customer.facts_version,
+        Contact.version,
+        CustomField.version,
+        DictionaryOption.version,
+        SavedFilter.version,
+        Tag.version,
+        TagGroup.version,
+    ],
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],

@@ -32,7 +32,7 @@ def rowset(table: Table, rows: Sequence[dict[str, Any]], name: str = "given") ->
     The statement's text is the same for 1 row and for 1,000, so it is compiled and planned once.
     """
     types = {key: table.c[key].type for key in rows[0]}
-    arrays = [literal([row[key] for row in rows], ARRAY(kind)) for key, kind in types.items()]
+    arrays = [literal([row[key] for row in rows], ARRAY(kind, dimensions=1)) for key, kind in types.items()]
     columns = [column(key, kind) for key, kind in types.items()]
     return func.unnest(*arrays).table_valued(*columns, name=name).render_derived()
 

@@ -1,10 +1,10 @@
-"""Contacts (联系人): people at a customer, one of them its primary contact (首要联系人)."""
+"""Contacts (联系人): people at any number of customers, of each at most one the primary contact (首要联系人)."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Text, text
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, Text, false, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -14,23 +14,52 @@ from crm_customer.database import Base
 FIELDS = ("name", "salutation", "email", "position", "qq", "phone", "mobile", "remark")
 
 
+_ALIVE = text("deleted_at IS NULL")
+
+
+class CustomerContact(Base):
+    """A contact belongs to a customer; at most one is the customer's primary contact (B-31, B-37, decision 0020)."""
+
+    __tablename__ = "customer_contacts"
+    __table_args__ = (
+        Index("uq_customer_contacts_primary", "customer_id", unique=True, postgresql_where=text("is_primary")),
+        Index("ix_customer_contacts_contact_id", "contact_id"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id"), primary_key=True)
+    is_primary: Mapped[bool] = mapped_column(server_default=false())
+    # Option of the dictionary relation_type.
+    relation_type: Mapped[str | None] = mapped_column(Text)
+
+
 class Contact(Base):
-    """A person at a customer. At most one that is not deleted is primary."""
+    """A person. `customer_id` is the main customer (所属客户, X-06); all of them are in `customer_contacts`."""
 
     __tablename__ = "contacts"
     __table_args__ = (
+        # Of the release before, as the column is.
         Index(
             "uq_contacts_primary",
             "customer_id",
             unique=True,
             postgresql_where=text("is_primary AND deleted_at IS NULL"),
         ),
+        *(
+            Index(f"ix_contacts_{'_'.join((*owner, moment))}_id", *owner, moment, "id", postgresql_where=_ALIVE)
+            for owner in ((), ("owner_id",))
+            for moment in ("created_at", "updated_at")
+        ),
+        Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_contacts_mobile", "mobile", postgresql_where=text("mobile IS NOT NULL AND deleted_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
-    is_primary: Mapped[bool]
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"))
+    is_primary: Mapped[bool] = mapped_column(server_default=false())
+    owner_id: Mapped[UUID | None]
+    created_by: Mapped[UUID | None]
+    version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
     name: Mapped[str] = mapped_column(Text)
     salutation: Mapped[str | None] = mapped_column(Text)
     email: Mapped[str | None] = mapped_column(Text)
@@ -40,6 +69,11 @@ class Contact(Base):
     # Compared byte by byte, so that the index also finds beginnings of numbers.
     mobile: Mapped[str | None] = mapped_column(Text(collation="C"))
     remark: Mapped[str | None] = mapped_column(Text)
+    address: Mapped[str | None] = mapped_column(Text)
+    postcode: Mapped[str | None] = mapped_column(Text)
+    birthday: Mapped[date | None] = mapped_column(Date)
+    # Option of the dictionary contact_group (B-36).
+    contact_group: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))

@@ -15,7 +15,7 @@ from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
-from crm_customer.contacts.model import Contact
+from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import FIELDS, Customer
 from crm_customer.customers.projection import state_of
@@ -72,7 +72,7 @@ def create_customer(
     session.add(customer)
     session.flush()
     if is_filled(contact):
-        session.add(_new_contact(customer, contact, now))
+        _add_contact(session, customer, contact, actor_id, now)
     keep_in_search(session, [_searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
@@ -101,7 +101,8 @@ def change_customer(
     if customer.version != expected:
         raise Stale("stale_version", extra=_clashes(session, customer, expected, before, values))
     customer.change(own)
-    contact = _settle_contact(session, customer, contact, contact_values, edit.removes_contact, now)
+    actor_id = None if edit.removes_contact else sight.scope.member_id
+    contact = _settle_contact(session, customer, contact, contact_values, actor_id, now)
     after = _flat(customer, contact)
     changed = [name for name in after if after[name] != before[name]]
     if not changed:
@@ -184,30 +185,58 @@ def _refuse(errors: list[FieldError]) -> None:
         raise Invalid("validation_failed", errors=errors, count=len(errors))
 
 
-def _new_contact(customer: Customer, values: Mapping[str, Any], now: datetime) -> Contact:
+def _add_contact(
+    session: Session, customer: Customer, values: Mapping[str, Any], actor_id: UUID, now: datetime
+) -> Contact:
+    """The primary contact of the form, named after the customer unless it has a name (A-53)."""
     filled = {**dict.fromkeys(CONTACT_FIELDS), **values}
     filled["name"] = filled["name"] or customer.name
-    return Contact(id=new_id(), customer_id=customer.id, is_primary=True, created_at=now, updated_at=now, **filled)
+    contact = Contact(
+        **filled,
+        id=new_id(),
+        customer_id=customer.id,
+        owner_id=customer.owner_id,
+        created_by=actor_id,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(contact)
+    session.flush()
+    session.add(CustomerContact(customer_id=customer.id, contact_id=contact.id, is_primary=True))
+    return contact
 
 
 def _settle_contact(
-    session: Session, customer: Customer, contact: Contact | None, values: dict[str, Any], removes: bool, now: datetime
+    session: Session,
+    customer: Customer,
+    contact: Contact | None,
+    values: dict[str, Any],
+    actor_id: UUID | None,
+    now: datetime,
 ) -> Contact | None:
-    """The primary contact after a change: removed, made (A-53), changed, or as it was."""
-    if removes:
+    """The primary contact after a change by `actor_id`: removed (None), made (A-53), changed, or as it was."""
+    if actor_id is None:
         if contact is not None:
-            contact.deleted_at = contact.updated_at = now
+            _remove_contact(session, customer, contact, now)
         return None
     if contact is None:
-        if not is_filled(values):
-            return None
-        contact = _new_contact(customer, values, now)
-        session.add(contact)
-        return contact
+        return _add_contact(session, customer, values, actor_id, now) if is_filled(values) else None
     if "name" in values and not values["name"]:
         values = {**values, "name": customer.name}
     contact.change(values, now)
     return contact
+
+
+def _remove_contact(session: Session, customer: Customer, contact: Contact, now: datetime) -> None:
+    """Off this customer; whom no other customer has goes into the recycle bin, and stays linked for its return (B-38)."""
+    links = session.scalars(select(CustomerContact).where(CustomerContact.contact_id == contact.id)).all()
+    for link in links:
+        if link.customer_id == customer.id:
+            link.is_primary = False
+            if len(links) > 1:
+                session.delete(link)
+    if len(links) == 1:
+        contact.deleted_at = contact.updated_at = now
 
 
 def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, SmallInteger, Text, TextClause, false, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
@@ -54,6 +54,8 @@ class Customer(Base):
         Index("ix_customers_deleted_at", "deleted_at", "id", postgresql_where=_DELETED),
         Index("ix_customers_owner_left_created_at", "created_at", "id", postgresql_where=_LEFT),
         Index("ix_customers_owner_left_updated_at", "updated_at", "id", postgresql_where=_LEFT),
+        Index("ix_customers_effects_missed", "id", postgresql_where=text("effects_version < assignment_version")),
+        Index("ix_customers_locked", "id", postgresql_where=text("locked_at IS NOT NULL")),
         Index("ix_customers_unplaced", "id", postgresql_where=text("assignment_version = 0")),
         Index(
             "uq_customers_source",
@@ -80,6 +82,20 @@ class Customer(Base):
     address_detail: Mapped[str | None] = mapped_column(Text)
     employee_count: Mapped[str | None] = mapped_column(Text)
     remark: Mapped[str | None] = mapped_column(Text)
+    # an individual (个人) is named as its person.
+    kind: Mapped[str] = mapped_column(Text, server_default="company")
+    level: Mapped[str | None] = mapped_column(Text)
+    stage: Mapped[str | None] = mapped_column(Text)
+    intention: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str | None] = mapped_column(Text)
+    wechat_nickname: Mapped[str | None] = mapped_column(Text)
+    # Added as a WeCom friend (企微好友) by its owner or a collaborator: never deleted or put into a pool (C-27).
+    wecom_friend: Mapped[bool] = mapped_column(server_default=false())
+    # Values of custom fields by key, without empty ones (decision 0019).
+    custom: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    # Only the owner reads and edits it since then (H-17), while the owner is active (decision 0021).
+    locked_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    locked_by: Mapped[UUID | None]
     owner_id: Mapped[UUID | None]
     owner_department_id: Mapped[UUID | None]
     # The owner was deactivated, and nobody has taken the customer over yet (decision 0015).
@@ -88,6 +104,8 @@ class Customer(Base):
     expires_on: Mapped[date | None] = mapped_column(Date)
     held_since: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     assignment_version: Mapped[int] = mapped_column(BigInteger)
+    # Up to which version of the assignment its effects on other records are applied.
+    effects_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     created_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))

@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
-from crm_customer.contacts.model import Contact
+from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.views import Seen
@@ -23,8 +23,6 @@ from directory.scope import Scope, resolve_scope
 from directory.tables import members
 
 Condition = ColumnElement[bool]
-# Of the contacts: the customer's primary one.
-PRIMARY: tuple[Any, ...] = (Contact.is_primary, Contact.deleted_at.is_(None))
 NOBODY = UUID(int=0)
 # What of the permissions decides about the sight.
 _SIGHT_PERMISSIONS = frozenset({Permission.POOL_TO_BE_ASSIGNED, Permission.CUSTOMER_CONTACTS_IN_POOL})
@@ -93,6 +91,7 @@ class Sight:
             department_ids=(NOBODY,) * bool(self.scope.department_ids),
             ancestor_ids=(),
             colleague_ids=(),
+            role_ids=(),
             permissions=self.scope.permissions & _SIGHT_PERMISSIONS,
         )
         return Sight(scope, (NOBODY,) * bool(self.pool_ids))
@@ -145,7 +144,9 @@ def visible_customer(
 
 def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
     """The primary contact, if there is one."""
-    return session.scalar(select(Contact).where(Contact.customer_id == customer_id, *PRIMARY))
+    linked = CustomerContact.contact_id == Contact.id
+    found = select(Contact).join(CustomerContact, linked).where(CustomerContact.customer_id == customer_id)
+    return session.scalar(found.where(CustomerContact.is_primary))
 
 
 def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[Seen]:
@@ -162,7 +163,8 @@ def _seen() -> Select[Customer, Contact, str, str, str]:
     owner, creator = members.alias("owner"), members.alias("creator")
     return (
         select(Customer, Contact, owner.c.name, Pool.name, creator.c.name)
-        .outerjoin(Contact, and_(Contact.customer_id == Customer.id, *PRIMARY))
+        .outerjoin(CustomerContact, and_(CustomerContact.customer_id == Customer.id, CustomerContact.is_primary))
+        .outerjoin(Contact, Contact.id == CustomerContact.contact_id)
         .outerjoin(owner, owner.c.id == Customer.owner_id)
         .outerjoin(creator, creator.c.id == Customer.created_by)
         .outerjoin(Pool, Pool.id == Customer.pool_id)

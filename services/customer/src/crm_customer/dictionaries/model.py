@@ -1,6 +1,6 @@
 """Options of drop-downs and radio buttons (X-21): seeded by the migration, kept as rows so that they can grow."""
 
-from sqlalchemy import BigInteger, SmallInteger, Text
+from sqlalchemy import BigInteger, SmallInteger, Text, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
@@ -9,7 +9,8 @@ from crm_customer.database import Base
 class DictionaryOption(Base):
     """One option. `dictionary` is the customer field it belongs to; `key` is stored with the customer.
 
-    `at_least`: for options that are ranges, their lower bound, inclusive (X-20), in CNY or people.
+    `at_least`: for options that are ranges, their lower bound, inclusive (X-20), in CNY or people. `built_in`: shipped,
+    and kept; `active`: offered to whoever chooses, else only shown where it was chosen before.
     """
 
     __tablename__ = "dictionary_options"
@@ -20,3 +21,6 @@ class DictionaryOption(Base):
     label_en: Mapped[str] = mapped_column(Text)
     at_least: Mapped[int | None] = mapped_column(BigInteger)
     position: Mapped[int] = mapped_column(SmallInteger)
+    built_in: Mapped[bool] = mapped_column(server_default=false())
+    active: Mapped[bool] = mapped_column(server_default=true())
+    version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))

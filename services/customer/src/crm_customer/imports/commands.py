@@ -19,7 +19,7 @@ from crm.customer.v1 import customer_events_pb2 as events
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import Placement
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
-from crm_customer.contacts.model import Contact
+from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import FIELDS, Customer
@@ -35,6 +35,7 @@ from crm_customer.search.projection import Searchable, add_to_search, keep_in_se
 
 _CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
 _CONTACTS: Table = Contact.__table__  # type: ignore[assignment]
+_LINKS: Table = CustomerContact.__table__  # type: ignore[assignment]
 _CONTACT_COLUMNS = tuple(column.name for column in _CONTACTS.c)
 _CUSTOMER_COLUMNS = tuple(column.name for column in _CUSTOMERS.c)
 _MOST_SHOWN = 200
@@ -105,9 +106,9 @@ def _create(
         own, contact = split(row.values)
         customers.append(_born(id_, row, own, place, chunk, now) | owners.get(place["owner_id"], {}))
         if is_filled(contact):
-            contacts.append(_new_contact(id_, own["name"], contact, now))
+            contacts.append(_new_contact(chunk, id_, own["name"], place["owner_id"], contact, now))
     _copy(session, _CUSTOMERS, _CUSTOMER_COLUMNS, customers)
-    _copy(session, _CONTACTS, _CONTACT_COLUMNS, contacts)
+    _copy_contacts(session, contacts)
     add_to_search(session, [_searchable(prepared, customer["id"], customer) for customer in customers])
     states = [state_of(SimpleNamespace(**customer)) for customer in customers]
     record_event(session, *in_parts(events.CustomerCreated, states, placement_id=str(chunk.id), **_batch(chunk)))
@@ -128,22 +129,43 @@ def _born(
         "created_at": now,
         "updated_at": now,
         "owner_left": False,
+        "kind": own.get("kind") or "company",
+        "wecom_friend": False,
+        "custom": "{}",
+        "effects_version": place["assignment_version"],
         "source_job": chunk.job_id,
         "source_row": row.number,
     }
 
 
-def _new_contact(customer_id: UUID, customer_name: str, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _new_contact(
+    chunk: Chunk,
+    customer_id: UUID,
+    customer_name: str,
+    owner_id: UUID | None,
+    values: Mapping[str, Any],
+    now: datetime,
+) -> dict[str, Any]:
     return {
         **dict.fromkeys(_CONTACT_COLUMNS),
         **values,
         "id": new_id(),
         "customer_id": customer_id,
-        "is_primary": True,
+        "is_primary": False,
+        "owner_id": owner_id,
+        "created_by": chunk.actor_id,
+        "version": 1,
         "name": values.get("name") or customer_name,
         "created_at": now,
         "updated_at": now,
     }
+
+
+def _copy_contacts(session: Session, contacts: Sequence[Mapping[str, Any]]) -> None:
+    """New contacts, each the primary one of its customer."""
+    links = [{"customer_id": one["customer_id"], "contact_id": one["id"], "is_primary": True} for one in contacts]
+    _copy(session, _CONTACTS, _CONTACT_COLUMNS, contacts)
+    _copy(session, _LINKS, ("customer_id", "contact_id", "is_primary"), links)
 
 
 def _update(
@@ -179,10 +201,11 @@ def _change(prepared: Prepared, one: Update, found: Any) -> Change | list[Proble
 def _locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
     """The customers and their primary contacts as they are, locked in id order."""
     contact = [_CONTACTS.c[name].label(f"contact_{name}") for name in ("id", *CONTACT_FIELDS)]
-    primary = (_CONTACTS.c.customer_id == _CUSTOMERS.c.id) & _CONTACTS.c.is_primary & _CONTACTS.c.deleted_at.is_(None)
+    primary = (_LINKS.c.customer_id == _CUSTOMERS.c.id) & _LINKS.c.is_primary
     rows = session.execute(
         select(_CUSTOMERS, *contact)
-        .outerjoin(_CONTACTS, primary)
+        .outerjoin(_LINKS, primary)
+        .outerjoin(_CONTACTS, _CONTACTS.c.id == _LINKS.c.contact_id)
         .where(one_of(Customer.id, ids))
         .order_by(_CUSTOMERS.c.id)
         .with_for_update(of=_CUSTOMERS, key_share=True)
@@ -206,7 +229,7 @@ def _write(
             updated_at=now,
         )
     )
-    _write_contacts(session, [one for one in changes if one.touches("contact.")], found, now)
+    _write_contacts(session, prepared.chunk, [one for one in changes if one.touches("contact.")], found, now)
     moved = [one for one in changes if one.touches("name", "province", "city", "address_detail")]
     keep_in_search(session, [_searchable(prepared, one.customer_id, one.after) for one in moved])
     record_audit(session, *(_entry(prepared.chunk, one, found[one.customer_id].version) for one in changes))
@@ -218,14 +241,18 @@ def _write(
     record_event(session, *in_parts(events.CustomerUpdated, states, **_batch(prepared.chunk)))
 
 
-def _write_contacts(session: Session, changes: Sequence[Change], found: Mapping[UUID, Any], now: datetime) -> None:
+def _write_contacts(
+    session: Session, chunk: Chunk, changes: Sequence[Change], found: Mapping[UUID, Any], now: datetime
+) -> None:
     known = [one for one in changes if found[one.customer_id].contact_id is not None]
     new = [one for one in changes if found[one.customer_id].contact_id is None]
-    _copy(
+    owners = {one.customer_id: found[one.customer_id].owner_id for one in new}
+    _copy_contacts(
         session,
-        _CONTACTS,
-        _CONTACT_COLUMNS,
-        [_new_contact(one.customer_id, one.after["name"], one.contact, now) for one in new],
+        [
+            _new_contact(chunk, one.customer_id, one.after["name"], owners[one.customer_id], one.contact, now)
+            for one in new
+        ],
     )
     if known:
         given = rowset(_CONTACTS, [{"id": found[one.customer_id].contact_id, **one.contact} for one in known])

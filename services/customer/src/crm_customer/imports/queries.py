@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.errors import Forbidden, NotFound
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
-from crm_customer.contacts.model import Contact
+from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import Sight, load_reference, sight_of
 from crm_customer.customers.rules import Reference
@@ -20,7 +20,6 @@ from crm_customer.imports.rules import (
     ID,
     MATCHABLE,
     MOBILE,
-    NAME,
     Chunk,
     Decision,
     Key,
@@ -113,11 +112,7 @@ def _holders(name: str, values: Sequence[str], sight: Sight) -> Any:
         ids = given.render_derived(name="given")
         wanted = select(ids.c.id.label("value"), ids.c.id.label("customer_id")).subquery("wanted")
     else:
-        source, text = (CustomerSearch, CustomerSearch.name) if name == NAME else (Contact, Contact.mobile)
-        holding = select(text.label("value"), source.customer_id).where(
-            text == any_(literal(list(values), ARRAY(Text)))
-        )
-        wanted = (holding.where(Contact.deleted_at.is_(None)) if name == MOBILE else holding).subquery("wanted")
+        wanted = (_with_mobile(values) if name == MOBILE else _named(values)).subquery("wanted")
     # One look-up by id for each holder, whatever PostgreSQL believes: during a first import it knows no numbers yet,
     # takes the customers that are not deleted for a handful, and would begin with all of them.
     holder = (
@@ -132,3 +127,14 @@ def _holders(name: str, values: Sequence[str], sight: Sight) -> Any:
         .where(holder.c.deleted_at.is_(None))
         .order_by(holder.c.created_at, holder.c.id)
     )
+
+
+def _named(values: Sequence[str]) -> Any:
+    found = select(CustomerSearch.name.label("value"), CustomerSearch.customer_id)
+    return found.where(CustomerSearch.name == any_(literal(list(values), ARRAY(Text))))
+
+
+def _with_mobile(values: Sequence[str]) -> Any:
+    found = select(Contact.mobile.label("value"), CustomerContact.customer_id)
+    linked = found.join(CustomerContact, CustomerContact.contact_id == Contact.id).where(Contact.deleted_at.is_(None))
+    return linked.where(Contact.mobile == any_(literal(list(values), ARRAY(Text))))

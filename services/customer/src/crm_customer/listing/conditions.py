@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, func, literal, or_, select, union_all
 
-from crm_customer.contacts.model import Contact
+from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import PRIMARY, Condition, Sight
+from crm_customer.customers.queries import Condition, Sight
 from crm_customer.listing.rules import Filter
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import ADDRESS, bigrams, normalised
@@ -62,7 +62,7 @@ def _met(sight: Sight, wanted: Filter) -> list[Condition]:
         search = normalised(wanted.search)
         met = _of_this(CustomerSearch.customer_id, _has(CustomerSearch.name, search))
         if is_number(search):
-            number = _of_this(Contact.customer_id, *_has_number(search))
+            number = _of_this(CustomerContact.customer_id, *_has_number(search))
             met = or_(met, and_(sight.shows_contact(), number))
         found.append(met)
     if wanted.address:
@@ -82,12 +82,18 @@ def is_number(wanted: str) -> bool:
 
 def _numbered(sight: Sight, wanted: str) -> Select[UUID]:
     """Customers whose primary contact's mobile number, where the member may read it, begins with `wanted`."""
-    found = select(Contact.customer_id).join(Customer, Customer.id == Contact.customer_id)
+    found = select(CustomerContact.customer_id).join(Customer, Customer.id == CustomerContact.customer_id)
     return found.where(*_has_number(wanted), sight.shows_contact()).correlate(None)
 
 
 def _has_number(wanted: str) -> list[Condition]:
-    return [Contact.mobile.startswith(wanted, autoescape=True), *PRIMARY]
+    begins = Contact.mobile.startswith(wanted, autoescape=True)
+    return [
+        CustomerContact.is_primary.is_(other=True),
+        CustomerContact.contact_id == Contact.id,
+        begins,
+        Contact.deleted_at.is_(None),
+    ]
 
 
 def _has(place: Any, wanted: str) -> Condition:

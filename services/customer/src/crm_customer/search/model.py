@@ -22,4 +22,21 @@ class CustomerSearch(Base):
     # Compared byte by byte, so that the index also finds beginnings of names.
     name: Mapped[str] = mapped_column(Text(collation="C"))
     address: Mapped[str] = mapped_column(Text)
+    # First letters of the name's pinyin, 华夏春松 -> hxcs.
+    initials: Mapped[str] = mapped_column(Text(collation="C"), server_default="")
+    nickname: Mapped[str] = mapped_column(Text, server_default="")
+    grams: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+class ContactSearch(Base):
+    """The same of one contact: its name."""
+
+    __tablename__ = "contact_search"
+    __table_args__ = (
+        Index("ix_contact_search_name", "name"),
+        Index("ix_contact_search_grams", "grams", postgresql_using="gin"),
+    )
+
+    contact_id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text(collation="C"))
     grams: Mapped[list[str]] = mapped_column(ARRAY(Text))

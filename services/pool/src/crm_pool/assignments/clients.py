@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -58,8 +59,9 @@ def tell_customer(runtime: Runtime, assignments: Sequence[Assignment]) -> Callab
 
 def _filter(wanted: CustomerFilter, zone: str) -> selection_pb2.CustomerFilter:
     texts = wanted.model_dump(mode="json", exclude={"created_from", "created_to"}, exclude_none=True)
+    others: dict[str, Any] = {name: str(value) for name, value in texts.items()}
     return selection_pb2.CustomerFilter(
-        **{name: str(value) for name, value in texts.items()},
+        **others,
         created_from=_moment(wanted.created_from, time.min, zone),
         created_to=_moment(wanted.created_to, time.max, zone),
     )

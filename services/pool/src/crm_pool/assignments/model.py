@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.errors import Conflict
@@ -181,6 +182,30 @@ class HistoryEntry(Base):
     to_owner_id: Mapped[UUID | None]
     to_pool_id: Mapped[UUID | None]
     batch_id: Mapped[UUID | None]
+    # Effects on other records (crm.pool.v1.Effects): which follow, what becomes of the former owner, what is undone.
+    following: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    former_owner: Mapped[str | None] = mapped_column(Text)
+    undoes_version: Mapped[int | None] = mapped_column(BigInteger)
+
+    @property
+    def previous(self) -> Place | None:
+        """Where it lay before, None at birth."""
+        is_birth = self.from_owner_id is None and self.from_pool_id is None
+        return None if is_birth else Place(self.from_owner_id, self.from_pool_id)
+
+    @property
+    def to(self) -> Place:
+        """Where it lay since."""
+        return Place(self.to_owner_id, self.to_pool_id)
+
+    @property
+    def effects(self) -> pb.Effects:
+        """What else it did, as other services read it; of releases before effects were kept, nothing."""
+        return pb.Effects(
+            following=[pb.Related.Value(f"RELATED_{name.upper()}") for name in self.following or ()],
+            former_owner=pb.FormerOwner.Value(f"FORMER_OWNER_{(self.former_owner or 'unspecified').upper()}"),
+            undoes_version=self.undoes_version or 0,
+        )
 
 
 # Entries that a release made. Written out, so that every plan knows the index.

@@ -1,12 +1,12 @@
 """Reading assignments inside the caller's scope, and the counts that limits rest on."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, BigInteger, Uuid, column, func, literal, select
 from sqlalchemy.orm import Session
 
 from batch.queries import tally
@@ -117,6 +117,15 @@ def history_page(session: Session, customer_id: UUID, page: int, page_size: int)
     ).all()
     total = session.scalars(select(func.count()).select_from(of_customer.subquery())).one()
     return entries, total
+
+
+def history_after(session: Session, known: Mapping[UUID, int]) -> Sequence[HistoryEntry]:
+    """The entries of each customer after the version known, by customer and version."""
+    given = func.unnest(literal(list(known), ARRAY(Uuid)), literal(list(known.values()), ARRAY(BigInteger)))
+    of = given.table_valued(column("customer_id", Uuid), column("version", BigInteger)).render_derived(name="known")
+    found = select(HistoryEntry).join(of, of.c.customer_id == HistoryEntry.customer_id)
+    later = found.where(HistoryEntry.version > of.c.version)
+    return session.scalars(later.order_by(HistoryEntry.customer_id, HistoryEntry.version)).all()
 
 
 def page_of_assignments(session: Session, after: UUID | None, limit: int) -> Sequence[Assignment]:

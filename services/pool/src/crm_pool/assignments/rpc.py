@@ -6,10 +6,13 @@ import grpc
 
 from chassis.errors import FieldError, Invalid
 from chassis.runtime import Runtime
+from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
 from crm_pool.assignments import queries
+from crm_pool.assignments.model import HistoryEntry, place_message
 
 MAX_PAGE = 1000
+MAX_KNOWN = 200
 
 
 class AssignmentMethods:
@@ -30,3 +33,30 @@ class AssignmentMethods:
         with self._runtime.database.reading() as session:
             found = queries.page_of_assignments(session, after, max(1, min(size, MAX_PAGE)))
             return pb.ListAssignmentsResponse(assignments=[assignment.state() for assignment in found])
+
+    def ListAssignmentChanges(
+        self, request: pb.ListAssignmentChangesRequest, _: grpc.ServicerContext
+    ) -> pb.ListAssignmentChangesResponse:
+        """What happened to customers after the versions known, in order (decision 0021)."""
+        if len(request.known) > MAX_KNOWN:
+            raise Invalid("too_many_items", max_items=MAX_KNOWN)
+        try:
+            known = {UUID(one.customer_id): one.version for one in request.known}
+        except ValueError as error:
+            errors = [FieldError("/known", "uuid_parsing")]
+            raise Invalid("validation_failed", errors=errors, count=1) from error
+        with self._runtime.database.reading() as session:
+            entries = queries.history_after(session, known)
+            return pb.ListAssignmentChangesResponse(changes=map(_recorded, entries))
+
+
+def _recorded(entry: HistoryEntry) -> pb.RecordedChange:
+    state = events.AssignmentState(
+        customer_id=str(entry.customer_id), version=entry.version, place=place_message(entry.to)
+    )
+    change = events.AssignmentChange(state=state, effects=entry.effects)
+    if entry.previous is not None:
+        change.previous.CopyFrom(place_message(entry.previous))
+    return pb.RecordedChange(
+        change=change, cause=events.Cause.Value(f"CAUSE_{entry.cause.upper()}"), actor_id=str(entry.actor_id or "")
+    )

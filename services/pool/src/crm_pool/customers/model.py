@@ -2,7 +2,8 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import BigInteger, Text, false, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_pool.database import Base
@@ -18,3 +19,9 @@ class Customer(Base):
     name: Mapped[str] = mapped_column(Text)
     created_by: Mapped[UUID | None]
     deleted: Mapped[bool]
+    # 锁定: only its owner works on it; counts while the owner is active (decision 0021).
+    locked: Mapped[bool] = mapped_column(server_default=false())
+    wecom_friend: Mapped[bool] = mapped_column(server_default=false())
+    level: Mapped[str] = mapped_column(Text, server_default="")
+    # Texts of ids; a list that travels set-wise like every other column.
+    collaborator_ids: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))

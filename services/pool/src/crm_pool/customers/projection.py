@@ -23,6 +23,10 @@ def customer_row(state: CustomerState) -> dict[str, Any]:
         "name": state.name,
         "created_by": UUID(state.created_by) if state.created_by else None,
         "deleted": state.deleted,
+        "locked": state.locked,
+        "wecom_friend": state.wecom_friend,
+        "level": state.level,
+        "collaborator_ids": list(state.collaborator_ids),
     }
 
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63rm/common/v1/selection.proto\x12\rcrm.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\tSelection\x12$\n\x03ids\x18\x01 \x01(\x0b\x32\x15.crm.common.v1.IdListH\x00\x12/\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1d.crm.common.v1.CustomerFilterH\x00\x42\x06\n\x04kind\"\x15\n\x06IdList\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\xf6\x02\n\x0e\x43ustomerFilter\x12\x0e\n\x06search\x18\x01 \x01(\t\x12\x0c\n\x04view\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\x10\n\x08owner_id\x18\x04 \x01(\t\x12\x10\n\x08industry\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x16\n\x0e\x63ompany_nature\x18\x07 \x01(\t\x12\x17\n\x0f\x61nnual_turnover\x18\x08 \x01(\t\x12\x10\n\x08province\x18\t \x01(\t\x12\x0c\n\x04\x63ity\x18\n \x01(\t\x12\x30\n\x0c\x63reated_from\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_to\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x64\x64ress\x18\r \x01(\t\x12\x15\n\rcustomer_type\x18\x0e \x01(\t\x12\x16\n\x0e\x65mployee_count\x18\x0f \x01(\t\x12\x0e\n\x06rating\x18\x10 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63rm/common/v1/selection.proto\x12\rcrm.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"j\n\tSelection\x12$\n\x03ids\x18\x01 \x01(\x0b\x32\x15.crm.common.v1.IdListH\x00\x12/\n\x06\x66ilter\x18\x02 \x01(\x0b\x32\x1d.crm.common.v1.CustomerFilterH\x00\x42\x06\n\x04kind\"\x15\n\x06IdList\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\xa9\x03\n\x0e\x43ustomerFilter\x12\x0e\n\x06search\x18\x01 \x01(\t\x12\x0c\n\x04view\x18\x02 \x01(\t\x12\x0f\n\x07pool_id\x18\x03 \x01(\t\x12\x10\n\x08owner_id\x18\x04 \x01(\t\x12\x10\n\x08industry\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x16\n\x0e\x63ompany_nature\x18\x07 \x01(\t\x12\x17\n\x0f\x61nnual_turnover\x18\x08 \x01(\t\x12\x10\n\x08province\x18\t \x01(\t\x12\x0c\n\x04\x63ity\x18\n \x01(\t\x12\x30\n\x0c\x63reated_from\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_to\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x61\x64\x64ress\x18\r \x01(\t\x12\x15\n\rcustomer_type\x18\x0e \x01(\t\x12\x16\n\x0e\x65mployee_count\x18\x0f \x01(\t\x12\x0e\n\x06rating\x18\x10 \x01(\t\x12\x31\n\nconditions\x18\x11 \x03(\x0b\x32\x1d.crm.common.v1.FieldCondition\"A\n\x0e\x46ieldCondition\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x10\n\x08operator\x18\x02 \x01(\t\x12\x0e\n\x06values\x18\x03 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,5 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDLIST']._serialized_start=189
   _globals['_IDLIST']._serialized_end=210
   _globals['_CUSTOMERFILTER']._serialized_start=213
-  _globals['_CUSTOMERFILTER']._serialized_end=587
+  _globals['_CUSTOMERFILTER']._serialized_end=638
+  _globals['_FIELDCONDITION']._serialized_start=640
+  _globals['_FIELDCONDITION']._serialized_end=705
 # @@protoc_insertion_point(module_scope)

@@ -91,10 +91,13 @@ class CustomerFilter(_message.Message):
     CUSTOMER_TYPE_FIELD_NUMBER: _builtins.int
     EMPLOYEE_COUNT_FIELD_NUMBER: _builtins.int
     RATING_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
     search: _builtins.str
     """Text as typed into the search box."""
     view: _builtins.str
-    """all | mine | created_today | created_this_week | created_this_month | recently_updated | owner_left."""
+    """all | mine | created_today | created_this_week | created_this_month | recently_updated | owner_left | assisting |
+    starred | starred_in_scope; for customer's own batches also deleted.
+    """
     pool_id: _builtins.str
     """UUID of a pool; customers lying there."""
     owner_id: _builtins.str
@@ -114,6 +117,10 @@ class CustomerFilter(_message.Message):
     def created_from(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def created_to(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldCondition]:
+        """Conditions on any field of the catalogue (GET /fields)."""
+
     def __init__(
         self,
         *,
@@ -133,11 +140,42 @@ class CustomerFilter(_message.Message):
         customer_type: _builtins.str = ...,
         employee_count: _builtins.str = ...,
         rating: _builtins.str = ...,
+        conditions: _abc.Iterable[Global___FieldCondition] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_from", b"created_from", "created_to", b"created_to"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "annual_turnover", b"annual_turnover", "city", b"city", "company_nature", b"company_nature", "created_from", b"created_from", "created_to", b"created_to", "customer_type", b"customer_type", "employee_count", b"employee_count", "industry", b"industry", "owner_id", b"owner_id", "pool_id", b"pool_id", "province", b"province", "rating", b"rating", "search", b"search", "source", b"source", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "annual_turnover", b"annual_turnover", "city", b"city", "company_nature", b"company_nature", "conditions", b"conditions", "created_from", b"created_from", "created_to", b"created_to", "customer_type", b"customer_type", "employee_count", b"employee_count", "industry", b"industry", "owner_id", b"owner_id", "pool_id", b"pool_id", "province", b"province", "rating", b"rating", "search", b"search", "source", b"source", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CustomerFilter: _TypeAlias = CustomerFilter  # noqa: Y015
+
+@_typing.final
+class FieldCondition(_message.Message):
+    """One condition of a filter (筛选), for example source any_of [online_marketing, other]."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Key of a field: industry, tags, custom.<key>, …"""
+    operator: _builtins.str
+    """any_of | none_of | all_of | contains | between | within | empty | filled."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        operator: _builtins.str = ...,
+        values: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "operator", b"operator", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldCondition: _TypeAlias = FieldCondition  # noqa: Y015

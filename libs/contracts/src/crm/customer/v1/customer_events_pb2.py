@@ -26,13 +26,15 @@ from crm.common.v1 import place_pb2 as crm_dot_common_dot_v1_dot_place__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%crm/customer/v1/customer_events.proto\x12\x0f\x63rm.customer.v1\x1a\x19\x63rm/common/v1/place.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"~\n\x0f\x43ustomerCreated\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x14\n\x0cplacement_id\x18\x04 \x01(\t\"h\n\x0f\x43ustomerUpdated\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"h\n\x0f\x43ustomerDeleted\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"i\n\x10\x43ustomerRestored\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"\xd5\x01\n\rCustomerState\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rfacts_version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\"\n\x04wish\x18\x04 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65leted\x18\x07 \x01(\x08\x12\x1a\n\x12\x61ssignment_version\x18\x08 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%crm/customer/v1/customer_events.proto\x12\x0f\x63rm.customer.v1\x1a\x19\x63rm/common/v1/place.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"~\n\x0f\x43ustomerCreated\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x14\n\x0cplacement_id\x18\x04 \x01(\t\"h\n\x0f\x43ustomerUpdated\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"h\n\x0f\x43ustomerDeleted\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"i\n\x10\x43ustomerRestored\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"\xce\x01\n\x15\x43ustomerBatchFinished\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".crm.customer.v1.CustomerBatchKind\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x11\n\tsucceeded\x18\x04 \x01(\x05\x12\x0f\n\x07skipped\x18\x05 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x05\x12+\n\x06owners\x18\x07 \x03(\x0b\x32\x1b.crm.customer.v1.OwnerCount\"2\n\nOwnerCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\x89\x01\n\x14\x43ollaborationChanged\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x15\n\rcustomer_name\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\x08\x12\x11\n\tcan_write\x18\x05 \x01(\x08\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\"\xa4\x02\n\rCustomerState\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rfacts_version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\"\n\x04wish\x18\x04 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65leted\x18\x07 \x01(\x08\x12\x1a\n\x12\x61ssignment_version\x18\x08 \x01(\x03\x12\x0e\n\x06locked\x18\t \x01(\x08\x12\x14\n\x0cwecom_friend\x18\n \x01(\x08\x12\x18\n\x10\x63ollaborator_ids\x18\x0b \x03(\t\x12\r\n\x05level\x18\x0c \x01(\t*\xb6\x01\n\x11\x43ustomerBatchKind\x12#\n\x1f\x43USTOMER_BATCH_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43USTOMER_BATCH_KIND_DELETE\x10\x01\x12\x1f\n\x1b\x43USTOMER_BATCH_KIND_RESTORE\x10\x02\x12\x1e\n\x1a\x43USTOMER_BATCH_KIND_UPDATE\x10\x03\x12\x1b\n\x17\x43USTOMER_BATCH_KIND_TAG\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crm.customer.v1.customer_events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CUSTOMERBATCHKIND']._serialized_start=1262
+  _globals['_CUSTOMERBATCHKIND']._serialized_end=1444
   _globals['_CUSTOMERCREATED']._serialized_start=118
   _globals['_CUSTOMERCREATED']._serialized_end=244
   _globals['_CUSTOMERUPDATED']._serialized_start=246
@@ -41,6 +43,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERDELETED']._serialized_end=456
   _globals['_CUSTOMERRESTORED']._serialized_start=458
   _globals['_CUSTOMERRESTORED']._serialized_end=563
-  _globals['_CUSTOMERSTATE']._serialized_start=566
-  _globals['_CUSTOMERSTATE']._serialized_end=779
+  _globals['_CUSTOMERBATCHFINISHED']._serialized_start=566
+  _globals['_CUSTOMERBATCHFINISHED']._serialized_end=772
+  _globals['_OWNERCOUNT']._serialized_start=774
+  _globals['_OWNERCOUNT']._serialized_end=824
+  _globals['_COLLABORATIONCHANGED']._serialized_start=827
+  _globals['_COLLABORATIONCHANGED']._serialized_end=964
+  _globals['_CUSTOMERSTATE']._serialized_start=967
+  _globals['_CUSTOMERSTATE']._serialized_end=1259
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,27 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CustomerBatchKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CustomerBatchKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CustomerBatchKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CUSTOMER_BATCH_KIND_UNSPECIFIED: _CustomerBatchKind.ValueType  # 0
+    CUSTOMER_BATCH_KIND_DELETE: _CustomerBatchKind.ValueType  # 1
+    CUSTOMER_BATCH_KIND_RESTORE: _CustomerBatchKind.ValueType  # 2
+    CUSTOMER_BATCH_KIND_UPDATE: _CustomerBatchKind.ValueType  # 3
+    CUSTOMER_BATCH_KIND_TAG: _CustomerBatchKind.ValueType  # 4
+
+class CustomerBatchKind(_CustomerBatchKind, metaclass=_CustomerBatchKindEnumTypeWrapper): ...
+
+CUSTOMER_BATCH_KIND_UNSPECIFIED: CustomerBatchKind.ValueType  # 0
+CUSTOMER_BATCH_KIND_DELETE: CustomerBatchKind.ValueType  # 1
+CUSTOMER_BATCH_KIND_RESTORE: CustomerBatchKind.ValueType  # 2
+CUSTOMER_BATCH_KIND_UPDATE: CustomerBatchKind.ValueType  # 3
+CUSTOMER_BATCH_KIND_TAG: CustomerBatchKind.ValueType  # 4
+Global___CustomerBatchKind: _TypeAlias = CustomerBatchKind  # noqa: Y015
 
 @_typing.final
 class CustomerCreated(_message.Message):
@@ -139,6 +161,108 @@ class CustomerRestored(_message.Message):
 Global___CustomerRestored: _TypeAlias = CustomerRestored  # noqa: Y015
 
 @_typing.final
+class CustomerBatchFinished(_message.Message):
+    """A batch of changes to customers ended; one notice per receiver is due (design rule 7)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    OWNERS_FIELD_NUMBER: _builtins.int
+    batch_id: _builtins.str
+    kind: Global___CustomerBatchKind.ValueType
+    actor_id: _builtins.str
+    succeeded: _builtins.int
+    skipped: _builtins.int
+    failed: _builtins.int
+    @_builtins.property
+    def owners(self) -> _containers.RepeatedCompositeFieldContainer[Global___OwnerCount]:
+        """How many customers of each owner were changed; left out for the actor's own."""
+
+    def __init__(
+        self,
+        *,
+        batch_id: _builtins.str = ...,
+        kind: Global___CustomerBatchKind.ValueType = ...,
+        actor_id: _builtins.str = ...,
+        succeeded: _builtins.int = ...,
+        skipped: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        owners: _abc.Iterable[Global___OwnerCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "batch_id", b"batch_id", "failed", b"failed", "kind", b"kind", "owners", b"owners", "skipped", b"skipped", "succeeded", b"succeeded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomerBatchFinished: _TypeAlias = CustomerBatchFinished  # noqa: Y015
+
+@_typing.final
+class OwnerCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    customers: _builtins.int
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        customers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnerCount: _TypeAlias = OwnerCount  # noqa: Y015
+
+@_typing.final
+class CollaborationChanged(_message.Message):
+    """A member came to see somebody's customer, or sees it no more (协助人)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    CAN_WRITE_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    customer_name: _builtins.str
+    member_id: _builtins.str
+    added: _builtins.bool
+    """Whether the member now is a collaborator."""
+    can_write: _builtins.bool
+    actor_id: _builtins.str
+    """Member who did it; empty for the system."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+        added: _builtins.bool = ...,
+        can_write: _builtins.bool = ...,
+        actor_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "added", b"added", "can_write", b"can_write", "customer_id", b"customer_id", "customer_name", b"customer_name", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollaborationChanged: _TypeAlias = CollaborationChanged  # noqa: Y015
+
+@_typing.final
 class CustomerState(_message.Message):
     """What other services need to know of a customer. No phone, e-mail or address leaves here."""
 
@@ -152,6 +276,10 @@ class CustomerState(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
     ASSIGNMENT_VERSION_FIELD_NUMBER: _builtins.int
+    LOCKED_FIELD_NUMBER: _builtins.int
+    WECOM_FRIEND_FIELD_NUMBER: _builtins.int
+    COLLABORATOR_IDS_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     facts_version: _builtins.int
     """Version of the facts in this message; readers keep the highest. Raised by every change of them."""
@@ -160,12 +288,22 @@ class CustomerState(_message.Message):
     deleted: _builtins.bool
     assignment_version: _builtins.int
     """Highest assignment version this row has applied; 0: not yet placed by pool."""
+    locked: _builtins.bool
+    """Only its owner reads and edits it (锁定): not recycled, claimed, merged or batch-deleted."""
+    wecom_friend: _builtins.bool
+    """企微好友: never deleted or dropped to a pool, goes only to its owner or collaborators (C-27, C-28)."""
+    level: _builtins.str
+    """Key of the dictionary customer_level; empty: none."""
     @_builtins.property
     def wish(self) -> _place_pb2.Place:
         """Where the creator wished it to lie; meaningful while the assignment has version 0."""
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def collaborator_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Members who work on it beside its owner (协助人), at most 50."""
+
     def __init__(
         self,
         *,
@@ -177,10 +315,14 @@ class CustomerState(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         deleted: _builtins.bool = ...,
         assignment_version: _builtins.int = ...,
+        locked: _builtins.bool = ...,
+        wecom_friend: _builtins.bool = ...,
+        collaborator_ids: _abc.Iterable[_builtins.str] | None = ...,
+        level: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "wish", b"wish"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_version", b"assignment_version", "created_at", b"created_at", "created_by", b"created_by", "deleted", b"deleted", "facts_version", b"facts_version", "id", b"id", "name", b"name", "wish", b"wish"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_version", b"assignment_version", "collaborator_ids", b"collaborator_ids", "created_at", b"created_at", "created_by", b"created_by", "deleted", b"deleted", "facts_version", b"facts_version", "id", b"id", "level", b"level", "locked", b"locked", "name", b"name", "wecom_friend", b"wecom_friend", "wish", b"wish"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

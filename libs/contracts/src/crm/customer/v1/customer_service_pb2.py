@@ -29,7 +29,7 @@ from crm.customer.v1 import customer_events_pb2 as crm_dot_customer_dot_v1_dot_c
 from crm.pool.v1 import pool_events_pb2 as crm_dot_pool_dot_v1_dot_pool__events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&crm/customer/v1/customer_service.proto\x12\x0f\x63rm.customer.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a\x1d\x63rm/common/v1/selection.proto\x1a%crm/customer/v1/customer_events.proto\x1a\x1d\x63rm/pool/v1/pool_events.proto\"U\n\x17ResolveSelectionRequest\x12+\n\tselection\x18\x01 \x01(\x0b\x32\x18.crm.common.v1.Selection\x12\r\n\x05limit\x18\x02 \x01(\x05\"G\n\x18ResolveSelectionResponse\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\x12\x15\n\rinvisible_ids\x18\x02 \x03(\t\"/\n\x17GetCustomerFactsRequest\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\"M\n\x18GetCustomerFactsResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\"L\n\x17\x41pplyAssignmentsRequest\x12\x31\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.AssignmentState\"/\n\x18\x41pplyAssignmentsResponse\x12\x13\n\x0bunknown_ids\x18\x01 \x03(\t\"\xe3\x01\n\x19\x42ulkWriteCustomersRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\'\n\x04mode\x18\x04 \x01(\x0e\x32\x19.crm.common.v1.ImportMode\x12\x14\n\x0cmatch_fields\x18\x05 \x03(\t\x12\x13\n\x0b\x63lear_empty\x18\x06 \x01(\x08\x12\x16\n\x0etarget_pool_id\x18\x07 \x01(\t\x12&\n\x04rows\x18\x08 \x03(\x0b\x32\x18.crm.common.v1.ImportRow\"M\n\x1a\x42ulkWriteCustomersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.crm.common.v1.ImportRowResult\"W\n\x19ListCustomerStatesRequest\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x15\n\runplaced_only\x18\x03 \x01(\x08\"O\n\x1aListCustomerStatesResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState2\xef\x04\n\x0f\x43ustomerService\x12q\n\x10ResolveSelection\x12(.crm.customer.v1.ResolveSelectionRequest\x1a).crm.customer.v1.ResolveSelectionResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12q\n\x10GetCustomerFacts\x12(.crm.customer.v1.GetCustomerFactsRequest\x1a).crm.customer.v1.GetCustomerFactsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12y\n\x10\x41pplyAssignments\x12(.crm.customer.v1.ApplyAssignmentsRequest\x1a).crm.customer.v1.ApplyAssignmentsResponse\"\x10\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x04pool\x12\x81\x01\n\x12\x42ulkWriteCustomers\x12*.crm.customer.v1.BulkWriteCustomersRequest\x1a+.crm.customer.v1.BulkWriteCustomersResponse\"\x12\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x06import\x12w\n\x12ListCustomerStates\x12*.crm.customer.v1.ListCustomerStatesRequest\x1a+.crm.customer.v1.ListCustomerStatesResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&crm/customer/v1/customer_service.proto\x12\x0f\x63rm.customer.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a\x1d\x63rm/common/v1/selection.proto\x1a%crm/customer/v1/customer_events.proto\x1a\x1d\x63rm/pool/v1/pool_events.proto\"U\n\x17ResolveSelectionRequest\x12+\n\tselection\x18\x01 \x01(\x0b\x32\x18.crm.common.v1.Selection\x12\r\n\x05limit\x18\x02 \x01(\x05\"G\n\x18ResolveSelectionResponse\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\x12\x15\n\rinvisible_ids\x18\x02 \x03(\t\"/\n\x17GetCustomerFactsRequest\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\"M\n\x18GetCustomerFactsResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\"\x8e\x01\n\x17\x41pplyAssignmentsRequest\x12\x31\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12.\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"/\n\x18\x41pplyAssignmentsResponse\x12\x13\n\x0bunknown_ids\x18\x01 \x03(\t\"\x19\n\x17ListCustomFieldsRequest\"H\n\x18ListCustomFieldsResponse\x12,\n\x06\x66ields\x18\x01 \x03(\x0b\x32\x1c.crm.customer.v1.CustomField\"o\n\x0b\x43ustomField\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x10\n\x08label_zh\x18\x02 \x01(\t\x12\x10\n\x08label_en\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x10\n\x08required\x18\x05 \x01(\x08\x12\x0f\n\x07options\x18\x06 \x03(\t\"\xe3\x01\n\x19\x42ulkWriteCustomersRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\'\n\x04mode\x18\x04 \x01(\x0e\x32\x19.crm.common.v1.ImportMode\x12\x14\n\x0cmatch_fields\x18\x05 \x03(\t\x12\x13\n\x0b\x63lear_empty\x18\x06 \x01(\x08\x12\x16\n\x0etarget_pool_id\x18\x07 \x01(\t\x12&\n\x04rows\x18\x08 \x03(\x0b\x32\x18.crm.common.v1.ImportRow\"M\n\x1a\x42ulkWriteCustomersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.crm.common.v1.ImportRowResult\"W\n\x19ListCustomerStatesRequest\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x15\n\runplaced_only\x18\x03 \x01(\x08\"O\n\x1aListCustomerStatesResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState2\xe2\x05\n\x0f\x43ustomerService\x12q\n\x10ResolveSelection\x12(.crm.customer.v1.ResolveSelectionRequest\x1a).crm.customer.v1.ResolveSelectionResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12q\n\x10GetCustomerFacts\x12(.crm.customer.v1.GetCustomerFactsRequest\x1a).crm.customer.v1.GetCustomerFactsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12y\n\x10\x41pplyAssignments\x12(.crm.customer.v1.ApplyAssignmentsRequest\x1a).crm.customer.v1.ApplyAssignmentsResponse\"\x10\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x04pool\x12q\n\x10ListCustomFields\x12(.crm.customer.v1.ListCustomFieldsRequest\x1a).crm.customer.v1.ListCustomFieldsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12\x81\x01\n\x12\x42ulkWriteCustomers\x12*.crm.customer.v1.BulkWriteCustomersRequest\x1a+.crm.customer.v1.BulkWriteCustomersResponse\"\x12\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x06import\x12w\n\x12ListCustomerStates\x12*.crm.customer.v1.ListCustomerStatesRequest\x1a+.crm.customer.v1.ListCustomerStatesResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERSERVICE'].methods_by_name['GetCustomerFacts']._serialized_options = b'\210\265\030\001\220\265\030\001'
   _globals['_CUSTOMERSERVICE'].methods_by_name['ApplyAssignments']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['ApplyAssignments']._serialized_options = b'\210\265\030\001\220\265\030\001\232\265\030\004pool'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomFields']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomFields']._serialized_options = b'\210\265\030\001\220\265\030\001'
   _globals['_CUSTOMERSERVICE'].methods_by_name['BulkWriteCustomers']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['BulkWriteCustomers']._serialized_options = b'\210\265\030\001\220\265\030\001\232\265\030\006import'
   _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomerStates']._loaded_options = None
@@ -54,18 +56,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCUSTOMERFACTSREQUEST']._serialized_end=429
   _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_start=431
   _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_end=508
-  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_start=510
-  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_end=586
-  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_start=588
-  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_end=635
-  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_start=638
-  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_end=865
-  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_start=867
-  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_end=944
-  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_start=946
-  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_end=1033
-  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_start=1035
-  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_end=1114
-  _globals['_CUSTOMERSERVICE']._serialized_start=1117
-  _globals['_CUSTOMERSERVICE']._serialized_end=1740
+  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_start=511
+  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_end=653
+  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_start=655
+  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_end=702
+  _globals['_LISTCUSTOMFIELDSREQUEST']._serialized_start=704
+  _globals['_LISTCUSTOMFIELDSREQUEST']._serialized_end=729
+  _globals['_LISTCUSTOMFIELDSRESPONSE']._serialized_start=731
+  _globals['_LISTCUSTOMFIELDSRESPONSE']._serialized_end=803
+  _globals['_CUSTOMFIELD']._serialized_start=805
+  _globals['_CUSTOMFIELD']._serialized_end=916
+  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_start=919
+  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_end=1146
+  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_start=1148
+  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_end=1225
+  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_start=1227
+  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_end=1314
+  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_start=1316
+  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_end=1395
+  _globals['_CUSTOMERSERVICE']._serialized_start=1398
+  _globals['_CUSTOMERSERVICE']._serialized_end=2136
 # @@protoc_insertion_point(module_scope)

@@ -51,6 +51,11 @@ class CustomerServiceStub:
                 request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ApplyAssignmentsRequest.SerializeToString,
                 response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ApplyAssignmentsResponse.FromString,
                 _registered_method=True)
+        self.ListCustomFields = channel.unary_unary(
+                '/crm.customer.v1.CustomerService/ListCustomFields',
+                request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListCustomFieldsRequest.SerializeToString,
+                response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListCustomFieldsResponse.FromString,
+                _registered_method=True)
         self.BulkWriteCustomers = channel.unary_unary(
                 '/crm.customer.v1.CustomerService/BulkWriteCustomers',
                 request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteCustomersRequest.SerializeToString,
@@ -91,6 +96,13 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListCustomFields(self, request, context):
+        """The fields that customers have beyond the form's, as the actor may fill them: for mappings of imports.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def BulkWriteCustomers(self, request, context):
         """Writes one chunk of an import set-wise; repeating it answers the same results. Only import may
         call. RESOURCE_EXHAUSTED with RetryInfo when two bulk writes already run in this replica.
@@ -123,6 +135,11 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.ApplyAssignments,
                     request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ApplyAssignmentsRequest.FromString,
                     response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ApplyAssignmentsResponse.SerializeToString,
+            ),
+            'ListCustomFields': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCustomFields,
+                    request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListCustomFieldsRequest.FromString,
+                    response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListCustomFieldsResponse.SerializeToString,
             ),
             'BulkWriteCustomers': grpc.unary_unary_rpc_method_handler(
                     servicer.BulkWriteCustomers,
@@ -218,6 +235,33 @@ class CustomerService:
             '/crm.customer.v1.CustomerService/ApplyAssignments',
             crm_dot_customer_dot_v1_dot_customer__service__pb2.ApplyAssignmentsRequest.SerializeToString,
             crm_dot_customer_dot_v1_dot_customer__service__pb2.ApplyAssignmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCustomFields(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.customer.v1.CustomerService/ListCustomFields',
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.ListCustomFieldsRequest.SerializeToString,
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.ListCustomFieldsResponse.FromString,
             options,
             channel_credentials,
             insecure,

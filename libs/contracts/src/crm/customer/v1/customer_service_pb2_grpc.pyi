@@ -45,6 +45,8 @@ class CustomerServiceStub:
     """Applies places decided by pool to the projection at once, so that users read their own write.
     An older version never overwrites a newer one. Only pool may call.
     """
+    ListCustomFields: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomFieldsRequest, _customer_service_pb2.ListCustomFieldsResponse]
+    """The fields that customers have beyond the form's, as the actor may fill them: for mappings of imports."""
     BulkWriteCustomers: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteCustomersRequest, _customer_service_pb2.BulkWriteCustomersResponse]
     """Writes one chunk of an import set-wise; repeating it answers the same results. Only import may
     call. RESOURCE_EXHAUSTED with RetryInfo when two bulk writes already run in this replica.
@@ -69,6 +71,8 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """Applies places decided by pool to the projection at once, so that users read their own write.
     An older version never overwrites a newer one. Only pool may call.
     """
+    ListCustomFields: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomFieldsRequest, _customer_service_pb2.ListCustomFieldsResponse]  # type: ignore[assignment]
+    """The fields that customers have beyond the form's, as the actor may fill them: for mappings of imports."""
     BulkWriteCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteCustomersRequest, _customer_service_pb2.BulkWriteCustomersResponse]  # type: ignore[assignment]
     """Writes one chunk of an import set-wise; repeating it answers the same results. Only import may
     call. RESOURCE_EXHAUSTED with RetryInfo when two bulk writes already run in this replica.
@@ -108,6 +112,14 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Applies places decided by pool to the projection at once, so that users read their own write.
         An older version never overwrites a newer one. Only pool may call.
         """
+
+    @_abc_1.abstractmethod
+    def ListCustomFields(
+        self,
+        request: _customer_service_pb2.ListCustomFieldsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.ListCustomFieldsResponse, _abc.Awaitable[_customer_service_pb2.ListCustomFieldsResponse]]:
+        """The fields that customers have beyond the form's, as the actor may fill them: for mappings of imports."""
 
     @_abc_1.abstractmethod
     def BulkWriteCustomers(

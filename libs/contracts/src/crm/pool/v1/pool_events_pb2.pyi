@@ -21,6 +21,56 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Related:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RelatedEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Related.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RELATED_UNSPECIFIED: _Related.ValueType  # 0
+    RELATED_CONTACTS: _Related.ValueType  # 1
+    """联系人."""
+    RELATED_OPPORTUNITIES: _Related.ValueType  # 2
+    """商机."""
+    RELATED_ORDERS: _Related.ValueType  # 3
+    """订单、合同."""
+
+class Related(_Related, metaclass=_RelatedEnumTypeWrapper): ...
+
+RELATED_UNSPECIFIED: Related.ValueType  # 0
+RELATED_CONTACTS: Related.ValueType  # 1
+"""联系人."""
+RELATED_OPPORTUNITIES: Related.ValueType  # 2
+"""商机."""
+RELATED_ORDERS: Related.ValueType  # 3
+"""订单、合同."""
+Global___Related: _TypeAlias = Related  # noqa: Y015
+
+class _FormerOwner:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FormerOwnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FormerOwner.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FORMER_OWNER_UNSPECIFIED: _FormerOwner.ValueType  # 0
+    FORMER_OWNER_REMOVED: _FormerOwner.ValueType  # 1
+    """移出."""
+    FORMER_OWNER_READER: _FormerOwner.ValueType  # 2
+    """只读 team member."""
+    FORMER_OWNER_EDITOR: _FormerOwner.ValueType  # 3
+    """读写 team member."""
+
+class FormerOwner(_FormerOwner, metaclass=_FormerOwnerEnumTypeWrapper): ...
+
+FORMER_OWNER_UNSPECIFIED: FormerOwner.ValueType  # 0
+FORMER_OWNER_REMOVED: FormerOwner.ValueType  # 1
+"""移出."""
+FORMER_OWNER_READER: FormerOwner.ValueType  # 2
+"""只读 team member."""
+FORMER_OWNER_EDITOR: FormerOwner.ValueType  # 3
+"""读写 team member."""
+Global___FormerOwner: _TypeAlias = FormerOwner  # noqa: Y015
+
 class _Cause:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -313,6 +363,7 @@ class AssignmentChange(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     PREVIOUS_FIELD_NUMBER: _builtins.int
     CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    EFFECTS_FIELD_NUMBER: _builtins.int
     customer_name: _builtins.str
     """Name of the customer for notices, as pool knows it."""
     @_builtins.property
@@ -321,20 +372,60 @@ class AssignmentChange(_message.Message):
     def previous(self) -> _place_pb2.Place:
         """Where it lay before; unset at birth."""
 
+    @_builtins.property
+    def effects(self) -> Global___Effects:
+        """What else is to happen; unset: nothing was chosen (see Effects)."""
+
     def __init__(
         self,
         *,
         state: Global___AssignmentState | None = ...,
         previous: _place_pb2.Place | None = ...,
         customer_name: _builtins.str = ...,
+        effects: Global___Effects | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["previous", b"previous", "state", b"state"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["effects", b"effects", "previous", b"previous", "state", b"state"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_name", b"customer_name", "previous", b"previous", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_name", b"customer_name", "effects", b"effects", "previous", b"previous", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssignmentChange: _TypeAlias = AssignmentChange  # noqa: Y015
+
+@_typing.final
+class Effects(_message.Message):
+    """What a change of place does to records around the customer. Readers apply each version's effects exactly once and in
+    order, and keep what was before, so that an undo reverses them. Whatever the change: going to a pool, contacts lose
+    their owner and collaborators end.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLLOWING_FIELD_NUMBER: _builtins.int
+    FORMER_OWNER_FIELD_NUMBER: _builtins.int
+    UNDOES_VERSION_FIELD_NUMBER: _builtins.int
+    former_owner: Global___FormerOwner.ValueType
+    """With a new owner: what becomes of the former one (H-05)."""
+    undoes_version: _builtins.int
+    """The change takes back what this version did; 0: it does not."""
+    @_builtins.property
+    def following(self) -> _containers.RepeatedScalarFieldContainer[Global___Related.ValueType]:
+        """With a new owner: records of the former owner that become the new owner's (H-04)."""
+
+    def __init__(
+        self,
+        *,
+        following: _abc.Iterable[Global___Related.ValueType] | None = ...,
+        former_owner: Global___FormerOwner.ValueType = ...,
+        undoes_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["following", b"following", "former_owner", b"former_owner", "undoes_version", b"undoes_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Effects: _TypeAlias = Effects  # noqa: Y015
 
 @_typing.final
 class AssignmentState(_message.Message):

@@ -55,6 +55,11 @@ class PoolServiceStub:
                 request_serializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentsRequest.SerializeToString,
                 response_deserializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentsResponse.FromString,
                 _registered_method=True)
+        self.ListAssignmentChanges = channel.unary_unary(
+                '/crm.pool.v1.PoolService/ListAssignmentChanges',
+                request_serializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentChangesRequest.SerializeToString,
+                response_deserializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentChangesResponse.FromString,
+                _registered_method=True)
         self.ListPools = channel.unary_unary(
                 '/crm.pool.v1.PoolService/ListPools',
                 request_serializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListPoolsRequest.SerializeToString,
@@ -96,6 +101,13 @@ class PoolServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAssignmentChanges(self, request, context):
+        """What happened to customers after the versions known, in order: for readers that missed some.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPools(self, request, context):
         """All pools, for rebuilding and checking projections.
         """
@@ -125,6 +137,11 @@ def add_PoolServiceServicer_to_server(servicer, server):
                     servicer.ListAssignments,
                     request_deserializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentsRequest.FromString,
                     response_serializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentsResponse.SerializeToString,
+            ),
+            'ListAssignmentChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAssignmentChanges,
+                    request_deserializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentChangesRequest.FromString,
+                    response_serializer=crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentChangesResponse.SerializeToString,
             ),
             'ListPools': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPools,
@@ -241,6 +258,33 @@ class PoolService:
             '/crm.pool.v1.PoolService/ListAssignments',
             crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentsRequest.SerializeToString,
             crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAssignmentChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.pool.v1.PoolService/ListAssignmentChanges',
+            crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentChangesRequest.SerializeToString,
+            crm_dot_pool_dot_v1_dot_pool__service__pb2.ListAssignmentChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

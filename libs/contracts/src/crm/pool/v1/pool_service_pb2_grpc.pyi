@@ -45,6 +45,8 @@ class PoolServiceStub:
     """Makes a plan true for the rows really created."""
     ListAssignments: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListAssignmentsRequest, _pool_service_pb2.ListAssignmentsResponse]
     """Current assignments in customer-id order, for rebuilding and checking projections."""
+    ListAssignmentChanges: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListAssignmentChangesRequest, _pool_service_pb2.ListAssignmentChangesResponse]
+    """What happened to customers after the versions known, in order: for readers that missed some."""
     ListPools: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListPoolsRequest, _pool_service_pb2.ListPoolsResponse]
     """All pools, for rebuilding and checking projections."""
 
@@ -65,6 +67,8 @@ class PoolServiceAsyncStub(PoolServiceStub):
     """Makes a plan true for the rows really created."""
     ListAssignments: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListAssignmentsRequest, _pool_service_pb2.ListAssignmentsResponse]  # type: ignore[assignment]
     """Current assignments in customer-id order, for rebuilding and checking projections."""
+    ListAssignmentChanges: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListAssignmentChangesRequest, _pool_service_pb2.ListAssignmentChangesResponse]  # type: ignore[assignment]
+    """What happened to customers after the versions known, in order: for readers that missed some."""
     ListPools: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListPoolsRequest, _pool_service_pb2.ListPoolsResponse]  # type: ignore[assignment]
     """All pools, for rebuilding and checking projections."""
 
@@ -106,6 +110,14 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_pool_service_pb2.ListAssignmentsResponse, _abc.Awaitable[_pool_service_pb2.ListAssignmentsResponse]]:
         """Current assignments in customer-id order, for rebuilding and checking projections."""
+
+    @_abc_1.abstractmethod
+    def ListAssignmentChanges(
+        self,
+        request: _pool_service_pb2.ListAssignmentChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pool_service_pb2.ListAssignmentChangesResponse, _abc.Awaitable[_pool_service_pb2.ListAssignmentChangesResponse]]:
+        """What happened to customers after the versions known, in order: for readers that missed some."""
 
     @_abc_1.abstractmethod
     def ListPools(

@@ -1,0 +1,35 @@
+"""Custom fields (自定义字段) that administrators define (A-83, decision 0019)."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, SmallInteger, Text, Uuid, false
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_customer.database import Base
+
+
+class CustomField(Base):
+    """One field. Customers keep its value in `custom` under `key`, which never changes.
+
+    `options`: of choices, [{"key", "zh", "en", "active"}]; `role_ids`: who sees it, none: everybody; `indexed`: the index
+    that `filterable` asks for is there; `deleted_at`: hidden since, for 30 days.
+    """
+
+    __tablename__ = "custom_fields"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(Text)
+    label_zh: Mapped[str] = mapped_column(Text)
+    label_en: Mapped[str] = mapped_column(Text)
+    required: Mapped[bool] = mapped_column(server_default=false())
+    filterable: Mapped[bool] = mapped_column(server_default=false())
+    indexed: Mapped[bool] = mapped_column(server_default=false())
+    options: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    role_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
