@@ -27,6 +27,7 @@ from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
+from crm_customer.marking import http as marking_http
 from crm_customer.ownership.events import (
     ASSIGNMENTS,
     ASSIGNMENTS_PROJECTION,
@@ -37,7 +38,7 @@ from crm_customer.ownership.events import (
 from crm_customer.ownership.rpc import Places
 from crm_customer.profiles import model as profiles_model
 from crm_customer.settings import Settings
-from crm_customer.stars import model as stars_model
+from crm_customer.tags import http as tags_http
 from crm_customer.tags.model import Tag, TagGroup
 from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
@@ -45,7 +46,7 @@ from directory.events import directory_projection, directory_subscription
 from directory.tables import metadata as directory_metadata
 
 # Tables whose features are not read by anything above.
-_MODELS = (collaboration_model, profiles_model, stars_model)
+_MODELS = (collaboration_model, profiles_model)
 
 
 class _CustomerService(Reads, Places, BulkWrites, CustomFields, CustomerServiceServicer):
@@ -64,7 +65,15 @@ SERVICE = Service(
     name="customer",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[customers_http.api, listing_http.api, history_http.api, dictionaries_http.api, audit_api("customer")],
+    apis=[
+        customers_http.api,
+        listing_http.api,
+        history_http.api,
+        marking_http.api,
+        tags_http.api,
+        dictionaries_http.api,
+        audit_api("customer"),
+    ],
     migrations=["directory.migrations", "crm_customer.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_customer"],

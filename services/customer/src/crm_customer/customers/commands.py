@@ -87,7 +87,7 @@ def change_customer(
 
     Raises Conflict claim_first, Invalid, and Stale with both values of each clashing field.
     """
-    _require_workable(sight, customer)
+    require_workable(sight, customer)
     values, problems = checked(edit.texts, reference, customer.province)
     own, contact_values = split(values)
     contact = primary_contact(session, customer.id)
@@ -149,6 +149,15 @@ def require_assignable(sight: Sight, owner_id: UUID) -> None:
         raise Forbidden("forbidden", permission=Permission.POOL_ASSIGN)
 
 
+def require_workable(sight: Sight, customer: Customer) -> None:
+    """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either.
+
+    Raises Conflict claim_first.
+    """
+    if sight.hides_contact(customer.pool_id):
+        raise Conflict("claim_first")
+
+
 def _wished(
     session: Session, sight: Sight, owner_id: UUID | None, pool_id: UUID | None
 ) -> tuple[UUID | None, UUID | None, UUID | None, list[FieldError]]:
@@ -166,12 +175,6 @@ def _wished(
     if not sight.scope.reaches(owner_id, owner.department_id):
         return None, None, None, [FieldError("/owner_id", "owner_out_of_reach")]
     return owner_id, owner.department_id, None, []
-
-
-def _require_workable(sight: Sight, customer: Customer) -> None:
-    """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either."""
-    if sight.hides_contact(customer.pool_id):
-        raise Conflict("claim_first")
 
 
 def _require_own(sight: Sight, customer: Customer) -> None:

@@ -18,6 +18,9 @@ from crm_customer.dictionaries.queries import load_options
 from crm_customer.dictionaries.rules import regions
 from crm_customer.ownership.model import Pool
 from crm_customer.ownership.queries import visible_pools
+from crm_customer.stars.model import Star
+from crm_customer.tags.model import CustomerTag
+from crm_customer.tags.queries import tags_of
 from directory.permissions import Permission
 from directory.scope import Scope, resolve_scope
 from directory.tables import members
@@ -151,23 +154,29 @@ def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
 
 def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[Seen]:
     """The customers with everything a view shows, in the order of `customer_ids`; the scope was applied before."""
-    rows = session.execute(_SEEN, {"ids": list(customer_ids)}, execution_options={"populate_existing": True})
+    given = {"ids": list(customer_ids), "reader": sight.scope.member_id}
+    rows = session.execute(_SEEN, given, execution_options={"populate_existing": True})
+    tags = tags_of(session, CustomerTag, customer_ids)
     found = {
-        customer.id: Seen(customer, contact, owner, pool, creator, sight.hides_contact(customer.pool_id))
-        for customer, contact, owner, pool, creator in rows
+        customer.id: Seen(
+            customer, contact, owner, pool, creator, sight.hides_contact(customer.pool_id), star, tags[customer.id]
+        )
+        for customer, contact, owner, pool, creator, star in rows
     }
     return [found[id_] for id_ in customer_ids if id_ in found]
 
 
-def _seen() -> Select[Customer, Contact, str, str, str]:
+def _seen() -> Select[Customer, Contact, str, str, str, Star]:
     owner, creator = members.alias("owner"), members.alias("creator")
+    own_star = and_(Star.customer_id == Customer.id, Star.member_id == bindparam("reader", type_=Uuid))
     return (
-        select(Customer, Contact, owner.c.name, Pool.name, creator.c.name)
+        select(Customer, Contact, owner.c.name, Pool.name, creator.c.name, Star)
         .outerjoin(CustomerContact, and_(CustomerContact.customer_id == Customer.id, CustomerContact.is_primary))
         .outerjoin(Contact, Contact.id == CustomerContact.contact_id)
         .outerjoin(owner, owner.c.id == Customer.owner_id)
         .outerjoin(creator, creator.c.id == Customer.created_by)
         .outerjoin(Pool, Pool.id == Customer.pool_id)
+        .outerjoin(Star, own_star)
         .where(Customer.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     )
 

@@ -1,6 +1,6 @@
 """Shapes of customers on the wire."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +13,10 @@ from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact
 from crm_customer.contacts.rules import masked
 from crm_customer.customers.model import Customer
+from crm_customer.stars.model import Star
+from crm_customer.stars.views import StarView
+from crm_customer.tags.rules import Borne
+from crm_customer.tags.views import BorneTag
 
 
 def _text(max_length: int, words: str) -> Any:
@@ -142,6 +146,8 @@ class CustomerView(View):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+    tags: list[BorneTag] = []
+    star: StarView | None = Field(default=None, description="the reader's own")
     placement_notice: Notice | None = Field(default=None, description="on creation: why the wish was not met")
 
 
@@ -155,6 +161,8 @@ class Seen:
     pool_name: str | None
     creator_name: str | None
     contact_hidden: bool
+    star: Star | None
+    tags: Sequence[Borne]
 
 
 def customer_view(seen: Seen, today: date) -> CustomerView:
@@ -176,6 +184,8 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
         created_at=customer.created_at,
         updated_at=customer.updated_at,
         deleted_at=customer.deleted_at,
+        tags=[BorneTag.model_validate(tag) for tag in seen.tags],
+        star=None if seen.star is None else StarView.model_validate(seen.star),
     )
 
 

@@ -1,0 +1,72 @@
+"""REST of what members put on records: tags for everybody, stars for themselves."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from chassis.clock import now
+from chassis.http.api import Api
+from chassis.http.call import Call
+from crm_customer.customers.commands import require_workable
+from crm_customer.customers.queries import sight_of, visible_customer
+from crm_customer.marking import commands
+from crm_customer.marking.views import TagsBody, TagsOfRecord
+from crm_customer.stars.views import StarBody, StarView
+from crm_customer.tags.model import CustomerTag
+from crm_customer.tags.views import BorneTag
+from directory.permissions import Permission
+
+api = Api("customers")
+
+
+@api.route(
+    "PUT",
+    "/customers/<uuid:customer_id>/tags",
+    access=Permission.CUSTOMER_UPDATE,
+    summary="Say which tags a customer bears",
+    body=TagsBody,
+    reply=TagsOfRecord,
+)
+def put_customer_tags(call: Call[TagsBody, None], customer_id: UUID) -> TagsOfRecord:
+    """These tags and no others (I-02, I-03). In a pool, sales claim first (C-16)."""
+    with call.runtime.database.transaction() as session:
+        _workable(session, call, customer_id)
+        tags = commands.known_tags(session, call.body.tag_ids, "/tag_ids")
+        commands.tag_records(session, CustomerTag, call.actor.id, [customer_id], lambda _: tags)
+    return TagsOfRecord(tags=[BorneTag.model_validate(tag) for tag in tags])
+
+
+@api.route(
+    "PUT",
+    "/customers/<uuid:customer_id>/star",
+    access=Permission.CUSTOMER_READ,
+    summary="Put one's own star on a customer",
+    body=StarBody,
+    reply=StarView,
+)
+def put_star(call: Call[StarBody, None], customer_id: UUID) -> StarView:
+    """One's own alone (C-22, C-23); again only changes its colour. In a pool, sales claim first (C-16)."""
+    with call.runtime.database.transaction() as session:
+        _workable(session, call, customer_id)
+        return StarView.model_validate(commands.star(session, call.actor.id, customer_id, call.body.color, now()))
+
+
+@api.route(
+    "DELETE",
+    "/customers/<uuid:customer_id>/star",
+    access=Permission.CUSTOMER_READ,
+    summary="Take one's own star off a customer",
+    status=204,
+)
+def delete_star(call: Call[None, None], customer_id: UUID) -> None:
+    """Without a star nothing changes (C-23). Also where one could put none: it is one's own."""
+    with call.runtime.database.transaction() as session:
+        visible_customer(session, sight_of(session, call.actor.id), customer_id)
+        commands.unstar(session, call.actor.id, customer_id)
+
+
+def _workable(session: Session, call: Call[Any, None], customer_id: UUID) -> None:
+    sight = sight_of(session, call.actor.id)
+    customer = visible_customer(session, sight, customer_id, lock=True)
+    require_workable(sight, customer)
