@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.clock import now
+from chassis.errors import Conflict
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.customers.commands import require_workable
 from crm_customer.customers.queries import sight_of, visible_customer
 from crm_customer.marking import commands
 from crm_customer.marking.views import TagsBody, TagsOfRecord
@@ -69,4 +69,5 @@ def delete_star(call: Call[None, None], customer_id: UUID) -> None:
 def _workable(session: Session, call: Call[Any, None], customer_id: UUID) -> None:
     sight = sight_of(session, call.actor.id)
     customer = visible_customer(session, sight, customer_id, lock=True)
-    require_workable(sight, customer)
+    if sight.hides_contact(customer.pool_id):
+        raise Conflict("claim_first")
