@@ -61,7 +61,7 @@ def batch_api(prefix: str, see_all: str) -> Api:
     )
     def read_batch(call: Call[None, None], batch_id: UUID) -> BatchView:
         with call.runtime.database.reading() as session:
-            return _view(session, _visible(session, call, batch_id))
+            return batch_view(session, _visible(session, call, batch_id))
 
     @api.route(
         "GET",
@@ -90,7 +90,7 @@ def batch_api(prefix: str, see_all: str) -> Api:
     def cancel_batch(call: Call[None, None], batch_id: UUID) -> BatchView:
         def work(session: Session) -> BatchView:
             _visible(session, call, batch_id)
-            return _view(session, commands.cancel_batch(session, batch_id, call.actor.id))
+            return batch_view(session, commands.cancel_batch(session, batch_id, call.actor.id))
 
         return call.command(work)
 
@@ -103,7 +103,8 @@ def batch_api(prefix: str, see_all: str) -> Api:
     return api
 
 
-def _view(session: Session, batch: Batch) -> BatchView:
+def batch_view(session: Session, batch: Batch) -> BatchView:
+    """The batch and how far it has come, as its routes answer it."""
     counts = counts_of(session, batch.id)
     return BatchView(
         id=batch.id,

@@ -5,6 +5,9 @@ from typing import cast
 
 import grpc
 
+from batch.http import batch_api
+from batch.tables import metadata as batch_metadata
+from batch.work import batch_tasks
 from chassis.events.streams import event_stream
 from chassis.http.auditing import audit_api
 from chassis.runtime import Runtime
@@ -13,6 +16,8 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
+from crm_customer.batches import http as batches_http
+from crm_customer.batches.due import CUSTOMER_BATCHES
 from crm_customer.collaboration import model as collaboration_model
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
@@ -43,6 +48,7 @@ from crm_customer.tags.model import Tag, TagGroup
 from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
+from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
 
 # Tables whose features are not read by anything above.
@@ -69,14 +75,16 @@ SERVICE = Service(
         customers_http.api,
         listing_http.api,
         history_http.api,
+        batches_http.api,
+        batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,
         tags_http.api,
         dictionaries_http.api,
         audit_api("customer"),
     ],
-    migrations=["directory.migrations", "crm_customer.migrations"],
-    metadatas=[Base.metadata, directory_metadata],
-    messages=["crm_customer"],
+    migrations=["directory.migrations", "batch.migrations", "crm_customer.migrations"],
+    metadatas=[Base.metadata, directory_metadata, batch_metadata],
+    messages=["batch", "crm_customer"],
     versions=[
         Customer.version,
         Customer.facts_version,
@@ -90,6 +98,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS],
+    due=[FORGET_ANSWERS, *batch_tasks(CUSTOMER_BATCHES)],
     register_rpc=[_register],
 )

@@ -83,7 +83,7 @@ def create_customer(
     session.flush()
     if is_filled(parts.contact):
         _add_contact(session, customer, parts.contact, actor_id, now)
-    keep_in_search(session, [_searchable(customer, reference)])
+    keep_in_search(session, [searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
     record_event(session, pb.CustomerCreated(customers=[state_of(customer)], actor_id=str(actor_id)))
@@ -119,7 +119,7 @@ def change_customer(
         return
     customer.touch(now)
     session.flush()
-    keep_in_search(session, [_searchable(customer, reference)])
+    keep_in_search(session, [searchable(customer, reference)])
     _audit(
         session,
         "customer.changed",
@@ -132,8 +132,11 @@ def change_customer(
 
 
 def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
-    """Put a locked customer into the recycle bin (A-65, A-70). Raises Forbidden delete_own_only, Stale."""
-    _require_own(sight, customer)
+    """Put a locked customer into the recycle bin (A-65, A-70).
+
+    Raises Forbidden delete_own_only, Conflict wecom_friend_protected (C-27), Stale.
+    """
+    require_deletable(sight, customer)
     if customer.version != expected:
         raise Stale("stale_version", extra={"version": customer.version, "conflicts": []})
     customer.delete(now)
@@ -144,7 +147,7 @@ def delete_customer(session: Session, sight: Sight, customer: Customer, expected
 
 def restore_customer(session: Session, sight: Sight, customer: Customer, now: datetime) -> None:
     """Take a locked customer out of the recycle bin (A-70); one that is not in it stays as it is."""
-    _require_own(sight, customer)
+    require_own(sight, customer)
     if customer.deleted_at is None:
         return
     customer.restore(now)
@@ -157,6 +160,19 @@ def require_assignable(sight: Sight, owner_id: UUID) -> None:
     """Raise Forbidden unless the member may name `owner_id` as owner of a new customer."""
     if owner_id != sight.scope.member_id and not sight.scope.may(Permission.POOL_ASSIGN):
         raise Forbidden("forbidden", permission=Permission.POOL_ASSIGN)
+
+
+def require_deletable(sight: Sight, customer: Customer) -> None:
+    """Raise Forbidden delete_own_only, or Conflict wecom_friend_protected (C-27)."""
+    require_own(sight, customer)
+    if customer.wecom_friend:
+        raise Conflict("wecom_friend_protected")
+
+
+def require_own(sight: Sight, customer: Customer) -> None:
+    """Administrators delete and restore everything, others their own records (X-11). Raises Forbidden delete_own_only."""
+    if not sight.scope.company and customer.owner_id != sight.scope.member_id:
+        raise Forbidden("delete_own_only")
 
 
 def _wished(
@@ -182,12 +198,6 @@ def _require_workable(sight: Sight, customer: Customer) -> None:
     """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either."""
     if sight.hides_contact(customer.pool_id):
         raise Conflict("claim_first")
-
-
-def _require_own(sight: Sight, customer: Customer) -> None:
-    """Administrators delete and restore everything, others their own records (X-11)."""
-    if not sight.scope.company and customer.owner_id != sight.scope.member_id:
-        raise Forbidden("delete_own_only")
 
 
 def _refuse(errors: list[FieldError]) -> None:
@@ -272,7 +282,8 @@ def _clashes(
     return {"version": customer.version, "conflicts": conflicts}
 
 
-def _searchable(customer: Customer, reference: Reference) -> Searchable:
+def searchable(customer: Customer, reference: Reference) -> Searchable:
+    """What can be searched of a customer."""
     address = reference.regions.words(customer.province, customer.city) + (customer.address_detail or "")
     return Searchable(customer.id, customer.name, address)
 

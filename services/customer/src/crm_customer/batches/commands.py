@@ -1,0 +1,206 @@
+"""What a batch does to one page of its customers. A few statements, however many customers the page has.
+
+Everything is checked again, for each customer: a right, a place or a state may have changed since the batch was started.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, update
+from sqlalchemy.orm import Session
+
+from batch.model import Batch, ItemResult
+from chassis.audit import AuditEntry, record_audit
+from chassis.errors import Conflict, Refusal
+from chassis.events.outbox import record_event
+from crm.customer.v1 import customer_events_pb2 as pb
+from crm_customer.batches.queries import locked
+from crm_customer.customers.commands import SUBJECT, require_deletable, require_own, searchable
+from crm_customer.customers.model import Customer, with_custom
+from crm_customer.customers.projection import in_parts, state_of
+from crm_customer.customers.queries import Sight, one_of
+from crm_customer.customers.rules import Reference, changed_fields, settle_city, split
+from crm_customer.database import rowset
+from crm_customer.marking.commands import tag_records
+from crm_customer.search.projection import keep_in_search
+from crm_customer.tags.model import CustomerTag
+from crm_customer.tags.queries import borne_tags
+from crm_customer.tags.rules import retagged
+
+_CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
+_FOUND_BY = ("province", "city", "address_detail")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a batch: who acts, on what, against which options, and when."""
+
+    batch: Batch
+    sight: Sight
+    customer_ids: Sequence[UUID]
+    reference: Reference
+    now: datetime
+
+    @property
+    def actor_id(self) -> UUID:
+        """Who started the batch."""
+        return self.batch.actor_id
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What events say besides customers."""
+        return {"batch_id": str(self.batch.id), "actor_id": str(self.actor_id)}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What becomes of one customer: the changed fields by flat name, before and after, and the columns to be written."""
+
+    customer: Customer
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    columns: Mapping[str, Any]
+
+
+def delete_page(session: Session, page: Page) -> list[ItemResult]:
+    """Put them into the recycle bin (A-66): one's own, or all for administrators; never a WeCom friend (C-27, C-29)."""
+
+    def refuse(customer: Customer) -> None:
+        if customer.deleted_at is not None:
+            raise Conflict("already_deleted")
+        require_deletable(page.sight, customer)
+
+    able, results = _sorted_out(session, page, refuse)
+    changed = _touch(session, page, able, deleted_at=page.now)
+    _record(session, page, "customer.deleted", changed)
+    record_event(session, *in_parts(pb.CustomerDeleted, map(state_of, changed), **page.about))
+    return results
+
+
+def restore_page(session: Session, page: Page) -> list[ItemResult]:
+    """Take them out of the recycle bin (A-70)."""
+
+    def refuse(customer: Customer) -> None:
+        if customer.deleted_at is None:
+            raise Conflict("not_deleted")
+        require_own(page.sight, customer)
+
+    able, results = _sorted_out(session, page, refuse)
+    changed = _touch(session, page, able, deleted_at=None)
+    _record(session, page, "customer.restored", changed)
+    record_event(session, *in_parts(pb.CustomerRestored, map(state_of, changed), **page.about))
+    return results
+
+
+def update_page(session: Session, page: Page) -> list[ItemResult]:
+    """Give them the values that were checked when the batch was started (I-02); what already holds changes nothing."""
+    able, results = _sorted_out(session, page, partial(_refuse_unworkable, page.sight))
+    changes = [_change(customer, page.batch.parameters["values"], page.reference) for customer in able]
+    changes = [change for change in changes if change.after]
+    if changes:
+        _write(session, page, changes)
+    return results
+
+
+def tag_page(session: Session, page: Page) -> list[ItemResult]:
+    """Let them bear some tags and lose others (I-02). Raises Conflict unknown_tag when one to be borne is gone."""
+    added, removed = ([UUID(id_) for id_ in page.batch.parameters[name]] for name in ("add", "remove"))
+    tags = borne_tags(session, added)
+    if len(tags) < len(added):
+        raise Conflict("unknown_tag")
+    able, results = _sorted_out(session, page, partial(_refuse_unworkable, page.sight))
+    ids = [customer.id for customer in able]
+    tag_records(session, CustomerTag, page.actor_id, ids, lambda borne: retagged(borne, tags.values(), removed))
+    return results
+
+
+def _refuse_unworkable(sight: Sight, customer: Customer) -> None:
+    if customer.deleted_at is not None:
+        raise Conflict("already_deleted")
+    if sight.hides_contact(customer.pool_id):
+        raise Conflict("claim_first")
+
+
+def _sorted_out(
+    session: Session, page: Page, refuse: Callable[[Customer], None]
+) -> tuple[list[Customer], list[ItemResult]]:
+    """The customers of the page that may be worked, locked; and the result of each, done ones with their owner."""
+    found = locked(session, page.sight, page.customer_ids)
+    able, results = [], []
+    for id_ in page.customer_ids:
+        if id_ not in found:
+            results.append(ItemResult.skipped(id_, "not_found"))
+            continue
+        customer = found[id_]
+        try:
+            refuse(customer)
+        except Refusal as refusal:
+            results.append(ItemResult.skipped(id_, refusal.code, **refusal.parameters))
+        else:
+            able.append(customer)
+            results.append(ItemResult.done(id_, owner_id=str(customer.owner_id or "")))
+    return able, results
+
+
+def _touch(session: Session, page: Page, customers: Sequence[Customer], **values: Any) -> Sequence[Customer]:
+    """Write the same values to all of them, as a change by a user. Returns them as they are now, in id order."""
+    ids = [customer.id for customer in customers]
+    return _written(session, update(Customer).where(one_of(Customer.id, ids)).values(**values), page.now)
+
+
+def _written(session: Session, statement: Any, now: datetime) -> Sequence[Customer]:
+    counted = {name: _CUSTOMERS.c[name] + 1 for name in ("version", "facts_version")}
+    options = {"synchronize_session": False, "populate_existing": True}
+    changed = session.scalars(
+        statement.values(**counted, updated_at=now).returning(Customer), execution_options=options
+    )
+    return sorted(changed, key=lambda customer: customer.id)
+
+
+def _record(session: Session, page: Page, action: str, customers: Sequence[Customer]) -> None:
+    entries = (
+        AuditEntry(action, SUBJECT, customer.id, page.actor_id, None, {"version": customer.version})
+        for customer in customers
+    )
+    record_audit(session, *entries)
+
+
+def _change(customer: Customer, values: Mapping[str, Any], reference: Reference) -> Change:
+    parts = split(values)
+    settle_city(parts.own, customer.values(), reference)
+    custom = with_custom(customer.custom, parts.custom)
+    before = {name: getattr(customer, name) for name in parts.own}
+    before |= {f"custom.{key}": customer.custom.get(key) for key in parts.custom}
+    after = parts.flat()
+    changed = changed_fields(before, after)
+    return Change(
+        customer,
+        {name: before[name] for name in changed},
+        {name: after[name] for name in changed},
+        parts.own | ({"custom": custom} if parts.custom else {}),
+    )
+
+
+def _write(session: Session, page: Page, changes: Sequence[Change]) -> None:
+    names = sorted({name for change in changes for name in change.columns})
+    rows = [
+        {"id": change.customer.id} | {name: change.columns.get(name, getattr(change.customer, name)) for name in names}
+        for change in changes
+    ]
+    versions = {change.customer.id: change.customer.version for change in changes}
+    given = rowset(_CUSTOMERS, rows)
+    statement = update(Customer).where(Customer.id == given.c.id).values({name: given.c[name] for name in names})
+    changed = _written(session, statement, page.now)
+    if not set(names).isdisjoint(_FOUND_BY):
+        keep_in_search(session, [searchable(customer, page.reference) for customer in changed])
+    record_audit(session, *(_entry(page, change, versions[change.customer.id]) for change in changes))
+    record_event(session, *in_parts(pb.CustomerUpdated, map(state_of, changed), **page.about))
+
+
+def _entry(page: Page, change: Change, version: int) -> AuditEntry:
+    before, after = {"version": version, **change.before}, {"version": version + 1, **change.after}
+    return AuditEntry("customer.changed", SUBJECT, change.customer.id, page.actor_id, before, after)
