@@ -11,7 +11,7 @@ def load_options(session: Session) -> Options:
     """All options, in the order in which they are shown."""
     table = DictionaryOption
     rows = session.execute(
-        select(table.dictionary, table.key, table.label_zh, table.label_en, table.at_least).order_by(
+        select(table.dictionary, table.key, table.label_zh, table.label_en, table.at_least, table.active).order_by(
             table.dictionary, table.position
         )
     )

@@ -10,20 +10,38 @@ from typing import Any
 
 from crm_customer.search.rules import normalised
 
-DICTIONARIES = ("industry", "source", "company_nature", "annual_turnover", "employee_count", "customer_type")
+# Named like the customer's field.
+DICTIONARIES = (
+    "industry",
+    "source",
+    "company_nature",
+    "annual_turnover",
+    "employee_count",
+    "customer_type",
+    "kind",
+    "level",
+    "stage",
+    "intention",
+    "status",
+)
+# Of a contact, and of its link to a customer.
+CONTACT_DICTIONARIES = ("contact_group", "relation_type")
+# What the options mean is known to the code.
+CLOSED = ("kind",)
 _NUMBER = re.compile(r"^[0-9]{1,15}(\.[0-9]+)?$")
 _PROVINCE_ENDINGS = re.compile(r"(省|市|(壮族|回族|维吾尔)?自治区|特别行政区)$")
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option with its words in both languages; `at_least` is a range's lower bound."""
+    """One option with its words in both languages; `at_least` is a range's lower bound, `active`: it can be chosen."""
 
     dictionary: str
     key: str
     label_zh: str
     label_en: str
     at_least: int | None = None
+    active: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,10 @@ class Options:
         """Key of the option meant by `text`: its key, either label, or a number inside its range (X-20)."""
         found = self._by_text.get((dictionary, normalised(text)))
         return found or self._by_number(dictionary, text.replace(",", "").strip())
+
+    def offers(self, dictionary: str, key: str) -> bool:
+        """Whether the option can be chosen; those that cannot are only shown where they were chosen before."""
+        return any((option.dictionary, option.key) == (dictionary, key) and option.active for option in self.options)
 
     def _by_number(self, dictionary: str, text: str) -> str | None:
         if not _NUMBER.match(text):
