@@ -157,11 +157,22 @@ def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
 def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[Seen]:
     """The customers with everything a view shows, in the order of `customer_ids`; the scope was applied before."""
     given = {"ids": list(customer_ids), "reader": sight.scope.member_id}
-    rows = session.execute(_SEEN, given, execution_options={"populate_existing": True})
+    rows = session.execute(_SEEN, given, execution_options={"populate_existing": True}).all()
     tags = tags_of(session, CustomerTag, customer_ids)
+    # Where nothing is filled in, nobody asks who may read it.
+    filled = any(customer.custom for customer, *_ in rows)
+    keys = {field.key for field in custom_fields(session, sight.scope)} if filled else set()
     found = {
         customer.id: Seen(
-            customer, contact, owner, pool, creator, sight.hides_contact(customer.pool_id), star, tags[customer.id]
+            customer,
+            contact,
+            owner,
+            pool,
+            creator,
+            sight.hides_contact(customer.pool_id),
+            {key: value for key, value in customer.custom.items() if key in keys},
+            star,
+            tags[customer.id],
         )
         for customer, contact, owner, pool, creator, star in rows
     }
