@@ -23,7 +23,7 @@ from crm_customer.customers.commands import SUBJECT, require_deletable, require_
 from crm_customer.customers.model import Customer, with_custom
 from crm_customer.customers.projection import in_parts, state_of
 from crm_customer.customers.queries import Sight, one_of
-from crm_customer.customers.rules import Reference, changed_fields, settle_city, split
+from crm_customer.customers.rules import Reference, settle, split
 from crm_customer.database import rowset
 from crm_customer.marking.commands import tag_records
 from crm_customer.search.projection import keep_in_search
@@ -170,18 +170,16 @@ def _record(session: Session, page: Page, action: str, customers: Sequence[Custo
 
 
 def _change(customer: Customer, values: Mapping[str, Any], reference: Reference) -> Change:
-    parts = split(values)
-    settle_city(parts.own, customer.values(), reference)
-    custom = with_custom(customer.custom, parts.custom)
-    before = {name: getattr(customer, name) for name in parts.own}
-    before |= {f"custom.{key}": customer.custom.get(key) for key in parts.custom}
-    after = parts.flat()
-    changed = changed_fields(before, after)
+    present = customer.values() | {f"custom.{key}": value for key, value in customer.custom.items()}
+    wanted = settle(values, present, reference)
+    changed = [name for name, value in wanted.items() if value != present.get(name)]
+    parts = split(wanted)
+    custom = {"custom": with_custom(customer.custom, parts.custom)} if parts.custom else {}
     return Change(
         customer,
-        {name: before[name] for name in changed},
-        {name: after[name] for name in changed},
-        parts.own | ({"custom": custom} if parts.custom else {}),
+        {name: present.get(name) for name in changed},
+        {name: wanted[name] for name in changed},
+        parts.own | custom,
     )
 
 

@@ -17,10 +17,12 @@ from crm_customer.batches.queries import selected
 from crm_customer.batches.rules import Act
 from crm_customer.batches.views import Customers, CustomersToTag, CustomersToUpdate
 from crm_customer.customers.queries import load_reference, sight_of
-from crm_customer.customers.rules import Reference, checked
+from crm_customer.customers.rules import Reference, checked, refuse_inactive, require_filled
+from crm_customer.listing.filters import Here
 from crm_customer.marking.commands import known_tags
 from crm_customer.settings import Settings
 from directory.permissions import Permission
+from directory.scope import zone_of
 
 api = Api("customers")
 _BATCH: dict[str, Any] = {"reply": BatchView, "status": 202, "idempotent": True}
@@ -84,9 +86,9 @@ def _start(
 ) -> flask.Response:
     def work(session: Session) -> BatchView:
         sight = sight_of(session, call.actor.id)
-        reference = load_reference(session, cast(Settings, call.runtime.settings).mobile_pattern, sight.scope)
-        told = parameters(session, reference)
-        customer_ids = selected(session, sight, call.body, act, reference, now())
+        pattern = cast(Settings, call.runtime.settings).mobile_pattern
+        told = parameters(session, load_reference(session, pattern, sight.scope))
+        customer_ids = selected(session, Here(sight, now(), zone_of(session), pattern), call.body, act)
         return batch_view(session, start_batch(session, act, call.actor.id, customer_ids, told))
 
     started = call.command(work)
@@ -98,6 +100,8 @@ def _values(body: CustomersToUpdate, reference: Reference) -> Parameters:
     """The values, clean. Raises Invalid with everything wrong with them."""
     given = body.changes.given()
     values, problems = checked(given, reference)
+    require_filled(values, reference, problems, creating=False)
+    refuse_inactive(values, {}, reference, problems)
     errors = [problem.error() for problem in problems]
     if not given:
         errors = [FieldError("", "missing")]

@@ -6,34 +6,11 @@ from uuid import UUID
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from chassis.http.api import Body, Day
+from chassis.http.api import Body
 from crm_customer.batches.rules import MOST_BY_ID, SINGLE_FIELDS
 from crm_customer.customers.views import CustomerBody
-from crm_customer.listing.rules import ListView
+from crm_customer.listing.views import CustomerFilter
 from crm_customer.marking.views import TagIds
-
-Option = Annotated[str, Field(max_length=100)]
-
-
-class CustomerFilter(Body):
-    """Search conditions as `GET /customers` takes them, combined with AND; without any: every customer one sees."""
-
-    search: Annotated[str, Field(max_length=100)] = ""
-    view: ListView = ListView.ALL
-    pool_id: UUID | None = None
-    owner_id: UUID | None = None
-    customer_type: Option = ""
-    industry: Option = ""
-    source: Option = ""
-    company_nature: Option = ""
-    annual_turnover: Option = ""
-    employee_count: Option = ""
-    rating: Annotated[int | None, Field(ge=1, le=3)] = None
-    province: Option = ""
-    city: Option = ""
-    address: Annotated[str, Field(pattern="^(.{2,100})?$")] = ""
-    created_from: Annotated[Day | None, Field(description="day in the organisation's zone, inclusive")] = None
-    created_to: Annotated[Day | None, Field(description="day in the organisation's zone, inclusive")] = None
 
 
 class Selection(Body):
