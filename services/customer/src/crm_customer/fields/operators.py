@@ -17,7 +17,7 @@ class Operator(StrEnum):
     FILLED = "filled"
 
 
-class Kind(StrEnum):
+class FilterKind(StrEnum):
     """What a field holds. The last five are the kinds of custom fields, as stored."""
 
     WORDS = "words"
@@ -38,24 +38,24 @@ _PRESENCE = (Operator.EMPTY, Operator.FILLED)
 _ONE = (Operator.ANY_OF, Operator.NONE_OF, *_PRESENCE)
 _SEVERAL = (Operator.ANY_OF, Operator.ALL_OF, Operator.NONE_OF, *_PRESENCE)
 
-OPERATORS: Mapping[Kind, tuple[Operator, ...]] = {
-    Kind.WORDS: (Operator.CONTAINS,),
-    Kind.OPTION: _ONE,
-    Kind.RECORD: _ONE,
-    Kind.MOMENT: (Operator.BETWEEN, Operator.WITHIN),
-    Kind.DAY: (Operator.BETWEEN, Operator.WITHIN, *_PRESENCE),
-    Kind.FLAG: (Operator.ANY_OF,),
-    Kind.TAGS: _SEVERAL,
-    Kind.TEXT: (Operator.CONTAINS, Operator.ANY_OF, *_PRESENCE),
-    Kind.NUMBER: (Operator.BETWEEN, *_PRESENCE),
-    Kind.DATE: (Operator.BETWEEN, Operator.WITHIN, *_PRESENCE),
-    Kind.SINGLE_CHOICE: _ONE,
-    Kind.MULTIPLE_CHOICE: _SEVERAL,
+OPERATORS: Mapping[FilterKind, tuple[Operator, ...]] = {
+    FilterKind.WORDS: (Operator.CONTAINS,),
+    FilterKind.OPTION: _ONE,
+    FilterKind.RECORD: _ONE,
+    FilterKind.MOMENT: (Operator.BETWEEN, Operator.WITHIN),
+    FilterKind.DAY: (Operator.BETWEEN, Operator.WITHIN, *_PRESENCE),
+    FilterKind.FLAG: (Operator.ANY_OF,),
+    FilterKind.TAGS: _SEVERAL,
+    FilterKind.TEXT: (Operator.CONTAINS, Operator.ANY_OF, *_PRESENCE),
+    FilterKind.NUMBER: (Operator.BETWEEN, *_PRESENCE),
+    FilterKind.DATE: (Operator.BETWEEN, Operator.WITHIN, *_PRESENCE),
+    FilterKind.SINGLE_CHOICE: _ONE,
+    FilterKind.MULTIPLE_CHOICE: _SEVERAL,
 }
 
 # What customers can be filtered by besides custom fields. Numbers of contacts are not among them: they may be masked.
-CUSTOMER_FIELDS: Mapping[str, Kind] = {
-    **dict.fromkeys(("name", "address", "wechat_nickname"), Kind.WORDS),
+CUSTOMER_FIELDS: Mapping[str, FilterKind] = {
+    **dict.fromkeys(("name", "address", "wechat_nickname"), FilterKind.WORDS),
     **dict.fromkeys(
         (
             "industry",
@@ -73,11 +73,11 @@ CUSTOMER_FIELDS: Mapping[str, Kind] = {
             "province",
             "city",
         ),
-        Kind.OPTION,
+        FilterKind.OPTION,
     ),
-    **dict.fromkeys(("owner_id", "created_by", "pool_id"), Kind.RECORD),
-    **dict.fromkeys(("created_at", "updated_at"), Kind.MOMENT),
-    "expires_on": Kind.DAY,
-    "wecom_friend": Kind.FLAG,
-    "tags": Kind.TAGS,
+    **dict.fromkeys(("owner_id", "created_by", "pool_id"), FilterKind.RECORD),
+    **dict.fromkeys(("created_at", "updated_at"), FilterKind.MOMENT),
+    "expires_on": FilterKind.DAY,
+    "wecom_friend": FilterKind.FLAG,
+    "tags": FilterKind.TAGS,
 }
