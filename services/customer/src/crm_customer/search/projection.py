@@ -1,6 +1,6 @@
-"""Keeping the search table in step with customers, set-wise, in their transaction."""
+"""Keeping the search tables in step with customers and contacts, set-wise, in their transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,10 +8,11 @@ from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
 from crm_customer.database import copy_rows
-from crm_customer.search.model import CustomerSearch
-from crm_customer.search.rules import grams_of, normalised
+from crm_customer.search.model import ContactSearch, CustomerSearch
+from crm_customer.search.rules import bigrams, grams_of, normalised
 
 _TABLE: Table = CustomerSearch.__table__  # type: ignore[assignment]
+_CONTACTS: Table = ContactSearch.__table__  # type: ignore[assignment]
 
 # Grams travel as one text for each customer: an array of arrays would be flattened.
 _KEEP = text("""
@@ -21,6 +22,13 @@ _KEEP = text("""
         AS given (customer_id, name, address, grams)
     ORDER BY given.customer_id
     ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, address = excluded.address, grams = excluded.grams
+""")
+_KEEP_CONTACTS = text("""
+    INSERT INTO contact_search (contact_id, name, grams)
+    SELECT given.contact_id, given.name, string_to_array(given.grams, E'\\n')
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:grams AS text[])) AS given (contact_id, name, grams)
+    ORDER BY given.contact_id
+    ON CONFLICT (contact_id) DO UPDATE SET name = excluded.name, grams = excluded.grams
 """)
 
 
@@ -51,6 +59,24 @@ def keep_in_search(session: Session, customers: Sequence[Searchable]) -> None:
                 "grams": ["\n".join(found) for found in grams],
             },
         )
+
+
+def add_contacts_to_search(session: Session, names: Mapping[UUID, str]) -> None:
+    """Make new contacts findable by their names, with one COPY."""
+    copy_rows(session, _CONTACTS, ("contact_id", "name", "grams"), map(_contact_row, names.items()))
+
+
+def keep_contacts_in_search(session: Session, names: Mapping[UUID, str]) -> None:
+    """Take over names of contacts that may have changed, with one statement."""
+    if names:
+        ids, found, grams = zip(*map(_contact_row, names.items()), strict=True)
+        given = {"ids": list(ids), "names": list(found), "grams": ["\n".join(some) for some in grams]}
+        session.execute(_KEEP_CONTACTS, given)
+
+
+def _contact_row(contact: tuple[UUID, str]) -> tuple[UUID, str, list[str]]:
+    name = normalised(contact[1])
+    return contact[0], name, sorted(bigrams(name))
 
 
 def _row(customer: Searchable) -> tuple[UUID, str, str, list[str]]:
