@@ -42,6 +42,7 @@ from crm_customer.ownership.events import (
 )
 from crm_customer.ownership.rpc import Places
 from crm_customer.profiles import model as profiles_model
+from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.tags import http as tags_http
 from crm_customer.tags.model import Tag, TagGroup
@@ -98,6 +99,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, *batch_tasks(CUSTOMER_BATCHES)],
+    due=[FORGET_ANSWERS, FILL_SEARCH, *batch_tasks(CUSTOMER_BATCHES)],
     register_rpc=[_register],
 )

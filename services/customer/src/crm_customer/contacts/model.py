@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, Text, false, text
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, Text, false, func, literal_column, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,6 +15,15 @@ FIELDS = ("name", "salutation", "email", "position", "qq", "phone", "mobile", "r
 
 
 _ALIVE = text("deleted_at IS NULL")
+
+
+_WITH_MOBILE = text("mobile IS NOT NULL AND deleted_at IS NULL")
+_WITH_PHONE = text("phone IS NOT NULL AND deleted_at IS NULL")
+
+
+def phone_digits(phone: Any) -> Any:
+    """A phone number as it is searched: its digits alone, in the words of their index."""
+    return func.regexp_replace(phone, literal_column("'[^0-9]'"), literal_column("''"), literal_column("'g'"))
 
 
 class CustomerContact(Base):
@@ -51,7 +60,8 @@ class Contact(Base):
             for moment in ("created_at", "updated_at")
         ),
         Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
-        Index("ix_contacts_mobile", "mobile", postgresql_where=text("mobile IS NOT NULL AND deleted_at IS NULL")),
+        Index("ix_contacts_mobile", "mobile", postgresql_where=_WITH_MOBILE),
+        Index("ix_contacts_mobile_reversed", text("reverse(mobile)"), postgresql_where=_WITH_MOBILE),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -65,8 +75,8 @@ class Contact(Base):
     email: Mapped[str | None] = mapped_column(Text)
     position: Mapped[str | None] = mapped_column(Text)
     qq: Mapped[str | None] = mapped_column(Text)
-    phone: Mapped[str | None] = mapped_column(Text)
-    # Compared byte by byte, so that the index also finds beginnings of numbers.
+    # Compared byte by byte, so that an index also finds beginnings of numbers.
+    phone: Mapped[str | None] = mapped_column(Text(collation="C"))
     mobile: Mapped[str | None] = mapped_column(Text(collation="C"))
     remark: Mapped[str | None] = mapped_column(Text)
     address: Mapped[str | None] = mapped_column(Text)
@@ -87,3 +97,7 @@ class Contact(Base):
         for field, value in values.items():
             setattr(self, field, value)
         self.updated_at = now
+
+
+Index("ix_contacts_phone", phone_digits(Contact.phone), postgresql_where=_WITH_PHONE)
+Index("ix_contacts_phone_reversed", func.reverse(phone_digits(Contact.phone)), postgresql_where=_WITH_PHONE)

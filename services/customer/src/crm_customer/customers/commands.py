@@ -286,7 +286,7 @@ def _clashes(
 def searchable(customer: Customer, reference: Reference) -> Searchable:
     """What can be searched of a customer."""
     address = reference.regions.words(customer.province, customer.city) + (customer.address_detail or "")
-    return Searchable(customer.id, customer.name, address)
+    return Searchable(customer.id, customer.name, address, customer.wechat_nickname or "")
 
 
 def _audit(
