@@ -241,6 +241,18 @@ def test_values_are_given_to_many_and_told_as_one_change_each(batches: Batches) 
     assert (len(event.customers), event.customers[0].facts_version, event.batch_id) == (3, 2, batch["id"])
 
 
+def test_owners_are_told_of_what_changed_alone(batches: Batches) -> None:
+    admin = batches.organisation.admin
+    given = [batches.customers.create(batches.sales, rating=rating) for rating in (1, 2, 2)]
+
+    batches.finish(batches.ask("update", given, admin, changes={"rating": 1}), admin)
+    batches.finish(batches.ask("restore", given, admin), admin)
+
+    updated, restored = batches.customers.outbox(pb.CustomerBatchFinished)
+    assert [(owner.member_id, owner.customers) for owner in updated.owners] == [(str(batches.sales.id), 2)]
+    assert (restored.succeeded, list(restored.owners)) == (3, [])
+
+
 def test_customers_that_have_the_values_already_stay_as_they_are(batches: Batches) -> None:
     same, other = (batches.customers.create(batches.sales, f"客户{n}", rating=n) for n in (1, 2))
 

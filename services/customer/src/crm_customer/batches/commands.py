@@ -70,40 +70,34 @@ def delete_page(session: Session, page: Page) -> list[ItemResult]:
     """Put them into the recycle bin (A-66): one's own, or all for administrators; never a WeCom friend (C-27, C-29)."""
 
     def refuse(customer: Customer) -> None:
-        if customer.deleted_at is not None:
-            raise Conflict("already_deleted")
+        _refuse_deleted(customer)
         require_deletable(page.sight, customer)
 
-    able, results = _sorted_out(session, page, refuse)
+    able, refused = _sorted_out(session, page, refuse)
     changed = _touch(session, page, able, deleted_at=page.now)
     _record(session, page, "customer.deleted", changed)
     record_event(session, *in_parts(pb.CustomerDeleted, map(state_of, changed), **page.about))
-    return results
+    return _results(page, refused, changed)
 
 
 def restore_page(session: Session, page: Page) -> list[ItemResult]:
-    """Take them out of the recycle bin (A-70)."""
-
-    def refuse(customer: Customer) -> None:
-        if customer.deleted_at is None:
-            raise Conflict("not_deleted")
-        require_own(page.sight, customer)
-
-    able, results = _sorted_out(session, page, refuse)
-    changed = _touch(session, page, able, deleted_at=None)
+    """Take them out of the recycle bin (A-70); those that are not in it stay as they are."""
+    able, refused = _sorted_out(session, page, partial(require_own, page.sight))
+    deleted = [customer for customer in able if customer.deleted_at is not None]
+    changed = _touch(session, page, deleted, deleted_at=None)
     _record(session, page, "customer.restored", changed)
     record_event(session, *in_parts(pb.CustomerRestored, map(state_of, changed), **page.about))
-    return results
+    return _results(page, refused, changed)
 
 
 def update_page(session: Session, page: Page) -> list[ItemResult]:
     """Give them the values that were checked when the batch was started (I-02); what already holds changes nothing."""
-    able, results = _sorted_out(session, page, partial(_refuse_unworkable, page.sight))
+    able, refused = _sorted_out(session, page, partial(_refuse_unworkable, page.sight))
     changes = [_change(customer, page.batch.parameters["values"], page.reference) for customer in able]
     changes = [change for change in changes if change.after]
     if changes:
         _write(session, page, changes)
-    return results
+    return _results(page, refused, [change.customer for change in changes])
 
 
 def tag_page(session: Session, page: Page) -> list[ItemResult]:
@@ -112,38 +106,43 @@ def tag_page(session: Session, page: Page) -> list[ItemResult]:
     tags = borne_tags(session, added)
     if len(tags) < len(added):
         raise Conflict("unknown_tag")
-    able, results = _sorted_out(session, page, partial(_refuse_unworkable, page.sight))
+    able, refused = _sorted_out(session, page, partial(_refuse_unworkable, page.sight))
     ids = [customer.id for customer in able]
-    tag_records(session, CustomerTag, page.actor_id, ids, lambda borne: retagged(borne, tags.values(), removed))
-    return results
+    changed = tag_records(session, CustomerTag, page.actor_id, ids, lambda had: retagged(had, tags.values(), removed))
+    return _results(page, refused, [customer for customer in able if customer.id in changed])
+
+
+def _refuse_deleted(customer: Customer) -> None:
+    if customer.deleted_at is not None:
+        raise Conflict("already_deleted")
 
 
 def _refuse_unworkable(sight: Sight, customer: Customer) -> None:
-    if customer.deleted_at is not None:
-        raise Conflict("already_deleted")
+    _refuse_deleted(customer)
     if sight.hides_contact(customer.pool_id):
         raise Conflict("claim_first")
 
 
 def _sorted_out(
     session: Session, page: Page, refuse: Callable[[Customer], None]
-) -> tuple[list[Customer], list[ItemResult]]:
-    """The customers of the page that may be worked, locked; and the result of each, done ones with their owner."""
+) -> tuple[list[Customer], dict[UUID, ItemResult]]:
+    """The customers of the page that may be worked, locked; and why the others may not."""
     found = locked(session, page.sight, page.customer_ids)
-    able, results = [], []
-    for id_ in page.customer_ids:
-        if id_ not in found:
-            results.append(ItemResult.skipped(id_, "not_found"))
-            continue
-        customer = found[id_]
+    able, refused = [], {id_: ItemResult.skipped(id_, "not_found") for id_ in page.customer_ids if id_ not in found}
+    for customer in found.values():
         try:
             refuse(customer)
         except Refusal as refusal:
-            results.append(ItemResult.skipped(id_, refusal.code, **refusal.parameters))
+            refused[customer.id] = ItemResult.skipped(customer.id, refusal.code, **refusal.parameters)
         else:
             able.append(customer)
-            results.append(ItemResult.done(id_, owner_id=str(customer.owner_id or "")))
-    return able, results
+    return able, refused
+
+
+def _results(page: Page, refused: Mapping[UUID, ItemResult], changed: Sequence[Customer]) -> list[ItemResult]:
+    """One for each of the page; those of customers that changed name the owner, who is told how many they were."""
+    owners = {customer.id: str(customer.owner_id or "") for customer in changed}
+    return [refused.get(id_) or ItemResult.done(id_, owner_id=owners.get(id_, "")) for id_ in page.customer_ids]
 
 
 def _touch(session: Session, page: Page, customers: Sequence[Customer], **values: Any) -> Sequence[Customer]:
