@@ -3,6 +3,7 @@
 import httpx
 
 from chassis.http.api import Route
+from chassis.identifiers import new_id
 from tests.matrix.calls import Call, Case, call_of
 from tests.matrix.table import DECLARED, PARAMETER, Row
 from tests.matrix.world import World
@@ -54,9 +55,11 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "department_id": lambda: people.departments["aside"],
         "group_id": lambda: people.group_id,
         "role_id": lambda: people.role_id,
+        "tag_id": lambda: str(new_id()),
         "kind_name": lambda: case.row.remark or "customers",
     }
-    return known[name]() if name in known else case.world.record(name.removesuffix("_id"), case.caller, case.place)
+    kind = "customer batch" if case.row.section == "customer_batches" else name.removesuffix("_id")
+    return known[name]() if name in known else case.world.record(kind, case.caller, case.place)
 
 
 def _member(case: Case) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from chassis.identifiers import new_id
 from tests.matrix.people import session_of
 from tests.matrix.table import Row
 from tests.matrix.world import OWNERS, Customer, World
@@ -180,6 +181,9 @@ _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
 _NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
 _NEW_ROLE = _made("/roles", name=_own_name, permissions=lambda _: [], data_scope=lambda _: "own")
+_NEW_TAG_GROUP = _made("/tags/groups", name=_own_name)
+_NEW_TAG = _made("/tags", name=_own_name, color=lambda _: "red", group_id=_NEW_TAG_GROUP)
+_NOBODY: Made = lambda _: {"customer_ids": [str(new_id())]}
 _LIES_ELSEWHERE = ("already_owned", "not_owned", "already_in_pool", "not_in_pool", "suspended")
 
 PLAIN = Call()
@@ -191,6 +195,21 @@ CALLS: dict[str, Call] = {
     ),
     "DELETE /customers/{customer_id}": Call(uses_up=True),
     "POST /customers/{customer_id}:restore": Call(uses_up=True, shows_contact=True),
+    "PUT /customers/{customer_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
+    "PUT /customers/{customer_id}/star": Call(body=lambda _: {"color": "red"}, conflicts=("claim_first",)),
+    "POST /customers:delete": Call(body=_NOBODY),
+    "POST /customers:restore": Call(body=_NOBODY),
+    "POST /customers:update": Call(body=lambda case: _NOBODY(case) | {"changes": {"rating": 3}}),
+    "POST /customers:tag": Call(body=lambda case: _NOBODY(case) | {"remove": [str(new_id())]}),
+    "POST /customers/batches/{batch_id}:cancel": Call(conflicts=("batch_over",)),
+    "POST /tags": Call(
+        body=lambda case: {"name": _own_name(case), "color": "red", "group_id": _NEW_TAG_GROUP(case)},
+    ),
+    "PATCH /tags/{tag_id}": Call(body=lambda _: {"color": "blue"}, path={"tag_id": _NEW_TAG}),
+    "DELETE /tags/{tag_id}": Call(path={"tag_id": _NEW_TAG}),
+    "POST /tags/groups": Call(body=lambda case: {"name": _own_name(case)}),
+    "PATCH /tags/groups/{group_id}": Call(body=lambda _: {"multiple": True}, path={"group_id": _NEW_TAG_GROUP}),
+    "DELETE /tags/groups/{group_id}": Call(path={"group_id": _NEW_TAG_GROUP}),
     "POST /customers": Call(body=lambda case: {"name": case.world.people.name()}),
     "POST /customers (for a colleague)": Call(
         body=lambda case: {"name": case.world.people.name(), "owner_id": _receiver(case)}, permission="pool.assign"

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from chassis.identifiers import new_id
 from tests.matrix.calls import Case, call_of
 from tests.matrix.table import TABLE, guarded
 from tests.matrix.world import World
@@ -121,6 +122,30 @@ def _letter(result: dict[str, Any], conflicts: tuple[str, ...]) -> str:
         return "✓"
     letters = {"not_found": "N", "not_yours_to_give": "O"} | dict.fromkeys(conflicts, "C")
     return letters.get(result["code"], str(result))
+
+
+BATCHES = {
+    "delete": TABLE["DELETE /customers/{customer_id}"],
+    "restore": TABLE["POST /customers/{customer_id}:restore"],
+    "update": TABLE["PATCH /customers/{customer_id}"],
+    "tag": TABLE["PUT /customers/{customer_id}/tags"],
+}
+_CODES = {"not_found": "N", "already_deleted": "N", "delete_own_only": "O", "claim_first": "C"}
+_MORE = {"update": {"changes": {"rating": 2}}, "tag": {"remove": [str(new_id())]}}
+
+
+@pytest.mark.parametrize("act", BATCHES)
+@pytest.mark.parametrize("caller", TAKERS)
+def test_a_batch_of_customers_ends_row_by_row_as_each_alone_would(world: World, act: str, caller: str) -> None:
+    row = BATCHES[act]
+    cases = {case.customer.id: case for case in (Case(world, row, caller, place) for place in row.places)}
+    person = world.whole.sign_in(world.people.members[caller].login)
+
+    batch = world.finish(person, f"/customers:{act}", {"customer_ids": [*cases], **_MORE.get(act, {})})
+
+    items = person.get(f"/customers/batches/{batch['id']}/items", page_size=200)["items"]
+    answered = {item["item_id"]: "✓" if item["outcome"] == "done" else _CODES[item["code"]] for item in items}
+    assert answered == {id_: case.letter for id_, case in cases.items()}
 
 
 @pytest.mark.parametrize("kind", ["import", "notification"])

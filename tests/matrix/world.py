@@ -234,19 +234,26 @@ class World:
         until(lambda: len(self.whole.rows("pool", suspended, [ids])) == len(ids))
 
     def _make_records(self, caller: str) -> None:
-        """An import that can be started, one that is over, and a batch that is."""
+        """An import that can be started, one that is over, and batches that are."""
         self.records["import", caller] = self.new_import(caller)["id"]
         self.records["ended import", caller] = self.new_import(caller)["id"]
         person = self.whole.sign_in(self.people.members[caller].login)
         person.post(f"/imports/{self.records['ended import', caller]}:cancel")
-        selection = {
-            "filter": {"view": "mine", "search": person.post("/customers", {"name": self.people.name()})["name"]}
-        }
+        customer = person.post("/customers", {"name": self.people.name()})
+        changes = {"customer_ids": [customer["id"]], "changes": {"rating": 3}}
+        self.records["customer batch", caller] = self.finish(person, "/customers:update", changes)["id"]
+        selection = {"filter": {"view": "mine", "search": customer["name"]}}
         body = {"selection": selection, "pool_id": self.pools["spare"]}
         batch_id = self.records["batch", caller] = person.post("/assignments:release", body)["batch_id"]
         until(lambda: person.get(f"/assignments/batches/{batch_id}")["finished_at"])
         self.records["release", caller] = self.new_release(caller)
         self.records["session", caller] = session_of(self.people.members[caller].token)
+
+    @staticmethod
+    def finish(person: Person, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A batch of customers that the person has started, once it is over."""
+        started = person.post(path, body)
+        return until(lambda: (batch := person.get(f"/customers/batches/{started['id']}"))["finished_at"] and batch)
 
     def _notify(self, members: Sequence[str]) -> None:
         """A notification and a mail for each of the members."""
