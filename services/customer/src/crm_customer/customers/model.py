@@ -4,7 +4,19 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, SmallInteger, Text, TextClause, false, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    TextClause,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -138,3 +150,28 @@ class Customer(Base):
         """Out of the recycle bin."""
         self.deleted_at = None
         self.touch(now)
+
+    def locked_against(self, member_id: UUID) -> bool:
+        """Whether another's lock hides it from a member (H-17): a lock counts while there is an active owner."""
+        return self.locked_at is not None and not self.owner_left and self.owner_id not in (None, member_id)
+
+
+class Collaborator(Base):
+    """A member who reads a customer beside its owner, or also changes it (协助人; H-05, H-09, H-14, decision 0021).
+
+    `until` None: until the customer goes to a pool.
+    """
+
+    __tablename__ = "collaborators"
+    __table_args__ = (
+        # Holds all that `Sight` asks of it.
+        Index("ix_collaborators_member_id", "member_id", "customer_id", postgresql_include=["can_write", "until"]),
+        Index("ix_collaborators_until", "until", postgresql_where=text("until IS NOT NULL")),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), primary_key=True)
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    can_write: Mapped[bool] = mapped_column(server_default=false())
+    until: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    added_by: Mapped[UUID]
+    added_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
