@@ -1,5 +1,6 @@
 """Customers (客户)."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Date,
-    ForeignKey,
     Index,
     Integer,
     SmallInteger,
@@ -37,6 +37,12 @@ FIELDS = (
     "address_detail",
     "employee_count",
     "remark",
+    "kind",
+    "level",
+    "stage",
+    "intention",
+    "status",
+    "wechat_nickname",
 )
 _ALIVE = text("deleted_at IS NULL")
 _DELETED = text("deleted_at IS NOT NULL")
@@ -130,10 +136,11 @@ class Customer(Base):
         """What a person filled in."""
         return {field: getattr(self, field) for field in FIELDS}
 
-    def change(self, values: dict[str, Any]) -> None:
-        """Take over `values`, which are clean."""
+    def change(self, values: Mapping[str, Any], custom: Mapping[str, Any]) -> None:
+        """Take over `values` and those of custom fields, which are clean."""
         for field, value in values.items():
             setattr(self, field, value)
+        self.custom = with_custom(self.custom, custom)
 
     def touch(self, now: datetime) -> None:
         """A user changed the customer or its primary contact."""
@@ -156,22 +163,6 @@ class Customer(Base):
         return self.locked_at is not None and not self.owner_left and self.owner_id not in (None, member_id)
 
 
-class Collaborator(Base):
-    """A member who reads a customer beside its owner, or also changes it (协助人; H-05, H-09, H-14, decision 0021).
-
-    `until` None: until the customer goes to a pool.
-    """
-
-    __tablename__ = "collaborators"
-    __table_args__ = (
-        # Holds all that `Sight` asks of it.
-        Index("ix_collaborators_member_id", "member_id", "customer_id", postgresql_include=["can_write", "until"]),
-        Index("ix_collaborators_until", "until", postgresql_where=text("until IS NOT NULL")),
-    )
-
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), primary_key=True)
-    member_id: Mapped[UUID] = mapped_column(primary_key=True)
-    can_write: Mapped[bool] = mapped_column(server_default=false())
-    until: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    added_by: Mapped[UUID]
-    added_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+def with_custom(present: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of custom fields as they are kept, after those `given`: without empty ones."""
+    return {key: value for key, value in {**present, **given}.items() if value is not None}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.events.outbox import MAX_PAYLOAD_BYTES
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_customer.customers.model import Collaborator
+from crm_customer.collaboration.model import Collaborator
 
 
 class Facts(Protocol):

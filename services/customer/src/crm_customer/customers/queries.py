@@ -24,12 +24,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from chassis.errors import Conflict, Forbidden, NotFound
+from crm_customer.collaboration.model import Collaborator
 from crm_customer.contacts.model import Contact, CustomerContact
-from crm_customer.customers.model import Collaborator, Customer
+from crm_customer.customers.model import Customer
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.views import Access, Seen
 from crm_customer.dictionaries.queries import load_options
 from crm_customer.dictionaries.rules import regions
+from crm_customer.fields.queries import custom_fields
 from crm_customer.ownership.model import Pool
 from crm_customer.ownership.queries import visible_pools
 from directory.permissions import Permission
@@ -178,9 +180,10 @@ def sight_of(session: Session, member_id: UUID) -> Sight:
     return Sight(scope, visible_pools(session, scope))
 
 
-def load_reference(session: Session, mobile_pattern: str) -> Reference:
-    """What values are checked against at this moment."""
-    return Reference(load_options(session), regions(), re.compile(mobile_pattern))
+def load_reference(session: Session, mobile_pattern: str, scope: Scope | None = None) -> Reference:
+    """What values are checked against at this moment; custom fields as the member of `scope` sees them, else none."""
+    custom = {} if scope is None else {field.key: field.rule() for field in custom_fields(session, scope)}
+    return Reference(load_options(session), regions(), re.compile(mobile_pattern), custom)
 
 
 def visible_customer(
@@ -236,7 +239,10 @@ def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[S
     Of one that another's lock hides only that it exists.
     """
     given = {"ids": list(customer_ids), "reader": sight.scope.member_id}
-    rows = session.execute(_SEEN, given, execution_options={"populate_existing": True})
+    rows = session.execute(_SEEN, given, execution_options={"populate_existing": True}).all()
+    # Where nothing is filled in, nobody asks who may read it.
+    filled = any(row.Customer.custom for row in rows)
+    keys = {field.key for field in custom_fields(session, sight.scope)} if filled else set()
     found = {
         row.Customer.id: Seen(
             customer=row.Customer,
@@ -247,6 +253,7 @@ def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[S
             locker_name=row.locker_name,
             contact_hidden=sight.hides_contact(row.Customer.pool_id),
             access=_access(sight, row.Customer, row.can_write),
+            custom={key: value for key, value in row.Customer.custom.items() if key in keys},
         )
         for row in rows
     }

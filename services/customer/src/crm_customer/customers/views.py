@@ -4,21 +4,25 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from chassis.http.api import Body, View
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact
 from crm_customer.contacts.rules import masked
 from crm_customer.customers.model import Customer
+from crm_customer.fields.rules import KEY_PATTERN
 
 
 def _text(max_length: int, words: str) -> Any:
     # Checked in rules.py together with everything else, so that all wrong fields are named at once (A-59).
     return Field(default=None, description=words, json_schema_extra={"maxLength": max_length})
+
+
+_CustomKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 
 
 class ContactBody(Body):
@@ -35,7 +39,7 @@ class ContactBody(Body):
 
 
 class CustomerBody(Body):
-    """Fields of the form (A-35 to A-54). Options by key or label; null or empty clears a field."""
+    """Fields of the form (A-35 to A-54, A-80 to A-85). Options by key or label; null or empty clears a field."""
 
     name: str | None = _text(50, "客户名称, required")
     customer_type: str | None = None
@@ -50,22 +54,31 @@ class CustomerBody(Body):
     address_detail: str | None = _text(100, "address within the city")
     employee_count: str | None = None
     remark: str | None = _text(500, "备注")
+    kind: str | None = Field(default=None, description="company or individual; default: company")
+    level: str | None = None
+    stage: str | None = None
+    intention: str | None = None
+    status: str | None = None
+    wechat_nickname: str | None = _text(50, "微信昵称")
     contact: ContactBody | None = Field(default=None, description="null removes the primary contact")
+    custom: dict[_CustomKey, Any] = Field(
+        default_factory=dict, description="custom fields by key, see /fields: text, number, day, or keys of options"
+    )
 
-    def texts(self) -> dict[str, str | None]:
-        """The fields that were sent, contact fields as contact.mobile."""
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent by flat name: contact.mobile, custom.<key>. Texts, of custom fields as they came."""
         sent = {name: getattr(self, name) for name in self.model_fields_set if name in _FIELDS}
         if self.contact is not None:
-            fields = self.contact.model_fields_set
-            sent |= {f"contact.{name}": getattr(self.contact, name) for name in fields}
-        return {name: None if value is None else str(value) for name, value in sent.items()}
+            sent |= {f"contact.{name}": getattr(self.contact, name) for name in self.contact.model_fields_set}
+        texts = {name: None if value is None else str(value) for name, value in sent.items()}
+        return texts | {f"custom.{key}": value for key, value in self.custom.items()}
 
     def removes_contact(self) -> bool:
         """Whether the primary contact is to go."""
         return "contact" in self.model_fields_set and self.contact is None
 
 
-_FIELDS = frozenset(CustomerBody.model_fields) - {"contact"}
+_FIELDS = frozenset(CustomerBody.model_fields) - {"contact", "custom"}
 
 
 class NewCustomer(CustomerBody):
@@ -148,6 +161,13 @@ class CustomerView(View):
     address_detail: str | None
     employee_count: str | None
     remark: str | None
+    kind: str | None
+    level: str | None
+    stage: str | None
+    intention: str | None
+    status: str | None
+    wechat_nickname: str | None
+    custom: dict[str, Any] | None = Field(description="custom fields that the reader sees and that are filled, by key")
     contact: ContactView | None
     contact_masked: bool | None = Field(description="the contact's numbers are masked: claim the customer to read them")
     owner: Owner | None
@@ -179,6 +199,7 @@ class Seen:
     locker_name: str | None
     contact_hidden: bool
     access: Access | None
+    custom: dict[str, Any]
 
 
 def customer_view(seen: Seen, today: date) -> CustomerView:
@@ -195,6 +216,7 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
         id=customer.id,
         version=customer.version,
         **customer.values(),
+        custom=seen.custom,
         contact=_contact_view(seen.contact, seen.contact_hidden) if seen.contact else None,
         contact_masked=seen.contact is not None and seen.contact_hidden,
         owner=owner,
