@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import event, update
 
 from batch.tables import batch_items
+from chassis.clock import now
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_customer.customers.model import Customer
+from crm_customer.customers.model import Collaborator, Customer
 from tests.support.statements import statements_of
 
 
@@ -323,6 +324,26 @@ def _tag(batches: Batches, *names: str, multiple: bool = False) -> Any:
 def _tags(batches: Batches, customer: Any) -> list[str]:
     read = batches.customers.request("GET", f"/customers/{customer['id']}", batches.sales).json
     return [tag["name"] for tag in read["tags"]]
+
+
+def test_what_is_locked_or_only_read_as_a_collaborator_stays_as_it_is(batches: Batches) -> None:
+    create, organisation = batches.customers.create, batches.organisation
+    mine, locked, read, written = create(batches.sales), *(create(organisation.rival) for _ in range(3))
+    batches.mark(locked, locked_at=now(), locked_by=organisation.rival.id)
+    with batches.customers.database.transaction() as session:
+        for customer, can_write in ((locked, True), (read, False), (written, True)):
+            ids = {"customer_id": UUID(customer["id"]), "member_id": batches.sales.id}
+            added = {"can_write": can_write, "added_by": organisation.rival.id, "added_at": now()}
+            session.add(Collaborator(**ids, **added))
+    given = [mine, locked, read, written]
+
+    updated = batches.finish(batches.ask("update", given, changes={"rating": 2}))
+    tagged = batches.finish(batches.ask("tag", given, add=[_tag(batches, "热")]))
+    deleted = batches.finish(batches.ask("delete", given))
+
+    changed = ["", "not_found", "read_only_collaborator", ""]
+    assert batches.codes(updated, given) == batches.codes(tagged, given) == changed
+    assert batches.codes(deleted, given) == ["", "not_found", "delete_own_only", "delete_own_only"]
 
 
 def test_tags_are_put_on_many_and_taken_off(batches: Batches) -> None:

@@ -18,7 +18,6 @@ from crm.customer.v1.customer_service_pb2_grpc import (
 )
 from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
-from crm_customer.collaboration import model as collaboration_model
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
@@ -55,7 +54,7 @@ from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
 
 # Tables whose features are not read by anything above.
-_MODELS = (collaboration_model, profiles_model)
+_MODELS = (profiles_model,)
 
 
 class _CustomerService(Reads, Places, BulkWrites, CustomFields, CustomerServiceServicer):

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from batch.model import Batch, ItemResult
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, Refusal
+from chassis.errors import Conflict, Forbidden, Refusal
 from chassis.events.outbox import record_event
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.batches.queries import locked
 from crm_customer.customers.commands import SUBJECT, require_deletable, require_own, searchable
 from crm_customer.customers.model import Customer, with_custom
-from crm_customer.customers.projection import in_parts, state_of
+from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.queries import Sight, one_of
 from crm_customer.customers.rules import Reference, settle, split
 from crm_customer.database import rowset
@@ -69,30 +69,30 @@ class Change:
 def delete_page(session: Session, page: Page) -> list[ItemResult]:
     """Put them into the recycle bin (A-66): one's own, or all for administrators; never a WeCom friend (C-27, C-29)."""
 
-    def refuse(customer: Customer) -> None:
-        _refuse_deleted(customer)
+    def require(customer: Customer, _writable: bool) -> None:
+        _require_alive(customer)
         require_deletable(page.sight, customer)
 
-    able, refused = _sorted_out(session, page, refuse)
+    able, refused = _sorted_out(session, page, require)
     changed = _touch(session, page, able, deleted_at=page.now)
     _record(session, page, "customer.deleted", changed)
-    record_event(session, *in_parts(pb.CustomerDeleted, map(state_of, changed), **page.about))
+    record_event(session, *in_parts(pb.CustomerDeleted, states_of(session, changed), **page.about))
     return _results(page, refused, changed)
 
 
 def restore_page(session: Session, page: Page) -> list[ItemResult]:
     """Take them out of the recycle bin (A-70); those that are not in it stay as they are."""
-    able, refused = _sorted_out(session, page, partial(require_own, page.sight))
+    able, refused = _sorted_out(session, page, lambda customer, _: require_own(page.sight, customer))
     deleted = [customer for customer in able if customer.deleted_at is not None]
     changed = _touch(session, page, deleted, deleted_at=None)
     _record(session, page, "customer.restored", changed)
-    record_event(session, *in_parts(pb.CustomerRestored, map(state_of, changed), **page.about))
+    record_event(session, *in_parts(pb.CustomerRestored, states_of(session, changed), **page.about))
     return _results(page, refused, changed)
 
 
 def update_page(session: Session, page: Page) -> list[ItemResult]:
     """Give them the values that were checked when the batch was started (I-02); what already holds changes nothing."""
-    able, refused = _sorted_out(session, page, partial(_refuse_unworkable, page.sight))
+    able, refused = _sorted_out(session, page, partial(_require_workable, page.sight))
     changes = [_change(customer, page.batch.parameters["values"], page.reference) for customer in able]
     changes = [change for change in changes if change.after]
     if changes:
@@ -106,32 +106,34 @@ def tag_page(session: Session, page: Page) -> list[ItemResult]:
     tags = borne_tags(session, added)
     if len(tags) < len(added):
         raise Conflict("unknown_tag")
-    able, refused = _sorted_out(session, page, partial(_refuse_unworkable, page.sight))
+    able, refused = _sorted_out(session, page, partial(_require_workable, page.sight))
     ids = [customer.id for customer in able]
     changed = tag_records(session, CustomerTag, page.actor_id, ids, lambda had: retagged(had, tags.values(), removed))
     return _results(page, refused, [customer for customer in able if customer.id in changed])
 
 
-def _refuse_deleted(customer: Customer) -> None:
+def _require_alive(customer: Customer) -> None:
     if customer.deleted_at is not None:
         raise Conflict("already_deleted")
 
 
-def _refuse_unworkable(sight: Sight, customer: Customer) -> None:
-    _refuse_deleted(customer)
+def _require_workable(sight: Sight, customer: Customer, writable: bool) -> None:
+    _require_alive(customer)
     if sight.hides_contact(customer.pool_id):
         raise Conflict("claim_first")
+    if not writable:
+        raise Forbidden("read_only_collaborator")
 
 
 def _sorted_out(
-    session: Session, page: Page, refuse: Callable[[Customer], None]
+    session: Session, page: Page, require: Callable[[Customer, bool], None]
 ) -> tuple[list[Customer], dict[UUID, ItemResult]]:
     """The customers of the page that may be worked, locked; and why the others may not."""
     found = locked(session, page.sight, page.customer_ids)
     able, refused = [], {id_: ItemResult.skipped(id_, "not_found") for id_ in page.customer_ids if id_ not in found}
-    for customer in found.values():
+    for customer, writable in found.values():
         try:
-            refuse(customer)
+            require(customer, writable)
         except Refusal as refusal:
             refused[customer.id] = ItemResult.skipped(customer.id, refusal.code, **refusal.parameters)
         else:
@@ -195,7 +197,7 @@ def _write(session: Session, page: Page, changes: Sequence[Change]) -> None:
     if not set(names).isdisjoint(_FOUND_BY):
         keep_in_search(session, [searchable(customer, page.reference) for customer in changed])
     record_audit(session, *(_entry(page, change, versions[change.customer.id]) for change in changes))
-    record_event(session, *in_parts(pb.CustomerUpdated, map(state_of, changed), **page.about))
+    record_event(session, *in_parts(pb.CustomerUpdated, states_of(session, changed), **page.about))
 
 
 def _entry(page: Page, change: Change, version: int) -> AuditEntry:

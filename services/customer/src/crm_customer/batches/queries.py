@@ -59,8 +59,13 @@ def acting(session: Session, actor_id: UUID, permission: str) -> Sight:
     return sight
 
 
-def locked(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> dict[UUID, Customer]:
-    """Those of the customers that the member sees, in the recycle bin or not, locked in id order."""
-    found = select(Customer).where(one_of(Customer.id, customer_ids), sight.condition()).order_by(Customer.id)
-    rows = session.scalars(found.with_for_update(key_share=True), execution_options={"populate_existing": True})
-    return {customer.id: customer for customer in rows}
+def locked(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> dict[UUID, tuple[Customer, bool]]:
+    """Those of the customers that the member sees, in the recycle bin or not, locked in id order; with whether the
+    member may change them, and not only read them as a collaborator.
+    """
+    found = select(Customer, sight.writable()).where(one_of(Customer.id, customer_ids), sight.condition())
+    rows = session.execute(
+        found.order_by(Customer.id).with_for_update(key_share=True, of=Customer),
+        execution_options={"populate_existing": True},
+    )
+    return {customer.id: (customer, bool(writable)) for customer, writable in rows}

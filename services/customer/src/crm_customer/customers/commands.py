@@ -19,7 +19,7 @@ from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import FIELDS, Customer, with_custom
 from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import Sight, primary_contact
+from crm_customer.customers.queries import Sight, primary_contact, require_writable
 from crm_customer.customers.rules import (
     Parts,
     Reference,
@@ -88,7 +88,7 @@ def create_customer(
     keep_in_search(session, [searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
-    record_event(session, pb.CustomerCreated(customers=[state_of(customer)], actor_id=str(actor_id)))
+    record_event(session, pb.CustomerCreated(customers=[state_of(session, customer)], actor_id=str(actor_id)))
     return customer
 
 
@@ -97,9 +97,9 @@ def change_customer(
 ) -> None:
     """Change a locked customer and its primary contact (A-64). Sending what already holds changes nothing.
 
-    Raises Conflict claim_first, Invalid, and Stale with both values of each clashing field.
+    Raises Conflict claim_first, Forbidden read_only_collaborator, Invalid, and Stale with both values of each clashing field.
     """
-    _require_workable(sight, customer)
+    require_writable(session, sight, customer)
     values, problems = checked(edit.given, reference, customer.province)
     contact = primary_contact(session, customer.id)
     before = _flat(customer, contact)
@@ -129,7 +129,9 @@ def change_customer(
         {"version": customer.version - 1, **{name: before.get(name) for name in changed}},
         {"version": customer.version, **{name: after.get(name) for name in changed}},
     )
-    record_event(session, pb.CustomerUpdated(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerUpdated(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
@@ -143,7 +145,9 @@ def delete_customer(session: Session, sight: Sight, customer: Customer, expected
     customer.delete(now)
     session.flush()
     _audit(session, "customer.deleted", customer, sight.scope.member_id, None, {"version": customer.version})
-    record_event(session, pb.CustomerDeleted(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerDeleted(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def restore_customer(session: Session, sight: Sight, customer: Customer, now: datetime) -> None:
@@ -154,7 +158,9 @@ def restore_customer(session: Session, sight: Sight, customer: Customer, now: da
     customer.restore(now)
     session.flush()
     _audit(session, "customer.restored", customer, sight.scope.member_id, None, {"version": customer.version})
-    record_event(session, pb.CustomerRestored(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerRestored(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def require_assignable(sight: Sight, owner_id: UUID) -> None:
@@ -193,12 +199,6 @@ def _wished(
     if not sight.scope.reaches(owner_id, owner.department_id):
         return None, None, None, [FieldError("/owner_id", "owner_out_of_reach")]
     return owner_id, owner.department_id, None, []
-
-
-def _require_workable(sight: Sight, customer: Customer) -> None:
-    """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either."""
-    if sight.hides_contact(customer.pool_id):
-        raise Conflict("claim_first")
 
 
 def _refuse(errors: list[FieldError]) -> None:

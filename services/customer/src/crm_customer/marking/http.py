@@ -1,15 +1,12 @@
 """REST of what members put on records: tags for everybody, stars for themselves."""
 
-from typing import Any
 from uuid import UUID
-
-from sqlalchemy.orm import Session
 
 from chassis.clock import now
 from chassis.errors import Conflict
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.customers.queries import sight_of, visible_customer
+from crm_customer.customers.queries import require_writable, sight_of, visible_customer
 from crm_customer.marking import commands
 from crm_customer.marking.views import TagsBody, TagsOfRecord
 from crm_customer.stars.views import StarBody, StarView
@@ -31,7 +28,8 @@ api = Api("customers")
 def put_customer_tags(call: Call[TagsBody, None], customer_id: UUID) -> TagsOfRecord:
     """These tags and no others (I-02, I-03). In a pool, sales claim first (C-16)."""
     with call.runtime.database.transaction() as session:
-        _workable(session, call, customer_id)
+        sight = sight_of(session, call.actor.id)
+        require_writable(session, sight, visible_customer(session, sight, customer_id, lock=True))
         tags = commands.known_tags(session, call.body.tag_ids, "/tag_ids")
         commands.tag_records(session, CustomerTag, call.actor.id, [customer_id], lambda _: tags)
     return TagsOfRecord(tags=[BorneTag.model_validate(tag) for tag in tags])
@@ -48,7 +46,9 @@ def put_customer_tags(call: Call[TagsBody, None], customer_id: UUID) -> TagsOfRe
 def put_star(call: Call[StarBody, None], customer_id: UUID) -> StarView:
     """One's own alone (C-22, C-23); again only changes its colour. In a pool, sales claim first (C-16)."""
     with call.runtime.database.transaction() as session:
-        _workable(session, call, customer_id)
+        sight = sight_of(session, call.actor.id)
+        if sight.hides_contact(visible_customer(session, sight, customer_id, lock=True).pool_id):
+            raise Conflict("claim_first")
         return StarView.model_validate(commands.star(session, call.actor.id, customer_id, call.body.color, now()))
 
 
@@ -64,10 +64,3 @@ def delete_star(call: Call[None, None], customer_id: UUID) -> None:
     with call.runtime.database.transaction() as session:
         visible_customer(session, sight_of(session, call.actor.id), customer_id)
         commands.unstar(session, call.actor.id, customer_id)
-
-
-def _workable(session: Session, call: Call[Any, None], customer_id: UUID) -> None:
-    sight = sight_of(session, call.actor.id)
-    customer = visible_customer(session, sight, customer_id, lock=True)
-    if sight.hides_contact(customer.pool_id):
-        raise Conflict("claim_first")
