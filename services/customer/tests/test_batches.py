@@ -12,7 +12,8 @@ from chassis.clock import now
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_customer.customers.model import Collaborator, Customer
+from crm_customer.collaboration.model import Collaborator
+from crm_customer.customers.model import Customer
 from tests.support.statements import statements_of
 
 
