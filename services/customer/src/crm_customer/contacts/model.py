@@ -1,5 +1,6 @@
 """Contacts (联系人): people at any number of customers, of each at most one the primary contact (首要联系人)."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,8 @@ from crm_customer.database import Base
 
 # Fields that a form or an import may fill, named as in REST below `contact`.
 FIELDS = ("name", "salutation", "email", "position", "qq", "phone", "mobile", "remark")
+# What the contact's own form holds (B-12 to B-24).
+FORM_FIELDS = (*FIELDS, "address", "postcode", "birthday", "contact_group")
 
 
 _ALIVE = text("deleted_at IS NULL")
@@ -79,11 +82,15 @@ class Contact(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
     def values(self) -> dict[str, Any]:
-        """What a person filled in."""
+        """What the customer's form shows of its primary contact."""
         return {field: getattr(self, field) for field in FIELDS}
 
-    def change(self, values: dict[str, Any], now: datetime) -> None:
-        """Take over `values`, which are clean."""
-        for field, value in values.items():
-            setattr(self, field, value)
-        self.updated_at = now
+    def change(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """Take over `values`, which are clean. Returns what was there before of those that differ."""
+        before = {field: getattr(self, field) for field, value in values.items() if getattr(self, field) != value}
+        for field in before:
+            setattr(self, field, values[field])
+        if before:
+            self.version += 1
+            self.updated_at = now
+        return before
