@@ -39,6 +39,7 @@ from crm_customer.ownership.rpc import Places
 from crm_customer.people import http as people_http
 from crm_customer.profiles import model as profiles_model
 from crm_customer.relations import http as relations_http
+from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.stars import model as stars_model
 from crm_customer.tags.model import Tag, TagGroup
@@ -93,6 +94,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS],
+    due=[FORGET_ANSWERS, FILL_SEARCH],
     register_rpc=[_register],
 )

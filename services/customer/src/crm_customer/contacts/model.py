@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, Text, false, text
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, Text, false, func, literal_column, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -18,6 +18,15 @@ FORM_FIELDS = (*FIELDS, "address", "postcode", "birthday", "contact_group")
 
 
 _ALIVE = text("deleted_at IS NULL")
+
+
+_WITH_MOBILE = text("mobile IS NOT NULL AND deleted_at IS NULL")
+_WITH_PHONE = text("phone IS NOT NULL AND deleted_at IS NULL")
+
+
+def phone_digits(phone: Any) -> Any:
+    """A phone number as it is searched: its digits alone, in the words of their index."""
+    return func.regexp_replace(phone, literal_column("'[^0-9]'"), literal_column("''"), literal_column("'g'"))
 
 
 class CustomerContact(Base):
@@ -54,7 +63,8 @@ class Contact(Base):
             for moment in ("created_at", "updated_at")
         ),
         Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
-        Index("ix_contacts_mobile", "mobile", postgresql_where=text("mobile IS NOT NULL AND deleted_at IS NULL")),
+        Index("ix_contacts_mobile", "mobile", postgresql_where=_WITH_MOBILE),
+        Index("ix_contacts_mobile_reversed", text("reverse(mobile)"), postgresql_where=_WITH_MOBILE),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -68,8 +78,8 @@ class Contact(Base):
     email: Mapped[str | None] = mapped_column(Text)
     position: Mapped[str | None] = mapped_column(Text)
     qq: Mapped[str | None] = mapped_column(Text)
-    phone: Mapped[str | None] = mapped_column(Text)
-    # Compared byte by byte, so that the index also finds beginnings of numbers.
+    # Compared byte by byte, so that an index also finds beginnings of numbers.
+    phone: Mapped[str | None] = mapped_column(Text(collation="C"))
     mobile: Mapped[str | None] = mapped_column(Text(collation="C"))
     remark: Mapped[str | None] = mapped_column(Text)
     address: Mapped[str | None] = mapped_column(Text)
@@ -94,3 +104,7 @@ class Contact(Base):
             self.version += 1
             self.updated_at = now
         return before
+
+
+Index("ix_contacts_phone", phone_digits(Contact.phone), postgresql_where=_WITH_PHONE)
+Index("ix_contacts_phone_reversed", func.reverse(phone_digits(Contact.phone)), postgresql_where=_WITH_PHONE)

@@ -306,7 +306,7 @@ def clashes(
 
 def _searchable(customer: Customer, reference: Reference) -> Searchable:
     address = reference.regions.words(customer.province, customer.city) + (customer.address_detail or "")
-    return Searchable(customer.id, customer.name, address)
+    return Searchable(customer.id, customer.name, address, customer.wechat_nickname or "")
 
 
 def _audit(

@@ -40,10 +40,10 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import NOBODY, Condition, Sight, one_of
-from crm_customer.listing.conditions import alive, conditions, containing, is_number, texts
+from crm_customer.listing.conditions import alive, conditions
 from crm_customer.listing.rules import Filter, Sort
-from crm_customer.search.model import CustomerSearch
-from crm_customer.search.rules import normalised
+from crm_customer.listing.texts import named_like, texts
+from crm_customer.search.rules import number_in
 
 Parameters = dict[str, Any]
 _IMPATIENT = text("SET LOCAL statement_timeout = 300")
@@ -252,14 +252,13 @@ def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
 def _pools(sight: Sight, wanted: Filter, ids: str, there: Condition) -> _Arm:
     """Customers in these pools."""
     if _digits_in_names(sight, wanted):
-        named = containing(CustomerSearch.name, normalised(wanted.search), "")
-        return _Arm(None, "", (there, Customer.id.in_(named)))
+        return _Arm(None, "", (there, Customer.id.in_(named_like(wanted.search))))
     return _Arm(Customer.pool_id, ids)
 
 
 def _digits_in_names(sight: Sight, wanted: Filter) -> bool:
     """Whether digits are asked for that in pools may be found in names alone, which is rare: numbers may not be read."""
-    return sight.hides_contact(NOBODY) and is_number(normalised(wanted.search))
+    return sight.hides_contact(NOBODY) and number_in(wanted.search) != ""
 
 
 def _unplaced(sight: Sight) -> _Arm:
