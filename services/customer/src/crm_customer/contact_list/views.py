@@ -26,5 +26,7 @@ class ContactQuery(PageQuery):
     customer_id: UUID | None = Field(default=None, description="contacts of this customer")
     created_from: Day | None = Field(default=None, description="day in the organisation's zone, inclusive")
     created_to: Day | None = Field(default=None, description="day in the organisation's zone, inclusive")
-    birthday_from: str | None = Field(default=None, pattern=_DAY, description="MM-DD; with birthday_to, over New Year too")
+    birthday_from: str | None = Field(
+        default=None, pattern=_DAY, description="MM-DD; with birthday_to, over New Year too"
+    )
     birthday_to: str | None = Field(default=None, pattern=_DAY, description="MM-DD, inclusive")

@@ -5,7 +5,18 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, Text, false, func, literal_column, text
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    Text,
+    false,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,12 +32,19 @@ _ALIVE = text("deleted_at IS NULL")
 
 
 _WITH_MOBILE = text("mobile IS NOT NULL AND deleted_at IS NULL")
+_WITH_BIRTHDAY = text("birthday IS NOT NULL AND deleted_at IS NULL")
+_DAY_OF_YEAR = "(CAST(EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) AS SMALLINT))"
 _WITH_PHONE = text("phone IS NOT NULL AND deleted_at IS NULL")
 
 
 def phone_digits(phone: Any) -> Any:
     """A phone number as it is searched: its digits alone, in the words of their index."""
     return func.regexp_replace(phone, literal_column("'[^0-9]'"), literal_column("''"), literal_column("'g'"))
+
+
+def day_of_year() -> Any:
+    """A contact's birthday without its year, as month * 100 + day, in the words of its index."""
+    return literal_column(_DAY_OF_YEAR, SmallInteger)
 
 
 class CustomerContact(Base):
@@ -64,6 +82,7 @@ class Contact(Base):
         ),
         Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_contacts_mobile", "mobile", postgresql_where=_WITH_MOBILE),
+        Index("ix_contacts_birthday", text(_DAY_OF_YEAR), postgresql_where=_WITH_BIRTHDAY),
         Index("ix_contacts_mobile_reversed", text("reverse(mobile)"), postgresql_where=_WITH_MOBILE),
     )
 

@@ -1,7 +1,6 @@
 """REST of the customer list."""
 
-import time
-from typing import Any, cast
+from typing import cast
 
 from sqlalchemy.orm import Session
 
@@ -9,21 +8,17 @@ from chassis.clock import day_of, now
 from chassis.errors import Invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
-from chassis.runtime import Runtime
-from crm_customer.customers.queries import Sight, load_reference, seen, sight_of
+from crm_customer.customers.queries import load_reference, seen, sight_of
 from crm_customer.customers.views import CustomerView, customer_views
 from crm_customer.listing.queries import page_of, total
 from crm_customer.listing.rules import EXACT, Filter, ListView, Sort, day_after, exact_conditions, start_of, with_view
+from crm_customer.listing.totals import kept_total
 from crm_customer.listing.views import CustomerQuery
 from crm_customer.settings import Settings
 from directory.permissions import Permission
 from directory.scope import zone_of
 
 api = Api("customers")
-_KEPT_SECONDS = 15
-_KEPT_FROM = 1000
-_MOST_KEPT = 10_000
-_totals: dict[Any, tuple[float, tuple[int, bool]]] = {}
 
 
 @api.route(
@@ -43,7 +38,8 @@ def list_customers(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
         wanted = _filter(session, call, zone)
         ids = page_of(session, sight, wanted, (query.page - 1) * query.page_size, query.page_size)
         items = customer_views(seen(session, sight, ids), day_of(now(), zone))
-    count, estimated = _total(call.runtime, sight, wanted)
+    database = call.runtime.database
+    count, estimated = kept_total((database.url, sight, wanted), lambda: total(database, sight, wanted))
     return Page(items=items, page=query.page, page_size=query.page_size, total=count, total_is_estimate=estimated)
 
 
@@ -66,17 +62,3 @@ def _filter(session: Session, call: Call[None, CustomerQuery], zone: str) -> Fil
         sort=query.sort or (Sort.LAST_UPDATED if recent else Sort.NEWEST),
     )
     return with_view(conditions, query.view, call.actor.id, now(), zone)
-
-
-def _total(runtime: Runtime, sight: Sight, wanted: Filter) -> tuple[int, bool]:
-    """The size of the list. Large ones, where one more or less goes unnoticed, are counted every 15 seconds."""
-    key = (runtime.database.url, sight, wanted)
-    kept = _totals.get(key)
-    if kept is not None and kept[0] > time.monotonic():
-        return kept[1]
-    counted = total(runtime.database, sight, wanted)
-    if counted[1] or counted[0] >= _KEPT_FROM:
-        if len(_totals) >= _MOST_KEPT:
-            _totals.clear()
-        _totals[key] = (time.monotonic() + _KEPT_SECONDS, counted)
-    return counted

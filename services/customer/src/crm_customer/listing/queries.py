@@ -80,7 +80,11 @@ def page_statement(
 
 def total(database: Database, sight: Sight, wanted: Filter) -> tuple[int, bool]:
     """The size of the list, and whether it is an estimate because counting took longer than 300 ms."""
-    matching, parameters = _made(_matching, sight, wanted), _parameters(sight, wanted)
+    return counted(database, _made(_matching, sight, wanted), _parameters(sight, wanted))
+
+
+def counted(database: Database, matching: Select[Any], parameters: Parameters) -> tuple[int, bool]:
+    """How many rows match, and whether it is an estimate because counting took longer than 300 ms."""
     try:
         with database.reading() as session:
             session.execute(_IMPATIENT)

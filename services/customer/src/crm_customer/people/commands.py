@@ -155,9 +155,7 @@ def lock_customers(session: Session, contact_ids: Sequence[UUID]) -> None:
     )
 
 
-def link(
-    session: Session, sight: Sight, customer: Customer, contact: Contact, relation: Relation
-) -> list[AuditEntry]:
+def link(session: Session, sight: Sight, customer: Customer, contact: Contact, relation: Relation) -> list[AuditEntry]:
     """Let a locked contact belong to a locked customer (B-31), or change how it does. Returns what to record.
 
     Exactly one is primary (B-37): the one marked last, and whoever comes first.
@@ -276,9 +274,7 @@ def _changes(seen: SeenContact, sight: Sight, before: Mapping[str, Any]) -> list
     shown = [{f"contact.{name}": side[name] for name in FORM_FIELDS if name in side} for side in (before, after)]
     if shown[0]:
         entries += [
-            AuditEntry(
-                "customer.contact_changed", SUBJECT, one.customer_id, sight.scope.member_id, *map(_plain, shown)
-            )
+            AuditEntry("customer.contact_changed", SUBJECT, one.customer_id, sight.scope.member_id, *map(_plain, shown))
             for one in seen.links
             if one.is_primary
         ]
@@ -292,7 +288,9 @@ def _moves(action: str, sight: Sight, contacts: Sequence[SeenContact]) -> list[A
         contact, actor_id = seen.contact, sight.scope.member_id
         entries.append(_entry(f"contact.{action}", contact, sight, None, {"version": contact.version + 1}))
         entries += [
-            AuditEntry(f"customer.contact_{action}", SUBJECT, one.customer_id, actor_id, None, {"contact": contact.name})
+            AuditEntry(
+                f"customer.contact_{action}", SUBJECT, one.customer_id, actor_id, None, {"contact": contact.name}
+            )
             for one in seen.links
         ]
     return entries

@@ -52,9 +52,7 @@ def create_contact(call: Call[NewContact, None]) -> ContactDetail:
     def work(session: Session) -> ContactDetail:
         sight = sight_of(session, call.actor.id)
         relation = commands.Relation(call.body.relation_type, call.body.is_primary)
-        contact = commands.create_contact(
-            session, sight, _draft(call.body), relation, _setting(call, session, sight)
-        )
+        contact = commands.create_contact(session, sight, _draft(call.body), relation, _setting(call, session, sight))
         return _view(session, sight, contact.id)
 
     return call.command(work)
@@ -189,7 +187,7 @@ def _each(call: Call[ContactIds, None], act: _Act) -> ContactOutcomes:
         commands.lock_customers(session, ids)
         found = visible_contacts(session, sight, ids, deleted=None, lock=True)
         refused = act(session, sight, found, now())
-        codes = {id_: "not_found" for id_ in ids} | {seen.contact.id: "" for seen in found}
+        codes = dict.fromkeys(ids, "not_found") | {seen.contact.id: "" for seen in found}
         return _outcomes(call, codes | {id_: refusal.code for id_, refusal in refused.items()})
 
     return call.command(work)
@@ -206,9 +204,7 @@ def _outcomes(call: Call[Any, None], codes: dict[UUID, str]) -> ContactOutcomes:
         for id_, code in codes.items()
     ]
     succeeded = sum(not code for code in codes.values())
-    return ContactOutcomes(
-        total=len(results), succeeded=succeeded, skipped=len(results) - succeeded, results=results
-    )
+    return ContactOutcomes(total=len(results), succeeded=succeeded, skipped=len(results) - succeeded, results=results)
 
 
 def _held(session: Session, sight: Sight, contact_id: UUID, *, deleted: bool | None) -> SeenContact:

@@ -54,8 +54,12 @@ def visible_contacts(
     session: Session, sight: Sight, contact_ids: Sequence[UUID], *, deleted: bool | None = False, lock: bool = False
 ) -> list[SeenContact]:
     """Of `contact_ids`, those the member sees, in their order; `deleted` None: in the recycle bin or not."""
-    condition = true() if deleted is None else Contact.deleted_at.is_not(None) if deleted else Contact.deleted_at.is_(None)
-    statement = select(Contact.id).where(one_of(Contact.id, contact_ids), condition, visible(sight)).order_by(Contact.id)
+    condition = (
+        true() if deleted is None else Contact.deleted_at.is_not(None) if deleted else Contact.deleted_at.is_(None)
+    )
+    statement = (
+        select(Contact.id).where(one_of(Contact.id, contact_ids), condition, visible(sight)).order_by(Contact.id)
+    )
     if lock:
         statement = statement.with_for_update(key_share=True, of=Contact)
     found = set(session.scalars(statement))

@@ -1,0 +1,88 @@
+"""REST of the contact list."""
+
+from datetime import date
+
+from chassis.clock import day_of, now
+from chassis.errors import FieldError, Invalid
+from chassis.http.api import Api, Page
+from chassis.http.call import Call
+from crm_customer.contact_list.queries import page_of, total
+from crm_customer.contact_list.rules import (
+    BIRTHDAYS_AHEAD,
+    ContactFilter,
+    ContactListView,
+    Days,
+    birthdays_between,
+    birthdays_of,
+)
+from crm_customer.contact_list.views import ContactQuery
+from crm_customer.customers.queries import sight_of
+from crm_customer.listing.rules import Filter, ListView, day_after, start_of, with_view
+from crm_customer.listing.totals import kept_total
+from crm_customer.people.queries import seen_contacts
+from crm_customer.people.views import ContactDetail, contact_detail
+from directory.permissions import Permission
+from directory.scope import zone_of
+
+api = Api("contacts")
+
+
+@api.route(
+    "GET",
+    "/contacts",
+    access=Permission.CUSTOMER_READ,
+    summary="List contacts",
+    query=ContactQuery,
+    reply=Page[ContactDetail],
+)
+def list_contacts(call: Call[None, ContactQuery]) -> Page[ContactDetail]:
+    """Contacts of all customers that the caller sees (B-01 to B-10): views, search conditions, 15 a page."""
+    query, database = call.query, call.runtime.database
+    with database.reading() as session:
+        sight = sight_of(session, call.actor.id)
+        wanted = _filter(call, zone_of(session))
+        ids = page_of(session, sight, wanted, (query.page - 1) * query.page_size, query.page_size)
+        items = [contact_detail(seen) for seen in seen_contacts(session, sight, ids)]
+    count, estimated = kept_total((database.url, sight, wanted), lambda: total(database, sight, wanted))
+    return Page(items=items, page=query.page, page_size=query.page_size, total=count, total_is_estimate=estimated)
+
+
+def _filter(call: Call[None, ContactQuery], zone: str) -> ContactFilter:
+    query, moment = call.query, now()
+    today = day_of(moment, zone)
+    coming = query.view is ContactListView.BIRTHDAYS
+    conditions = Filter(
+        owner_id=query.owner_id,
+        created_from=start_of(query.created_from, zone) if query.created_from else None,
+        created_until=start_of(day_after(query.created_to), zone) if query.created_to else None,
+    )
+    # The same days as in the list of customers.
+    view = ListView.ALL if coming else ListView(query.view)
+    narrowed = with_view(conditions, view, call.actor.id, moment, zone)
+    return ContactFilter(
+        name=query.name,
+        phone=query.phone,
+        position=query.position,
+        salutation=query.salutation,
+        owner_id=narrowed.owner_id,
+        customer_id=query.customer_id,
+        created_from=narrowed.created_from,
+        created_until=narrowed.created_until,
+        updated_from=narrowed.updated_from,
+        birthdays=birthdays_between(today, today + BIRTHDAYS_AHEAD) if coming else _birthdays(query, today),
+        deleted=narrowed.deleted,
+    )
+
+
+def _birthdays(query: ContactQuery, today: date) -> Days | None:
+    if query.birthday_from is None and query.birthday_to is None:
+        return None
+    errors = [
+        FieldError(f"/{name}", "missing") for name in ("birthday_from", "birthday_to") if getattr(query, name) is None
+    ]
+    if not errors:
+        try:
+            return birthdays_of(query.birthday_from or "", query.birthday_to or "", today)
+        except ValueError:
+            errors = [FieldError("/birthday_from", "date_parsing"), FieldError("/birthday_to", "date_parsing")]
+    raise Invalid("validation_failed", errors=errors, count=len(errors))
