@@ -1,5 +1,6 @@
 """What the list of contacts is asked for, and whom it shows, as conditions on contacts."""
 
+from operator import eq, ge, lt
 from typing import Any
 
 from sqlalchemy import Select, and_, false, func, literal, or_, select, true
@@ -17,16 +18,19 @@ from crm_customer.search.rules import bigrams, normalised, number_in
 def asked(sight: Sight, wanted: ContactFilter, *, frequent: bool = False) -> list[Condition]:
     """What is asked for; `frequent`: names are looked up for each contact met, instead of found by their index."""
     found: list[Any] = [Contact.deleted_at.is_not(None) if wanted.deleted else Contact.deleted_at.is_(None)]
-    for given, condition in (
-        (wanted.owner_id, Contact.owner_id == wanted.owner_id),
-        (wanted.created_from, Contact.created_at >= wanted.created_from),
-        (wanted.created_until, Contact.created_at < wanted.created_until),
-        (wanted.updated_from, Contact.updated_at >= wanted.updated_from),
-        (wanted.salutation, Contact.salutation == wanted.salutation),
-        (wanted.position, func.strpos(func.lower(Contact.position), wanted.position.lower()) > 0),
+    for value, column, compare in (
+        (wanted.owner_id, Contact.owner_id, eq),
+        (wanted.created_from, Contact.created_at, ge),
+        # Nothing changes before it is created: a walk in the order of changes ends there.
+        (wanted.created_from, Contact.updated_at, ge),
+        (wanted.created_until, Contact.created_at, lt),
+        (wanted.updated_from, Contact.updated_at, ge),
+        (wanted.salutation, Contact.salutation, eq),
     ):
-        if given:
-            found.append(condition)
+        if value:
+            found.append(compare(column, value))
+    if wanted.position:
+        found.append(func.strpos(func.lower(Contact.position), wanted.position.lower()) > 0)
     if wanted.customer_id:
         found.append(Contact.id.in_(ways(sight).where(Customer.id == wanted.customer_id)))
     if wanted.birthdays:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import exists, select, tuple_, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from chassis.audit import AuditEntry, record_audit
@@ -252,7 +253,7 @@ def _make_primary(ids: Sequence[UUID]) -> Any:
         select(CustomerContact.customer_id, CustomerContact.contact_id)
         .join(Contact, Contact.id == CustomerContact.contact_id)
         .where(one_of(CustomerContact.contact_id, ids), ~taken)
-        .distinct(CustomerContact.customer_id)
+        .ext(distinct_on(CustomerContact.customer_id))
         .order_by(CustomerContact.customer_id, Contact.created_at, Contact.id)
     )
     key = tuple_(CustomerContact.customer_id, CustomerContact.contact_id)
