@@ -3,7 +3,8 @@
 from operator import eq, ge, lt
 from typing import Any
 
-from sqlalchemy import Select, and_, false, func, literal, or_, select, true
+from sqlalchemy import Select, and_, exists, false, func, literal, or_, select, true, union_all
+from sqlalchemy.orm import aliased
 
 from crm_customer.contact_list.rules import ContactFilter, Days
 from crm_customer.contacts.model import Contact, CustomerContact, day_of_year
@@ -15,9 +16,14 @@ from crm_customer.search.model import ContactSearch
 from crm_customer.search.rules import bigrams, normalised, number_in
 
 
+def alive(wanted: ContactFilter) -> Condition:
+    """In the recycle bin, if that is asked for; else not."""
+    return Contact.deleted_at.is_not(None) if wanted.deleted else Contact.deleted_at.is_(None)
+
+
 def asked(sight: Sight, wanted: ContactFilter, *, frequent: bool = False) -> list[Condition]:
     """What is asked for; `frequent`: names are looked up for each contact met, instead of found by their index."""
-    found: list[Any] = [Contact.deleted_at.is_not(None) if wanted.deleted else Contact.deleted_at.is_(None)]
+    found: list[Any] = [alive(wanted)]
     for value, column, compare in (
         (wanted.owner_id, Contact.owner_id, eq),
         (wanted.created_from, Contact.created_at, ge),
@@ -76,13 +82,14 @@ def listed(sight: Sight) -> Condition:
 
 def listed_of_all(sight: Sight) -> Condition:
     """The same for many contacts at once."""
+    other = aliased(Contact)
+    mine = select(other.id).where(other.owner_id == sight.scope.member_id)
     if sight.scope.company:
-        linked = select(CustomerContact.contact_id)
-        return or_(owned(sight), Contact.id.in_(ways(sight)), Contact.id.not_in(linked))
-    elsewhere, pooled = (
-        ways(sight).where(where) for where in (Customer.pool_id.is_(None), Customer.pool_id.is_not(None))
-    )
-    return or_(owned(sight), Contact.id.in_(elsewhere), and_(Contact.owner_id.is_(None), Contact.id.in_(pooled)))
+        linked = exists().where(CustomerContact.contact_id == other.id)
+        return Contact.id.in_(union_all(mine, ways(sight), select(other.id).where(~linked)))
+    unowned = ways(sight).join(other, other.id == CustomerContact.contact_id).where(other.owner_id.is_(None))
+    elsewhere, pooled = ways(sight).where(Customer.pool_id.is_(None)), unowned.where(Customer.pool_id.is_not(None))
+    return Contact.id.in_(union_all(mine, elsewhere, pooled))
 
 
 def _met(sight: Sight, *conditions: Condition) -> Condition:

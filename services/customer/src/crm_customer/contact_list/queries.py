@@ -15,10 +15,10 @@ from sqlalchemy import Integer, Select, bindparam, func, select, text, union, un
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from crm_customer.contact_list.conditions import asked, listed, listed_of_all, named, ways
+from crm_customer.contact_list.conditions import alive, asked, listed, listed_of_all, named, ways
 from crm_customer.contact_list.rules import ContactFilter
 from crm_customer.contacts.model import Contact, day_of_year
-from crm_customer.customers.queries import Sight
+from crm_customer.customers.queries import NOBODY, Sight
 from crm_customer.listing.queries import counted, explain
 from crm_customer.listing.texts import contact_numbered
 from crm_customer.people.queries import owned
@@ -53,8 +53,10 @@ def total(database: Database, sight: Sight, wanted: ContactFilter) -> tuple[int,
     """The size of the list, and whether it is an estimate because counting took longer than 300 ms."""
     with database.reading() as session:
         few = _rare(session, sight, wanted)
-    condition = listed(sight) if few else listed_of_all(sight)
-    return counted(database, select(Contact.id).where(*asked(sight, wanted), condition), {})
+    found = select(Contact.id).where(*asked(sight, wanted))
+    matching = found.where(listed(sight) if few else listed_of_all(sight))
+    # Who sees the company sees nearly all.
+    return counted(database, matching, {}, roughly=found if sight.scope.company else None)
 
 
 def _straight(sight: Sight, wanted: ContactFilter, shape: _Shape) -> Select[UUID]:
@@ -70,17 +72,19 @@ def _straight(sight: Sight, wanted: ContactFilter, shape: _Shape) -> Select[UUID
 
 def _merged(sight: Sight, wanted: ContactFilter, last: int) -> Select[UUID]:
     """Contacts of the few customers that lie with somebody, and those of pools in order, no further than the page."""
-    near = union_all(*_near(sight)).subquery("near")
+    near = union_all(*_near(sight, wanted)).subquery("near")
     columns = (Contact.id, getattr(Contact, wanted.moment).label("moment"))
     others = asked(sight, wanted, frequent=True)
     # As an array, which is looked up in the index of ids whatever PostgreSQL takes its size to be.
     collected = select(*columns).where(Contact.id == func.any(func.array(select(near.c[0]).scalar_subquery())), *others)
-    order = [] if wanted.deleted else [Contact.owner_id.desc()]
+    if wanted.phone and sight.hides_contact(NOBODY):
+        # In pools no number may be read.
+        return collected.order_by(*_latest(wanted))
     walked = (
         select(*columns)
         .where(Contact.owner_id.is_(None), *others, listed(sight))
         # Nobody leads the order, so that the index of owners fits.
-        .order_by(*order, getattr(Contact, wanted.moment).desc(), Contact.id.desc())
+        .order_by(Contact.owner_id.desc(), *_latest(wanted))
         .limit(_number("page_end", last))
         .subquery("walked")
     )
@@ -88,10 +92,14 @@ def _merged(sight: Sight, wanted: ContactFilter, last: int) -> Select[UUID]:
     return select(page.c.id).order_by(page.c.moment.desc(), page.c.id.desc())
 
 
-def _near(sight: Sight) -> Sequence[Select[Any]]:
+def _latest(wanted: ContactFilter) -> list[Any]:
+    return [getattr(Contact, wanted.moment).desc(), Contact.id.desc()]
+
+
+def _near(sight: Sight, wanted: ContactFilter) -> Sequence[Select[Any]]:
     """Ids of the member's contacts, and of those at customers that do not lie in a pool."""
     places = (sight.owned, sight.in_departments, sight.unplaced)
-    return [select(Contact.id).where(owned(sight)), *(ways(sight).where(place) for place in places)]
+    return [select(Contact.id).where(owned(sight), alive(wanted)), *(ways(sight).where(place) for place in places)]
 
 
 def _shape(session: Session, sight: Sight, wanted: ContactFilter) -> _Shape:
@@ -99,7 +107,7 @@ def _shape(session: Session, sight: Sight, wanted: ContactFilter) -> _Shape:
         return _Shape.COLLECTED
     if sight.scope.company or wanted.owner_id:
         return _Shape.WALKED
-    few = union_all(*(select(found.limit(_FEW).subquery()) for found in _near(sight))).subquery()
+    few = union_all(*(select(found.limit(_FEW).subquery()) for found in _near(sight, wanted))).subquery()
     count = session.scalar(select(func.count()).select_from(few)) or 0
     return _Shape.MERGED if count < _FEW else _Shape.WALKED
 

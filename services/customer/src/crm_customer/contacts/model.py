@@ -28,7 +28,7 @@ FIELDS = ("name", "salutation", "email", "position", "qq", "phone", "mobile", "r
 FORM_FIELDS = (*FIELDS, "address", "postcode", "birthday", "contact_group")
 
 
-_ALIVE = text("deleted_at IS NULL")
+_ALIVE, _DELETED = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
 
 
 _WITH_MOBILE = text("mobile IS NOT NULL AND deleted_at IS NULL")
@@ -80,7 +80,8 @@ class Contact(Base):
             for owner in ((), ("owner_id",))
             for moment in ("created_at", "updated_at")
         ),
-        Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=_DELETED),
+        Index("ix_contacts_owner_id_deleted_at_id", "owner_id", "deleted_at", "id", postgresql_where=_DELETED),
         Index("ix_contacts_mobile", "mobile", postgresql_where=_WITH_MOBILE),
         Index("ix_contacts_birthday", text(_DAY_OF_YEAR), postgresql_where=_WITH_BIRTHDAY),
         Index("ix_contacts_mobile_reversed", text("reverse(mobile)"), postgresql_where=_WITH_MOBILE),
