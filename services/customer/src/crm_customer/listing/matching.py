@@ -82,8 +82,8 @@ def _own(condition: FieldCondition, name: str) -> Condition:
 
 
 def _custom(condition: FieldCondition, name: str) -> Condition:
-    """A custom field. Its key is written out, for only so do its index and the condition look alike."""
-    key = bindparam(f"{name}_key", condition.key, Text, literal_execute=True)
+    """A custom field. Its key, a plain word, is written out: only so do its index and the condition look alike."""
+    key = literal_column(f"'{condition.key}'", Text)
     filled = Customer.custom.bool_op("?")(key)
     text = Customer.custom.op("->>", return_type=Text())(key)
     match condition.operator:
