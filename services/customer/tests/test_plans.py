@@ -54,8 +54,13 @@ FILL = text("""
 """)
 FOLLOWING = (
     """
-    INSERT INTO customer_search (customer_id, name, address, grams)
-    SELECT id, name, '', ARRAY(SELECT substr(name, i, 2) FROM generate_series(1, length(name) - 1) AS i) FROM customers
+    INSERT INTO customer_search (customer_id, name, address, nickname, initials, grams)
+    SELECT id, name, '', nickname, regexp_replace(letters, '(.)(?=.)', '\\1 ', 'g'), ARRAY(
+        SELECT mark || substr(given, i, 2) FROM (VALUES ('', name), ('', nickname), ('^', letters)) AS texts (mark, given),
+            generate_series(1, length(given) - 1) AS i
+        UNION SELECT '昵'
+    )
+    FROM (SELECT id, name, '昵' || reverse(substr(name, 3)) AS nickname, 'kh' || substr(name, 3) AS letters FROM customers)
     """,
     """
     INSERT INTO contacts (id, customer_id, is_primary, name, mobile, created_at, updated_at)
@@ -206,7 +211,15 @@ def _cases(many: Any, role: str, member: Member) -> Iterator[tuple[str, Filter]]
     yield "industry", Filter(conditions=(_condition("industry", FilterKind.OPTION, "education"),))
     yield "text", Filter(search="客户2999")
     yield "frequent text", Filter(search="客户")
+    yield "one character", Filter(search="客")
+    yield "initials", Filter(search="kh2999")
+    yield "frequent initials", Filter(search="kh")
+    yield "nickname", Filter(search="昵9992")
+    yield "beginning of nicknames", Filter(search="昵")
+    yield "unknown text", Filter(search="春松")
     yield "number", Filter(search="138000001")
+    yield "ending", Filter(search="42999")
+    yield "unknown ending", Filter(search="98765432")
     if role != "crowded":  # The one that is left: see decision 0017.
         yield "frequent number", Filter(search="138")
     yield "own", Filter(owner_ids=(member.id,))
