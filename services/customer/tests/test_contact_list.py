@@ -12,13 +12,13 @@ from chassis.clock import day_of, now
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.pool.v1 import pool_events_pb2 as pb
+from crm_customer import paging
 from crm_customer.contact_list.queries import page_statement, total
 from crm_customer.contact_list.rules import ContactFilter, Days, birthdays_between, birthdays_of
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.queries import sight_of
-from crm_customer.listing import queries
-from crm_customer.listing.queries import explain
 from crm_customer.ownership import projection
+from crm_customer.paging import Total, explain
 from crm_customer.service import SERVICE
 from tests.support.services import Opener
 
@@ -164,6 +164,7 @@ def test_masked_numbers_are_not_found(customers: Any) -> None:
         {"birthday_from": "13-01", "birthday_to": "12-01"},
         {"birthday_from": "02-30", "birthday_to": "03-01"},
         {"birthday_from": "02-01"},
+        {"cursor": "x"},
         {"page": "0"},
         {"created_from": "gestern"},
     ],
@@ -182,8 +183,15 @@ def test_pages_hold_fifteen(customers: Any) -> None:
 
     pages = [customers.request("GET", "/contacts", sales, query_string={"page": page}).json for page in (1, 2, 3)]
 
+    last, after = (
+        customers.request("GET", "/contacts", sales, query_string=query).json
+        for query in ({"page": "last"}, {"cursor": pages[0]["next_cursor"]})
+    )
+
     assert [len(page["items"]) for page in pages] == [15, 2, 0]
     assert {page["total"] for page in pages} == {17}
+    assert last["items"] == after["items"] == pages[1]["items"]
+    assert (last["page"], after["page"], after["next_cursor"]) == (2, 2, None)
     names = [one["name"] for page in pages for one in page["items"]]
     assert names == [f"陈{number}" for number in range(16, -1, -1)]
 
@@ -305,10 +313,12 @@ def test_a_total_that_takes_too_long_is_an_estimate(many: Any, monkeypatch: Any,
     with many.database.reading() as session:
         sight = sight_of(session, getattr(many.organisation, role).id)
 
-    monkeypatch.setattr(queries, "_IMPATIENT", text("SET LOCAL statement_timeout = 60000"))
-    assert total(many.database, sight, ContactFilter()) == (listed, False)
-    monkeypatch.setattr(queries, "_IMPATIENT", text("SET LOCAL statement_timeout = 1"))
-    count, estimated = total(many.database, sight, ContactFilter())
+    monkeypatch.setattr(paging, "_totals", {})
+    monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 60000"))
+    assert total(many.database, sight, ContactFilter()) == Total(listed)
+    monkeypatch.setattr(paging, "_totals", {})
+    monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 1"))
+    count = total(many.database, sight, ContactFilter())
 
-    assert estimated
-    assert listed / 2 < count < listed * 2
+    assert count.estimated
+    assert listed / 2 < count.rows < listed * 2

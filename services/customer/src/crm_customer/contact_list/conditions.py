@@ -3,7 +3,7 @@
 from operator import eq, ge, lt
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, false, func, literal, or_, select, true, union_all
+from sqlalchemy import Select, and_, exists, false, func, literal, or_, select, true, tuple_, union_all
 from sqlalchemy.orm import aliased
 
 from crm_customer.contact_list.rules import ContactFilter, Days
@@ -35,6 +35,8 @@ def asked(sight: Sight, wanted: ContactFilter, *, frequent: bool = False) -> lis
     ):
         if value:
             found.append(compare(column, value))
+    if wanted.after:
+        found.append(tuple_(getattr(Contact, wanted.moment), Contact.id) < tuple_(*map(literal, wanted.after)))
     if wanted.position:
         found.append(func.strpos(func.lower(Contact.position), wanted.position.lower()) > 0)
     if wanted.customer_id:

@@ -19,8 +19,8 @@ from crm_customer.contact_list.conditions import alive, asked, listed, listed_of
 from crm_customer.contact_list.rules import ContactFilter
 from crm_customer.contacts.model import Contact, day_of_year
 from crm_customer.customers.queries import NOBODY, Sight
-from crm_customer.listing.queries import counted, explain
 from crm_customer.listing.texts import contact_numbered
+from crm_customer.paging import Total, counted, explain
 from crm_customer.people.queries import owned
 from crm_customer.search.rules import number_in
 
@@ -49,14 +49,14 @@ def page_statement(session: Session, sight: Sight, wanted: ContactFilter, offset
     return page.offset(_number("page_offset", offset)).limit(_number("page_limit", limit))
 
 
-def total(database: Database, sight: Sight, wanted: ContactFilter) -> tuple[int, bool]:
-    """The size of the list, and whether it is an estimate because counting took longer than 300 ms."""
+def total(database: Database, sight: Sight, wanted: ContactFilter) -> Total:
+    """The size of the list."""
     with database.reading() as session:
         few = _rare(session, sight, wanted)
     found = select(Contact.id).where(*asked(sight, wanted))
     matching = found.where(listed(sight) if few else listed_of_all(sight))
     # Who sees the company sees nearly all.
-    return counted(database, matching, {}, roughly=found if sight.scope.company else None)
+    return counted(database, ("contacts", sight, wanted), matching, {}, found if sight.scope.company else None)
 
 
 def _straight(sight: Sight, wanted: ContactFilter, shape: _Shape) -> Select[UUID]:
@@ -64,36 +64,38 @@ def _straight(sight: Sight, wanted: ContactFilter, shape: _Shape) -> Select[UUID
     found = select(Contact.id).where(*asked(sight, wanted, frequent=walked), listed(sight))
     if wanted.birthdays:
         day = day_of_year()
-        return found.order_by(day < wanted.birthdays.first, day, Contact.id)
+        return found.order_by(*_directed(wanted, day >= wanted.birthdays.first, -day, Contact.id))
     moment = getattr(Contact, wanted.moment)
     # An order that no index has: what is asked for is collected, whatever PostgreSQL hopes to meet soon.
-    return found.order_by((moment if walked else moment + timedelta()).desc(), Contact.id.desc())
+    return found.order_by(*_directed(wanted, moment if walked else moment + timedelta(), Contact.id))
 
 
 def _merged(sight: Sight, wanted: ContactFilter, last: int) -> Select[UUID]:
     """Contacts of the few customers that lie with somebody, and those of pools in order, no further than the page."""
     near = union_all(*_near(sight, wanted)).subquery("near")
-    columns = (Contact.id, getattr(Contact, wanted.moment).label("moment"))
+    moment = getattr(Contact, wanted.moment)
+    columns = (Contact.id, moment.label("moment"))
     others = asked(sight, wanted, frequent=True)
     # As an array, which is looked up in the index of ids whatever PostgreSQL takes its size to be.
     collected = select(*columns).where(Contact.id == func.any(func.array(select(near.c[0]).scalar_subquery())), *others)
     if wanted.phone and sight.hides_contact(NOBODY):
         # In pools no number may be read.
-        return collected.order_by(*_latest(wanted))
+        return collected.order_by(*_directed(wanted, moment, Contact.id))
     walked = (
         select(*columns)
         .where(Contact.owner_id.is_(None), *others, listed(sight))
         # Nobody leads the order, so that the index of owners fits.
-        .order_by(Contact.owner_id.desc(), *_latest(wanted))
+        .order_by(*_directed(wanted, Contact.owner_id, moment, Contact.id))
         .limit(_number("page_end", last))
         .subquery("walked")
     )
     page = union(collected, select(walked)).subquery("page")
-    return select(page.c.id).order_by(page.c.moment.desc(), page.c.id.desc())
+    return select(page.c.id).order_by(*_directed(wanted, page.c.moment, page.c.id))
 
 
-def _latest(wanted: ContactFilter) -> list[Any]:
-    return [getattr(Contact, wanted.moment).desc(), Contact.id.desc()]
+def _directed(wanted: ContactFilter, *columns: Any) -> list[Any]:
+    """The latest, or largest, first."""
+    return [column.asc() if wanted.backwards else column.desc() for column in columns]
 
 
 def _near(sight: Sight, wanted: ContactFilter) -> Sequence[Select[Any]]:

@@ -32,7 +32,10 @@ class Days:
 
 @dataclass(frozen=True)
 class ContactFilter:
-    """Conditions of the list. Moments are UTC, `until` ones exclusive."""
+    """Conditions of the list. Moments are UTC, `until` ones exclusive.
+
+    `after`: the row after which the list goes on, its moment and id; `backwards`: the order turned round.
+    """
 
     name: str = ""
     phone: str = ""
@@ -45,10 +48,12 @@ class ContactFilter:
     updated_from: datetime | None = None
     birthdays: Days | None = None
     deleted: bool = False
+    after: tuple[datetime, UUID] | None = None
+    backwards: bool = False
 
     @property
     def moment(self) -> str:
-        """The column whose latest comes first; birthdays have an order of their own."""
+        """The column whose latest comes first; birthdays are listed by their days."""
         if self.deleted:
             return "deleted_at"
         return "updated_at" if self.updated_from else "created_at"

@@ -4,13 +4,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from chassis.http.api import Day, PageQuery
+from chassis.http.api import Day
 from crm_customer.contact_list.rules import ContactListView
+from crm_customer.paging import PagedQuery
 
 _DAY = r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 
-class ContactQuery(PageQuery):
+class ContactQuery(PagedQuery):
     """Search conditions (B-01), combined with AND."""
 
     view: ContactListView = ContactListView.ALL

@@ -1,12 +1,14 @@
 """What a list is asked for, as conditions on customers."""
 
-from operator import eq, ge, lt
+from operator import ge, lt
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam
+from sqlalchemy import BindParameter, Uuid, bindparam, tuple_
 
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight
+from crm_customer.customers.queries import Condition, Sight, one_of
+from crm_customer.listing.around import around, is_around
+from crm_customer.listing.matching import found_by, matches
 from crm_customer.listing.rules import Filter
 from crm_customer.listing.texts import met, texts
 
@@ -17,25 +19,64 @@ def alive(wanted: Filter) -> Condition:
 
 
 def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[Condition]:
-    """What is asked for; `frequent`: texts are looked up for each customer met, instead of found by their index."""
+    """What is asked for; `frequent`: whatever has an index of its own is looked up for each customer met, instead."""
     found: list[Any] = [alive(wanted)]
-    found += [getattr(Customer, name) == _value(name, name, value) for name, value in wanted.exact]
     if wanted.owner_left:
         found.append(Customer.owner_left)
+    if wanted.owner_ids:
+        found.append(one_of(Customer.owner_id, wanted.owner_ids, "wanted_owner_ids"))
+    if wanted.pool_ids:
+        found.append(one_of(Customer.pool_id, wanted.pool_ids, "wanted_pool_ids"))
     for name, field, compare in (
-        ("owner_id", "owner_id", eq),
-        ("pool_id", "pool_id", eq),
         ("created_from", "created_at", ge),
-        # Nothing changes before it is created: a walk in the order of changes ends there.
+        # Nothing changes before it is created: a walk in the order of changes ends there, one of creation begins there.
         ("created_from", "updated_at", ge),
         ("created_until", "created_at", lt),
         ("updated_from", "updated_at", ge),
+        ("updated_until", "updated_at", lt),
+        ("updated_until", "created_at", lt),
     ):
         if (value := getattr(wanted, name)) is not None:
             found.append(compare(getattr(Customer, field), _value(name, field, value)))
+    for place, condition in enumerate(wanted.conditions):
+        if frequent or not condition.lies_elsewhere:
+            found.append(matches(condition, f"wanted_{place}", walked=frequent))
+    if wanted.after:
+        found.append(_beyond(wanted))
     if frequent:
-        return found + met(sight, wanted)
-    return found + [Customer.id.in_(text) for text in texts(sight, wanted)]
+        return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
+    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)]
+
+
+def _beyond(wanted: Filter) -> Condition:
+    """Rows after one of the order's."""
+    column, descends = wanted.order
+    here = tuple_(getattr(Customer, column), Customer.id)
+    at = tuple_(bindparam("after_at", type_=Customer.created_at.type), bindparam("after_id", type_=Uuid))
+    return here < at if descends else here > at
+
+
+def indexed(sight: Sight, wanted: Filter) -> list[Any]:
+    """For each part of what is asked for that has an index of its own: the customers found by it."""
+    found = _elsewhere(sight, wanted)
+    if not wanted.deleted:
+        found += [
+            found_by(condition, f"wanted_{place}")
+            for place, condition in enumerate(wanted.conditions)
+            if condition.indexed and not condition.lies_elsewhere
+        ]
+    return found
+
+
+def _elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
+    """Those of them whose index is on another table."""
+    found = texts(sight, wanted)
+    found += [
+        found_by(condition, f"wanted_{place}")
+        for place, condition in enumerate(wanted.conditions)
+        if condition.lies_elsewhere
+    ]
+    return found + ([around(sight, wanted.among)] if wanted.among else [])
 
 
 def _value(name: str, column: str, value: Any) -> BindParameter[Any]:

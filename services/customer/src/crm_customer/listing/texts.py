@@ -6,11 +6,11 @@ Each text has two forms: the customers that hold it, out of an index, and whethe
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, literal, or_, select, union_all
+from sqlalchemy import Select, and_, func, literal, or_, select, true, union_all
 
 from crm_customer.contacts.model import Contact, CustomerContact, phone_digits
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight
+from crm_customer.customers.queries import NOBODY, Condition, Sight
 from crm_customer.listing.rules import Filter
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import (
@@ -42,13 +42,15 @@ def met(sight: Sight, wanted: Filter) -> list[Condition]:
     found: list[Any] = []
     if wanted.search:
         search, number = normalised(wanted.search), number_in(wanted.search)
-        holds = _of_this(CustomerSearch.customer_id, or_(*_named(search)))
+        holds = of_this(CustomerSearch.customer_id, or_(*_named(search)))
         if number:
-            numbered = _of_this(CustomerContact.customer_id, *_has_number(number))
+            numbered = of_this(
+                CustomerContact.customer_id, CustomerContact.contact_id == Contact.id, *_has_number(number)
+            )
             holds = or_(holds, and_(sight.shows_contact(), numbered))
         found.append(holds)
     if wanted.address:
-        found.append(_of_this(CustomerSearch.customer_id, _has(CustomerSearch.address, normalised(wanted.address))))
+        found.append(of_this(CustomerSearch.customer_id, has(CustomerSearch.address, normalised(wanted.address))))
     return found
 
 
@@ -68,12 +70,12 @@ def containing(place: Any, wanted: str, mark: str) -> Select[UUID]:
     """Customers with a normalised text in one place; a single character counts as its beginning."""
     found = select(CustomerSearch.customer_id)
     if len(wanted) < 2:
-        return found.where(_has(place, wanted))
-    return found.where(_indexed({mark + gram for gram in bigrams(wanted)}, _has(place, wanted)))
+        return found.where(has(place, wanted))
+    return found.where(_indexed({mark + gram for gram in bigrams(wanted)}, has(place, wanted)))
 
 
 def _named(wanted: str) -> list[Condition]:
-    found = [_has(place, wanted) for place in (CustomerSearch.name, CustomerSearch.nickname)]
+    found = [has(place, wanted) for place in (CustomerSearch.name, CustomerSearch.nickname)]
     if are_initials(wanted):
         found.append(CustomerSearch.initials.regexp_match(initials_pattern(wanted)))
     return found
@@ -83,12 +85,13 @@ def _indexed(grams: set[str], exactly: Condition) -> Condition:
     return and_(CustomerSearch.grams.contains(sorted(grams)), exactly)
 
 
-def _has(place: Any, wanted: str) -> Condition:
+def has(place: Any, wanted: str) -> Condition:
     """A text holds `wanted`; a single character counts only as its beginning, for the index knows pairs."""
     return place.startswith(wanted, autoescape=True) if len(wanted) < 2 else func.strpos(place, wanted) > 0
 
 
-def _of_this(customer_id: Any, *conditions: Condition) -> Condition:
+def of_this(customer_id: Any, *conditions: Condition) -> Condition:
+    """Whether the customer just met is among these: a sub-select that PostgreSQL cannot turn into a join."""
     found = select(literal(value=True)).where(customer_id == Customer.id, *conditions).limit(1)
     return found.correlate(Customer).scalar_subquery().is_(other=True)
 
@@ -98,12 +101,16 @@ def _numbered(sight: Sight, search: str) -> Select[UUID] | None:
     number = number_in(search)
     if not number:
         return None
-    found = select(CustomerContact.customer_id).join(Customer, Customer.id == CustomerContact.customer_id)
-    return found.where(*_has_number(number), sight.shows_contact()).correlate(None)
+    # One look-up for each contact found, which are few, whatever PostgreSQL believes.
+    linked = select(CustomerContact.customer_id).where(CustomerContact.contact_id == Contact.id)
+    if sight.hides_contact(NOBODY):
+        linked = linked.join(Customer, Customer.id == CustomerContact.customer_id).where(sight.shows_contact())
+    of_these = linked.correlate(Contact).offset(0).lateral("numbered")
+    return select(of_these.c.customer_id).select_from(Contact).join(of_these, true()).where(*_has_number(number))
 
 
 def _has_number(number: str) -> list[Condition]:
-    return [CustomerContact.contact_id == Contact.id, contact_numbered(number), Contact.deleted_at.is_(None)]
+    return [contact_numbered(number), Contact.deleted_at.is_(None)]
 
 
 def contact_numbered(number: str) -> Condition:
