@@ -18,6 +18,7 @@ from crm.customer.v1.customer_service_pb2_grpc import (
 )
 from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
+from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
@@ -42,7 +43,9 @@ from crm_customer.ownership.events import (
     POOLS_PROJECTION,
 )
 from crm_customer.ownership.rpc import Places
+from crm_customer.people import http as people_http
 from crm_customer.profiles import model as profiles_model
+from crm_customer.relations import http as relations_http
 from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.tags import http as tags_http
@@ -77,6 +80,9 @@ SERVICE = Service(
         customers_http.api,
         listing_http.api,
         history_http.api,
+        people_http.api,
+        relations_http.api,
+        contact_list_http.api,
         batches_http.api,
         batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,

@@ -6,11 +6,11 @@ Each text has two forms: the customers that hold it, out of an index, and whethe
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, literal, or_, select, union_all
+from sqlalchemy import Select, and_, func, literal, or_, select, true, union_all
 
 from crm_customer.contacts.model import Contact, CustomerContact, phone_digits
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight
+from crm_customer.customers.queries import NOBODY, Condition, Sight
 from crm_customer.listing.rules import Filter
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import (
@@ -44,7 +44,9 @@ def met(sight: Sight, wanted: Filter) -> list[Condition]:
         search, number = normalised(wanted.search), number_in(wanted.search)
         holds = of_this(CustomerSearch.customer_id, or_(*_named(search)))
         if number:
-            numbered = of_this(CustomerContact.customer_id, *_has_number(number))
+            numbered = of_this(
+                CustomerContact.customer_id, CustomerContact.contact_id == Contact.id, *_has_number(number)
+            )
             holds = or_(holds, and_(sight.shows_contact(), numbered))
         found.append(holds)
     if wanted.address:
@@ -99,14 +101,22 @@ def _numbered(sight: Sight, search: str) -> Select[UUID] | None:
     number = number_in(search)
     if not number:
         return None
-    found = select(CustomerContact.customer_id).join(Customer, Customer.id == CustomerContact.customer_id)
-    return found.where(*_has_number(number), sight.shows_contact()).correlate(None)
+    # One look-up for each contact found, which are few, whatever PostgreSQL believes.
+    linked = select(CustomerContact.customer_id).where(CustomerContact.contact_id == Contact.id)
+    if sight.hides_contact(NOBODY):
+        linked = linked.join(Customer, Customer.id == CustomerContact.customer_id).where(sight.shows_contact())
+    of_these = linked.correlate(Contact).offset(0).lateral("numbered")
+    return select(of_these.c.customer_id).select_from(Contact).join(of_these, true()).where(*_has_number(number))
 
 
 def _has_number(number: str) -> list[Condition]:
-    """A mobile or phone number begins with `number` or, from four digits on, ends with it."""
+    return [contact_numbered(number), Contact.deleted_at.is_(None)]
+
+
+def contact_numbered(number: str) -> Condition:
+    """A contact's mobile or phone number begins with `number` or, from four digits on, ends with it."""
     numbers: list[Any] = [Contact.mobile, phone_digits(Contact.phone)]
     found = [place.startswith(number, autoescape=True) for place in numbers]
     if len(number) >= _SHORTEST_ENDING:
         found += [func.reverse(place).startswith(number[::-1], autoescape=True) for place in numbers]
-    return [CustomerContact.contact_id == Contact.id, or_(*found), Contact.deleted_at.is_(None)]
+    return or_(*found)

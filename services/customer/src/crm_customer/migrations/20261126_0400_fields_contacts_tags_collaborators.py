@@ -177,7 +177,12 @@ def _grow_contacts() -> None:
         op.create_index(
             f"ix_contacts_owner_id_{moment}_id", "contacts", ["owner_id", moment, "id"], postgresql_where=alive
         )
-    op.create_index("ix_contacts_deleted_at_id", "contacts", ["deleted_at", "id"], postgresql_where=deleted)
+    day_of_year = "CAST(EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) AS SMALLINT)"
+    born = sa.text("birthday IS NOT NULL AND deleted_at IS NULL")
+    op.create_index("ix_contacts_birthday", "contacts", [sa.text(f"({day_of_year})")], postgresql_where=born)
+    for owner in ([], ["owner_id"]):
+        columns = [*owner, "deleted_at", "id"]
+        op.create_index(f"ix_contacts_{'_'.join(columns)}", "contacts", columns, postgresql_where=deleted)
 
 
 def _grow_search() -> None:
@@ -224,13 +229,9 @@ def _index_numbers() -> None:
     # Neither the table nor an index is written again.
     op.alter_column("contacts", "phone", type_=sa.Text(collation="C"))
     digits = "regexp_replace(phone, '[^0-9]', '', 'g')"
-    for name, expression, column in (
-        ("mobile_reversed", "reverse(mobile)", "mobile"),
-        ("phone", digits, "phone"),
-        ("phone_reversed", f"reverse({digits})", "phone"),
-    ):
-        filled = sa.text(f"{column} IS NOT NULL AND deleted_at IS NULL")
-        op.create_index(f"ix_contacts_{name}", "contacts", [sa.text(expression)], postgresql_where=filled)
+    op.create_index("ix_contacts_mobile_reversed", "contacts", [sa.text("reverse(mobile)")])
+    op.create_index("ix_contacts_phone", "contacts", [sa.text(digits)])
+    op.create_index("ix_contacts_phone_reversed", "contacts", [sa.text(f"reverse({digits})")])
 
 
 def _create_profiles() -> None:
