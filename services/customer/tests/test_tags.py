@@ -233,3 +233,40 @@ def test_tags_of_a_page_cost_the_same_however_long_it_is(tags: Tags) -> None:
 
     assert [len(item["tags"]) for item in items] == [2] * 6
     assert len(six) == len(one)
+
+
+def test_a_contact_bears_tags_of_its_own(tags: Tags) -> None:
+    sales = tags.customers.organisation.sales
+    _, (buyer, user) = tags.group("角色", "采购", "使用")
+    tags.customers.create(sales, contact={"name": "张三"})
+    (contact,) = tags.customers.request("GET", "/contacts", sales).json["items"]
+
+    tags.put(contact, buyer, of="contacts")
+    both = tags.put(contact, buyer, user, of="contacts")
+    put = tags.put(contact, user, of="contacts")
+
+    read = tags.customers.request("GET", f"/contacts/{contact['id']}", sales)
+    assert both.json["errors"][0]["code"] == "one_tag_per_group"
+    assert read.json["tags"] == put.json["tags"]
+    assert [tag["name"] for tag in read.json["tags"]] == ["使用"]
+    assert read.headers["ETag"] == f'"{contact["version"]}"'
+    assert tags.customers.request("GET", "/contacts", sales).json["items"][0]["tags"] == put.json["tags"]
+    history = tags.customers.request("GET", f"/contacts/{contact['id']}/history", sales).json["items"]
+    assert history[0]["changes"] == [{"field": "tags", "before": ["采购"], "after": ["使用"]}]
+    assert tags.put(contact, user, member=tags.customers.organisation.rival, of="contacts").status_code == 404
+    counted = tags.ask("GET", "/tags?counts=true").json["groups"][0]["tags"]
+    assert [tag["contacts"] for tag in counted] == [0, 1]
+
+
+def test_in_a_pool_sales_claim_before_they_tag_a_contact(tags: Tags) -> None:
+    sales = tags.customers.organisation.sales
+    _, (buyer,) = tags.group("角色", "采购")
+    customer = tags.customers.create(
+        tags.customers.organisation.colleague, contact={"name": "张三", "mobile": "13800138000"}
+    )
+    tags.customers.move(customer, 5, Place(pool_id=str(tags.customers.open_pool)))
+    (contact,) = tags.customers.request("GET", f"/customers/{customer['id']}/contacts", sales).json["items"]
+
+    reply = tags.put(contact, buyer, of="contacts")
+
+    assert (reply.status_code, reply.json["code"]) == (409, "claim_first")

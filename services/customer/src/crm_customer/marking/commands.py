@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.errors import FieldError, Invalid
+from crm_customer.customers.commands import CONTACT
+from crm_customer.customers.commands import SUBJECT as CUSTOMER
 from crm_customer.database import rowset
 from crm_customer.stars.model import Star
 from crm_customer.tags.model import CustomerTag
@@ -97,6 +99,6 @@ def _given(bearing: Bearing, pairs: Sequence[Pair]) -> FromClause:
 
 
 def _entry(bearing: Bearing, actor_id: UUID, record_id: UUID, before: Tags, after: Tags) -> AuditEntry:
-    subject = "customer" if bearing is CustomerTag else "contact"
+    subject = CUSTOMER if bearing is CustomerTag else CONTACT
     had, has = ({"tags": [tag.name for tag in tags]} for tags in (before, after))
     return AuditEntry(f"{subject}.tagged", subject, record_id, actor_id, had, has)

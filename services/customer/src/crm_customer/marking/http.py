@@ -9,8 +9,10 @@ from chassis.http.call import Call
 from crm_customer.customers.queries import require_writable, sight_of, visible_customer
 from crm_customer.marking import commands
 from crm_customer.marking.views import TagsBody, TagsOfRecord
+from crm_customer.people.commands import require_readable
+from crm_customer.people.queries import visible_contact
 from crm_customer.stars.views import StarBody, StarView
-from crm_customer.tags.model import CustomerTag
+from crm_customer.tags.model import ContactTag, CustomerTag
 from crm_customer.tags.views import BorneTag
 from directory.permissions import Permission
 
@@ -32,6 +34,23 @@ def put_customer_tags(call: Call[TagsBody, None], customer_id: UUID) -> TagsOfRe
         require_writable(session, sight, visible_customer(session, sight, customer_id, lock=True))
         tags = commands.known_tags(session, call.body.tag_ids, "/tag_ids")
         commands.tag_records(session, CustomerTag, call.actor.id, [customer_id], lambda _: tags)
+    return TagsOfRecord(tags=[BorneTag.model_validate(tag) for tag in tags])
+
+
+@api.route(
+    "PUT",
+    "/contacts/<uuid:contact_id>/tags",
+    access=Permission.CUSTOMER_UPDATE,
+    summary="Say which tags a contact bears",
+    body=TagsBody,
+    reply=TagsOfRecord,
+)
+def put_contact_tags(call: Call[TagsBody, None], contact_id: UUID) -> TagsOfRecord:
+    """These tags and no others (B-36); where its numbers are masked, sales claim first (C-16)."""
+    with call.runtime.database.transaction() as session:
+        require_readable(visible_contact(session, sight_of(session, call.actor.id), contact_id, lock=True))
+        tags = commands.known_tags(session, call.body.tag_ids, "/tag_ids")
+        commands.tag_records(session, ContactTag, call.actor.id, [contact_id], lambda _: tags)
     return TagsOfRecord(tags=[BorneTag.model_validate(tag) for tag in tags])
 
 

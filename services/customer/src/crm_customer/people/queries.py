@@ -15,6 +15,8 @@ from crm_customer.customers.queries import Condition, Sight, one_of
 from crm_customer.customers.views import Owner
 from crm_customer.ownership.model import Pool
 from crm_customer.people.views import Link, SeenContact
+from crm_customer.tags.model import ContactTag
+from crm_customer.tags.queries import tags_of
 from directory.tables import members
 
 _OWNER, _CREATOR = members.alias("owner"), members.alias("creator")
@@ -82,7 +84,7 @@ def visible_contact(
 def seen_contacts(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -> list[SeenContact]:
     """The contacts with everything a view shows, in the order of `contact_ids`; the sight was applied before."""
     rows = session.execute(_SEEN, {"ids": list(contact_ids)}, execution_options={"populate_existing": True})
-    links = _links(session, sight, contact_ids)
+    links, tags = _links(session, sight, contact_ids), tags_of(session, ContactTag, contact_ids)
     found = {
         contact.id: SeenContact(
             contact,
@@ -90,6 +92,7 @@ def seen_contacts(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -
             contact.owner_id and Owner(id=contact.owner_id, name=owner or "", active=active is not False),
             creator,
             _hidden(sight, contact, links[contact.id]),
+            tags[contact.id],
         )
         for contact, owner, active, creator in rows
     }

@@ -13,6 +13,8 @@ from crm_customer.contacts.model import FORM_FIELDS, Contact
 from crm_customer.contacts.rules import masked
 from crm_customer.customers.views import Named, Owner
 from crm_customer.people.rules import SALUTATIONS
+from crm_customer.tags.rules import Borne
+from crm_customer.tags.views import BorneTag
 
 MOST_SELECTED = 200
 
@@ -97,6 +99,7 @@ class ContactDetail(View):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+    tags: list[BorneTag] = []
 
 
 class ContactOutcome(View):
@@ -140,6 +143,7 @@ class SeenContact:
     owner: Owner | None
     creator_name: str | None
     hidden: bool
+    tags: Sequence[Borne]
 
     @property
     def ways(self) -> list[Link]:
@@ -168,6 +172,7 @@ def contact_detail(seen: SeenContact) -> ContactDetail:
         created_at=contact.created_at,
         updated_at=contact.updated_at,
         deleted_at=contact.deleted_at,
+        tags=[BorneTag.model_validate(tag) for tag in seen.tags],
     )
 
 
