@@ -56,6 +56,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "group_id": lambda: people.group_id,
         "role_id": lambda: people.role_id,
         "tag_id": lambda: str(new_id()),
+        "contact_id": lambda: str(new_id()),
         "kind_name": lambda: case.row.remark or "customers",
     }
     kind = "customer batch" if case.row.section == "customer_batches" else name.removesuffix("_id")
