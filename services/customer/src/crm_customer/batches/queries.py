@@ -13,7 +13,7 @@ from crm_customer.batches.rules import Act
 from crm_customer.batches.views import Customers
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import Sight, one_of, sight_of
-from crm_customer.listing.filters import Here, filter_of
+from crm_customer.listing.filters import Here, catalogue_for, filter_of
 from crm_customer.listing.queries import page_of
 from crm_customer.listing.rules import Filter, ListView
 from crm_customer.listing.views import CustomerFilter
@@ -41,11 +41,12 @@ def _filter(session: Session, here: Here, asked: CustomerFilter, act: Act) -> Fi
         wrong = FieldError("/selection/filter/view", "unknown_view", {"view": asked.view})
         raise Invalid("validation_failed", errors=[wrong], count=1)
     try:
-        return replace(filter_of(session, here, asked), deleted=act is Act.RESTORE)
+        found = filter_of(here, catalogue_for(session, here, asked), asked)
     except Invalid as refusal:
         # The caller wrote these fields two levels deeper.
         refusal.errors = tuple(replace(one, pointer=f"/selection/filter{one.pointer}") for one in refusal.errors)
         raise
+    return replace(found, deleted=act is Act.RESTORE)
 
 
 def acting(session: Session, actor_id: UUID, permission: str) -> Sight:
