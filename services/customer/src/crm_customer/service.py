@@ -20,6 +20,8 @@ from crm_customer.customers.model import Customer
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.dictionaries.model import DictionaryOption
+from crm_customer.fields import http as fields_http
+from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.rpc import CustomFields
 from crm_customer.history import http as history_http
@@ -40,6 +42,7 @@ from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.stars import model as stars_model
 from crm_customer.tags.model import Tag, TagGroup
+from crm_customer.views import http as views_http
 from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
@@ -65,7 +68,15 @@ SERVICE = Service(
     name="customer",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[customers_http.api, listing_http.api, history_http.api, dictionaries_http.api, audit_api("customer")],
+    apis=[
+        customers_http.api,
+        listing_http.api,
+        history_http.api,
+        dictionaries_http.api,
+        fields_http.api,
+        views_http.api,
+        audit_api("customer"),
+    ],
     migrations=["directory.migrations", "crm_customer.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_customer"],
@@ -82,6 +93,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, FILL_SEARCH],
+    due=[FORGET_ANSWERS, FILL_SEARCH, *FIELD_TASKS],
     register_rpc=[_register],
 )

@@ -25,9 +25,10 @@ from crm_customer.customers.rules import (
     Reference,
     changed_fields,
     checked,
+    refuse_inactive,
     refuse_remark_alone,
-    require_name,
-    settle_city,
+    require_filled,
+    settle,
     split,
 )
 from crm_customer.search.projection import Searchable, keep_in_search
@@ -59,8 +60,9 @@ def create_customer(
     pool.assign.
     """
     values, problems = checked(edit.given, reference)
-    parts = split(values)
-    require_name(parts.own, problems, creating=True)
+    require_filled(values, reference, problems, creating=True)
+    refuse_inactive(values, {}, reference, problems)
+    parts = split(settle(values, {}, reference))
     refuse_remark_alone(parts.contact, problems)
     owner_id, department_id, pool_id, wrong = _wished(session, sight, *wish)
     _refuse([problem.error() for problem in problems] + wrong)
@@ -99,15 +101,14 @@ def change_customer(
     """
     _require_workable(sight, customer)
     values, problems = checked(edit.given, reference, customer.province)
-    parts = split(values)
     contact = primary_contact(session, customer.id)
-    settle_city(parts.own, customer.values(), reference)
-    merged = {**(contact.values() if contact else {}), **parts.contact}
-    require_name(parts.own, problems, creating=False)
-    if not edit.removes_contact:
-        refuse_remark_alone(merged, problems)
-    _refuse([problem.error() for problem in problems])
     before = _flat(customer, contact)
+    require_filled(values, reference, problems, creating=False)
+    refuse_inactive(values, before, reference, problems)
+    parts = split(settle(values, before, reference))
+    if not edit.removes_contact:
+        refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
+    _refuse([problem.error() for problem in problems])
     if customer.version != expected:
         raise Stale("stale_version", extra=_clashes(session, customer, expected, before, values))
     customer.change(parts.own, parts.custom)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from crm_customer.contacts.rules import Broken, text_up_to
 from crm_customer.search.rules import normalised
 
 KEY_PATTERN = "^[a-z][a-z0-9_]{0,39}$"
+# Fields that are hidden count as well: they come back as they were.
+MOST_FIELDS, MOST_FILTERABLE, MOST_CHOICES = 200, 20, 200
 LONGEST_TEXT = 500
 LARGEST_NUMBER = 10**15
 # What a number of JSON holds without loss, in whatever language it is read.
@@ -29,6 +32,9 @@ class Kind(StrEnum):
     DATE = "date"
     SINGLE_CHOICE = "single_choice"
     MULTIPLE_CHOICE = "multiple_choice"
+
+
+CHOICES = (Kind.SINGLE_CHOICE, Kind.MULTIPLE_CHOICE)
 
 
 @dataclass(frozen=True)
@@ -65,11 +71,19 @@ class Field:
 
     def choice(self, text: str) -> str:
         """Key of the option meant by `text`, its key or either label. Raises Broken."""
-        wanted = normalised(text)
-        for choice in self.choices:
-            if wanted in (choice.key, normalised(choice.zh), normalised(choice.en)):
-                return choice.key
-        raise Broken("unknown_option")
+        key = self._by_text.get(normalised(text))
+        if key is None:
+            raise Broken("unknown_option")
+        return key
+
+    def knows(self, text: str) -> bool:
+        """Whether an option is called like this."""
+        return normalised(text) in self._by_text
+
+    @cached_property
+    def _by_text(self) -> Mapping[str, str]:
+        named = {normalised(text): one.key for one in self.choices for text in (one.zh, one.en)}
+        return named | {one.key: one.key for one in self.choices}
 
     def inactive(self, value: Any, current: Any) -> str | None:
         """The first option in `value` that is offered no more and is not in `current` already (X-21)."""
@@ -127,8 +141,7 @@ def _single(field: Field, value: Any) -> str:
 def _multiple(field: Field, value: Any) -> list[str] | None:
     if isinstance(value, str):
         # Written in one cell, or one option whose words hold such a sign.
-        known = any(normalised(value) in (normalised(choice.zh), normalised(choice.en)) for choice in field.choices)
-        value = [value] if known else [text for text in _BETWEEN_CHOICES.split(value) if text.strip()]
+        value = [value] if field.knows(value) else [text for text in _BETWEEN_CHOICES.split(value) if text.strip()]
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise Broken("list_type")
     return sorted({field.choice(text) for text in value}) or None
@@ -141,3 +154,26 @@ _CLEAN: Mapping[Kind, Any] = {
     Kind.SINGLE_CHOICE: _single,
     Kind.MULTIPLE_CHOICE: _multiple,
 }
+
+
+def index_of(key: str) -> str:
+    """Name of the index that finds customers by the field."""
+    return f"ix_customers_custom_{key}"
+
+
+def statistics_of(key: str) -> str:
+    """Name of the statistics that tell how many customers have which value: those of a partial index are not heeded."""
+    return f"st_customers_custom_{key}"
+
+
+def index_definition(key: str, kind: Kind) -> str:
+    """What the index holds, in the words of conditions on the field (decision 0019)."""
+    method, more = ("gin", "") if kind is Kind.MULTIPLE_CHOICE else ("btree", ", id")
+    return f"USING {method} ({value_of(key, kind)}{more}) WHERE deleted_at IS NULL AND custom ? '{key}'"
+
+
+def value_of(key: str, kind: Kind) -> str:
+    """What is compared of a customer, as an expression in brackets."""
+    return {Kind.NUMBER: f"((custom ->> '{key}')::numeric)", Kind.MULTIPLE_CHOICE: f"(custom -> '{key}')"}.get(
+        kind, f"(custom ->> '{key}')"
+    )

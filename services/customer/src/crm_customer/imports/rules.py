@@ -15,9 +15,10 @@ from crm_customer.customers.rules import (
     changed_fields,
     checked,
     is_custom,
+    refuse_inactive,
     refuse_remark_alone,
-    require_name,
-    settle_city,
+    require_filled,
+    settle,
     split,
 )
 from crm_customer.search.rules import normalised
@@ -45,13 +46,17 @@ class Chunk:
 
 @dataclass
 class Row:
-    """One row: clean values, what is wrong with it, and by what it is matched, in order."""
+    """One row: clean values, what is wrong with it, and by what it is matched, in order.
+
+    `unborn` and `owner_problem` are wrong only where the row creates.
+    """
 
     number: int
     values: dict[str, Any]
     owner: str
     problems: list[Problem]
     keys: tuple[Key, ...]
+    unborn: list[Problem]
     owner_id: UUID | None = None
     owner_problem: Problem | None = None
 
@@ -109,7 +114,15 @@ def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str],
             problems += wrong
         if text:
             keys.append((name, normalised(text) if name == NAME else text))
-    return Row(number, values, texts.get(OWNER, "").strip(), problems, tuple(keys))
+    return Row(number, values, texts.get(OWNER, "").strip(), problems, tuple(keys), _unborn(values, reference))
+
+
+def _unborn(values: Mapping[str, Any], reference: Reference) -> list[Problem]:
+    problems: list[Problem] = []
+    require_filled(values, reference, problems, creating=True)
+    refuse_inactive(values, {}, reference, problems)
+    refuse_remark_alone(split(values).contact, problems)
+    return problems
 
 
 def _id(text: str) -> tuple[str, list[Problem]]:
@@ -168,7 +181,7 @@ def _decide(row: Row, matches: Matches, made: Mapping[int, UUID], chunk: Chunk, 
     first = next((taken.keys[key] for key in row.keys if key in taken.keys), None)
     if first is not None:
         return _repeated(row, first)
-    problems = creation_problems(row)
+    problems = [*row.unborn, row.owner_problem] if row.owner_problem else row.unborn
     if problems:
         return Settled(row, problems)
     taken.keys |= dict.fromkeys(row.keys, row.number)
@@ -195,14 +208,6 @@ def _matched(row: Row, key: Key, found: Sequence[Match], chunk: Chunk, taken: _T
 
 def _repeated(row: Row, first: int) -> Settled:
     return Settled(row, [Problem("", "repeated_in_file", parameters={"first_row": first})], skipped=True)
-
-
-def creation_problems(row: Row) -> list[Problem]:
-    """What keeps a row without match from becoming a customer."""
-    problems: list[Problem] = []
-    require_name(row.values, problems, creating=True)
-    refuse_remark_alone(split(row.values).contact, problems)
-    return [*problems, row.owner_problem] if row.owner_problem else problems
 
 
 def customer_id_of(job_id: UUID, row_number: int) -> UUID:
@@ -242,10 +247,10 @@ def change_of(
     Empty cells leave what is there, unless `clear_empty` (D-31).
     """
     values = {name: value for name, value in update.row.values.items() if value is not None or clear_empty}
-    settle_city(values, before, reference)
     problems: list[Problem] = []
-    require_name(values, problems, creating=False)
-    after = {**before, **values}
+    require_filled(values, reference, problems, creating=False)
+    refuse_inactive(values, before, reference, problems)
+    after = {**before, **settle(values, before, reference)}
     contact = split(after).contact
     if is_filled(contact) or has_contact:
         after["contact.name"] = after["contact.name"] or after["name"]
