@@ -110,9 +110,13 @@ def _numbered(sight: Sight, search: str) -> Select[UUID] | None:
 
 
 def _has_number(number: str) -> list[Condition]:
-    """A mobile or phone number begins with `number` or, from four digits on, ends with it."""
+    return [contact_numbered(number), Contact.deleted_at.is_(None)]
+
+
+def contact_numbered(number: str) -> Condition:
+    """A contact's mobile or phone number begins with `number` or, from four digits on, ends with it."""
     numbers: list[Any] = [Contact.mobile, phone_digits(Contact.phone)]
     found = [place.startswith(number, autoescape=True) for place in numbers]
     if len(number) >= _SHORTEST_ENDING:
         found += [func.reverse(place).startswith(number[::-1], autoescape=True) for place in numbers]
-    return [or_(*found), Contact.deleted_at.is_(None)]
+    return or_(*found)

@@ -177,7 +177,12 @@ def _grow_contacts() -> None:
         op.create_index(
             f"ix_contacts_owner_id_{moment}_id", "contacts", ["owner_id", moment, "id"], postgresql_where=alive
         )
-    op.create_index("ix_contacts_deleted_at_id", "contacts", ["deleted_at", "id"], postgresql_where=deleted)
+    day_of_year = "CAST(EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) AS SMALLINT)"
+    born = sa.text("birthday IS NOT NULL AND deleted_at IS NULL")
+    op.create_index("ix_contacts_birthday", "contacts", [sa.text(f"({day_of_year})")], postgresql_where=born)
+    for owner in ([], ["owner_id"]):
+        columns = [*owner, "deleted_at", "id"]
+        op.create_index(f"ix_contacts_{'_'.join(columns)}", "contacts", columns, postgresql_where=deleted)
 
 
 def _grow_search() -> None:
