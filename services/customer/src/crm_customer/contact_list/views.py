@@ -11,7 +11,7 @@ from crm_customer.paging import PagedQuery
 _DAY = r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 
-class ContactFilter(Body):
+class ContactSearch(Body):
     """Search conditions (B-01), combined with AND."""
 
     view: ContactListView = ContactListView.ALL
@@ -33,5 +33,5 @@ class ContactFilter(Body):
     birthday_to: str | None = Field(default=None, pattern=_DAY, description="MM-DD, inclusive")
 
 
-class ContactQuery(PagedQuery, ContactFilter):
-    """A filter as a query."""
+class ContactQuery(PagedQuery, ContactSearch):
+    """Search conditions of one page."""

@@ -18,7 +18,6 @@ from crm_customer.views.checking import check, errors_of
 from crm_customer.views.model import SavedFilter
 from crm_customer.views.queries import available_columns, filters_of, layout_of, own_filter
 from crm_customer.views.rules import FilterPage, ListPage, shown_columns
-
 from crm_customer.views.views import (
     ColumnsBody,
     ColumnsView,
