@@ -112,8 +112,8 @@ def _alike(sight: Sight, wanted: Filter) -> Filter:
 
 
 def _same_condition(condition: FieldCondition) -> FieldCondition:
-    ends = condition.values if condition.operator is Operator.BETWEEN else ()
-    return replace(condition, values=tuple(None if end is None else "" for end in ends))
+    single = condition.values if condition.operator in (Operator.BETWEEN, Operator.CONTAINS) else ()
+    return replace(condition, values=tuple(None if value is None else "" for value in single))
 
 
 def _parameters(sight: Sight, wanted: Filter) -> Parameters:
