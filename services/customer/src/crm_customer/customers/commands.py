@@ -17,10 +17,19 @@ from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
-from crm_customer.customers.model import FIELDS, Customer
+from crm_customer.customers.model import FIELDS, Customer, with_custom
 from crm_customer.customers.projection import state_of
 from crm_customer.customers.queries import Sight, primary_contact
-from crm_customer.customers.rules import Reference, checked, refuse_remark_alone, require_name, settle_city, split
+from crm_customer.customers.rules import (
+    Parts,
+    Reference,
+    changed_fields,
+    checked,
+    refuse_remark_alone,
+    require_name,
+    settle_city,
+    split,
+)
 from crm_customer.search.projection import Searchable, keep_in_search
 from directory.permissions import Permission
 from directory.tables import members
@@ -30,9 +39,9 @@ SUBJECT = "customer"
 
 @dataclass(frozen=True)
 class Edit:
-    """What a user sends: texts by field, and whether the primary contact is to go."""
+    """What a user sends: values by flat field name, and whether the primary contact is to go."""
 
-    texts: Mapping[str, str | None]
+    given: Mapping[str, Any]
     removes_contact: bool = False
 
 
@@ -49,15 +58,16 @@ def create_customer(
     Raises Invalid with every wrong field, an owner out of reach among them, Forbidden for another owner without
     pool.assign.
     """
-    values, problems = checked(edit.texts, reference)
-    own, contact = split(values)
-    require_name(own, problems, creating=True)
-    refuse_remark_alone(contact, problems)
+    values, problems = checked(edit.given, reference)
+    parts = split(values)
+    require_name(parts.own, problems, creating=True)
+    refuse_remark_alone(parts.contact, problems)
     owner_id, department_id, pool_id, wrong = _wished(session, sight, *wish)
     _refuse([problem.error() for problem in problems] + wrong)
     actor_id = sight.scope.member_id
     customer = Customer(
-        **dict.fromkeys(FIELDS) | own,
+        **dict.fromkeys(FIELDS) | parts.own,
+        custom=with_custom({}, parts.custom),
         id=new_id(),
         version=1,
         facts_version=1,
@@ -71,8 +81,8 @@ def create_customer(
     )
     session.add(customer)
     session.flush()
-    if is_filled(contact):
-        _add_contact(session, customer, contact, actor_id, now)
+    if is_filled(parts.contact):
+        _add_contact(session, customer, parts.contact, actor_id, now)
     keep_in_search(session, [_searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
@@ -88,23 +98,23 @@ def change_customer(
     Raises Conflict claim_first, Invalid, and Stale with both values of each clashing field.
     """
     _require_workable(sight, customer)
-    values, problems = checked(edit.texts, reference, customer.province)
-    own, contact_values = split(values)
+    values, problems = checked(edit.given, reference, customer.province)
+    parts = split(values)
     contact = primary_contact(session, customer.id)
-    settle_city(own, customer.values(), reference)
-    merged = {**(contact.values() if contact else {}), **contact_values}
-    require_name(own, problems, creating=False)
+    settle_city(parts.own, customer.values(), reference)
+    merged = {**(contact.values() if contact else {}), **parts.contact}
+    require_name(parts.own, problems, creating=False)
     if not edit.removes_contact:
         refuse_remark_alone(merged, problems)
     _refuse([problem.error() for problem in problems])
     before = _flat(customer, contact)
     if customer.version != expected:
         raise Stale("stale_version", extra=_clashes(session, customer, expected, before, values))
-    customer.change(own)
+    customer.change(parts.own, parts.custom)
     actor_id = None if edit.removes_contact else sight.scope.member_id
-    contact = _settle_contact(session, customer, contact, contact_values, actor_id, now)
+    contact = _settle_contact(session, customer, contact, parts.contact, actor_id, now)
     after = _flat(customer, contact)
-    changed = [name for name in after if after[name] != before[name]]
+    changed = changed_fields(before, after)
     if not changed:
         return
     customer.touch(now)
@@ -115,8 +125,8 @@ def change_customer(
         "customer.changed",
         customer,
         sight.scope.member_id,
-        {"version": customer.version - 1, **{name: before[name] for name in changed}},
-        {"version": customer.version, **{name: after[name] for name in changed}},
+        {"version": customer.version - 1, **{name: before.get(name) for name in changed}},
+        {"version": customer.version, **{name: after.get(name) for name in changed}},
     )
     record_event(session, pb.CustomerUpdated(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
 
@@ -240,8 +250,8 @@ def _remove_contact(session: Session, customer: Customer, contact: Contact, now:
 
 
 def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
-    people = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return customer.values() | {f"contact.{name}": value for name, value in people.items()}
+    person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
+    return Parts(customer.values(), person, {}, customer.custom).flat()
 
 
 def _clashes(
@@ -255,9 +265,9 @@ def _clashes(
         for name in entry.after
     }
     conflicts = [
-        {"field": name, "current": current[name], "yours": value}
+        {"field": name, "current": current.get(name), "yours": value}
         for name, value in wanted.items()
-        if name in changed and current[name] != value
+        if name in changed and current.get(name) != value
     ]
     return {"version": customer.version, "conflicts": conflicts}
 

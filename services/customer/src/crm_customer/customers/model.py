@@ -1,5 +1,6 @@
 """Customers (客户)."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -118,10 +119,11 @@ class Customer(Base):
         """What a person filled in."""
         return {field: getattr(self, field) for field in FIELDS}
 
-    def change(self, values: dict[str, Any]) -> None:
-        """Take over `values`, which are clean."""
+    def change(self, values: Mapping[str, Any], custom: Mapping[str, Any]) -> None:
+        """Take over `values` and those of custom fields, which are clean."""
         for field, value in values.items():
             setattr(self, field, value)
+        self.custom = with_custom(self.custom, custom)
 
     def touch(self, now: datetime) -> None:
         """A user changed the customer or its primary contact."""
@@ -138,3 +140,8 @@ class Customer(Base):
         """Out of the recycle bin."""
         self.deleted_at = None
         self.touch(now)
+
+
+def with_custom(present: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of custom fields as they are kept, after those `given`: without empty ones."""
+    return {key: value for key, value in {**present, **given}.items() if value is not None}

@@ -16,6 +16,7 @@ from crm_customer.customers.rules import Reference
 from crm_customer.customers.views import Seen
 from crm_customer.dictionaries.queries import load_options
 from crm_customer.dictionaries.rules import regions
+from crm_customer.fields.queries import custom_fields
 from crm_customer.ownership.model import Pool
 from crm_customer.ownership.queries import visible_pools
 from directory.permissions import Permission
@@ -119,9 +120,10 @@ def sight_of(session: Session, member_id: UUID) -> Sight:
     return Sight(scope, visible_pools(session, scope))
 
 
-def load_reference(session: Session, mobile_pattern: str) -> Reference:
-    """What values are checked against at this moment."""
-    return Reference(load_options(session), regions(), re.compile(mobile_pattern))
+def load_reference(session: Session, mobile_pattern: str, scope: Scope | None = None) -> Reference:
+    """What values are checked against at this moment; custom fields as the member of `scope` sees them, else none."""
+    custom = {} if scope is None else {field.key: field.rule() for field in custom_fields(session, scope)}
+    return Reference(load_options(session), regions(), re.compile(mobile_pattern), custom)
 
 
 def visible_customer(

@@ -10,6 +10,7 @@ from chassis.errors import FieldError
 from crm_customer.contacts import rules as contact_rules
 from crm_customer.contacts.rules import Broken, text_up_to
 from crm_customer.dictionaries.rules import DICTIONARIES, Options, Regions
+from crm_customer.fields.rules import Field
 
 _POSTCODE = re.compile(r"[0-9]{6}")
 _RATING = re.compile(r"([1-3一二三])(\.0+)?\s*(星|stars?)?", re.IGNORECASE)
@@ -18,11 +19,14 @@ _STARS = {"一": 1, "二": 2, "三": 3}
 
 @dataclass(frozen=True)
 class Reference:
-    """What values are checked against: options, regions, and the pattern of mobile numbers."""
+    """What values are checked against: options, regions, the pattern of mobile numbers, and the custom fields that
+    whoever fills them in sees, by key.
+    """
 
     options: Options
     regions: Regions
     mobile: re.Pattern[str]
+    custom: Mapping[str, Field] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,31 +101,51 @@ FIELDS = (*RULES, "city")
 
 
 def checked(
-    texts: Mapping[str, str | None], reference: Reference, province: str | None = None
+    given: Mapping[str, Any], reference: Reference, province: str | None = None
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Clean values of the fields given, and everything wrong with them. Empty texts become None.
 
-    `province` is the customer's present one, for a city that comes without any.
+    `given` are texts, of custom fields also JSON; `province` is the customer's present one, for a city that comes
+    without any.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    for name in FIELDS:
-        if name not in texts:
+    for name in (*FIELDS, *filter(is_custom, given)):
+        if name not in given:
             continue
-        value = (texts[name] or "").strip()
         try:
-            if "\0" in value:
-                raise Broken("null_character")
+            value = _clean(name, given[name], reference)
             if name != "city":
-                values[name] = RULES[name](value, reference) if value else None
+                values[name] = value
         except Broken as broken:
-            problems.append(Problem(name, broken.code, value, broken.parameters))
-    if "city" in texts and not any(problem.field in ("province", "city") for problem in problems):
+            problems.append(Problem(name, broken.code, _shown(given[name]), broken.parameters))
+    if "city" in given and not any(problem.field in ("province", "city") for problem in problems):
         try:
-            values["city"] = _city((texts["city"] or "").strip(), values.get("province", province), reference)
+            values["city"] = _city((given["city"] or "").strip(), values.get("province", province), reference)
         except Broken as broken:
-            problems.append(Problem("city", broken.code, texts["city"] or ""))
+            problems.append(Problem("city", broken.code, given["city"] or ""))
     return values, problems
+
+
+def is_custom(name: str) -> bool:
+    """Whether a flat name is that of a custom field."""
+    return name.startswith("custom.")
+
+
+def _clean(name: str, given: Any, reference: Reference) -> Any:
+    if is_custom(name):
+        field = reference.custom.get(name.removeprefix("custom."))
+        if field is None:
+            raise Broken("unknown_field")
+        return field.clean(given)
+    value = (given or "").strip()
+    if "\0" in value:
+        raise Broken("null_character")
+    return RULES[name](value, reference) if value and name != "city" else None
+
+
+def _shown(given: Any) -> str:
+    return given.strip() if isinstance(given, str) else str(given or "")
 
 
 def _city(value: str, province: str | None, reference: Reference) -> str | None:
@@ -144,11 +168,36 @@ def settle_city(values: dict[str, Any], current: Mapping[str, Any], reference: R
             values["city"] = None
 
 
-def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Values of the customer itself and, without their prefix, of its primary contact."""
-    customer = {name: value for name, value in values.items() if not name.startswith("contact.")}
-    contact = {name.removeprefix("contact."): value for name, value in values.items() if name.startswith("contact.")}
-    return customer, contact
+@dataclass(frozen=True)
+class Parts:
+    """Values by where they are kept, without the prefixes that they travel with."""
+
+    own: dict[str, Any]
+    contact: dict[str, Any]
+    profile: dict[str, Any]
+    custom: dict[str, Any]
+
+    def flat(self) -> dict[str, Any]:
+        """All of them, as contact.mobile, profile.website, custom.<key>."""
+        prefixed = {f"{part}.{name}": value for part in _PARTS for name, value in getattr(self, part).items()}
+        return self.own | prefixed
+
+
+_PARTS = ("contact", "profile", "custom")
+
+
+def split(values: Mapping[str, Any]) -> Parts:
+    """Flat values by where they are kept."""
+    parts = Parts({}, {}, {}, {})
+    for name, value in values.items():
+        part, _, field = name.rpartition(".")
+        getattr(parts, part or "own")[field] = value
+    return parts
+
+
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of what differs; what one side does not have is empty there."""
+    return tuple(name for name in {**before, **after} if before.get(name) != after.get(name))
 
 
 def require_name(values: Mapping[str, Any], problems: list[Problem], *, creating: bool) -> None:

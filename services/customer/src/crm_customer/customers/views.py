@@ -3,21 +3,25 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from chassis.http.api import Body, View
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact
 from crm_customer.contacts.rules import masked
 from crm_customer.customers.model import Customer
+from crm_customer.fields.rules import KEY_PATTERN
 
 
 def _text(max_length: int, words: str) -> Any:
     # Checked in rules.py together with everything else, so that all wrong fields are named at once (A-59).
     return Field(default=None, description=words, json_schema_extra={"maxLength": max_length})
+
+
+_CustomKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 
 
 class ContactBody(Body):
@@ -50,21 +54,24 @@ class CustomerBody(Body):
     employee_count: str | None = None
     remark: str | None = _text(500, "备注")
     contact: ContactBody | None = Field(default=None, description="null removes the primary contact")
+    custom: dict[_CustomKey, Any] = Field(
+        default_factory=dict, description="custom fields by key, see /fields: text, number, day, or keys of options"
+    )
 
-    def texts(self) -> dict[str, str | None]:
-        """The fields that were sent, contact fields as contact.mobile."""
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent by flat name: contact.mobile, custom.<key>. Texts, of custom fields as they came."""
         sent = {name: getattr(self, name) for name in self.model_fields_set if name in _FIELDS}
         if self.contact is not None:
-            fields = self.contact.model_fields_set
-            sent |= {f"contact.{name}": getattr(self.contact, name) for name in fields}
-        return {name: None if value is None else str(value) for name, value in sent.items()}
+            sent |= {f"contact.{name}": getattr(self.contact, name) for name in self.contact.model_fields_set}
+        texts = {name: None if value is None else str(value) for name, value in sent.items()}
+        return texts | {f"custom.{key}": value for key, value in self.custom.items()}
 
     def removes_contact(self) -> bool:
         """Whether the primary contact is to go."""
         return "contact" in self.model_fields_set and self.contact is None
 
 
-_FIELDS = frozenset(CustomerBody.model_fields) - {"contact"}
+_FIELDS = frozenset(CustomerBody.model_fields) - {"contact", "custom"}
 
 
 class NewCustomer(CustomerBody):

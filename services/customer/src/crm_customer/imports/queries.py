@@ -62,7 +62,7 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
             raise Forbidden("forbidden", permission=permission)
     if chunk.target_pool_id is not None and chunk.target_pool_id not in sight.pool_ids:
         raise NotFound("pool_not_found")
-    reference = load_reference(session, mobile_pattern)
+    reference = load_reference(session, mobile_pattern, sight.scope)
     read = [read_row(row.row_number, row.values, chunk.match_fields, reference) for row in rows]
     named = members_named(session, {row.owner for row in read if row.owner})
     departments = active_members(session, {id_ for ids in named.values() for id_ in ids})

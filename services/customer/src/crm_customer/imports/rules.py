@@ -9,9 +9,12 @@ from uuid import UUID
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.rules import (
     FIELDS,
+    Parts,
     Problem,
     Reference,
+    changed_fields,
     checked,
+    is_custom,
     refuse_remark_alone,
     require_name,
     settle_city,
@@ -96,7 +99,7 @@ Decision = Create | Update | Settled
 
 def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str], reference: Reference) -> Row:
     """A row by the rules of the form (D-29)."""
-    given = {name: text for name, text in texts.items() if name in FIELDS}
+    given = {name: text for name, text in texts.items() if name in FIELDS or is_custom(name)}
     values, problems = checked(given, reference)
     keys: list[Key] = []
     for name in match_fields:
@@ -198,7 +201,7 @@ def creation_problems(row: Row) -> list[Problem]:
     """What keeps a row without match from becoming a customer."""
     problems: list[Problem] = []
     require_name(row.values, problems, creating=True)
-    refuse_remark_alone(split(row.values)[1], problems)
+    refuse_remark_alone(split(row.values).contact, problems)
     return [*problems, row.owner_problem] if row.owner_problem else problems
 
 
@@ -222,9 +225,9 @@ class Change:
     changed: tuple[str, ...]
 
     @property
-    def contact(self) -> dict[str, Any]:
-        """The contact's fields as they will be."""
-        return split(self.after)[1]
+    def parts(self) -> Parts:
+        """All fields as they will be."""
+        return split(self.after)
 
     def touches(self, *prefixes: str) -> bool:
         """Whether a field that begins with one of `prefixes` changes."""
@@ -243,11 +246,11 @@ def change_of(
     problems: list[Problem] = []
     require_name(values, problems, creating=False)
     after = {**before, **values}
-    contact = split(after)[1]
+    contact = split(after).contact
     if is_filled(contact) or has_contact:
         after["contact.name"] = after["contact.name"] or after["name"]
     else:
         refuse_remark_alone(contact, problems)
     if problems:
         return problems
-    return Change(update.customer_id, before, after, tuple(name for name in after if after[name] != before[name]))
+    return Change(update.customer_id, before, after, changed_fields(before, after))
