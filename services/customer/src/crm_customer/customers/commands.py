@@ -18,6 +18,7 @@ from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import FIELDS, Customer, with_custom
+from crm_customer.customers.parents import parent_problems
 from crm_customer.customers.projection import state_of
 from crm_customer.customers.queries import Sight, primary_contact
 from crm_customer.customers.rules import (
@@ -25,11 +26,16 @@ from crm_customer.customers.rules import (
     Reference,
     changed_fields,
     checked,
+    refuse_postcodes,
     refuse_remark_alone,
     require_name,
     settle_city,
     split,
 )
+from crm_customer.profiles.commands import keep_profiles
+from crm_customer.profiles.queries import profiles_of
+from crm_customer.profiles.rules import EMPTY
+from crm_customer.profiles.rules import is_filled as has_profile
 from crm_customer.search.projection import Searchable, keep_in_search
 from directory.permissions import Permission
 from directory.tables import members
@@ -62,6 +68,8 @@ def create_customer(
     parts = split(values)
     require_name(parts.own, problems, creating=True)
     refuse_remark_alone(parts.contact, problems)
+    refuse_postcodes(parts.profile, parts.profile, problems)
+    problems += parent_problems(session, sight, None, EMPTY, parts.profile)
     owner_id, department_id, pool_id, wrong = _wished(session, sight, *wish)
     _refuse([problem.error() for problem in problems] + wrong)
     actor_id = sight.scope.member_id
@@ -83,6 +91,8 @@ def create_customer(
     session.flush()
     if is_filled(parts.contact):
         _add_contact(session, customer, parts.contact, actor_id, now)
+    if has_profile(parts.profile):
+        keep_profiles(session, {customer.id: parts.profile})
     keep_in_search(session, [_searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
@@ -106,17 +116,22 @@ def change_customer(
     require_name(parts.own, problems, creating=False)
     if not edit.removes_contact:
         refuse_remark_alone(merged, problems)
+    profile = dict(profiles_of(session, [customer.id]).get(customer.id, EMPTY)) if parts.profile else {}
+    refuse_postcodes(parts.profile, profile | parts.profile, problems)
+    problems += parent_problems(session, sight, customer.id, profile, parts.profile)
     _refuse([problem.error() for problem in problems])
-    before = _flat(customer, contact)
+    before = _flat(customer, contact, profile)
     if customer.version != expected:
         raise Stale("stale_version", extra=_clashes(session, customer, expected, before, values))
     customer.change(parts.own, parts.custom)
     actor_id = None if edit.removes_contact else sight.scope.member_id
     contact = _settle_contact(session, customer, contact, parts.contact, actor_id, now)
-    after = _flat(customer, contact)
+    after = _flat(customer, contact, profile | parts.profile)
     changed = changed_fields(before, after)
     if not changed:
         return
+    if any(name.startswith("profile.") for name in changed):
+        keep_profiles(session, {customer.id: profile | parts.profile})
     customer.touch(now)
     session.flush()
     keep_in_search(session, [_searchable(customer, reference)])
@@ -249,9 +264,9 @@ def _remove_contact(session: Session, customer: Customer, contact: Contact, now:
         contact.deleted_at = contact.updated_at = now
 
 
-def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
+def _flat(customer: Customer, contact: Contact | None, profile: dict[str, Any]) -> dict[str, Any]:
     person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return Parts(customer.values(), person, {}, customer.custom).flat()
+    return Parts(customer.values(), person, profile, customer.custom).flat()
 
 
 def _clashes(

@@ -11,6 +11,7 @@ from crm_customer.contacts import rules as contact_rules
 from crm_customer.contacts.rules import Broken, text_up_to
 from crm_customer.dictionaries.rules import DICTIONARIES, Options, Regions
 from crm_customer.fields.rules import Field
+from crm_customer.profiles import rules as profile_rules
 
 _POSTCODE = re.compile(r"[0-9]{6}")
 _RATING = re.compile(r"([1-3一二三])(\.0+)?\s*(星|stars?)?", re.IGNORECASE)
@@ -73,6 +74,10 @@ def _rating(value: str, _reference: Reference) -> int:
     return _STARS.get(match.group(1)) or int(match.group(1))
 
 
+def _extended(rule: Callable[[str], Any]) -> _Rule:
+    return lambda value, _reference: rule(value)
+
+
 def _province(value: str, reference: Reference) -> str:
     code = reference.regions.province(value)
     if code is None:
@@ -96,6 +101,7 @@ RULES: Mapping[str, _Rule] = {
     "contact.phone": _up_to(20),
     "contact.mobile": lambda value, reference: contact_rules.mobile(value, reference.mobile),
     "contact.remark": _up_to(500),
+    **{f"profile.{name}": _extended(rule) for name, rule in profile_rules.RULES.items()},
 }
 FIELDS = (*RULES, "city")
 
@@ -124,6 +130,7 @@ def checked(
             values["city"] = _city((given["city"] or "").strip(), values.get("province", province), reference)
         except Broken as broken:
             problems.append(Problem("city", broken.code, given["city"] or ""))
+    _pair_numbers(values, given, reference)
     return values, problems
 
 
@@ -157,6 +164,20 @@ def _city(value: str, province: str | None, reference: Reference) -> str | None:
     if code is None:
         raise Broken("city_not_in_province")
     return code
+
+
+def _pair_numbers(values: dict[str, Any], given: Mapping[str, Any], reference: Reference) -> None:
+    """A number that picks a range is kept beside it, and one to be kept picks its range; what both say stays (X-20)."""
+    for option, number in profile_rules.NUMBERS.items():
+        kept = f"profile.{number}"
+        if values.get(option) and values.get(kept) is None:
+            found = kept, profile_rules.number_of(option, given[option])
+        elif values.get(kept) is not None and not values.get(option):
+            found = option, reference.options.find(option, str(values[kept]))
+        else:
+            continue
+        if found[1] is not None:
+            values[found[0]] = found[1]
 
 
 def settle_city(values: dict[str, Any], current: Mapping[str, Any], reference: Reference) -> None:
@@ -205,6 +226,12 @@ def require_name(values: Mapping[str, Any], problems: list[Problem], *, creating
     wanted = creating or "name" in values
     if wanted and not values.get("name") and not any(problem.field == "name" for problem in problems):
         problems.append(Problem("name", "missing"))
+
+
+def refuse_postcodes(given: Mapping[str, Any], after: Mapping[str, Any], problems: list[Problem]) -> None:
+    """Add the problems of postcodes in addresses of China; `given` and `after` are extended columns."""
+    wrong = profile_rules.wrong_postcodes(given, after)
+    problems += [Problem(f"profile.{name}", "postcode_invalid", after[name]) for name in wrong]
 
 
 def refuse_remark_alone(contact: Mapping[str, Any], problems: list[Problem]) -> None:

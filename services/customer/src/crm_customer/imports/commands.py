@@ -1,7 +1,7 @@
 """Writing one chunk of an import set-wise: the number of statements does not depend on the number of rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
@@ -24,14 +24,30 @@ from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import FIELDS, Customer, with_custom
+from crm_customer.customers.parents import parent_cycle
 from crm_customer.customers.projection import in_parts, state_of
 from crm_customer.customers.queries import one_of
 from crm_customer.customers.rules import Parts, Problem, split
 from crm_customer.database import copy_rows, rowset
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.queries import Prepared, decisions, kept_answer
-from crm_customer.imports.rules import Change, Chunk, Create, Row, Settled, Update, change_of, customer_id_of
+from crm_customer.imports.rules import (
+    PARENT,
+    TAGS,
+    Change,
+    Chunk,
+    Create,
+    Row,
+    Settled,
+    Update,
+    change_of,
+    customer_id_of,
+)
+from crm_customer.imports.tagging import Retagged, keep_tags, retagged
 from crm_customer.ownership.projection import owners_of, place_of
+from crm_customer.profiles.commands import keep_profiles, own_ancestors
+from crm_customer.profiles.queries import profiles_of
+from crm_customer.profiles.rules import is_filled as has_profile
 from crm_customer.search.projection import Searchable, add_to_search, keep_in_search
 
 _CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
@@ -89,7 +105,7 @@ def _unplaced(row: Row, placement: Placement | None) -> Problem | None:
         # It had a match when pool was asked, and that is gone meanwhile.
         return Problem("", "match_changed")
     if placement.refusal_code:
-        return Problem("owner" if row.owner else "", placement.refusal_code, row.owner)
+        return Problem(row.owner_named[0], placement.refusal_code, row.owner_named[1])
     return None
 
 
@@ -102,14 +118,20 @@ def _create(
     ids = [customer_id_of(chunk.job_id, row.number) for row in rows]
     places = [place_of(placements[id_].assignment) for id_ in ids]
     owners = owners_of(session, {place["owner_id"] for place in places if place["owner_id"]})
-    customers, contacts = [], []
+    customers, contacts, profiles = [], [], {}
     for id_, row, place in zip(ids, rows, places, strict=True):
         parts = split(row.values)
         customers.append(_born(id_, row, parts, place, chunk, now) | owners.get(place["owner_id"], {}))
         if is_filled(parts.contact):
             contacts.append(_new_contact(chunk, id_, parts.own["name"], place["owner_id"], parts.contact, now))
+        if has_profile(parts.profile):
+            profiles[id_] = parts.profile
     _copy(session, _CUSTOMERS, _CUSTOMER_COLUMNS, customers)
     _copy_contacts(session, contacts)
+    keep_profiles(session, profiles)
+    nothing: frozenset[UUID] = frozenset()
+    tagged = {id_: Retagged(nothing, frozenset(row.tag_ids)) for id_, row in zip(ids, rows, strict=True) if row.tag_ids}
+    keep_tags(session, tagged)
     add_to_search(session, [_searchable(prepared, customer["id"], customer) for customer in customers])
     states = [state_of(SimpleNamespace(**customer)) for customer in customers]
     record_event(session, *in_parts(events.CustomerCreated, states, placement_id=str(chunk.id), **_batch(chunk)))
@@ -173,29 +195,53 @@ def _update(
     if not wanted:
         return {}
     found = _locked(session, [one.customer_id for one in wanted])
-    results: dict[int, rows_pb.ImportRowResult] = {}
-    changes: list[Change] = []
-    for one in wanted:
-        change = _change(prepared, one, found.get(one.customer_id))
-        if isinstance(change, Change):
-            results[one.row.number] = _done(one.row, rows_pb.IMPORT_OUTCOME_UPDATED, one.customer_id)
-            if change.changed:
-                changes.append(change)
-        else:
-            results[one.row.number] = _settled(Settled(one.row, change))
+    clear_empty = prepared.chunk.clear_empty
+    extended = [one.customer_id for one in wanted if one.row.writes("profile.", clear_empty=clear_empty)]
+    profiles = profiles_of(session, extended) if extended else {}
+    tags = retagged(session, {one.customer_id: one.row for one in wanted}, clear_empty=clear_empty)
+    judged = {
+        one.customer_id: _change(prepared, one, found.get(one.customer_id), profiles.get(one.customer_id, {}), tags)
+        for one in wanted
+    }
+    judged |= _cycles(session, judged.values())
+    changes = [change for change in judged.values() if isinstance(change, Change) and change.changed]
     if changes:
         _write(session, prepared, changes, found, now)
-    return results
+        keep_tags(session, {one.customer_id: tags[one.customer_id] for one in changes if TAGS in one.changed})
+    return {one.row.number: _updated(one, judged[one.customer_id]) for one in wanted}
 
 
-def _change(prepared: Prepared, one: Update, found: Any) -> Change | list[Problem]:
+def _updated(one: Update, change: Change | list[Problem]) -> rows_pb.ImportRowResult:
+    if isinstance(change, Change):
+        return _done(one.row, rows_pb.IMPORT_OUTCOME_UPDATED, one.customer_id)
+    return _settled(Settled(one.row, change))
+
+
+def _change(
+    prepared: Prepared, one: Update, found: Any, profile: dict[str, Any], tags: Mapping[UUID, Retagged]
+) -> Change | list[Problem]:
     if found is None:
         return [Problem("", "match_changed")]
     own = {name: getattr(found, name) for name in FIELDS}
     person = {name: getattr(found, f"contact_{name}") for name in CONTACT_FIELDS}
-    before = Parts(own, person, {}, found.custom).flat()
+    before = Parts(own, person, profile, found.custom).flat()
     clear_empty, has_contact = prepared.chunk.clear_empty, found.contact_id is not None
-    return change_of(one, before, prepared.reference, clear_empty=clear_empty, has_contact=has_contact)
+    change = change_of(one, before, prepared.reference, clear_empty=clear_empty, has_contact=has_contact)
+    if isinstance(change, Change) and prepared.tags and one.customer_id in tags:
+        borne = tags[one.customer_id]
+        return change.tagged(prepared.tags.words(borne.before), prepared.tags.words(borne.after))
+    return change
+
+
+def _cycles(session: Session, judged: Iterable[Change | list[Problem]]) -> dict[UUID, list[Problem]]:
+    """The customers that would lie below themselves, with what is wrong (A-79)."""
+    moved = {
+        one.customer_id: one.after[PARENT]
+        for one in judged
+        if isinstance(one, Change) and PARENT in one.changed and one.after[PARENT]
+    }
+    below = own_ancestors(session, {id_: UUID(parent) for id_, parent in moved.items()}) if moved else ()
+    return {id_: [parent_cycle(moved[id_])] for id_ in below}
 
 
 def _locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
@@ -228,6 +274,7 @@ def _write(
         )
     )
     _write_contacts(session, prepared.chunk, [one for one in changes if one.touches("contact.")], found, now)
+    keep_profiles(session, {one.customer_id: one.parts.profile for one in changes if one.touches("profile.")})
     moved = [one for one in changes if one.touches("name", "province", "city", "address_detail")]
     keep_in_search(session, [_searchable(prepared, one.customer_id, one.after) for one in moved])
     record_audit(session, *(_entry(prepared.chunk, one, found[one.customer_id].version) for one in changes))

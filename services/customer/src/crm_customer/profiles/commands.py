@@ -1,22 +1,38 @@
 """Writing extended columns, set-wise, in the transaction that changes the customers."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, delete, literal, text
+from sqlalchemy import (
+    ARRAY,
+    Table,
+    Uuid,
+    any_,
+    bindparam,
+    column,
+    delete,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import Session
 
 from chassis.database import lock
 from crm_customer.profiles.model import CustomerProfile
 from crm_customer.profiles.rules import FIELDS, cyclic, is_filled
 
+_TABLE: Table = CustomerProfile.__table__  # type: ignore[assignment]
 # Rows travel as one JSON text: unnest would flatten the lists of addresses.
-_KEEP = text(
-    "INSERT INTO customer_profiles SELECT * FROM"
-    " jsonb_populate_recordset(CAST(NULL AS customer_profiles), CAST(:rows AS jsonb)) AS given ORDER BY customer_id"
-    f" ON CONFLICT (customer_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in FIELDS)}"
+_GIVEN = func.jsonb_populate_recordset(
+    literal_column("CAST(NULL AS customer_profiles)"), bindparam("rows", type_=JSONB)
+).table_valued(*(column(one.name, one.type) for one in _TABLE.c), name="given")
+_NEW = insert(_TABLE).from_select(_TABLE.c.keys(), select(_GIVEN).order_by(_GIVEN.c.customer_id))
+_KEEP = _NEW.on_conflict_do_update(
+    index_elements=[_TABLE.c.customer_id], set_={name: _NEW.excluded[name] for name in FIELDS}
 )
 _ABOVE = text("""
     WITH RECURSIVE above AS (
@@ -34,7 +50,7 @@ def keep_profiles(session: Session, profiles: Mapping[UUID, Mapping[str, Any]]) 
     filled = [{"customer_id": str(id_), **values} for id_, values in profiles.items() if is_filled(values)]
     emptied = [id_ for id_, values in profiles.items() if not is_filled(values)]
     if filled:
-        session.execute(_KEEP, {"rows": json.dumps(filled)})
+        session.execute(_KEEP, {"rows": filled})
     if emptied:
         gone = CustomerProfile.customer_id == any_(literal(emptied, ARRAY(Uuid)))
         session.execute(delete(CustomerProfile).where(gone).execution_options(synchronize_session=False))

@@ -54,7 +54,7 @@ def _number(value: str, least: Decimal, most: Decimal) -> Decimal:
         raise Broken("number_invalid")
     number = Decimal(text)
     if not least <= number <= most:
-        raise Broken("number_out_of_range", least=f"{least:f}", most=f"{most:f}")
+        raise Broken("out_of_range", least=f"{least:f}", most=f"{most:f}")
     return number
 
 

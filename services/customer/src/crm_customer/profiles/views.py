@@ -23,9 +23,8 @@ def _or_text(*, other: dict[str, Any]) -> Any:
 
 
 _Number = Annotated[str | None, BeforeValidator(_number), _or_text(other={"type": "number"})]
-_Texts = Annotated[
-    str | None, BeforeValidator(_list), _or_text(other={"type": "array", "items": {"type": "string"}})
-]
+_Texts = Annotated[str | None, BeforeValidator(_list), _or_text(other={"type": "array", "items": {"type": "string"}})]
+
 
 def _text(max_length: int, words: str) -> Any:
     # Checked in rules.py with everything else, so that all wrong fields are named at once.
