@@ -26,10 +26,11 @@ from crm_customer.customers.rules import (
     Reference,
     changed_fields,
     checked,
+    refuse_inactive,
     refuse_postcodes,
     refuse_remark_alone,
-    require_name,
-    settle_city,
+    require_filled,
+    settle,
     split,
 )
 from crm_customer.profiles.commands import keep_profiles
@@ -65,8 +66,9 @@ def create_customer(
     pool.assign.
     """
     values, problems = checked(edit.given, reference)
-    parts = split(values)
-    require_name(parts.own, problems, creating=True)
+    require_filled(values, reference, problems, creating=True)
+    refuse_inactive(values, {}, reference, problems)
+    parts = split(settle(values, {}, reference))
     refuse_remark_alone(parts.contact, problems)
     refuse_postcodes(parts.profile, parts.profile, problems)
     problems += parent_problems(session, sight, None, EMPTY, parts.profile)
@@ -109,18 +111,18 @@ def change_customer(
     """
     _require_workable(sight, customer)
     values, problems = checked(edit.given, reference, customer.province)
-    parts = split(values)
     contact = primary_contact(session, customer.id)
-    settle_city(parts.own, customer.values(), reference)
-    merged = {**(contact.values() if contact else {}), **parts.contact}
-    require_name(parts.own, problems, creating=False)
+    extended = bool(split(values).profile)
+    profile = dict(profiles_of(session, [customer.id]).get(customer.id, EMPTY)) if extended else {}
+    before = _flat(customer, contact, profile)
+    require_filled(values, reference, problems, creating=False)
+    refuse_inactive(values, before, reference, problems)
+    parts = split(settle(values, before, reference))
     if not edit.removes_contact:
-        refuse_remark_alone(merged, problems)
-    profile = dict(profiles_of(session, [customer.id]).get(customer.id, EMPTY)) if parts.profile else {}
+        refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
     refuse_postcodes(parts.profile, profile | parts.profile, problems)
     problems += parent_problems(session, sight, customer.id, profile, parts.profile)
     _refuse([problem.error() for problem in problems])
-    before = _flat(customer, contact, profile)
     if customer.version != expected:
         raise Stale("stale_version", extra=_clashes(session, customer, expected, before, values))
     customer.change(parts.own, parts.custom)

@@ -26,6 +26,12 @@ FIELDS = (
     "address_detail",
     "employee_count",
     "remark",
+    "kind",
+    "level",
+    "stage",
+    "intention",
+    "status",
+    "wechat_nickname",
 )
 _ALIVE = text("deleted_at IS NULL")
 _DELETED = text("deleted_at IS NOT NULL")

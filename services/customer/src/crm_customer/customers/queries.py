@@ -153,9 +153,20 @@ def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
 
 def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[Seen]:
     """The customers with everything a view shows, in the order of `customer_ids`; the scope was applied before."""
-    rows = session.execute(_SEEN, {"ids": list(customer_ids)}, execution_options={"populate_existing": True})
+    rows = session.execute(_SEEN, {"ids": list(customer_ids)}, execution_options={"populate_existing": True}).all()
+    # Where nothing is filled in, nobody asks who may read it.
+    filled = any(customer.custom for customer, *_ in rows)
+    keys = {field.key for field in custom_fields(session, sight.scope)} if filled else set()
     found = {
-        customer.id: Seen(customer, contact, owner, pool, creator, sight.hides_contact(customer.pool_id))
+        customer.id: Seen(
+            customer,
+            contact,
+            owner,
+            pool,
+            creator,
+            sight.hides_contact(customer.pool_id),
+            {key: value for key, value in customer.custom.items() if key in keys},
+        )
         for customer, contact, owner, pool, creator in rows
     }
     return [found[id_] for id_ in customer_ids if id_ in found]

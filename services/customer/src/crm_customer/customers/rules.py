@@ -13,6 +13,7 @@ from crm_customer.dictionaries.rules import DICTIONARIES, Options, Regions
 from crm_customer.fields.rules import Field
 from crm_customer.profiles import rules as profile_rules
 
+COMPANY, INDIVIDUAL = "company", "individual"
 _POSTCODE = re.compile(r"[0-9]{6}")
 _RATING = re.compile(r"([1-3一二三])(\.0+)?\s*(星|stars?)?", re.IGNORECASE)
 _STARS = {"一": 1, "二": 2, "三": 3}
@@ -93,6 +94,7 @@ RULES: Mapping[str, _Rule] = {
     "province": _province,
     "address_detail": _up_to(100),
     "remark": _up_to(500),
+    "wechat_nickname": _up_to(50),
     "contact.name": _up_to(50),
     "contact.salutation": _up_to(50),
     "contact.email": lambda value, _reference: contact_rules.email(value),
@@ -173,20 +175,33 @@ def _pair_numbers(values: dict[str, Any], given: Mapping[str, Any], reference: R
         if values.get(option) and values.get(kept) is None:
             found = kept, profile_rules.number_of(option, given[option])
         elif values.get(kept) is not None and not values.get(option):
-            found = option, reference.options.find(option, str(values[kept]))
+            picked = reference.options.find(option, str(values[kept]))
+            found = option, picked if picked and reference.options.offers(option, picked) else None
         else:
             continue
         if found[1] is not None:
             values[found[0]] = found[1]
 
 
-def settle_city(values: dict[str, Any], current: Mapping[str, Any], reference: Reference) -> None:
-    """Changing the province clears a city that lies elsewhere (A-43)."""
+def settle(values: Mapping[str, Any], current: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
+    """`values` with what follows from them for a customer that is as in `current`, empty for a new one.
+
+    Changing the province clears a city that lies elsewhere (A-43). Who is not said to be an individual is a company; an
+    individual's contact that is called like it goes on being so (X-18).
+    """
+    settled = dict(values)
     city = current.get("city")
     if "province" in values and "city" not in values and city is not None:
         province = values["province"]
         if province is None or reference.regions.city(province, city) is None:
-            values["city"] = None
+            settled["city"] = None
+    kind = settled.get("kind", current.get("kind")) or COMPANY
+    if kind != current.get("kind"):
+        settled["kind"] = kind
+    renamed = "name" in values and "contact.name" not in values
+    if kind == INDIVIDUAL and renamed and current.get("contact.name") == current.get("name"):
+        settled["contact.name"] = values["name"]
+    return settled
 
 
 @dataclass(frozen=True)
@@ -221,11 +236,29 @@ def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple
     return tuple(name for name in {**before, **after} if before.get(name) != after.get(name))
 
 
-def require_name(values: Mapping[str, Any], problems: list[Problem], *, creating: bool) -> None:
-    """Add the problem of a customer that would be left without a name (A-35)."""
-    wanted = creating or "name" in values
-    if wanted and not values.get("name") and not any(problem.field == "name" for problem in problems):
-        problems.append(Problem("name", "missing"))
+def require_filled(values: Mapping[str, Any], reference: Reference, problems: list[Problem], *, creating: bool) -> None:
+    """Add the problems of a customer that would be left without a name (A-35) or a required custom field (A-83).
+
+    One from before the field was required can be changed in others.
+    """
+    required = ["name", *(f"custom.{key}" for key, field in reference.custom.items() if field.required)]
+    broken = {problem.field for problem in problems}
+    asked = [name for name in required if (creating or name in values) and name not in broken]
+    problems += [Problem(name, "missing") for name in asked if values.get(name) in (None, "")]
+
+
+def refuse_inactive(
+    values: Mapping[str, Any], current: Mapping[str, Any], reference: Reference, problems: list[Problem]
+) -> None:
+    """Add the problem of each option that is chosen although it is offered no more (X-21)."""
+    for name, value in values.items():
+        chosen = None
+        if is_custom(name):
+            chosen = reference.custom[name.removeprefix("custom.")].inactive(value, current.get(name))
+        elif name in DICTIONARIES and value not in (None, current.get(name)):
+            chosen = None if reference.options.offers(name, value) else value
+        if chosen is not None:
+            problems.append(Problem(name, "option_inactive", chosen))
 
 
 def refuse_postcodes(given: Mapping[str, Any], after: Mapping[str, Any], problems: list[Problem]) -> None:

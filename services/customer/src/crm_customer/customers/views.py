@@ -40,7 +40,7 @@ class ContactBody(Body):
 
 
 class CustomerBody(Body):
-    """Fields of the form (A-35 to A-54). Options by key or label; null or empty clears a field."""
+    """Fields of the form (A-35 to A-54, A-80 to A-85). Options by key or label; null or empty clears a field."""
 
     name: str | None = _text(50, "客户名称, required")
     customer_type: str | None = None
@@ -55,6 +55,12 @@ class CustomerBody(Body):
     address_detail: str | None = _text(100, "address within the city")
     employee_count: str | None = None
     remark: str | None = _text(500, "备注")
+    kind: str | None = Field(default=None, description="company or individual; default: company")
+    level: str | None = None
+    stage: str | None = None
+    intention: str | None = None
+    status: str | None = None
+    wechat_nickname: str | None = _text(50, "微信昵称")
     contact: ContactBody | None = Field(default=None, description="null removes the primary contact")
     profile: ProfileBody | None = Field(default=None, description="extended columns (T-1); null clears all of them")
     custom: dict[_CustomKey, Any] = Field(
@@ -147,6 +153,13 @@ class CustomerView(View):
     address_detail: str | None
     employee_count: str | None
     remark: str | None
+    kind: str
+    level: str | None
+    stage: str | None
+    intention: str | None
+    status: str | None
+    wechat_nickname: str | None
+    custom: dict[str, Any] = Field(description="custom fields that the reader sees and that are filled, by key")
     contact: ContactView | None
     contact_masked: bool = Field(description="the contact's numbers are masked: claim the customer to read them")
     owner: Owner | None
@@ -187,6 +200,7 @@ class Seen:
     pool_name: str | None
     creator_name: str | None
     contact_hidden: bool
+    custom: dict[str, Any]
 
 
 def customer_view(seen: Seen, today: date) -> CustomerView:
@@ -197,6 +211,7 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
         id=customer.id,
         version=customer.version,
         **customer.values(),
+        custom=seen.custom,
         contact=_contact_view(seen.contact, seen.contact_hidden) if seen.contact else None,
         contact_masked=seen.contact is not None and seen.contact_hidden,
         owner=_owner(customer.owner_id, seen.owner_name, left=customer.owner_left),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from crm_customer.contacts.rules import Broken, text_up_to
@@ -65,11 +66,19 @@ class Field:
 
     def choice(self, text: str) -> str:
         """Key of the option meant by `text`, its key or either label. Raises Broken."""
-        wanted = normalised(text)
-        for choice in self.choices:
-            if wanted in (choice.key, normalised(choice.zh), normalised(choice.en)):
-                return choice.key
-        raise Broken("unknown_option")
+        key = self._by_text.get(normalised(text))
+        if key is None:
+            raise Broken("unknown_option")
+        return key
+
+    def knows(self, text: str) -> bool:
+        """Whether an option is called like this."""
+        return normalised(text) in self._by_text
+
+    @cached_property
+    def _by_text(self) -> Mapping[str, str]:
+        named = {normalised(text): one.key for one in self.choices for text in (one.zh, one.en)}
+        return named | {one.key: one.key for one in self.choices}
 
     def inactive(self, value: Any, current: Any) -> str | None:
         """The first option in `value` that is offered no more and is not in `current` already (X-21)."""
@@ -127,8 +136,7 @@ def _single(field: Field, value: Any) -> str:
 def _multiple(field: Field, value: Any) -> list[str] | None:
     if isinstance(value, str):
         # Written in one cell, or one option whose words hold such a sign.
-        known = any(normalised(value) in (normalised(choice.zh), normalised(choice.en)) for choice in field.choices)
-        value = [value] if known else [text for text in _BETWEEN_CHOICES.split(value) if text.strip()]
+        value = [value] if field.knows(value) else [text for text in _BETWEEN_CHOICES.split(value) if text.strip()]
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise Broken("list_type")
     return sorted({field.choice(text) for text in value}) or None

@@ -15,10 +15,11 @@ from crm_customer.customers.rules import (
     changed_fields,
     checked,
     is_custom,
+    refuse_inactive,
     refuse_postcodes,
     refuse_remark_alone,
-    require_name,
-    settle_city,
+    require_filled,
+    settle,
     split,
 )
 from crm_customer.search.rules import normalised
@@ -52,7 +53,7 @@ class Row:
     """One row: clean values, what is wrong with it, and by what it is matched, in order.
 
     `owner` by name or login, `owner_ref` by id; `tags` as written, None without such a column, `tag_ids` as found.
-    `parent_problem` counts only where the parent changes.
+    `unborn` and `owner_problem` are wrong only where the row creates, `parent_problem` where the parent changes, too.
     """
 
     number: int
@@ -60,6 +61,7 @@ class Row:
     owner: str
     problems: list[Problem]
     keys: tuple[Key, ...]
+    unborn: list[Problem]
     owner_ref: str = ""
     owner_id: UUID | None = None
     owner_problem: Problem | None = None
@@ -136,7 +138,18 @@ def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str],
     if texts.get(DELETED, "").strip().lower() not in _NOT_DELETED:
         problems.append(Problem(DELETED, "deleted_refused", texts[DELETED]))
     owner, owner_ref = (texts.get(name, "").strip() for name in (OWNER, OWNER_ID))
-    return Row(number, values, owner, problems, tuple(keys), owner_ref, tags=texts.get(TAGS))
+    unborn = _unborn(values, reference)
+    return Row(number, values, owner, problems, tuple(keys), unborn, owner_ref, tags=texts.get(TAGS))
+
+
+def _unborn(values: Mapping[str, Any], reference: Reference) -> list[Problem]:
+    problems: list[Problem] = []
+    require_filled(values, reference, problems, creating=True)
+    refuse_inactive(values, {}, reference, problems)
+    parts = split(values)
+    refuse_remark_alone(parts.contact, problems)
+    refuse_postcodes(parts.profile, parts.profile, problems)
+    return problems
 
 
 def _id(text: str) -> tuple[str, list[Problem]]:
@@ -200,7 +213,7 @@ def _decide(row: Row, matches: Matches, made: Mapping[int, UUID], chunk: Chunk, 
     first = next((taken.keys[key] for key in row.keys if key in taken.keys), None)
     if first is not None:
         return _repeated(row, first)
-    problems = creation_problems(row)
+    problems = [*row.unborn, *filter(None, (row.parent_problem, row.owner_problem))]
     if problems:
         return Settled(row, problems)
     taken.keys |= dict.fromkeys(row.keys, row.number)
@@ -227,16 +240,6 @@ def _matched(row: Row, key: Key, found: Sequence[Match], chunk: Chunk, taken: _T
 
 def _repeated(row: Row, first: int) -> Settled:
     return Settled(row, [Problem("", "repeated_in_file", parameters={"first_row": first})], skipped=True)
-
-
-def creation_problems(row: Row) -> list[Problem]:
-    """What keeps a row without match from becoming a customer."""
-    problems: list[Problem] = []
-    require_name(row.values, problems, creating=True)
-    parts = split(row.values)
-    refuse_remark_alone(parts.contact, problems)
-    refuse_postcodes(parts.profile, parts.profile, problems)
-    return [*problems, *filter(None, (row.parent_problem, row.owner_problem))]
 
 
 def customer_id_of(job_id: UUID, row_number: int) -> UUID:
@@ -281,10 +284,10 @@ def change_of(
     Empty cells leave what is there, unless `clear_empty` (D-31).
     """
     values = {name: value for name, value in update.row.values.items() if value is not None or clear_empty}
-    settle_city(values, before, reference)
     problems: list[Problem] = []
-    require_name(values, problems, creating=False)
-    after = {**before, **values}
+    require_filled(values, reference, problems, creating=False)
+    refuse_inactive(values, before, reference, problems)
+    after = {**before, **settle(values, before, reference)}
     contact = split(after).contact
     if is_filled(contact) or has_contact:
         after["contact.name"] = after["contact.name"] or after["name"]
