@@ -63,6 +63,9 @@ class World:
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
+        self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce"}
+        named = dict.fromkeys(("zh", "en"), self.people.name())
+        self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
 
     @property
     def admin(self) -> Person:

@@ -20,6 +20,8 @@ from crm_customer.customers.model import Customer
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.dictionaries.model import DictionaryOption
+from crm_customer.fields import http as fields_http
+from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.rpc import CustomFields
 from crm_customer.history import http as history_http
@@ -64,7 +66,14 @@ SERVICE = Service(
     name="customer",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[customers_http.api, listing_http.api, history_http.api, dictionaries_http.api, audit_api("customer")],
+    apis=[
+        customers_http.api,
+        listing_http.api,
+        history_http.api,
+        dictionaries_http.api,
+        fields_http.api,
+        audit_api("customer"),
+    ],
     migrations=["directory.migrations", "crm_customer.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_customer"],
@@ -81,6 +90,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS],
+    due=[FORGET_ANSWERS, *FIELD_TASKS],
     register_rpc=[_register],
 )

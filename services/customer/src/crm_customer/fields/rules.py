@@ -14,6 +14,8 @@ from crm_customer.contacts.rules import Broken, text_up_to
 from crm_customer.search.rules import normalised
 
 KEY_PATTERN = "^[a-z][a-z0-9_]{0,39}$"
+# Fields that are hidden count as well: they come back as they were.
+MOST_FIELDS, MOST_FILTERABLE, MOST_CHOICES = 200, 20, 200
 LONGEST_TEXT = 500
 LARGEST_NUMBER = 10**15
 # What a number of JSON holds without loss, in whatever language it is read.
@@ -30,6 +32,9 @@ class Kind(StrEnum):
     DATE = "date"
     SINGLE_CHOICE = "single_choice"
     MULTIPLE_CHOICE = "multiple_choice"
+
+
+CHOICES = (Kind.SINGLE_CHOICE, Kind.MULTIPLE_CHOICE)
 
 
 @dataclass(frozen=True)
@@ -149,3 +154,18 @@ _CLEAN: Mapping[Kind, Any] = {
     Kind.SINGLE_CHOICE: _single,
     Kind.MULTIPLE_CHOICE: _multiple,
 }
+
+
+def index_of(key: str) -> str:
+    """Name of the index that finds customers by the field."""
+    return f"ix_customers_custom_{key}"
+
+
+def index_definition(key: str, kind: Kind) -> str:
+    """What the index holds, in the words of conditions on the field (decision 0019)."""
+    value = {
+        Kind.NUMBER: f"(((custom ->> '{key}')::numeric), id)",
+        Kind.MULTIPLE_CHOICE: f"((custom -> '{key}'))",
+    }.get(kind, f"((custom ->> '{key}'), id)")
+    method = "gin" if kind is Kind.MULTIPLE_CHOICE else "btree"
+    return f"USING {method} {value} WHERE deleted_at IS NULL AND custom ? '{key}'"

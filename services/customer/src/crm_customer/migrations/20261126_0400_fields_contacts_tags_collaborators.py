@@ -229,6 +229,7 @@ def _create_custom_fields() -> None:
         sa.Column("role_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
         sa.Column("position", sa.SmallInteger, nullable=False),
         _moment("deleted_at", null=True),
+        _uuid("cleared_to", null=True),
         sa.PrimaryKeyConstraint("id", name="pk_custom_fields"),
         sa.UniqueConstraint("key", name="uq_custom_fields_key"),
     )
