@@ -37,7 +37,8 @@ class Field:
     @classmethod
     def stored(cls, kept: Mapping[str, Any]) -> "Field":
         """The field out of JSON."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+        values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in kept.items()}
+        return cls(**values)
 
     def label(self, language: str) -> str:
         """Its label in `zh` or `en`."""
