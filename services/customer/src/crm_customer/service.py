@@ -14,6 +14,7 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     add_CustomerServiceServicer_to_server,
 )
 from crm_customer.collaboration import model as collaboration_model
+from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
@@ -37,7 +38,10 @@ from crm_customer.ownership.events import (
     POOLS_PROJECTION,
 )
 from crm_customer.ownership.rpc import Places
+from crm_customer.people import http as people_http
 from crm_customer.profiles import model as profiles_model
+from crm_customer.relations import http as relations_http
+from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.stars import model as stars_model
 from crm_customer.tags.model import Tag, TagGroup
@@ -70,6 +74,9 @@ SERVICE = Service(
         customers_http.api,
         listing_http.api,
         history_http.api,
+        people_http.api,
+        relations_http.api,
+        contact_list_http.api,
         dictionaries_http.api,
         fields_http.api,
         audit_api("customer"),
@@ -90,6 +97,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, *FIELD_TASKS],
+    due=[FORGET_ANSWERS, FILL_SEARCH, *FIELD_TASKS],
     register_rpc=[_register],
 )

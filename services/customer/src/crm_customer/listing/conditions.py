@@ -23,9 +23,10 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
     found: list[Any] = [alive(wanted)]
     if wanted.owner_left:
         found.append(Customer.owner_left)
-    for name in ("owner_id", "pool_id"):
-        if ids := getattr(wanted, f"{name}s"):
-            found.append(one_of(getattr(Customer, name), ids, f"wanted_{name}s"))
+    if wanted.owner_ids:
+        found.append(one_of(Customer.owner_id, wanted.owner_ids, "wanted_owner_ids"))
+    if wanted.pool_ids:
+        found.append(one_of(Customer.pool_id, wanted.pool_ids, "wanted_pool_ids"))
     for name, field, compare in (
         ("created_from", "created_at", ge),
         # Nothing changes before it is created: a walk in the order of changes ends there, one of creation begins there.

@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal_column,
     select,
     true,
 )
@@ -82,8 +83,8 @@ def _own(condition: FieldCondition, name: str) -> Condition:
 
 
 def _custom(condition: FieldCondition, name: str) -> Condition:
-    """A custom field. Its key is written out, for only so do its index and the condition look alike."""
-    key = bindparam(f"{name}_key", condition.key, Text, literal_execute=True)
+    """A custom field. Its key, a plain word, is written out: only so do its index and the condition look alike."""
+    key = literal_column(f"'{condition.key}'", Text)
     filled = Customer.custom.bool_op("?")(key)
     text = Customer.custom.op("->>", return_type=Text())(key)
     match condition.operator:
@@ -105,9 +106,8 @@ def _custom(condition: FieldCondition, name: str) -> Condition:
 
 def _several(condition: FieldCondition, name: str, filled: Condition, value: ColumnElement[Any]) -> Condition:
     """A list of keys."""
-    if condition.operator is Operator.ALL_OF:
-        return filled & value.bool_op("@>")(bindparam(name, list(condition.values), JSONB))
-    found = filled & value.bool_op("?|")(bindparam(name, list(condition.values), ARRAY(Text)))
+    holds = "?&" if condition.operator is Operator.ALL_OF else "?|"
+    found = filled & value.bool_op(holds)(bindparam(name, list(condition.values), ARRAY(Text)))
     return found.is_not(true()) if condition.operator is Operator.NONE_OF else found
 
 

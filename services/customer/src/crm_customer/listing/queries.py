@@ -43,10 +43,9 @@ from crm_customer.listing.conditions import alive, conditions, indexed
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.matching import parameters_of
 from crm_customer.listing.rules import Filter
-from crm_customer.listing.texts import containing, is_number
+from crm_customer.listing.texts import named_like
 from crm_customer.paging import Parameters, Total, counted, explain
-from crm_customer.search.model import CustomerSearch
-from crm_customer.search.rules import normalised
+from crm_customer.search.rules import number_in
 
 _WALK = text("SET LOCAL enable_bitmapscan = off")
 _SOMEBODY, _SOME_TIME = UUID(int=1), datetime.min.replace(tzinfo=UTC)
@@ -237,14 +236,13 @@ def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
 def _pools(sight: Sight, wanted: Filter, ids: str, there: Condition) -> _Arm:
     """Customers in these pools."""
     if _digits_in_names(sight, wanted):
-        named = containing(CustomerSearch.name, normalised(wanted.search), "")
-        return _Arm(None, "", (there, Customer.id.in_(named)))
+        return _Arm(None, "", (there, Customer.id.in_(named_like(wanted.search))))
     return _Arm(Customer.pool_id, ids)
 
 
 def _digits_in_names(sight: Sight, wanted: Filter) -> bool:
     """Whether digits are asked for that in pools may be found in names alone, which is rare: numbers may not be read."""
-    return sight.hides_contact(NOBODY) and is_number(normalised(wanted.search))
+    return sight.hides_contact(NOBODY) and number_in(wanted.search) != ""
 
 
 def _unplaced(sight: Sight) -> _Arm:
