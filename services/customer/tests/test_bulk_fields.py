@@ -274,3 +274,23 @@ def test_rows_without_extended_columns_and_tags_ask_nothing_about_them(customers
 
     extras = [model.__tablename__ for model in (CustomerProfile, CustomerTag, TagGroup)]
     assert [one for one in found if any(extra in one for extra in extras)] == []
+
+
+def test_imported_contacts_are_found_by_name_and_their_changes_are_theirs(customers: Any, importer: Importer) -> None:
+    sales = customers.organisation.sales
+
+    def found(name: str) -> list[Any]:
+        items: list[Any] = customers.request("GET", "/contacts", sales, query_string={"name": name}).json["items"]
+        return items
+
+    importer.write({"name": "春松", "contact.name": "欧阳锋", "contact.mobile": "13800138000"})
+    (contact,) = found("阳锋")
+    importer.write({"name": "春松", "contact.name": "黄药师"}, {"name": "无人"}, update=True)
+    importer.write({"name": "无人", "contact.name": "洪七公"}, update=True)
+
+    assert found("欧阳") == []
+    (renamed,) = found("药师")
+    assert (renamed["id"], renamed["version"]) == (contact["id"], contact["version"] + 1)
+    history = customers.request("GET", f"/contacts/{contact['id']}/history", sales).json["items"]
+    assert history[0]["changes"] == [{"field": "name", "before": "欧阳锋", "after": "黄药师"}]
+    assert len(found("七公")) == 1

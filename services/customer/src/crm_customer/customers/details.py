@@ -21,8 +21,11 @@ from directory.scope import zone_of
 def customer_detail(session: Session, sight: Sight, customer_id: UUID, now: datetime) -> CustomerDetail:
     """The customer as its page shows it (A-60); the scope was applied before."""
     (found,) = seen(session, sight, [customer_id])
+    view = dict(customer_view(found, day_of(now, zone_of(session))))
+    if view["version"] is None:  # locked by another: not more than that is told (X-23)
+        return CustomerDetail(**view)
     return CustomerDetail(
-        **dict(customer_view(found, day_of(now, zone_of(session)))),
+        **view,
         profile=_profile(session, sight, customer_id, hidden=found.contact_hidden),
         counters=_counters(session, customer_id, now),
     )
