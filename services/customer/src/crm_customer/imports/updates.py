@@ -182,8 +182,9 @@ def _contact_entry(chunk: Chunk, change: Change, contact: Any) -> AuditEntry:
     fields = [name.removeprefix("contact.") for name in change.changed if name.startswith("contact.")]
     before = {name: change.before[f"contact.{name}"] for name in fields}
     after = {name: change.after[f"contact.{name}"] for name in fields}
-    versions = {"version": contact.version}, {"version": contact.version + 1}
-    return AuditEntry("contact.changed", CONTACT, contact.id, chunk.actor_id, versions[0] | before, versions[1] | after)
+    caused = {"version": contact.version + 1, "source_job": str(chunk.job_id)}
+    sides = {"version": contact.version} | before, caused | after
+    return AuditEntry("contact.changed", CONTACT, contact.id, chunk.actor_id, *sides)
 
 
 def _entry(chunk: Chunk, change: Change, version: int) -> AuditEntry:
