@@ -184,7 +184,7 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
     """Whether what is asked for is fewer rows than walks in order might pass before the page is full."""
     asked = indexed(sight, wanted)
-    if asked and min(int(explain(session, found)["Plan Rows"]) for found in asked) < _FEW_FOUND:
+    if any(_few(session, found) for found in asked):
         return True
     other = "created" if wanted.order[0] == "updated_at" else "updated"
     across = getattr(wanted, f"{other}_from") or getattr(wanted, f"{other}_until")
@@ -192,6 +192,11 @@ def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
         return False
     moments = replace(Filter(), **{name: getattr(wanted, name) for name in _MOMENTS})
     return _count(session, [select(Customer.id).where(*conditions(sight, moments))]) < _FEW_ROWS
+
+
+def _few(session: Session, found: Select[Any]) -> bool:
+    """Whether these are few by PostgreSQL's estimate, and really: it takes pairs of characters of one word to be chance."""
+    return int(explain(session, found)["Plan Rows"]) < _FEW_FOUND and _count(session, [found]) < _FEW_FOUND
 
 
 def _count(session: Session, statements: Sequence[Select[Any]]) -> int:
