@@ -60,7 +60,11 @@ FOLLOWING = (
             generate_series(1, length(given) - 1) AS i
         UNION SELECT '昵'
     )
-    FROM (SELECT id, name, '昵' || reverse(substr(name, 3)) AS nickname, 'kh' || substr(name, 3) AS letters FROM customers)
+    FROM (
+        SELECT id, name, '昵' || CASE WHEN name LIKE '%0' THEN '教育咨询' ELSE reverse(substr(name, 3)) END AS nickname,
+            'kh' || substr(name, 3) AS letters
+        FROM customers
+    )
     """,
     """
     INSERT INTO contacts (id, customer_id, is_primary, name, mobile, created_at, updated_at)
@@ -215,6 +219,7 @@ def _cases(many: Any, role: str, member: Member) -> Iterator[tuple[str, Filter]]
     yield "initials", Filter(search="kh2999")
     yield "frequent initials", Filter(search="kh")
     yield "nickname", Filter(search="昵9992")
+    yield "frequent characters that come together", Filter(search="教育咨询")
     yield "beginning of nicknames", Filter(search="昵")
     yield "unknown text", Filter(search="春松")
     yield "number", Filter(search="138000001")
