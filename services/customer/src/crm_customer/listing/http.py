@@ -10,7 +10,7 @@ from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.customers.queries import seen, sight_of
 from crm_customer.customers.views import CustomerView, customer_views
-from crm_customer.listing.filters import Here, filter_of
+from crm_customer.listing.filters import Here, catalogue_for, filter_of
 from crm_customer.listing.queries import page_of, total
 from crm_customer.listing.rules import Filter
 from crm_customer.listing.views import CustomerQuery
@@ -35,7 +35,7 @@ def list_customers(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
     query, page = call.query, None
     with call.runtime.database.reading() as session:
         here = _here(session, call)
-        wanted = filter_of(session, here, query, query.sort)
+        wanted = filter_of(here, catalogue_for(session, here, query), query, query.sort)
         if not query.needs_total:
             page = _page(session, here, wanted, query, None)
     count = total(call.runtime.database, here.sight, wanted)

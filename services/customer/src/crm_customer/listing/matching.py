@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal_column,
     select,
     true,
 )
@@ -105,9 +106,8 @@ def _custom(condition: FieldCondition, name: str) -> Condition:
 
 def _several(condition: FieldCondition, name: str, filled: Condition, value: ColumnElement[Any]) -> Condition:
     """A list of keys."""
-    if condition.operator is Operator.ALL_OF:
-        return filled & value.bool_op("@>")(bindparam(name, list(condition.values), JSONB))
-    found = filled & value.bool_op("?|")(bindparam(name, list(condition.values), ARRAY(Text)))
+    holds = "?&" if condition.operator is Operator.ALL_OF else "?|"
+    found = filled & value.bool_op(holds)(bindparam(name, list(condition.values), ARRAY(Text)))
     return found.is_not(true()) if condition.operator is Operator.NONE_OF else found
 
 
