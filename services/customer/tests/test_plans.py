@@ -15,7 +15,7 @@ from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.customers.queries import sight_of
 from crm_customer.fields.operators import FilterKind, Operator
 from crm_customer.listing.field_conditions import FieldCondition
-from crm_customer.listing.queries import page_statement, total
+from crm_customer.listing.queries import page_of, page_statement, total
 from crm_customer.listing.rules import Filter, ListView, Sort, with_view
 from crm_customer.ownership import projection
 from crm_customer.paging import Total, explain
@@ -284,6 +284,19 @@ def test_the_number_of_statements_does_not_depend_on_what_is_seen(many: Any, rol
         event.remove(many.database.engine, "before_cursor_execute", listen)
 
 
+def test_what_a_text_is_looked_for_with_is_planned_for_that_text(many: Any) -> None:
+    with many.database.reading() as session:
+        sight = sight_of(session, many.organisation.admin.id)
+        for number in range(20):
+            page_of(session, sight, Filter(search=f"1380000{number:02}"), 0, 15)
+        plans = session.execute(
+            text("SELECT sum(custom_plans), sum(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%grams%'")
+        ).one()
+
+    assert plans[0] > 20
+    assert plans[1] == 0
+
+
 def test_following_an_owner_who_moved_reads_the_owners_customers_alone(many: Any) -> None:
     owners = {"ids": [many.organisation.sales.id, many.extra["owners"][1]]}
     with many.database.engine.connect() as connection:
@@ -300,14 +313,14 @@ def _member(many: Any, role: str) -> Member:
 
 
 def test_a_total_that_takes_too_long_is_an_estimate(many: Any, monkeypatch: Any) -> None:
-    from crm_customer import paging
+    from crm_customer.listing import queries
 
     alive = ROWS * 9 // 10
     with many.database.reading() as session:
         sight = sight_of(session, many.organisation.admin.id)
     assert total(many.database, sight, Filter()) == Total(alive)
 
-    monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 1"))
+    monkeypatch.setattr(queries, "PATIENCE", 1)
     count = total(many.database, sight, Filter(sort=Sort.LAST_UPDATED))
 
     assert count.estimated
