@@ -287,8 +287,8 @@ def test_the_number_of_statements_does_not_depend_on_what_is_seen(many: Any, rol
 def test_what_a_text_is_looked_for_with_is_planned_for_that_text(many: Any) -> None:
     with many.database.reading() as session:
         sight = sight_of(session, many.organisation.admin.id)
-        for number in range(20):
-            page_of(session, sight, Filter(search=f"1380000{number:02}"), 0, 15)
+        for number in range(10, 30):
+            page_of(session, sight, Filter(search=f"138000{number}"), 0, 15)
         plans = session.execute(
             text("SELECT sum(custom_plans), sum(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%grams%'")
         ).one()
