@@ -126,6 +126,11 @@ class Sea:
         self.report(facts.CustomerCreated(customers=states, actor_id=states[0].created_by, batch_id=str(new_id())))
         return [state.id for state in states]
 
+    def report_again(self, customer_ids: Sequence[str], version: int = 2, **values: Any) -> None:
+        """Customers whose facts changed, for example `locked` or `wecom_friend`."""
+        states = [self.state(id=id_, facts_version=version, **values) for id_ in customer_ids]
+        self.report(facts.CustomerUpdated(customers=states))
+
     def create_pool(self, **values: Any) -> dict[str, Any]:
         """A pool made by the administrator; public and open to all unless told otherwise."""
         body = {"name": f"池{new_id()}", "kind": "public", "open_to_all": True, **values}

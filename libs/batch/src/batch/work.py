@@ -76,7 +76,10 @@ def _advance(runtime: Runtime, work: BatchWork, batch: Batch) -> bool:
             _end(runtime, work, batch)
         except Exception as error:
             failed(step, type(error).__name__)
-            log.warning("batch_waits", kind=work.kind, batch_id=str(batch.id), exc_info=True)
+            known = _passes_by_itself(error)
+            log.warning(
+                "batch_waits", kind=work.kind, batch_id=str(batch.id), error=type(error).__name__, exc_info=not known
+            )
             return False
     return worked > 0
 

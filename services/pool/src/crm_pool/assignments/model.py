@@ -301,12 +301,11 @@ def effects_message(effects: Effects) -> pb.Effects | None:
     """The effects as other services read them; None: there are none."""
     if effects == NO_EFFECTS:
         return None
+    former_owner = effects.former_owner.name if effects.former_owner else "UNSPECIFIED"
     return pb.Effects(
         following=[pb.Related.Value(f"RELATED_{one.name}") for one in effects.following or ()],
-        former_owner=pb.FormerOwner.Value(f"FORMER_OWNER_{effects.former_owner.name}")
-        if effects.former_owner
-        else None,
-        undoes_version=effects.undoes_version,
+        former_owner=pb.FormerOwner.Value(f"FORMER_OWNER_{former_owner}"),
+        undoes_version=effects.undoes_version or 0,
     )
 
 

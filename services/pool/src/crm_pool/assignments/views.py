@@ -182,6 +182,6 @@ class HistoryView(View):
     from_: PlaceView | None = Field(serialization_alias="from")
     to: PlaceView
     batch_id: UUID | None
-    following: list[Related] | None
+    following: tuple[Related, ...] | None
     former_owner: FormerOwner | None
     undoes_version: int | None
