@@ -27,7 +27,7 @@ def customer_row(state: CustomerState) -> dict[str, Any]:
         "locked": state.locked,
         "wecom_friend": state.wecom_friend,
         "level": state.level,
-        "collaborator_ids": list(state.collaborator_ids),
+        "collaborator_ids": sorted(state.collaborator_ids),
     }
 
 
