@@ -19,6 +19,9 @@ from crm_customer.customers.model import Customer
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.dictionaries.model import DictionaryOption
+from crm_customer.effects.due import CATCH_UP
+from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
+from crm_customer.effects.rpc import Places
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.rpc import CustomFields
 from crm_customer.history import http as history_http
@@ -26,14 +29,7 @@ from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
-from crm_customer.ownership.events import (
-    ASSIGNMENTS,
-    ASSIGNMENTS_PROJECTION,
-    OWNER_DEPARTMENTS,
-    POOLS,
-    POOLS_PROJECTION,
-)
-from crm_customer.ownership.rpc import Places
+from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.profiles import model as profiles_model
 from crm_customer.settings import Settings
 from crm_customer.stars import model as stars_model
@@ -80,6 +76,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS],
+    due=[FORGET_ANSWERS, CATCH_UP],
     register_rpc=[_register],
 )
