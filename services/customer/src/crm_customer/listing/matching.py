@@ -87,11 +87,11 @@ def _custom(condition: FieldCondition, name: str) -> Condition:
         return ~filled
     if condition.operator is Operator.FILLED:
         return filled
-    found = filled & compared(condition, name)
+    found = filled & _compared(condition, name)
     return found.is_not(true()) if condition.operator is Operator.NONE_OF else found
 
 
-def compared(condition: FieldCondition, name: str) -> Condition:
+def _compared(condition: FieldCondition, name: str) -> Condition:
     """Whether the value of a custom field is as asked for, where there is one."""
     key = _key(condition)
     text = Customer.custom.op("->>", return_type=Text())(key)

@@ -79,6 +79,11 @@ class Filter:
     backwards: bool = False
 
     @property
+    def has_text(self) -> bool:
+        """Whether customers are looked for by a text."""
+        return bool(self.search or self.address or any(one.kind is FilterKind.WORDS for one in self.conditions))
+
+    @property
     def order(self) -> tuple[str, bool]:
         """The column it is sorted by, and whether it descends."""
         order = "-deleted_at" if self.deleted else self.sort
