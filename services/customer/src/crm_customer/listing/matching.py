@@ -67,7 +67,7 @@ def _tagged(condition: FieldCondition, name: str) -> Condition:
 
 def _own(condition: FieldCondition, name: str) -> Condition:
     """A column of customers."""
-    column = getattr(Customer, condition.field)
+    column: ColumnElement[Any] = getattr(Customer, condition.field)
     match condition.operator:
         case Operator.EMPTY:
             return column.is_(None)
@@ -113,7 +113,8 @@ def _key(condition: FieldCondition) -> ColumnElement[str]:
 
 
 def _one_of_these(column: Any, condition: FieldCondition, name: str) -> Condition:
-    return column == any_(bindparam(name, list(condition.values), ARRAY(column.type)))
+    found: Condition = column == any_(bindparam(name, list(condition.values), ARRAY(column.type)))
+    return found
 
 
 def _between(column: Any, condition: FieldCondition, name: str) -> Condition:

@@ -110,7 +110,10 @@ def _alike(sight: Sight, wanted: Filter) -> Filter:
         owner_ids=wanted.owner_ids and (NOBODY if mine else _SOMEBODY,),
         pool_ids=wanted.pool_ids and (NOBODY if seen else _SOMEBODY,),
         conditions=tuple(map(_same_condition, wanted.conditions)),
-        **{name: _SOME_TIME for name in _MOMENTS if getattr(wanted, name)},
+        created_from=wanted.created_from and _SOME_TIME,
+        created_until=wanted.created_until and _SOME_TIME,
+        updated_from=wanted.updated_from and _SOME_TIME,
+        updated_until=wanted.updated_until and _SOME_TIME,
         after=wanted.after and (_SOME_TIME, NOBODY),
     )
 
