@@ -73,17 +73,6 @@ FOLLOWING = (
     INSERT INTO contacts (id, customer_id, is_primary, name, mobile, created_at, updated_at)
     SELECT gen_random_uuid(), id, TRUE, name, '138' || lpad(substr(name, 3), 8, '0'), created_at, created_at FROM customers
     """,
-    # Everybody assists with each 500th that is owned, and half of these are locked; others with others.
-    """
-    INSERT INTO collaborators (customer_id, member_id, added_by, added_at)
-    SELECT customers.id, members.id, members.id, customers.created_at FROM directory_members members
-    JOIN customers ON owner_id <> members.id AND substr(customers.name, 3)::int % 1000 IN (1, 2)
-    """,
-    """
-    INSERT INTO collaborators (customer_id, member_id, added_by, added_at)
-    SELECT id, gen_random_uuid(), owner_id, created_at FROM customers WHERE owner_id IS NOT NULL AND name LIKE '客户%3'
-    """,
-    "UPDATE customers SET locked_at = created_at, locked_by = owner_id WHERE owner_id IS NOT NULL AND name LIKE '客户%01'",
     "INSERT INTO tag_groups (id, version, name, multiple, position) VALUES (:group, 1, '行为', TRUE, 0)",
     """
     INSERT INTO tags (id, version, group_id, name, color, position)
@@ -99,12 +88,17 @@ FOLLOWING = (
     SELECT member_id, id, 'red', now() FROM customers, unnest(CAST(:members AS uuid[])) AS member_id
     WHERE CAST(substr(name, 3) AS int) % CASE WHEN member_id = :sales THEN 8 ELSE 1000 END = 0
     """,
+    # Everybody assists with each 500th that is owned, and half of these are locked; others with others.
     """
     INSERT INTO collaborators (customer_id, member_id, added_by, added_at)
-    SELECT id, member_id, :sales, now() FROM customers, unnest(CAST(:members AS uuid[])) AS member_id
-    WHERE CAST(substr(name, 3) AS int) % 1000 = 1
-    ON CONFLICT DO NOTHING
+    SELECT customers.id, members.id, members.id, customers.created_at FROM directory_members members
+    JOIN customers ON owner_id <> members.id AND substr(customers.name, 3)::int % 1000 IN (1, 2)
     """,
+    """
+    INSERT INTO collaborators (customer_id, member_id, added_by, added_at)
+    SELECT id, gen_random_uuid(), owner_id, created_at FROM customers WHERE owner_id IS NOT NULL AND name LIKE '客户%3'
+    """,
+    "UPDATE customers SET locked_at = created_at, locked_by = owner_id WHERE owner_id IS NOT NULL AND name LIKE '客户%01'",
 )
 
 

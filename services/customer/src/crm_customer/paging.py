@@ -150,8 +150,7 @@ def counted(
     patience: int = PATIENCE,
 ) -> Total:
     """The size of the list that `matching` finds. Large ones, where one more or less goes unnoticed, are counted every
-    15 seconds for each `key`. `roughly`: nearly the same, to be estimated instead where that goes better;
-    `patience`: milliseconds after which it is estimated.
+    15 seconds for each `key`. `roughly`: nearly the same, to be estimated instead where that goes better.
     """
     key = (database.url, key)
     kept = _totals.get(key)

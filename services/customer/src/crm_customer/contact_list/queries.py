@@ -100,7 +100,7 @@ def _directed(wanted: ContactConditions, *columns: Any) -> list[Any]:
 
 def _near(sight: Sight, wanted: ContactConditions) -> Sequence[Select[Any]]:
     """Ids of the member's contacts, and of those at customers that do not lie in a pool."""
-    places = (sight.owned, sight.in_departments, sight.unplaced)
+    places = (sight.owned, sight.in_departments, sight.unplaced, sight.shared)
     return [select(Contact.id).where(owned(sight), alive(wanted)), *(ways(sight).where(place) for place in places)]
 
 
