@@ -13,6 +13,8 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
+from crm_customer.collaborators import http as collaborators_http
+from crm_customer.collaborators.due import END_COLLABORATIONS
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
@@ -29,6 +31,7 @@ from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
+from crm_customer.locking import http as locking_http
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.profiles import model as profiles_model
 from crm_customer.settings import Settings
@@ -59,7 +62,15 @@ SERVICE = Service(
     name="customer",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[customers_http.api, listing_http.api, history_http.api, dictionaries_http.api, audit_api("customer")],
+    apis=[
+        collaborators_http.api,
+        locking_http.api,
+        customers_http.api,
+        listing_http.api,
+        history_http.api,
+        dictionaries_http.api,
+        audit_api("customer"),
+    ],
     migrations=["directory.migrations", "crm_customer.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_customer"],
@@ -76,6 +87,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, CATCH_UP],
+    due=[FORGET_ANSWERS, CATCH_UP, END_COLLABORATIONS],
     register_rpc=[_register],
 )
