@@ -15,6 +15,7 @@ from crm.customer.v1.customer_service_pb2_grpc import (
 )
 from crm_customer.collaborators import http as collaborators_http
 from crm_customer.collaborators.due import END_COLLABORATIONS
+from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
@@ -24,6 +25,8 @@ from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
 from crm_customer.effects.rpc import Places
+from crm_customer.fields import http as fields_http
+from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.rpc import CustomFields
 from crm_customer.history import http as history_http
@@ -33,10 +36,14 @@ from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
 from crm_customer.locking import http as locking_http
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
+from crm_customer.people import http as people_http
 from crm_customer.profiles import model as profiles_model
+from crm_customer.relations import http as relations_http
+from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.stars import model as stars_model
 from crm_customer.tags.model import Tag, TagGroup
+from crm_customer.views import http as views_http
 from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
@@ -63,12 +70,17 @@ SERVICE = Service(
     settings=Settings,
     actors=DirectoryActors(),
     apis=[
-        collaborators_http.api,
-        locking_http.api,
         customers_http.api,
         listing_http.api,
         history_http.api,
+        collaborators_http.api,
+        locking_http.api,
+        people_http.api,
+        relations_http.api,
+        contact_list_http.api,
         dictionaries_http.api,
+        fields_http.api,
+        views_http.api,
         audit_api("customer"),
     ],
     migrations=["directory.migrations", "crm_customer.migrations"],
@@ -87,6 +99,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, CATCH_UP, END_COLLABORATIONS],
+    due=[FORGET_ANSWERS, FILL_SEARCH, *FIELD_TASKS, CATCH_UP, END_COLLABORATIONS],
     register_rpc=[_register],
 )

@@ -11,7 +11,7 @@ from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.customers.queries import seen, sight_of
 from crm_customer.customers.views import CustomerView, customer_views
-from crm_customer.listing.filters import Here, filter_of
+from crm_customer.listing.filters import Here, catalogue_for, filter_of
 from crm_customer.listing.queries import page_of, total
 from crm_customer.listing.rules import Filter, ListView
 from crm_customer.listing.views import CustomerQuery
@@ -39,7 +39,7 @@ def list_customers(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
         return _locked(call)
     with call.runtime.database.reading() as session:
         here = _here(session, call)
-        wanted = filter_of(session, here, query, query.sort)
+        wanted = filter_of(here, catalogue_for(session, here, query), query, query.sort)
         if not query.needs_total:
             page = _page(session, here, wanted, query, None)
     count = total(call.runtime.database, here.sight, wanted)

@@ -159,13 +159,12 @@ def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datet
             return replace(conditions, updated_from=max(start, conditions.updated_from or start))
         case ListView.LOCKED:
             return replace(conditions, owner_ids=(UUID(int=0),))
-        case ListView.OWNER_LEFT:
-            return replace(conditions, owner_left=True)
-        case ListView.DELETED:
-            return replace(conditions, deleted=True)
-        case _ if view in AMONG:
-            return replace(conditions, among=view)
-    return conditions
+    return replace(
+        conditions,
+        owner_left=view is ListView.OWNER_LEFT,
+        deleted=view is ListView.DELETED,
+        among=view if view in AMONG else None,
+    )
 
 
 def start_of(day: date, zone: str) -> datetime:
