@@ -13,7 +13,10 @@ from chassis.identifiers import new_id
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.customers.queries import sight_of
+from crm_customer.fields.due import build_field_indexes
+from crm_customer.fields.model import CustomField
 from crm_customer.fields.operators import FilterKind, Operator
+from crm_customer.fields.rules import Kind
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.queries import page_statement, total
 from crm_customer.listing.rules import Filter, ListView, Sort, with_view
@@ -98,10 +101,25 @@ FOLLOWING = (
     WHERE CAST(substr(name, 3) AS int) % 1000 = 1
     ON CONFLICT DO NOTHING
     """,
-    "CREATE INDEX ON customers ((custom ->> 'grade'), id) WHERE deleted_at IS NULL AND custom ? 'grade'",
-    "CREATE INDEX ON customers (((custom ->> 'budget')::numeric), id) WHERE deleted_at IS NULL AND custom ? 'budget'",
-    "CREATE INDEX ON customers USING gin ((custom -> 'labels')) WHERE deleted_at IS NULL AND custom ? 'labels'",
 )
+
+
+FIELDS = {"budget": Kind.NUMBER, "grade": Kind.SINGLE_CHOICE, "labels": Kind.MULTIPLE_CHOICE}
+
+
+def _field(key: str, kind: Kind) -> CustomField:
+    return CustomField(
+        id=new_id(),
+        key=key,
+        version=1,
+        kind=kind,
+        label_zh=key,
+        label_en=key,
+        filterable=True,
+        options=[],
+        role_ids=[],
+        position=0,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +144,9 @@ def many(services: Opener) -> Iterator[Any]:
             members = [member.id for member in (*people.values(), *organisation.members.values())]
             for statement in FOLLOWING:
                 session.execute(text(statement), tags | {"members": members, "sales": organisation.sales.id})
+            session.add_all(_field(key, kind) for key, kind in FIELDS.items())
+        while build_field_indexes(opened.runtime):
+            pass
         with opened.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
         opened.extra = {"pool": UUID(pool.id), "hidden": UUID(hidden.id), "owners": owners, "people": people} | tags

@@ -50,6 +50,7 @@ from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.tags import http as tags_http
 from crm_customer.tags.model import Tag, TagGroup
+from crm_customer.views import http as views_http
 from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
@@ -89,6 +90,7 @@ SERVICE = Service(
         tags_http.api,
         dictionaries_http.api,
         fields_http.api,
+        views_http.api,
         audit_api("customer"),
     ],
     migrations=["directory.migrations", "batch.migrations", "crm_customer.migrations"],

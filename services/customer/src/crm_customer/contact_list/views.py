@@ -4,14 +4,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from chassis.http.api import Day
+from chassis.http.api import Body, Day
 from crm_customer.contact_list.rules import ContactListView
 from crm_customer.paging import PagedQuery
 
 _DAY = r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 
-class ContactQuery(PagedQuery):
+class ContactSearch(Body):
     """Search conditions (B-01), combined with AND."""
 
     view: ContactListView = ContactListView.ALL
@@ -31,3 +31,7 @@ class ContactQuery(PagedQuery):
         default=None, pattern=_DAY, description="MM-DD; with birthday_to, over New Year too"
     )
     birthday_to: str | None = Field(default=None, pattern=_DAY, description="MM-DD, inclusive")
+
+
+class ContactQuery(PagedQuery, ContactSearch):
+    """Search conditions of one page."""

@@ -12,7 +12,7 @@ from chassis.runtime import Runtime
 from crm_customer.fields.commands import SUBJECT
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.queries import KEPT, building, indexes
-from crm_customer.fields.rules import Kind, index_definition, index_of
+from crm_customer.fields.rules import Kind, index_definition, index_of, statistics_of, value_of
 
 log = get_logger(__name__)
 _AT_ONCE = 1000
@@ -53,26 +53,34 @@ def build_field_indexes(runtime: Runtime) -> bool:
         )
     for name, complete in present.items():
         if name not in wanted or not complete:
-            _execute(runtime, f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            _execute(
+                runtime,
+                f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
+                f"DROP STATISTICS IF EXISTS {statistics_of(name.removeprefix(index_of('')))}",
+            )
             return True
     for name, field in wanted.items():
         if name not in present:
+            kind = Kind(field.kind)
             _execute(
                 runtime,
-                f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON customers"
-                f" {index_definition(field.key, Kind(field.kind))}",
+                f"CREATE STATISTICS IF NOT EXISTS {statistics_of(field.key)}"
+                f" ON {value_of(field.key, kind)} FROM customers",
+                f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON customers {index_definition(field.key, kind)}",
+                "ANALYZE customers",
             )
             return True
     return False
 
 
-def _execute(runtime: Runtime, statement: str) -> None:
+def _execute(runtime: Runtime, *statements: str) -> None:
     """Outside a transaction, on a connection of its own: it may wait for whoever is at work now."""
     with runtime.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.detach()
         connection.exec_driver_sql("SET statement_timeout = '1h'")
-        connection.exec_driver_sql(statement)
-    log.info("field_index", statement=statement)
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+            log.info("field_index", statement=statement)
 
 
 def remove_deleted_fields(runtime: Runtime) -> bool:

@@ -161,11 +161,19 @@ def index_of(key: str) -> str:
     return f"ix_customers_custom_{key}"
 
 
+def statistics_of(key: str) -> str:
+    """Name of the statistics that tell how many customers have which value: those of a partial index are not heeded."""
+    return f"st_customers_custom_{key}"
+
+
 def index_definition(key: str, kind: Kind) -> str:
     """What the index holds, in the words of conditions on the field (decision 0019)."""
-    value = {
-        Kind.NUMBER: f"(((custom ->> '{key}')::numeric), id)",
-        Kind.MULTIPLE_CHOICE: f"((custom -> '{key}'))",
-    }.get(kind, f"((custom ->> '{key}'), id)")
-    method = "gin" if kind is Kind.MULTIPLE_CHOICE else "btree"
-    return f"USING {method} {value} WHERE deleted_at IS NULL AND custom ? '{key}'"
+    method, more = ("gin", "") if kind is Kind.MULTIPLE_CHOICE else ("btree", ", id")
+    return f"USING {method} ({value_of(key, kind)}{more}) WHERE deleted_at IS NULL AND custom ? '{key}'"
+
+
+def value_of(key: str, kind: Kind) -> str:
+    """What is compared of a customer, as an expression in brackets."""
+    return {Kind.NUMBER: f"((custom ->> '{key}')::numeric)", Kind.MULTIPLE_CHOICE: f"(custom -> '{key}')"}.get(
+        kind, f"(custom ->> '{key}')"
+    )

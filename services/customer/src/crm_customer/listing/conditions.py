@@ -45,7 +45,7 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
         found.append(_beyond(wanted))
     if frequent:
         return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
-    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)]
+    return found + [Customer.id.in_(ids) for ids in elsewhere(sight, wanted)]
 
 
 def _beyond(wanted: Filter) -> Condition:
@@ -56,20 +56,8 @@ def _beyond(wanted: Filter) -> Condition:
     return here < at if descends else here > at
 
 
-def indexed(sight: Sight, wanted: Filter) -> list[Any]:
-    """For each part of what is asked for that has an index of its own: the customers found by it."""
-    found = _elsewhere(sight, wanted)
-    if not wanted.deleted:
-        found += [
-            found_by(condition, f"wanted_{place}")
-            for place, condition in enumerate(wanted.conditions)
-            if condition.indexed and not condition.lies_elsewhere
-        ]
-    return found
-
-
-def _elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
-    """Those of them whose index is on another table."""
+def elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
+    """For each part of what is asked for that has an index on another table: the customers found by it."""
     found = texts(sight, wanted)
     found += [
         found_by(condition, f"wanted_{place}")

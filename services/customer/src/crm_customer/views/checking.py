@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from chassis.errors import FieldError, Invalid
 from chassis.http.parsing import validate
-from crm_customer.contact_list.views import ContactFilter
+from crm_customer.contact_list.views import ContactSearch
 from crm_customer.listing.filters import Here, catalogue_for, filter_of
 from crm_customer.listing.views import SortedFilter
 from crm_customer.views.rules import FilterPage
@@ -17,7 +17,7 @@ from crm_customer.views.rules import FilterPage
 Content = Mapping[str, Any]
 _MODELS: Mapping[FilterPage, type[BaseModel]] = {
     FilterPage.CUSTOMERS: SortedFilter,
-    FilterPage.CONTACTS: ContactFilter,
+    FilterPage.CONTACTS: ContactSearch,
 }
 
 
