@@ -18,6 +18,8 @@ from crm_customer.fields.rules import CHOICES, KEY_PATTERN, MOST_CHOICES, Kind
 
 Roles = Annotated[list[UUID], Field(max_length=50), AfterValidator(lambda ids: list(dict.fromkeys(ids)))]
 
+_STARS = (("1", "一星", "1 star"), ("2", "二星", "2 stars"), ("3", "三星", "3 stars"))
+
 
 class FieldQuery(Body):
     """Fields of which records. `deleted`: the custom fields of customers that are hidden, and can be restored."""
@@ -150,7 +152,7 @@ def _built_in(field: BuiltIn, dictionaries: list[DictionaryOption]) -> FieldView
         if option.dictionary == field.dictionary
     ]
     if field.key == "rating":
-        options = [ChoiceView(key=str(star), zh=f"{star}星", en=f"{star} stars", active=True) for star in (1, 2, 3)]
+        options = [ChoiceView(key=key, zh=zh, en=en, active=True) for key, zh, en in _STARS]
     return FieldView.model_validate(
         {
             "key": field.key,
