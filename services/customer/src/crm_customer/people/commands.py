@@ -59,7 +59,7 @@ def create_contact(session: Session, sight: Sight, draft: Draft, relation: Relat
     Raises Invalid with every wrong field, Conflict claim_first.
     """
     customer = _main_customer(session, sight, draft.customer_id)
-    values, problems = checked({"name": None} | draft.given, setting.reference, setting.today)
+    values, problems = checked({"name": None, **draft.given}, setting.reference, setting.today)
     relation_type, wrong = checked_relation(relation.relation_type, setting.reference)
     pooled = customer is not None and customer.pool_id is not None
     owner_id = draft.owner_id or (None if pooled else sight.scope.member_id)
@@ -193,7 +193,7 @@ def link_entries(
     """A link's change in the history of both: the customer names the contact, the contact the customer."""
     actor_id = sight.scope.member_id
     of_customer, of_contact = (
-        [side and {name: value} | side for side in (before, after)]
+        [None if side is None else {name: value, **side} for side in (before, after)]
         for name, value in (("contact", contact.name), ("customer_id", str(customer.id)))
     )
     return [
@@ -270,8 +270,8 @@ def _changes(seen: SeenContact, sight: Sight, before: Mapping[str, Any]) -> list
     """A change in the contact's history, and in that of each customer whose primary contact it is."""
     contact = seen.contact
     after = {name: getattr(contact, name) for name in before}
-    versions = {"version": contact.version - 1}, {"version": contact.version}
-    entries = [_entry("contact.changed", contact, sight, versions[0] | before, versions[1] | after)]
+    sides = {"version": contact.version - 1, **before}, {"version": contact.version, **after}
+    entries = [_entry("contact.changed", contact, sight, *sides)]
     shown = [{f"contact.{name}": side[name] for name in FORM_FIELDS if name in side} for side in (before, after)]
     if shown[0]:
         entries += [
