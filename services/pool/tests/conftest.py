@@ -40,10 +40,12 @@ from tests.support.services import Opener, OpenService
 class CustomerStandIn(CustomerServiceServicer):
     """The customer service as far as pool needs it: keeps what it is told, lists what it was given.
 
-    `visible`: per member the customers that a selection finds; `asked`: the selections resolved; `away`: it refuses.
+    `told`: the calls of ApplyAssignments, `applied`: the states in them; `visible`: per member the customers that a
+    selection finds; `asked`: the selections resolved; `away`: it refuses.
     """
 
     bind: str = ""
+    told: list[customer_pb.ApplyAssignmentsRequest] = field(default_factory=list)
     applied: list[Any] = field(default_factory=list)
     states: list[facts.CustomerState] = field(default_factory=list)
     visible: dict[str, list[str]] = field(default_factory=dict)
@@ -51,7 +53,8 @@ class CustomerStandIn(CustomerServiceServicer):
     away: bool = False
 
     def ApplyAssignments(self, request: Any, _context: grpc.ServicerContext) -> Any:
-        self.applied.extend(request.assignments)
+        self.told.append(request)
+        self.applied.extend(change.state for change in request.changes)
         return customer_pb.ApplyAssignmentsResponse()
 
     def ResolveSelection(self, request: Any, context: grpc.ServicerContext) -> Any:
@@ -69,7 +72,9 @@ class CustomerStandIn(CustomerServiceServicer):
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
         return customer_pb.ListCustomerStatesResponse(customers=page[:2])
 
-    def GetCustomerFacts(self, request: Any, _context: grpc.ServicerContext) -> Any:
+    def GetCustomerFacts(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         found = [state for state in self.states if state.id in request.customer_ids]
         return customer_pb.GetCustomerFactsResponse(customers=found)
 
@@ -120,6 +125,11 @@ class Sea:
         states = [self.state(**place) for _ in range(count)]
         self.report(facts.CustomerCreated(customers=states, actor_id=states[0].created_by, batch_id=str(new_id())))
         return [state.id for state in states]
+
+    def report_again(self, customer_ids: Sequence[str], version: int = 2, **values: Any) -> None:
+        """Customers whose facts changed, for example `locked` or `wecom_friend`."""
+        states = [self.state(id=id_, facts_version=version, **values) for id_ in customer_ids]
+        self.report(facts.CustomerUpdated(customers=states))
 
     def create_pool(self, **values: Any) -> dict[str, Any]:
         """A pool made by the administrator; public and open to all unless told otherwise."""

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis import clock
 from chassis.audit import audit_of
 from chassis.clock import day_of
+from chassis.errors import Unavailable
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated
 from crm.pool.v1 import pool_events_pb2 as events
@@ -321,3 +322,83 @@ def test_a_member_who_only_changes_is_no_leaver(sea: Any) -> None:
     )
 
     assert sea.rows(Leaver) == []
+
+
+def test_wecom_friends_stay_with_the_leaver_and_the_others_go(sea: Any) -> None:
+    sales, supervisor = sea.organisation.sales, sea.organisation.supervisor
+    friends, others = sea.create(2, owner=sales), sea.create(3, owner=sales)
+    sea.report_again(friends, wecom_friend=True)
+    sea.leave(sales)
+    before = sea.send("GET", f"/assignments/leavers/{sales.id}", supervisor).json
+
+    sea.send("POST", f"/assignments/leavers/{sales.id}:hand-over", supervisor)
+    sea.hand_over()
+    for _ in range(2):
+        sea.run("list-leavers")
+
+    assert (before["customers"], before["wecom_friends"]) == (5, 2)
+    assert sea.owners() == dict.fromkeys(friends, sales.id) | dict.fromkeys(others)
+    (finished,) = _finished(sea)
+    assert (finished.succeeded, finished.skipped, finished.actor_id) == (3, 2, str(supervisor.id))
+    (release,) = sea.send("GET", "/releases", supervisor).json["items"]
+    assert (release["customers"], release["skipped"]) == (3, 2)
+    assert _listed(sea, supervisor) == []
+    assert len(sea.opened.outbox(events.OwnerLeft)) == 1
+
+
+def test_a_leaver_with_nothing_but_wecom_friends_is_through_without_a_release(sea: Any) -> None:
+    sales, supervisor, helper = sea.organisation.sales, sea.organisation.supervisor, sea.organisation.colleague
+    given, kept = sea.create(2, owner=sales)
+    sea.report_again([given, kept], wecom_friend=True, collaborator_ids=[str(helper.id)])
+    sea.leave(sales, days_ago=8)
+    listed = _listed(sea, supervisor)
+
+    sea.hand_over()
+    elsewhere = sea.act("transfer", supervisor, [given], member_id=str(supervisor.id))
+    to_helper = sea.act("transfer", supervisor, [given], member_id=str(helper.id))
+
+    assert (listed, _listed(sea, supervisor), _finished(sea)) == ([("张三", 2, _day(-1))], [], [])
+    assert (elsewhere.json["code"], to_helper.status_code) == ("wecom_friend_only_collaborators", 200)
+    assert sea.owners() == {given: helper.id, kept: sales.id}
+
+
+def test_when_the_mark_is_taken_back_the_leaver_is_listed_again(sea: Any) -> None:
+    sales, supervisor = sea.organisation.sales, sea.organisation.supervisor
+    ids = sea.create(2, owner=sales)
+    sea.report_again(ids, wecom_friend=True)
+    sea.leave(sales, days_ago=8)
+    sea.hand_over()
+    sea.report_again(ids[:1], version=3)
+
+    sea.run("list-leavers")
+
+    (listed,) = sea.send("GET", "/assignments/leavers", supervisor).json["items"]
+    assert (listed["customers"], listed["wecom_friends"], listed["hand_over_on"]) == (2, 1, _day(7))
+
+
+def test_facts_are_confirmed_before_a_hand_over(sea: Any, customer: Any) -> None:
+    sales = sea.organisation.sales
+    friend, other = sea.create(2, owner=sales)
+    customer.states = [sea.state(id=friend, facts_version=2, wecom_friend=True)]
+    sea.leave(sales, days_ago=8)
+
+    sea.hand_over()
+
+    assert sea.owners() == {friend: sales.id, other: None}
+    assert [(one.succeeded, one.skipped) for one in _finished(sea)] == [(1, 1)]
+
+
+def test_while_customer_is_away_a_hand_over_waits(sea: Any, customer: Any) -> None:
+    sales = sea.organisation.sales
+    ids = sea.create(2, owner=sales)
+    sea.leave(sales, days_ago=8)
+    customer.away = True
+
+    with pytest.raises(Unavailable):
+        sea.run("hand-over")
+    meanwhile = set(sea.owners().values())
+    customer.away = False
+    sea.hand_over()
+
+    assert (meanwhile, {sea.owners()[one] for one in ids}) == ({sales.id}, {None})
+    assert {told.actor_id for told in customer.told} == {""}

@@ -125,6 +125,34 @@ def test_an_undo_returns_each_to_its_former_owner_with_a_fresh_clock_and_its_hom
     assert (audited.action, audited.actor_id, audited.after) == ("release.undone", supervisor.id, {"customers": 2})
 
 
+def test_an_undo_returns_wecom_friends_too_and_counts_what_the_release_skipped(sea: Any) -> None:
+    sales, supervisor = sea.organisation.sales, sea.organisation.supervisor
+    friend, *others = sea.create(4, owner=sales)
+    sea.report_again([friend], wecom_friend=True)
+    released = _released(sea, supervisor, [friend, *others])
+    sea.report_again(others[:1], wecom_friend=True)
+
+    _undo(sea, released["id"], supervisor)
+    sea.finish()
+
+    assert (released["customers"], released["skipped"]) == (3, 1)
+    assert set(sea.owners().values()) == {sales.id}
+    assert {sea.history(one)[-1].undoes_version for one in others} == {2}
+
+
+def test_a_locked_customer_of_a_release_is_named_to_its_owner_alone(sea: Any) -> None:
+    sales, supervisor = sea.organisation.sales, sea.organisation.supervisor
+    taken, lying = sorted(sea.create(2, owner=sales))
+    released = _released(sea, supervisor, [taken, lying])
+    sea.act("claim", sales, [taken])
+    sea.report_again([taken], locked=True)
+    path = f"/releases/{released['id']}/items"
+
+    names = [one["name"] for one in sea.send("GET", path, supervisor).json["items"]]
+
+    assert names == [None, "星河贸易"]
+
+
 def test_what_was_claimed_assigned_moved_or_deleted_since_is_skipped_and_listed(sea: Any) -> None:
     sales, supervisor = sea.organisation.sales, sea.organisation.supervisor
     state = sea.state(owner=sales)

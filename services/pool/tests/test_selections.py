@@ -138,6 +138,7 @@ def test_every_verb_works_a_selection_and_repeats_its_reply_for_one_idempotency_
     first = sea.select(verb, supervisor, headers=once, **_body(sea, verb))
     customer.away = True
     again = sea.select(verb, supervisor, headers=once, **_body(sea, verb))
+    customer.away = False
     sea.finish()
 
     assert (first.status_code, again.status_code) == (202, 202)

@@ -21,7 +21,7 @@ from batch.queries import batch_of, counts_of
 from batch.tables import batch_items, batches
 from chassis.clock import now
 from chassis.due import DueTask, measuring
-from chassis.errors import Refusal
+from chassis.errors import Refusal, Unavailable
 from chassis.events.consumer import is_transient
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
@@ -76,7 +76,8 @@ def _advance(runtime: Runtime, work: BatchWork, batch: Batch) -> bool:
             _end(runtime, work, batch)
         except Exception as error:
             failed(step, type(error).__name__)
-            log.warning("batch_waits", kind=work.kind, batch_id=str(batch.id), exc_info=True)
+            why = {"code": error.code, **error.parameters} if isinstance(error, Unavailable) else {"exc_info": True}
+            log.warning("batch_waits", kind=work.kind, batch_id=str(batch.id), **why)
             return False
     return worked > 0
 

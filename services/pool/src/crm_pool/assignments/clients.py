@@ -18,7 +18,7 @@ from chassis.runtime import Runtime
 from crm.common.v1 import selection_pb2
 from crm.customer.v1.customer_service_pb2 import ApplyAssignmentsRequest, ResolveSelectionRequest
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import Change
 from crm_pool.assignments.views import CustomerFilter
 
 RESOLVE_TIMEOUT_SECONDS = 5.0
@@ -45,14 +45,18 @@ def resolve(runtime: Runtime, actor_id: UUID, wanted: CustomerFilter, zone: str)
     return [UUID(id_) for id_ in found.customer_ids]
 
 
-def tell_customer(runtime: Runtime, assignments: Sequence[Assignment]) -> Callable[[], None]:
-    """The call to be made after the commit. Its failure is logged by whoever runs it, never the user's error."""
-    states = [assignment.state() for assignment in assignments]
+def tell_customer(runtime: Runtime, actor_id: UUID | None, changes: Sequence[Change]) -> Callable[[], None]:
+    """The call to be made after the commit. Its failure is logged by whoever runs it, never the user's error.
+
+    `actor_id`: the member who decided; None: the system.
+    """
+    messages, actor = [change.message() for change in changes], str(actor_id or "")
 
     def call() -> None:
         stub = CustomerServiceStub(runtime.peers.channel("customer"))
-        for part in chunks(states):
-            stub.ApplyAssignments(ApplyAssignmentsRequest(assignments=part), timeout=AFTER_COMMIT_TIMEOUT_SECONDS)
+        for part in chunks(messages):
+            request = ApplyAssignmentsRequest(changes=part, actor_id=actor)
+            stub.ApplyAssignments(request, timeout=AFTER_COMMIT_TIMEOUT_SECONDS)
 
     return call
 

@@ -4,7 +4,7 @@ Lock order, so that nothing deadlocks: target pool, members whose customers are 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
@@ -18,16 +18,15 @@ from chassis.errors import Conflict, Forbidden, NotFound, Refusal
 from chassis.identifiers import new_id
 from crm_pool.assignments import queries
 from crm_pool.assignments.model import Assignment, Change, LedgerEntry
-from crm_pool.assignments.queries import Colleague, Sight
+from crm_pool.assignments.queries import Sight
 from crm_pool.assignments.recording import Act, finish_batch, lock_members, locked, record
-from crm_pool.assignments.rules import Allowance, Turn, cooling_ends
+from crm_pool.assignments.rules import Allowance, Effects, cooling_ends
+from crm_pool.assignments.turns import Decide, available, in_turn
 from crm_pool.customers.projection import known_customers
 from crm_pool.database import insert_rows
 from crm_pool.pools.commands import default_pool
 from crm_pool.pools.queries import holding_cap, keep_existing
 from crm_pool.pools.rules import PoolKind
-
-Decide = Callable[[Assignment], Change]
 
 
 @dataclass(frozen=True)
@@ -66,11 +65,6 @@ class Outcome:
     changes: list[Change]
     passed_over: dict[UUID, str] = field(default_factory=dict)
 
-    @property
-    def written(self) -> list[Assignment]:
-        """The assignments that changed."""
-        return [change.assignment for change in self.changes]
-
 
 def claim(session: Session, order: Order, customer_ids: Sequence[UUID]) -> Outcome:
     """领取 (C-16, C-32, C-37): of several claimers one wins, the others are told who. Refused claims cost nothing."""
@@ -80,7 +74,7 @@ def claim(session: Session, order: Order, customer_ids: Sequence[UUID]) -> Outco
     _cool_down(session, order, sight, assignments, allowance)
     entries: list[dict[str, object]] = []
 
-    def decide(assignment: Assignment) -> Change:
+    def decide(_sight: Sight, assignment: Assignment) -> Change:
         pool_id = assignment.pool_id
         if pool_id is not None:
             _require_claimable(sight, pool_id)
@@ -98,23 +92,28 @@ def claim(session: Session, order: Order, customer_ids: Sequence[UUID]) -> Outco
     return outcome
 
 
-def assign(session: Session, order: Order, customer_ids: Sequence[UUID], member_ids: Sequence[UUID]) -> Outcome:
+def assign(
+    session: Session, order: Order, customer_ids: Sequence[UUID], member_ids: Sequence[UUID], effects: Effects
+) -> Outcome:
     """分配 (C-11, C-15): customers that the actor sees go to the members in turn; who is away or out of the actor's reach
-    is passed over.
+    is passed over. An owned WeCom friend goes to the next of them who works on it (C-28).
 
     Raises Conflict owner_out_of_reach, assignee_inactive or assignee_absent when that leaves nobody.
     """
     sight = queries.sight_of(session, order.actor_id)
     chosen = list(dict.fromkeys(member_ids))
-    available, passed_over = _available(sight, queries.colleagues(session, chosen), chosen, order.at)
+    receivers, passed_over = available(sight, queries.colleagues(session, chosen), chosen, order.at)
     received = queries.received_so_far(session, order.batch_id) if order.batch_id else {}
-    decide = _in_turn(session, available, lambda one, member_id: one.assign(member_id, order.at), received)
+    decide = in_turn(session, receivers, lambda one, to, chosen: one.assign(to, order.at, chosen), effects, received)
     outcome = _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
     return replace(outcome, passed_over=passed_over)
 
 
-def transfer(session: Session, order: Order, customer_ids: Sequence[UUID], member_id: UUID) -> Outcome:
-    """转移 (H-01, H-02): its owner, or somebody who sees the owner's department, names another owner.
+def transfer(
+    session: Session, order: Order, customer_ids: Sequence[UUID], member_id: UUID, effects: Effects
+) -> Outcome:
+    """转移 (H-01, H-02): its owner, or somebody who sees the owner's department, names another owner, of a WeCom friend
+    one who works on it (C-28, H-07), and chooses what goes with it (H-04, H-05).
 
     Raises Conflict assignee_inactive. An absent member may be named.
     """
@@ -122,22 +121,27 @@ def transfer(session: Session, order: Order, customer_ids: Sequence[UUID], membe
     colleague = queries.colleagues(session, [member_id]).get(member_id)
     if colleague is None or not colleague.assignable:
         raise Conflict("assignee_inactive")
-    decide = _in_turn(session, [member_id], lambda one, chosen: one.transfer(chosen, order.at), {})
+    decide = in_turn(session, [member_id], lambda one, to, chosen: one.transfer(to, order.at, chosen), effects, {})
     return _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
 
 
 def release(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID | None) -> Outcome:
-    """放入客户池 (C-36, C-42): the owner, or somebody who sees the owner's department, puts customers into a pool.
+    """放入客户池 (C-36, C-42): the owner, or somebody who sees the owner's department, puts customers into a pool, WeCom
+    friends excepted (C-27).
 
     Without `pool_id` it is the default public pool. Raises NotFound pool_not_found.
     """
     target = pool_id or default_pool(session, PoolKind.PUBLIC)
-    return _put(session, order, customer_ids, target, lambda one: one.release(target, order.at))
+
+    def decide(sight: Sight, assignment: Assignment) -> Change:
+        return assignment.release(target, order.at, wecom_friend=sight.protections[assignment.customer_id].wecom_friend)
+
+    return _put(session, order, customer_ids, target, decide)
 
 
 def move(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID) -> Outcome:
     """From pool to pool (C-09), both of which the actor sees. Raises NotFound pool_not_found."""
-    return _put(session, order, customer_ids, pool_id, lambda one: one.move(pool_id, order.at))
+    return _put(session, order, customer_ids, pool_id, lambda _sight, one: one.move(pool_id, order.at))
 
 
 def _put(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID, decide: Decide) -> Outcome:
@@ -162,7 +166,7 @@ def _each(
 
     `claiming`: nobody loses a customer, and the actor is told of what others took out of a pool that the actor sees.
     """
-    sight = queries.with_owners(session, sight, assignments.values())
+    sight = queries.about(session, sight, assignments.values())
     unplaced = _unplaced(session, sight, [id_ for id_ in customer_ids if id_ not in assignments])
     rows: list[Row] = []
     changes: list[Change] = []
@@ -176,7 +180,7 @@ def _each(
         elif not claiming and not sight.may_give(assignment):
             rows.append(Row(customer_id, Forbidden("not_yours_to_give"), assignment.owner_id))
         else:
-            rows.append(_decided(assignment, decide, changes))
+            rows.append(_decided(sight, assignment, decide, changes))
     if len(rows) == 1 and rows[0].refusal is not None and order.batch_id is None:
         raise _naming_owner(rows[0], sight)
     return _recorded(session, order, rows, changes)
@@ -193,9 +197,9 @@ def _recorded(session: Session, order: Order, rows: list[Row], changes: list[Cha
     return Outcome(batch_id, rows, changes)
 
 
-def _decided(assignment: Assignment, decide: Decide, changes: list[Change]) -> Row:
+def _decided(sight: Sight, assignment: Assignment, decide: Decide, changes: list[Change]) -> Row:
     try:
-        changes.append(decide(assignment))
+        changes.append(decide(sight, assignment))
     except Refusal as refusal:
         return Row(assignment.customer_id, refusal, assignment.owner_id)
     return Row(assignment.customer_id, None, assignment.owner_id)
@@ -218,8 +222,11 @@ def _naming_owner(row: Row, sight: Sight) -> Refusal:
 
 
 def _lay_in_sight(assignment: Assignment, sight: Sight) -> bool:
-    """Whether the customer was taken out of a pool that the actor sees: then a claimer is told who took it."""
-    return assignment.owner_id is not None and sight.sees_pool(assignment.home_pool_id)
+    """Whether the customer was taken out of a pool that the actor sees: then a claimer is told who took it, unless it is
+    locked.
+    """
+    taken = assignment.owner_id is not None and not sight.is_locked(assignment)
+    return taken and sight.sees_pool(assignment.home_pool_id)
 
 
 def _require_claimable(sight: Sight, pool_id: UUID) -> None:
@@ -255,43 +262,3 @@ def _cool_down(
         pool_id = assignments[customer_id].pool_id
         if pool_id in days:
             allowance.cooling_until[customer_id] = cooling_ends(day_of(lost_at, order.zone), days[pool_id])
-
-
-def _available(
-    sight: Sight, found: Mapping[UUID, Colleague], chosen: Sequence[UUID], at: datetime
-) -> tuple[list[UUID], dict[UUID, str]]:
-    passed_over = {}
-    for member_id in chosen:
-        colleague = found.get(member_id)
-        if colleague is None or not colleague.assignable:
-            passed_over[member_id] = "assignee_inactive"
-        elif not sight.scope.reaches(member_id, colleague.department_id):
-            passed_over[member_id] = "owner_out_of_reach"
-        elif colleague.is_absent(at):
-            passed_over[member_id] = "assignee_absent"
-    available = [member_id for member_id in chosen if member_id not in passed_over]
-    if not available:
-        raise Conflict(passed_over[chosen[0]])
-    return available, passed_over
-
-
-def _in_turn(
-    session: Session,
-    member_ids: Sequence[UUID],
-    give: Callable[[Assignment, UUID], Change],
-    received: Mapping[UUID, int],
-) -> Decide:
-    cap, room = holding_cap(session), None
-    if cap is not None:
-        lock_members(session, member_ids)
-        room = {member_id: cap - held for member_id, held in queries.holdings(session, member_ids).items()}
-    turn = Turn(member_ids, room, received)
-
-    def decide(assignment: Assignment) -> Change:
-        former = assignment.owner_id
-        member_id = turn.peek(former)
-        change = give(assignment, member_id)
-        turn.take(member_id, former)
-        return change
-
-    return decide

@@ -12,33 +12,50 @@ from chassis import clock
 from chassis.database import after_commit
 from chassis.errors import Conflict, Forbidden, NotFound, Refusal
 from chassis.runtime import Runtime
+from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.assignments.clients import tell_customer
 from crm_pool.assignments.commands import Order, Outcome, Row
-from crm_pool.assignments.model import Assignment, Change
+from crm_pool.assignments.model import Change
 from crm_pool.assignments.queries import counted_owners, working_actor
 from crm_pool.assignments.recording import Act, finish_batch
 from crm_pool.assignments.verbs import VERBS, Verb, target_of
+from crm_pool.customers.clients import facts_now
+from crm_pool.customers.projection import customer_row, keep_customers
 from directory.scope import zone_of
 
-Tell = Callable[[Sequence[Assignment]], Callable[[], None]]
+Tell = Callable[[Sequence[Change]], Callable[[], None]]
 
 
-def teller(runtime: Runtime, _batch: Batch, _customer_ids: Sequence[UUID]) -> Tell:
+def teller(runtime: Runtime, batch: Batch, _customer_ids: Sequence[UUID]) -> Tell:
     """What a page needs to tell customer at once what became of it (`BatchWork.prepare`)."""
-    return partial(tell_customer, runtime)
+    return partial(tell_customer, runtime, batch.actor_id)
+
+
+def _prepare(
+    verb: Verb, runtime: Runtime, batch: Batch, customer_ids: Sequence[UUID]
+) -> tuple[Tell, Sequence[CustomerState]]:
+    """Before customers are taken from their owners, their facts are confirmed; while customer is away, the page waits."""
+    facts = facts_now(runtime, customer_ids) if verb.takes else []
+    return teller(runtime, batch, customer_ids), facts
 
 
 def _work_page(
-    verb: Verb, session: Session, batch: Batch, customer_ids: Sequence[UUID], tell: Tell
+    verb: Verb,
+    session: Session,
+    batch: Batch,
+    customer_ids: Sequence[UUID],
+    prepared: tuple[Tell, Sequence[CustomerState]],
 ) -> list[ItemResult]:
     """Right and target are checked again for each page, the state of each customer by the command."""
+    tell, facts = prepared
+    keep_customers(session, [customer_row(state) for state in facts])
     try:
         _require_right(session, batch.actor_id, verb.permission)
         outcome = verb.act(session, _order(session, batch), customer_ids, target_of(batch.parameters))
     except (Forbidden, Conflict, NotFound) as refusal:
         return [_skipped(customer_id, refusal) for customer_id in customer_ids]
-    if outcome.written:
-        after_commit(session, tell(outcome.written))
+    if outcome.changes:
+        after_commit(session, tell(outcome.changes))
     return _results(outcome)
 
 
@@ -80,4 +97,7 @@ def _finish(verb: Verb, session: Session, batch: Batch, counts: Counts) -> None:
     finish_batch(session, act, verb.cause, received, lost, skipped=counts.skipped + counts.failed)
 
 
-SELECTIONS = [BatchWork(verb.cause.value, partial(_work_page, verb), teller, partial(_finish, verb)) for verb in VERBS]
+SELECTIONS = [
+    BatchWork(verb.cause.value, partial(_work_page, verb), partial(_prepare, verb), partial(_finish, verb))
+    for verb in VERBS
+]

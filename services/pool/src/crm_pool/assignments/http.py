@@ -1,6 +1,6 @@
 """REST of assignments: whatever changes a customer's place is here, even when another page shows the button."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from chassis.database import after_commit
 from chassis.http.api import JSON, Api, Page, PageQuery
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
+from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.assignments import queries, verbs
 from crm_pool.assignments.clients import resolve, tell_customer
 from crm_pool.assignments.commands import Order, Outcome
@@ -34,6 +35,8 @@ from crm_pool.assignments.views import (
     PlaceView,
     RowView,
 )
+from crm_pool.customers.clients import facts_now
+from crm_pool.customers.projection import customer_row, keep_customers
 from crm_pool.pools.queries import pool_names
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -65,7 +68,8 @@ def claim_customers(call: Call[CustomersToClaim, None]) -> Reply:
     **_VERB,
 )
 def assign_customers(call: Call[CustomersToAssign, None]) -> Reply:
-    return _command(call, verbs.ASSIGN, Target(member_ids=tuple(call.body.member_ids)), call.body.notify)
+    body = call.body
+    return _command(call, verbs.ASSIGN, Target(tuple(body.member_ids), effects=body.effects), body.notify)
 
 
 @api.route(
@@ -77,7 +81,8 @@ def assign_customers(call: Call[CustomersToAssign, None]) -> Reply:
     **_VERB,
 )
 def transfer_customers(call: Call[CustomersToTransfer, None]) -> Reply:
-    return _command(call, verbs.TRANSFER, Target(member_ids=(call.body.member_id,)), call.body.notify)
+    body = call.body
+    return _command(call, verbs.TRANSFER, Target((body.member_id,), effects=body.effects), body.notify)
 
 
 @api.route(
@@ -150,14 +155,26 @@ def _command(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) 
     if call.body.selection is not None:
         return _select(call, verb, target, notify)
     customer_ids = list(dict.fromkeys(call.body.customer_ids))
+    facts = _confirmed(call, verb, customer_ids)
 
     def work(session: Session) -> OutcomeView:
+        keep_customers(session, [customer_row(state) for state in facts])
         outcome = verb.act(session, _order(call, session, notify), customer_ids, target)
-        if outcome.written:
-            after_commit(session, tell_customer(call.runtime, outcome.written))
+        if outcome.changes:
+            after_commit(session, tell_customer(call.runtime, call.actor.id, outcome.changes))
         return _outcome_view(call, session, outcome)
 
     return call.command(work)
+
+
+def _confirmed(call: Call[Any, None], verb: Verb, customer_ids: Sequence[UUID]) -> Sequence[CustomerState]:
+    """The facts before several customers are taken from their owners (design §3); for a single one those known decide.
+
+    Raises Unavailable when customer is away: then nothing is taken.
+    """
+    if not verb.takes or len(customer_ids) == 1 or call.earlier() is not None:
+        return []
+    return facts_now(call.runtime, customer_ids)
 
 
 def _select(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) -> flask.Response:
@@ -254,4 +271,7 @@ def _history_view(entry: HistoryEntry, names: Names) -> HistoryView:
         from_=None if born else _place(entry.from_owner_id, entry.from_pool_id, names),
         to=_place(entry.to_owner_id, entry.to_pool_id, names),
         batch_id=entry.batch_id,
+        following=entry.effects.following,
+        former_owner=entry.effects.former_owner,
+        undoes_version=entry.undoes_version,
     )

@@ -5,13 +5,23 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, Index, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.errors import Conflict
 from crm.common.v1.place_pb2 import Place as PlaceMessage
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.rules import RELEASES, UNDO_WITHIN, Cause, Place
+from crm_pool.assignments.rules import (
+    NO_EFFECTS,
+    OUT_OF_POOL,
+    RELEASES,
+    UNDO_WITHIN,
+    Cause,
+    Effects,
+    FormerOwner,
+    Place,
+    Related,
+)
 from crm_pool.database import Base
 
 _RELEASED = "cause IN ({})".format(", ".join(f"'{cause.value}'" for cause in RELEASES))
@@ -69,29 +79,34 @@ class Assignment(Base):
         self._require_active()
         if self.owner_id is not None:
             raise Conflict("already_owned")
-        return self._give_to(member_id, Cause.CLAIM, at)
+        return self._give_to(member_id, Cause.CLAIM, at, OUT_OF_POOL)
 
-    def assign(self, member_id: UUID, at: datetime) -> "Change":
+    def assign(self, member_id: UUID, at: datetime, chosen: Effects) -> "Change":
         """分配: somebody entitled gives the customer, owned or not, to a member. Raises Conflict suspended, same_owner."""
         self._require_active()
         if self.owner_id == member_id:
             raise Conflict("same_owner")
-        return self._give_to(member_id, Cause.ASSIGN, at)
+        return self._give_to(member_id, Cause.ASSIGN, at, OUT_OF_POOL if self.owner_id is None else chosen)
 
-    def transfer(self, member_id: UUID, at: datetime) -> "Change":
+    def transfer(self, member_id: UUID, at: datetime, chosen: Effects) -> "Change":
         """转移: an owned customer gets another owner. Raises Conflict suspended, not_owned or same_owner."""
         self._require_active()
         if self.owner_id is None:
             raise Conflict("not_owned")
         if self.owner_id == member_id:
             raise Conflict("same_owner")
-        return self._give_to(member_id, Cause.TRANSFER, at)
+        return self._give_to(member_id, Cause.TRANSFER, at, chosen)
 
-    def release(self, pool_id: UUID, at: datetime) -> "Change":
-        """放入客户池: the owner loses the customer to a pool. Raises Conflict suspended or already_in_pool."""
+    def release(self, pool_id: UUID, at: datetime, *, wecom_friend: bool) -> "Change":
+        """放入客户池: the owner loses the customer to a pool.
+
+        Raises Conflict suspended, already_in_pool or wecom_friend_protected (C-27).
+        """
         self._require_active()
         if self.owner_id is None:
             raise Conflict("already_in_pool")
+        if wecom_friend:
+            raise Conflict("wecom_friend_protected")
         return self._put(Place(pool_id=pool_id), Cause.RELEASE, at)
 
     def hand_over(self, pool_id: UUID, at: datetime) -> "Change":
@@ -108,7 +123,7 @@ class Assignment(Base):
         """
         if self.version != released:
             raise Conflict("changed_since")
-        return self._put(Place(owner_id=owner_id), Cause.UNDO, at)
+        return self._put(Place(owner_id=owner_id), Cause.UNDO, at, Effects(undoes_version=released))
 
     def move(self, pool_id: UUID, at: datetime) -> "Change":
         """From pool to pool, for example 认定为有效 (C-09). Raises Conflict suspended, not_in_pool or same_pool."""
@@ -146,12 +161,12 @@ class Assignment(Base):
         if self.suspended:
             raise Conflict("suspended")
 
-    def _give_to(self, member_id: UUID, cause: Cause, at: datetime) -> "Change":
+    def _give_to(self, member_id: UUID, cause: Cause, at: datetime, effects: Effects) -> "Change":
         self.home_pool_id = self.pool_id or self.home_pool_id
-        return self._put(Place(owner_id=member_id), cause, at)
+        return self._put(Place(owner_id=member_id), cause, at, effects)
 
-    def _put(self, place: Place, cause: Cause, at: datetime) -> "Change":
-        change = Change(self, self.place, cause)
+    def _put(self, place: Place, cause: Cause, at: datetime, effects: Effects = NO_EFFECTS) -> "Change":
+        change = Change(self, self.place, cause, effects)
         self.owner_id, self.pool_id, self.held_since = place.owner_id, place.pool_id, at
         self.version += 1
         return change
@@ -164,6 +179,16 @@ class Change:
     assignment: Assignment
     previous: Place | None
     cause: Cause
+    effects: Effects = NO_EFFECTS
+
+    def message(self, customer_name: str = "") -> pb.AssignmentChange:
+        """The change, as other services read it."""
+        return pb.AssignmentChange(
+            state=self.assignment.state(),
+            previous=place_message(self.previous) if self.previous else None,
+            customer_name=customer_name,
+            effects=effects_message(self.effects),
+        )
 
 
 class HistoryEntry(Base):
@@ -182,8 +207,8 @@ class HistoryEntry(Base):
     to_owner_id: Mapped[UUID | None]
     to_pool_id: Mapped[UUID | None]
     batch_id: Mapped[UUID | None]
-    # Effects on other records (crm.pool.v1.Effects): which follow, what becomes of the former owner, what is undone.
-    following: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    # Its effects; a list that travels set-wise like every other column.
+    following: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
     former_owner: Mapped[str | None] = mapped_column(Text)
     undoes_version: Mapped[int | None] = mapped_column(BigInteger)
 
@@ -199,12 +224,12 @@ class HistoryEntry(Base):
         return Place(self.to_owner_id, self.to_pool_id)
 
     @property
-    def effects(self) -> pb.Effects:
-        """What else it did, as other services read it; of releases before effects were kept, nothing."""
-        return pb.Effects(
-            following=[pb.Related.Value(f"RELATED_{name.upper()}") for name in self.following or ()],
-            former_owner=pb.FormerOwner.Value(f"FORMER_OWNER_{(self.former_owner or 'unspecified').upper()}"),
-            undoes_version=self.undoes_version or 0,
+    def effects(self) -> Effects:
+        """What it did beside it; nothing before effects were kept."""
+        return Effects(
+            None if self.following is None else tuple(map(Related, self.following)),
+            FormerOwner(self.former_owner) if self.former_owner else None,
+            self.undoes_version,
         )
 
 
@@ -270,6 +295,18 @@ class LedgerEntry(Base):
     member_id: Mapped[UUID]
     pool_id: Mapped[UUID]
     day: Mapped[date] = mapped_column(Date)
+
+
+def effects_message(effects: Effects) -> pb.Effects | None:
+    """The effects as other services read them; None: there are none."""
+    if effects == NO_EFFECTS:
+        return None
+    former_owner = effects.former_owner.name if effects.former_owner else "UNSPECIFIED"
+    return pb.Effects(
+        following=[pb.Related.Value(f"RELATED_{one.name}") for one in effects.following or ()],
+        former_owner=pb.FormerOwner.Value(f"FORMER_OWNER_{former_owner}"),
+        undoes_version=effects.undoes_version or 0,
+    )
 
 
 def place_message(place: Place) -> PlaceMessage:

@@ -15,6 +15,8 @@ from chassis.database import lock
 from chassis.errors import Forbidden, NotFound
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
 from crm_pool.assignments.rules import LOSSES
+from crm_pool.customers.projection import protections
+from crm_pool.customers.rules import Protection
 from crm_pool.database import among
 from crm_pool.pools.model import Pool
 from crm_pool.pools.queries import all_pools
@@ -41,20 +43,37 @@ class Colleague:
 
 @dataclass(frozen=True)
 class Sight:
-    """What the caller sees (design rule 6): `pools` are all pools, `owners` those of the customers at hand."""
+    """What the caller sees (design rule 6): `pools` are all pools; `owners`, and what protects them, of the customers
+    at hand.
+    """
 
     scope: Scope
     pools: dict[UUID, Pool]
     owners: dict[UUID, Colleague] = field(default_factory=dict)
+    protections: dict[UUID, Protection] = field(default_factory=dict)
 
     def sees(self, assignment: Assignment) -> bool:
-        """Mine, my groups', owned in my departments, or in a pool that I see."""
+        """Mine, my groups', one I work on, owned in my departments, or in a pool that I see; nobody else's locked one."""
         if assignment.owner_id is None:
             return self.sees_pool(assignment.pool_id)
-        return assignment.owner_id in self.scope.colleague_ids or self.may_give(assignment)
+        if self.is_locked(assignment):
+            return assignment.owner_id == self.scope.member_id
+        works_on_it = self.scope.member_id in self.protections[assignment.customer_id].collaborator_ids
+        return works_on_it or assignment.owner_id in self.scope.colleague_ids or self.may_give(assignment)
+
+    def is_locked(self, assignment: Assignment) -> bool:
+        """Whether its owner keeps it to themselves; that ends when they leave (decision 0021)."""
+        return self.protections[assignment.customer_id].locked and self.owner_works(assignment)
+
+    def owner_works(self, assignment: Assignment) -> bool:
+        """Whether its owner is active."""
+        owner = self.owners.get(assignment.owner_id) if assignment.owner_id else None
+        return owner is not None and owner.assignable
 
     def may_give(self, assignment: Assignment) -> bool:
-        """Whether the caller may take it from its owner: mine, or owned in my departments; colleagues' are not (H-11)."""
+        """Whether the caller may take it from its owner: mine, or owned in my departments; colleagues' (H-11), and those
+        that one only works on, are not.
+        """
         if assignment.owner_id is None:
             return True
         owner = self.owners.get(assignment.owner_id)
@@ -70,15 +89,19 @@ def sight_of(session: Session, actor_id: UUID) -> Sight:
     return Sight(resolve_scope(session, actor_id), all_pools(session))
 
 
-def with_owners(session: Session, sight: Sight, assignments: Collection[Assignment]) -> Sight:
+def about(session: Session, sight: Sight, assignments: Collection[Assignment]) -> Sight:
     """The same sight, for deciding about `assignments`."""
-    return replace(sight, owners=colleagues(session, {one.owner_id for one in assignments if one.owner_id}))
+    return replace(
+        sight,
+        owners=colleagues(session, {one.owner_id for one in assignments if one.owner_id}),
+        protections=protections(session, {one.customer_id for one in assignments}),
+    )
 
 
 def visible_assignment(session: Session, actor_id: UUID, customer_id: UUID) -> Assignment:
     """One assignment in the member's scope. Raises NotFound for any other."""
     assignment = session.get(Assignment, customer_id)
-    if assignment is None or not with_owners(session, sight_of(session, actor_id), [assignment]).sees(assignment):
+    if assignment is None or not about(session, sight_of(session, actor_id), [assignment]).sees(assignment):
         raise NotFound("not_found")
     return assignment
 

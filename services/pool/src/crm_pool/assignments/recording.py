@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from chassis.events.outbox import chunks, record_event
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import WAS_RELEASED, Assignment, Change, HistoryEntry, Release, place_message
+from crm_pool.assignments.model import WAS_RELEASED, Assignment, Change, HistoryEntry, Release
 from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.database import among, insert_rows, row_of, rowset
@@ -65,8 +65,8 @@ def lock_members(session: Session, member_ids: Collection[UUID]) -> None:
         )
 
 
-def record(session: Session, done: Sequence[Done]) -> list[Assignment]:
-    """Write the changes with their history and facts; returns the assignments really written.
+def record(session: Session, done: Sequence[Done]) -> list[Change]:
+    """Write the changes with their history and facts; returns those really written.
 
     A birth that another transaction completed first is left out. Raises RuntimeError when a row was not locked.
     """
@@ -77,7 +77,7 @@ def record(session: Session, done: Sequence[Done]) -> list[Assignment]:
         _update(session, [change.assignment for _, change in changes])
     insert_rows(session, _HISTORY, [_history_row(act, change) for act, change in written])
     _publish(session, written)
-    return [change.assignment for _, change in written]
+    return [change for _, change in written]
 
 
 def finish_batch(session: Session, act: Act, cause: Cause, received: Owners, lost: Owners, skipped: int) -> None:
@@ -157,6 +157,9 @@ def _history_row(act: Act, change: Change) -> dict[str, Any]:
         "to_owner_id": assignment.owner_id,
         "to_pool_id": assignment.pool_id,
         "batch_id": act.batch_id,
+        "following": change.effects.following,
+        "former_owner": change.effects.former_owner,
+        "undoes_version": change.effects.undoes_version,
     }
 
 
@@ -167,7 +170,7 @@ def _publish(session: Session, written: Sequence[Done]) -> None:
         groups.setdefault((act, change.cause), []).append(change)
     messages = [
         pb.AssignmentsChanged(
-            changes=[_change(change, names.get(change.assignment.customer_id, "")) for change in part],
+            changes=[change.message(names.get(change.assignment.customer_id, "")) for change in part],
             cause=_cause(cause),
             actor_id=str(act.actor_id or ""),
             batch_id=str(act.batch_id or ""),
@@ -177,14 +180,6 @@ def _publish(session: Session, written: Sequence[Done]) -> None:
         for part in chunks(changes)
     ]
     record_event(session, *messages)
-
-
-def _change(change: Change, customer_name: str) -> pb.AssignmentChange:
-    return pb.AssignmentChange(
-        state=change.assignment.state(),
-        previous=place_message(change.previous) if change.previous else None,
-        customer_name=customer_name,
-    )
 
 
 def _cause(cause: Cause) -> pb.Cause.ValueType:

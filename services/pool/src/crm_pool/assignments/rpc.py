@@ -9,7 +9,7 @@ from chassis.runtime import Runtime
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
 from crm_pool.assignments import queries
-from crm_pool.assignments.model import HistoryEntry, place_message
+from crm_pool.assignments.model import HistoryEntry, effects_message, place_message
 
 MAX_PAGE = 1000
 MAX_KNOWN = 200
@@ -54,7 +54,7 @@ def _recorded(entry: HistoryEntry) -> pb.RecordedChange:
     state = events.AssignmentState(
         customer_id=str(entry.customer_id), version=entry.version, place=place_message(entry.to)
     )
-    change = events.AssignmentChange(state=state, effects=entry.effects)
+    change = events.AssignmentChange(state=state, effects=effects_message(entry.effects))
     if entry.previous is not None:
         change.previous.CopyFrom(place_message(entry.previous))
     return pb.RecordedChange(

@@ -1,6 +1,7 @@
 """Places, causes, and who may still take a customer. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -34,6 +35,41 @@ LOSSES = (Cause.RELEASE, Cause.RECYCLE)
 # What takes customers from their owners into a pool: several at once are a release, which can be undone.
 RELEASES = (*LOSSES, Cause.HANDOVER)
 UNDO_WITHIN = timedelta(hours=72)
+
+
+class Related(StrEnum):
+    """Records around a customer that may go with it to its new owner (H-04)."""
+
+    CONTACTS = "contacts"
+    OPPORTUNITIES = "opportunities"
+    ORDERS = "orders"
+
+
+class FormerOwner(StrEnum):
+    """What becomes of whoever owned a customer before (H-05): removed (移出), or a collaborator (团队成员)."""
+
+    REMOVED = "removed"
+    READER = "reader"
+    EDITOR = "editor"
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What a change of place does beside it, which customer carries out (decision 0021); None: nothing of the kind.
+
+    `following`: what the new owner takes over. `undoes_version`: the version of the assignment that is taken back.
+    """
+
+    following: tuple[Related, ...] | None = None
+    former_owner: FormerOwner | None = None
+    undoes_version: int | None = None
+
+
+NO_EFFECTS = Effects()
+# Unless the operator chooses otherwise, everything goes to the new owner (X-33).
+BY_DEFAULT = Effects(tuple(Related), FormerOwner.REMOVED)
+# Out of a pool, where contacts have no owner and nothing else is anybody's.
+OUT_OF_POOL = Effects((Related.CONTACTS,))
 
 
 @dataclass(frozen=True)
@@ -98,27 +134,28 @@ class Turn:
         """
         self._member_ids = member_ids
         self._room = None if room is None else dict(room)
-        self._next = min(range(len(member_ids)), key=lambda place: received.get(member_ids[place], 0))
+        self._received = Counter(received)
 
-    def peek(self, current_owner: UUID | None) -> UUID:
-        """Who gets the next customer, which `current_owner` loses.
+    def peek(self, current_owner: UUID | None, allowed: Collection[UUID] | None) -> UUID:
+        """Who gets the next customer, which `current_owner` loses; only `allowed` may, None: anybody.
 
-        Whoever owns it already or has no room is passed over. Raises Conflict holding_cap_reached, or same_owner
-        when its owner is the only one who could get it.
+        Whoever owns it already, may not get it or has no room is passed over. Raises Conflict same_owner,
+        wecom_friend_only_collaborators or holding_cap_reached when that leaves nobody.
         """
-        count, full = len(self._member_ids), False
-        for step in range(count):
-            member_id = self._member_ids[(self._next + step) % count]
-            if member_id == current_owner:
-                continue
-            if self._room is None or self._room[member_id] > 0:
-                return member_id
-            full = True
-        raise Conflict("holding_cap_reached" if full else "same_owner")
+        others = [id_ for id_ in self._member_ids if id_ != current_owner]
+        if not others:
+            raise Conflict("same_owner")
+        able = [id_ for id_ in others if allowed is None or id_ in allowed]
+        if not able:
+            raise Conflict("wecom_friend_only_collaborators")
+        free = [id_ for id_ in able if self._room is None or self._room[id_] > 0]
+        if not free:
+            raise Conflict("holding_cap_reached")
+        return min(free, key=self._received.__getitem__)
 
     def take(self, member_id: UUID, former_owner: UUID | None) -> None:
-        """Count one customer given to the member: the next one is the turn of whoever follows."""
-        self._next = self._member_ids.index(member_id) + 1
+        """Count one customer given to the member: the next one is somebody else's turn."""
+        self._received[member_id] += 1
         for id_, change in ((member_id, -1), (former_owner, 1)):
             if self._room is not None and id_ in self._room:
                 self._room[id_] += change

@@ -11,42 +11,50 @@ from batch.commands import start_batch
 from batch.model import Batch
 from crm_pool.assignments import commands
 from crm_pool.assignments.commands import Order, Outcome
-from crm_pool.assignments.rules import Cause
+from crm_pool.assignments.rules import BY_DEFAULT, Cause, Effects, FormerOwner, Related
 from directory.permissions import Permission
 
 
 @dataclass(frozen=True)
 class Target:
-    """To whom or where. `member_ids` get customers in turn; `pool_id` None: the default public pool."""
+    """To whom or where, and what goes with them. `member_ids` get customers in turn; `pool_id` None: the default public
+    pool.
+    """
 
     member_ids: tuple[UUID, ...] = ()
     pool_id: UUID | None = None
+    effects: Effects = BY_DEFAULT
 
 
 @dataclass(frozen=True)
 class Verb:
-    """An act, the permission it needs, and the command that does it in one transaction."""
+    """An act, the permission it needs, and the command that does it in one transaction.
+
+    `takes`: owners lose their customers to a pool, so that of several the facts are confirmed before (design §3).
+    """
 
     cause: Cause
     permission: str
     act: Callable[[Session, Order, Sequence[UUID], Target], Outcome]
+    takes: bool = False
 
 
 CLAIM = Verb(Cause.CLAIM, Permission.POOL_CLAIM, lambda session, order, ids, _to: commands.claim(session, order, ids))
 ASSIGN = Verb(
     Cause.ASSIGN,
     Permission.POOL_ASSIGN,
-    lambda session, order, ids, to: commands.assign(session, order, ids, to.member_ids),
+    lambda session, order, ids, to: commands.assign(session, order, ids, to.member_ids, to.effects),
 )
 TRANSFER = Verb(
     Cause.TRANSFER,
     Permission.POOL_TRANSFER,
-    lambda session, order, ids, to: commands.transfer(session, order, ids, to.member_ids[0]),
+    lambda session, order, ids, to: commands.transfer(session, order, ids, to.member_ids[0], to.effects),
 )
 RELEASE = Verb(
     Cause.RELEASE,
     Permission.POOL_RELEASE,
     lambda session, order, ids, to: commands.release(session, order, ids, to.pool_id),
+    takes=True,
 )
 MOVE = Verb(
     Cause.MOVE,
@@ -69,11 +77,16 @@ def start(
         "pool_id": str(target.pool_id) if target.pool_id else None,
         "in_app": order.in_app,
         "email": order.email,
+        "following": target.effects.following,
+        "former_owner": target.effects.former_owner,
     }
     return start_batch(session, verb.cause.value, order.actor_id, customer_ids, parameters), checked.passed_over
 
 
 def target_of(parameters: Any) -> Target:
-    """The target of a batch that was started."""
+    """The target of a batch that was started; one by the release before chose no effects."""
     pool_id = parameters["pool_id"]
-    return Target(tuple(map(UUID, parameters["member_ids"])), UUID(pool_id) if pool_id else None)
+    effects = BY_DEFAULT
+    if "following" in parameters:
+        effects = Effects(tuple(map(Related, parameters["following"])), FormerOwner(parameters["former_owner"]))
+    return Target(tuple(map(UUID, parameters["member_ids"])), UUID(pool_id) if pool_id else None, effects)

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from batch.model import Status
 from chassis.http.api import Body, Day, View
-from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause
+from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause, Effects, FormerOwner, Related
 
 CustomerIds = Annotated[list[UUID], Field(min_length=1, max_length=MAX_CUSTOMERS)]
 Option = Annotated[str, Field(max_length=100)]
@@ -68,18 +68,31 @@ class CustomersToClaim(Customers):
     """The customers to claim."""
 
 
-class CustomersToAssign(Customers):
+class CustomersToGive(Customers):
+    """Customers that get a new owner. Of those that had one: which records go with them, the others keep their owner
+    (H-04), and what becomes of the former owner (H-05).
+    """
+
+    following: list[Related] = list(Related)
+    former_owner: FormerOwner = FormerOwner.REMOVED
+    notify: Notify = Notify()
+
+    @property
+    def effects(self) -> Effects:
+        """What the operator chose."""
+        return Effects(tuple(one for one in Related if one in self.following), self.former_owner)
+
+
+class CustomersToAssign(CustomersToGive):
     """The customers, and the members who get them in turn in the order given."""
 
     member_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_ASSIGNEES)]
-    notify: Notify = Notify()
 
 
-class CustomersToTransfer(Customers):
+class CustomersToTransfer(CustomersToGive):
     """The customers and their new owner."""
 
     member_id: UUID
-    notify: Notify = Notify()
 
 
 class CustomersToRelease(Customers):
@@ -154,7 +167,11 @@ class PlaceView(View):
 
 
 class HistoryView(View):
-    """One change: who (null: the system), when, from where (null: created), to where, why."""
+    """One change: who (null: the system), when, from where (null: created), to where, why, and what else it did.
+
+    `following`: the records that went with it; `former_owner`: what became of whoever owned it; `undoes_version`: the
+    change that it took back. Null: nothing of the kind.
+    """
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -165,3 +182,6 @@ class HistoryView(View):
     from_: PlaceView | None = Field(serialization_alias="from")
     to: PlaceView
     batch_id: UUID | None
+    following: tuple[Related, ...] | None
+    former_owner: FormerOwner | None
+    undoes_version: int | None

@@ -4,12 +4,13 @@ from collections.abc import Collection, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import ColumnElement, Table, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.customers.model import Customer
+from crm_pool.customers.rules import Protection
 from crm_pool.database import among, rowset
 
 _CUSTOMERS = cast(Table, Customer.__table__)
@@ -26,7 +27,7 @@ def customer_row(state: CustomerState) -> dict[str, Any]:
         "locked": state.locked,
         "wecom_friend": state.wecom_friend,
         "level": state.level,
-        "collaborator_ids": list(state.collaborator_ids),
+        "collaborator_ids": sorted(state.collaborator_ids),
     }
 
 
@@ -67,6 +68,21 @@ def known_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Custo
     """What is known of the customers with these ids."""
     found = session.scalars(select(Customer).where(among(Customer.id, ids)).execution_options(populate_existing=True))
     return {customer.id: customer for customer in found}
+
+
+def protections(session: Session, ids: Collection[UUID]) -> dict[UUID, Protection]:
+    """What protects each customer."""
+    is_protected = or_(Customer.locked, Customer.wecom_friend, Customer.collaborator_ids != [])
+    columns = select(Customer.id, Customer.locked, Customer.wecom_friend, Customer.collaborator_ids)
+    found = session.execute(columns.where(among(Customer.id, ids), is_protected))
+    return dict.fromkeys(ids, Protection()) | {
+        row.id: Protection(row.locked, row.wecom_friend, frozenset(map(UUID, row.collaborator_ids))) for row in found
+    }
+
+
+def is_wecom_friend(customer_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Whether the customer is known as a WeCom friend."""
+    return exists().where(Customer.id == customer_id, Customer.wecom_friend)
 
 
 def customer_names(session: Session, ids: Collection[UUID]) -> dict[UUID, str]:

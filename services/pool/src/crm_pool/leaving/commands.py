@@ -5,8 +5,9 @@ Lock order: the leaver, then pool and assignments as everywhere.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case
@@ -19,10 +20,11 @@ from chassis.errors import NotFound
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import holdings
 from crm_pool.assignments.recording import Act, finish_batch, locked, record
 from crm_pool.assignments.rules import Cause
+from crm_pool.customers.projection import keep_customers, protections
 from crm_pool.leaving import queries
 from crm_pool.leaving.model import Leaver
 from crm_pool.leaving.queries import Listed
@@ -32,6 +34,15 @@ from crm_pool.pools.queries import keep_existing
 from directory.scope import resolve_scope, zone_of
 
 PAGE = 500
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """A leaver whose day has come, and up to 500 of their customers; none: it is through."""
+
+    member_id: UUID
+    asked_by: UUID | None
+    customer_ids: Sequence[UUID]
 
 
 def see_off(session: Session, versions: Mapping[UUID, int], left_at: datetime) -> None:
@@ -96,29 +107,45 @@ def hand_over_now(session: Session, actor_id: UUID, member_id: UUID, at: datetim
     return listed
 
 
-def hand_over_page(session: Session, at: datetime) -> Sequence[Assignment] | None:
-    """Hand over up to 500 customers of a leaver whose day has come, or close what is through; None: nothing is due.
-
-    Whatever they own at that moment goes, also what was given to them on a stale directory. No cap is asked.
-    """
+def next_page(session: Session, at: datetime) -> HandOver | None:
+    """What is to be handed over next; None: nothing is due."""
     leaver = queries.next_due(session, day_of(at, zone_of(session)))
     if leaver is None:
         return None
+    return HandOver(leaver.member_id, leaver.asked_by, queries.some_to_hand_over(session, leaver.member_id, PAGE))
+
+
+def hand_over_page(session: Session, page: HandOver, facts: Sequence[dict[str, Any]], at: datetime) -> Sequence[Change]:
+    """Hand over what the leaver owns still of the page, or close what is through. No cap is asked.
+
+    WeCom friends stay with the leaver (C-27), as the kept facts or the newer `facts` say.
+    """
+    leaver = queries.next_due(session, day_of(at, zone_of(session)), of=page.member_id)
+    if leaver is None:
+        return []
     if queries.known_versions(session, [leaver.member_id], active=True):
         _close(session, leaver, at)
         return []
+    keep_customers(session, facts)
     pool_id = to_be_assigned_for(session, [leaver.member_id])[leaver.member_id]
     if not keep_existing(session, [pool_id]):
         return []
-    assignments = locked(session, queries.some_customers_of(session, leaver.member_id, PAGE)).values()
-    theirs = [one for one in assignments if one.owner_id == leaver.member_id and not one.suspended]
+    theirs = _still_to_go(session, page)
     if not theirs:
-        if not assignments:
-            _close(session, leaver, at)
+        if not queries.some_to_hand_over(session, leaver.member_id, 1):
+            _close(session, leaver, at, skipped=queries.wecom_friends_of(session, leaver.member_id))
         return []
     leaver.batch_id = leaver.batch_id or new_id()
     act = _act(leaver, at)
     return record(session, [(act, one.hand_over(pool_id, at)) for one in theirs])
+
+
+def _still_to_go(session: Session, page: HandOver) -> list[Assignment]:
+    """Of the page, locked, what nothing has happened to since and nothing protects."""
+    protected = protections(session, page.customer_ids)
+    found = locked(session, page.customer_ids).items()
+    owned = [(id_, one) for id_, one in found if one.owner_id == page.member_id and not one.suspended]
+    return [one for id_, one in owned if not protected[id_].wecom_friend]
 
 
 def _open(session: Session, versions: Mapping[UUID, int], at: datetime, *, again: bool) -> list[UUID]:
@@ -147,14 +174,14 @@ def _open(session: Session, versions: Mapping[UUID, int], at: datetime, *, again
     return list(session.scalars(listing.returning(Leaver.member_id)))
 
 
-def _close(session: Session, leaver: Leaver, at: datetime) -> None:
-    """Nothing more is handed over; what was is a release."""
+def _close(session: Session, leaver: Leaver, at: datetime, skipped: int = 0) -> None:
+    """Nothing more is handed over; what was is a release, and `skipped` stay with the leaver."""
     leaver.done_at = at
     if leaver.batch_id is not None:
         moved = queries.customers_moved(session, leaver.batch_id)
         lost = Counter[UUID | None]({leaver.member_id: moved})
         received = Counter[UUID | None]({None: moved})
-        finish_batch(session, _act(leaver, at), Cause.HANDOVER, received, lost, skipped=0)
+        finish_batch(session, _act(leaver, at), Cause.HANDOVER, received, lost, skipped)
 
 
 def _act(leaver: Leaver, at: datetime) -> Act:

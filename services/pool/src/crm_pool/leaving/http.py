@@ -72,4 +72,5 @@ def _view(one: Listed) -> LeaverView:
         left_at=one.left_at,
         hand_over_on=one.hand_over_on,
         customers=one.customers,
+        wecom_friends=one.wecom_friends,
     )

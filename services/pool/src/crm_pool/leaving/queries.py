@@ -10,19 +10,21 @@ from sqlalchemy import ColumnElement, Select, exists, func, select, true
 from sqlalchemy.orm import Session
 
 from crm_pool.assignments.model import WAS_RELEASED, Assignment, HistoryEntry
+from crm_pool.customers.projection import is_wecom_friend
 from crm_pool.leaving.model import Leaver
 from directory.permissions import Permission
 from directory.scope import Scope
 from directory.tables import members
 
 _OPEN = Leaver.done_at.is_(None)
+_IS_FRIEND = is_wecom_friend(Assignment.customer_id)
 # Listed at a time.
 _UNLISTED = 500
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A leaver who owns `customers` still."""
+    """A leaver who owns `customers` still; of these `wecom_friends` stay when the others are handed over."""
 
     member_id: UUID
     name: str
@@ -30,6 +32,7 @@ class Listed:
     left_at: datetime
     hand_over_on: date
     customers: int
+    wecom_friends: int
 
 
 def leavers_page(session: Session, scope: Scope, page: int, page_size: int) -> tuple[Sequence[Listed], int]:
@@ -53,16 +56,26 @@ def open_leavers(session: Session, member_ids: Collection[UUID]) -> Sequence[Lea
     return session.scalars(waiting.with_for_update().execution_options(populate_existing=True)).all()
 
 
-def next_due(session: Session, today: date) -> Leaver | None:
-    """A leaver whose day has come and whom nobody else is handing over, locked; any, so that none holds up the others."""
+def next_due(session: Session, today: date, of: UUID | None = None) -> Leaver | None:
+    """A leaver whose day has come and whom nobody else is handing over, locked: `of` that member, or any, so that none
+    holds up the others.
+    """
     due = select(Leaver).where(_OPEN, Leaver.hand_over_on <= today).order_by(func.random())
+    if of is not None:
+        due = due.where(Leaver.member_id == of)
     return session.scalars(due.limit(1).with_for_update(skip_locked=True)).one_or_none()
 
 
-def some_customers_of(session: Session, owner_id: UUID, limit: int) -> Sequence[UUID]:
-    """Customers that the member owns, in id order."""
-    owned = select(Assignment.customer_id).where(Assignment.owner_id == owner_id, ~Assignment.suspended)
+def some_to_hand_over(session: Session, owner_id: UUID, limit: int) -> Sequence[UUID]:
+    """Customers that the member owns, in id order, without WeCom friends."""
+    owned = select(Assignment.customer_id).where(Assignment.owner_id == owner_id, ~Assignment.suspended, ~_IS_FRIEND)
     return session.scalars(owned.order_by(Assignment.customer_id).limit(limit)).all()
+
+
+def wecom_friends_of(session: Session, owner_id: UUID) -> int:
+    """How many WeCom friends the member owns."""
+    owned = select(func.count()).where(Assignment.owner_id == owner_id, ~Assignment.suspended, _IS_FRIEND)
+    return session.scalars(owned).one()
 
 
 def customers_moved(session: Session, batch_id: UUID) -> int:
@@ -72,8 +85,11 @@ def customers_moved(session: Session, batch_id: UUID) -> int:
 
 
 def unlisted_owners(session: Session) -> Sequence[UUID]:
-    """Some members who are gone, own customers and are on no list: whatever listed nobody is made up for by this."""
-    owns = exists().where(Assignment.owner_id == members.c.id, ~Assignment.suspended)
+    """Some members who are gone, own customers and are on no list: whatever listed nobody is made up for by this.
+
+    WeCom friends alone list nobody: they stay.
+    """
+    owns = exists().where(Assignment.owner_id == members.c.id, ~Assignment.suspended, ~_IS_FRIEND)
     waits = exists().where(Leaver.member_id == members.c.id, _OPEN)
     return session.scalars(select(members.c.id).where(~members.c.active, owns, ~waits).limit(_UNLISTED)).all()
 
@@ -85,14 +101,11 @@ def known_versions(session: Session, member_ids: Collection[UUID], *, active: bo
 
 
 def _listed(scope: Scope) -> Select[Any]:
-    owned = (
-        select(func.count())
-        .where(Assignment.owner_id == Leaver.member_id, ~Assignment.suspended)
-        .scalar_subquery()
-        .label("customers")
-    )
+    owning = select(func.count()).where(Assignment.owner_id == Leaver.member_id, ~Assignment.suspended)
+    owned, friends = owning.scalar_subquery(), owning.where(_IS_FRIEND).scalar_subquery()
     return (
-        select(Leaver.member_id, members.c.name, members.c.department_id, Leaver.left_at, Leaver.hand_over_on, owned)
+        select(Leaver.member_id, members.c.name, members.c.department_id, Leaver.left_at, Leaver.hand_over_on)
+        .add_columns(owned.label("customers"), friends.label("wecom_friends"))
         .join(members, members.c.id == Leaver.member_id)
         .where(_OPEN, ~members.c.active, _seen(scope), owned > 0)
     )

@@ -5,7 +5,7 @@ The running release must survive this file: add first, remove in a later release
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "pool_0003"
 down_revision = "pool_0002"
@@ -18,7 +18,7 @@ def upgrade() -> None:
         op.add_column("customers", sa.Column(name, sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("customers", sa.Column("level", sa.Text, nullable=False, server_default=""))
     op.add_column("customers", sa.Column("collaborator_ids", JSONB, nullable=False, server_default=sa.text("'[]'")))
-    op.add_column("assignment_history", sa.Column("following", ARRAY(sa.Text)))
+    op.add_column("assignment_history", sa.Column("following", JSONB))
     op.add_column("assignment_history", sa.Column("former_owner", sa.Text))
     op.add_column("assignment_history", sa.Column("undoes_version", sa.BigInteger))
 

@@ -14,10 +14,11 @@ from chassis.rpc.errors import peer_errors
 from chassis.runtime import Runtime
 from chassis.service import Projection
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm.customer.v1.customer_service_pb2 import GetCustomerFactsRequest, ListCustomerStatesRequest
+from crm.customer.v1.customer_service_pb2 import ListCustomerStatesRequest
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from crm_pool.assignments.model import place_of
 from crm_pool.assignments.recording import Act
+from crm_pool.customers.clients import facts_now
 from crm_pool.customers.projection import customer_row, known_customers, page_of_kept_ids
 from crm_pool.database import row_of
 from crm_pool.placement import queries
@@ -73,12 +74,10 @@ def _id(text: str) -> UUID | None:
 
 
 def _pages(runtime: Runtime) -> Iterator[Sequence[pb.CustomerState]]:
-    after = ""
+    stub, after = CustomerServiceStub(runtime.peers.channel("customer")), ""
     while True:
         with peer_errors("customer"):
-            page = _stub(runtime).ListCustomerStates(
-                ListCustomerStatesRequest(after_id=after), timeout=_PAGE_TIMEOUT_SECONDS
-            )
+            page = stub.ListCustomerStates(ListCustomerStatesRequest(after_id=after), timeout=_PAGE_TIMEOUT_SECONDS)
         if not page.customers:
             return
         yield page.customers
@@ -93,15 +92,8 @@ def _gone(runtime: Runtime) -> Iterator[set[UUID]]:
             kept = page_of_kept_ids(session, after, _PAGE_SIZE)
         if not kept:
             return
-        request = GetCustomerFactsRequest(customer_ids=map(str, kept))
-        with peer_errors("customer"):
-            known = _stub(runtime).GetCustomerFacts(request, timeout=_PAGE_TIMEOUT_SECONDS).customers
-        yield set(kept) - {UUID(state.id) for state in known}
+        yield set(kept) - {UUID(state.id) for state in facts_now(runtime, kept)}
         after = kept[-1]
-
-
-def _stub(runtime: Runtime) -> CustomerServiceStub:
-    return CustomerServiceStub(runtime.peers.channel("customer"))
 
 
 def _rebuild(runtime: Runtime) -> int:

@@ -22,7 +22,7 @@ def _work_page(session: Session, batch: Batch, customer_ids: Sequence[UUID], tel
     except Forbidden as refusal:
         return [ItemResult.skipped(id_, refusal.code, **refusal.parameters) for id_ in customer_ids]
     if returned:
-        after_commit(session, tell([one.change.assignment for one in returned]))
+        after_commit(session, tell([one.change for one in returned]))
     done = {one.change.assignment.customer_id: _done(one) for one in returned}
     return [done.get(id_) or ItemResult.skipped(id_, "changed_since") for id_ in customer_ids]
 

@@ -11,7 +11,7 @@ from chassis.http.api import Access, Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_pool.assignments.http import Names, named, named_if, names_of
 from crm_pool.assignments.model import Assignment, HistoryEntry, Release
-from crm_pool.assignments.queries import Sight, sight_of, with_owners
+from crm_pool.assignments.queries import Sight, about, sight_of
 from crm_pool.assignments.rules import Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.releases import commands, queries
@@ -91,7 +91,7 @@ def undo_release(call: Call[None, None], release_id: UUID) -> ReleaseView:
 
 
 def _items(session: Session, sight: Sight, found: Sequence[tuple[HistoryEntry, Assignment]]) -> list[ReleaseItemView]:
-    sight = with_owners(session, sight, [assignment for _, assignment in found])
+    sight = about(session, sight, [assignment for _, assignment in found])
     seen = {assignment.customer_id for _, assignment in found if sight.sees(assignment)}
     customers = customer_names(session, seen)
     owners = names_of(session, {taken.from_owner_id for taken, _ in found}, ())
