@@ -25,6 +25,9 @@ from crm_customer.customers.model import Customer
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.dictionaries.model import DictionaryOption
+from crm_customer.effects.due import CATCH_UP
+from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
+from crm_customer.effects.rpc import Places
 from crm_customer.fields import http as fields_http
 from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
@@ -35,14 +38,7 @@ from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
 from crm_customer.marking import http as marking_http
-from crm_customer.ownership.events import (
-    ASSIGNMENTS,
-    ASSIGNMENTS_PROJECTION,
-    OWNER_DEPARTMENTS,
-    POOLS,
-    POOLS_PROJECTION,
-)
-from crm_customer.ownership.rpc import Places
+from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.people import http as people_http
 from crm_customer.profiles import model as profiles_model
 from crm_customer.relations import http as relations_http
@@ -109,6 +105,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, FILL_SEARCH, *FIELD_TASKS, *batch_tasks(CUSTOMER_BATCHES)],
+    due=[FORGET_ANSWERS, FILL_SEARCH, CATCH_UP, *FIELD_TASKS, *batch_tasks(CUSTOMER_BATCHES)],
     register_rpc=[_register],
 )
