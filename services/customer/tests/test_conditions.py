@@ -144,14 +144,14 @@ def test_days_are_those_of_the_organisation(customers: Any) -> None:
 
     assert _found(customers, sales, _condition("created_at", "between", "2026-11-10", "2026-11-10")) == ["甲"]
     assert _found(customers, sales, _condition("created_at", "between", "", "2026-11-10")) == ["乙", "甲"]
-    assert _found(customers, sales, _condition("created_at", "between", "2026-11-10", None)) == ["甲", "丙"]
-    assert _found(customers, sales, _condition("updated_at", "between", None, "2026-11-10")) == ["乙", "甲"]
+    assert _found(customers, sales, _condition("created_at", "between", "2026-11-10", "")) == ["甲", "丙"]
+    assert _found(customers, sales, _condition("updated_at", "between", "", "2026-11-10")) == ["乙", "甲"]
     assert _found(customers, sales, _condition("created_at", "within", "today")) == ["丙"]
     assert _found(customers, sales, _condition("updated_at", "within", "last_30_days"), view="created_today") == ["丙"]
     assert _found(customers, sales, _condition("expires_on", "within", "next_7_days")) == ["丙"]
     assert _found(customers, sales, _condition("expires_on", "within", "today")) == []
     assert _found(customers, sales, _condition("expires_on", "filled")) == ["丙"]
-    assert _found(customers, sales, _condition("expires_on", "between", str(today), None)) == ["丙"]
+    assert _found(customers, sales, _condition("expires_on", "between", str(today), "")) == ["丙"]
 
 
 def test_periods_move_with_the_day() -> None:
@@ -206,7 +206,7 @@ def test_custom_fields_are_filtered_by_their_kind(customers: Any, *, indexed: bo
     assert found(text, "contains", "a+") == ["甲"]
     assert found(text, "any_of", "b", "c") == ["乙"]
     assert found(number, "between", 9.5, 10) == ["甲"]
-    assert found(number, "between", "10", None) == ["乙"]
+    assert found(number, "between", "10", "") == ["乙"]
     assert found(number, "between", "-1e3", "1e4") == ["甲", "乙"]
     assert found(day, "between", "", "2020-02-29") == ["乙"]
     assert found(day, "within", "today") == ["甲"]
@@ -276,8 +276,8 @@ def test_wecom_friends_are_found(customers: Any) -> None:
     customers.create(sales, "其他")
     _set(customers, friend, wecom_friend=True)
 
-    assert _found(customers, sales, _condition("wecom_friend", "any_of", True)) == ["好友"]
-    assert _found(customers, sales, _condition("wecom_friend", "any_of", False)) == ["其他"]
+    assert _found(customers, sales, _condition("wecom_friend", "any_of", "true")) == ["好友"]
+    assert _found(customers, sales, _condition("wecom_friend", "any_of", "false")) == ["其他"]
 
 
 def test_customers_that_members_assist_or_have_starred_have_views(customers: Any) -> None:

@@ -56,7 +56,7 @@ def total(database: Database, sight: Sight, wanted: ContactConditions) -> Total:
     found = select(Contact.id).where(*asked(sight, wanted))
     matching = found.where(listed(sight) if few else listed_of_all(sight))
     # Who sees the company sees nearly all.
-    return counted(database, ("contacts", sight, wanted), matching, {}, found if sight.scope.company else None)
+    return counted(database, ("contacts", sight, wanted), matching, {}, roughly=found if sight.scope.company else None)
 
 
 def _straight(sight: Sight, wanted: ContactConditions, shape: _Shape) -> Select[UUID]:
@@ -100,7 +100,7 @@ def _directed(wanted: ContactConditions, *columns: Any) -> list[Any]:
 
 def _near(sight: Sight, wanted: ContactConditions) -> Sequence[Select[Any]]:
     """Ids of the member's contacts, and of those at customers that do not lie in a pool."""
-    places = (sight.owned, sight.in_departments, sight.unplaced)
+    places = (sight.owned, sight.in_departments, sight.unplaced, sight.shared)
     return [select(Contact.id).where(owned(sight), alive(wanted)), *(ways(sight).where(place) for place in places)]
 
 

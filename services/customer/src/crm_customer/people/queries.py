@@ -110,6 +110,7 @@ def _links(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -> dict[
             CustomerContact.is_primary,
             CustomerContact.relation_type,
             sight.condition().label("visible"),
+            sight.writable().label("writable"),
         )
         .join(Customer, and_(Customer.id == CustomerContact.customer_id, Customer.deleted_at.is_(None)))
         .outerjoin(Pool, Pool.id == Customer.pool_id)
@@ -118,7 +119,7 @@ def _links(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -> dict[
     )
     found: dict[UUID, list[Link]] = defaultdict(list)
     for row in rows:
-        found[row[0]].append(Link(*row[1:8], visible=bool(row.visible)))
+        found[row[0]].append(Link(*row[1:8], visible=bool(row.visible), writable=bool(row.writable)))
     return found
 
 

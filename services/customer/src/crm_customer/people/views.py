@@ -122,7 +122,7 @@ class ContactOutcomes(View):
 
 @dataclass(frozen=True)
 class Link:
-    """A customer of a contact that is not deleted; `visible` to the reader or not."""
+    """A customer of a contact that is not deleted; `visible` to the reader, `writable` by them, or not."""
 
     customer_id: UUID
     name: str
@@ -132,6 +132,7 @@ class Link:
     is_primary: bool
     relation_type: str | None
     visible: bool
+    writable: bool
 
 
 @dataclass(frozen=True)
