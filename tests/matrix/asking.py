@@ -8,7 +8,7 @@ from tests.matrix.calls import Call, Case, call_of
 from tests.matrix.table import DECLARED, PARAMETER, Row
 from tests.matrix.world import World
 
-_OWN_ONLY = {"delete_own_only", "not_yours_to_give"}
+_OWN_ONLY = {"contact_delete_own_only", "delete_own_only", "not_yours_to_give"}
 _BY_STATUS = {401: "U", 404: "N"}
 
 
@@ -56,7 +56,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "group_id": lambda: people.group_id,
         "role_id": lambda: people.role_id,
         "tag_id": lambda: str(new_id()),
-        "contact_id": lambda: str(new_id()),
+        "contact_id": lambda: case.world.contact_of(case.customer),
         "kind_name": lambda: case.row.remark or "customers",
     }
     kind = "customer batch" if case.row.section == "customer_batches" else name.removesuffix("_id")
@@ -102,6 +102,6 @@ def _seen(case: Case, answer: httpx.Response) -> str:
 
 def _leaked(case: Case, answer: httpx.Response) -> list[str]:
     """What of the contact is in an answer to somebody who may not read it."""
-    if case.row.section != "customers":
+    if case.row.section not in ("customers", "contacts"):
         return []
     return [name for name, value in case.customer.contact.items() if value in answer.text]

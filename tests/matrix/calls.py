@@ -104,10 +104,6 @@ def _new_member(case: Case) -> str:
     return str(case.world.people.new_member()["id"])
 
 
-def _new_contact(case: Case) -> str:
-    return str(case.ask("POST", "/contacts", json={"name": case.world.people.name()}).json()["id"])
-
-
 def _gone_member(case: Case) -> str:
     member_id = _new_member(case)
     case.world.admin.post(f"/members/{member_id}:deactivate")
@@ -215,7 +211,7 @@ CALLS: dict[str, Call] = {
     "POST /customers/{customer_id}:restore": Call(uses_up=True, shows_contact=True),
     "PUT /customers/{customer_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
     "PUT /customers/{customer_id}/star": Call(body=lambda _: {"color": "red"}, conflicts=("claim_first",)),
-    "PUT /contacts/{contact_id}/tags": Call(body=lambda _: {"tag_ids": []}, path={"contact_id": _new_contact}),
+    "PUT /contacts/{contact_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
     "POST /customers:delete": Call(body=_NOBODY),
     "POST /customers:restore": Call(body=_NOBODY),
     "POST /customers:update": Call(body=lambda case: _NOBODY(case) | {"changes": {"rating": 3}}),
@@ -250,6 +246,21 @@ CALLS: dict[str, Call] = {
     "PATCH /views/{filter_id}": Call(body=lambda _: {"filter": {}}, path={"filter_id": _NEW_FILTER}),
     "DELETE /views/{filter_id}": Call(path={"filter_id": _NEW_FILTER}),
     "PUT /views/{page}/columns": Call(body=lambda _: {"columns": ["name"]}),
+    "GET /contacts/{contact_id}": Call(shows_contact=True),
+    "GET /contacts/{contact_id}/history": Call(shows_contact=True),
+    "PATCH /contacts/{contact_id}": Call(
+        body=lambda case: {"remark": case.world.people.name()}, shows_contact=True, conflicts=("claim_first",)
+    ),
+    "DELETE /contacts/{contact_id}": Call(uses_up=True, conflicts=("claim_first",)),
+    "POST /contacts/{contact_id}:restore": Call(shows_contact=True, conflicts=("claim_first",)),
+    "GET /customers/{customer_id}/contacts": Call(shows_contact=True),
+    "PUT /customers/{customer_id}/contacts/{contact_id}": Call(
+        body=lambda _: {}, shows_contact=True, conflicts=("claim_first",)
+    ),
+    "DELETE /customers/{customer_id}/contacts/{contact_id}": Call(uses_up=True, conflicts=("claim_first",)),
+    "POST /contacts": Call(body=lambda case: {"name": case.world.people.name()}),
+    "POST /contacts:delete": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
+    "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "POST /assignments:claim": Call(
         body=_customers(), uses_up=True, conflicts=("already_owned", "not_claimable", "not_pool_member", "suspended")
     ),

@@ -148,6 +148,23 @@ def test_a_batch_of_customers_ends_row_by_row_as_each_alone_would(world: World, 
     assert answered == {id_: case.letter for id_, case in cases.items()}
 
 
+@each_reader
+def test_the_list_of_contacts_shows_those_that_may_be_read_with_their_numbers_or_without(
+    world: World, caller: str
+) -> None:
+    row = TABLE["GET /contacts/{contact_id}"]
+    places = {id_: place for id_, place in world.places(caller).items() if place in row.places}
+    letters = {id_: row.expected(caller, place) for id_, place in places.items()}
+    listed = {
+        item["customer"]["id"]: item["masked"]
+        for item in _items(world, caller, "/contacts", created_from=YESTERDAY)
+        if item["customer"]
+    }
+
+    expected = {id_: letter == "M" for id_, letter in letters.items() if letter in "✓M"}
+    assert {id_: masked for id_, masked in listed.items() if id_ in places} == expected
+
+
 @pytest.mark.parametrize("kind", ["import", "notification"])
 @pytest.mark.parametrize("caller", TAKERS)
 def test_a_list_shows_the_records_that_may_be_read_alone(world: World, kind: str, caller: str) -> None:
