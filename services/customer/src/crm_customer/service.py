@@ -18,6 +18,8 @@ from crm.customer.v1.customer_service_pb2_grpc import (
 )
 from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
+from crm_customer.collaborators import http as collaborators_http
+from crm_customer.collaborators.due import END_COLLABORATIONS
 from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
@@ -37,6 +39,7 @@ from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
+from crm_customer.locking import http as locking_http
 from crm_customer.marking import http as marking_http
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.people import http as people_http
@@ -77,6 +80,8 @@ SERVICE = Service(
         customers_http.api,
         listing_http.api,
         history_http.api,
+        collaborators_http.api,
+        locking_http.api,
         people_http.api,
         relations_http.api,
         contact_list_http.api,
@@ -105,6 +110,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, FILL_SEARCH, CATCH_UP, *FIELD_TASKS, *batch_tasks(CUSTOMER_BATCHES)],
+    due=[FORGET_ANSWERS, FILL_SEARCH, *FIELD_TASKS, CATCH_UP, END_COLLABORATIONS, *batch_tasks(CUSTOMER_BATCHES)],
     register_rpc=[_register],
 )

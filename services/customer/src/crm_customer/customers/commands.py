@@ -41,10 +41,17 @@ CONTACT = "contact"
 
 @dataclass(frozen=True)
 class Edit:
-    """What a user sends: values by flat field name, and whether the primary contact is to go."""
+    """What a user sends: values by flat field name, whether the primary contact is to go, and the mark of a WeCom
+    friend, None: as it is.
+    """
 
     given: Mapping[str, Any]
     removes_contact: bool = False
+    wecom_friend: bool | None = None
+
+    def mark(self) -> dict[str, Any]:
+        """The mark as a value, if it is sent."""
+        return {} if self.wecom_friend is None else {"wecom_friend": self.wecom_friend}
 
 
 def create_customer(
@@ -111,7 +118,8 @@ def change_customer(
         refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
     _refuse([problem.error() for problem in problems])
     if customer.version != expected:
-        raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values))
+        raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values | edit.mark()))
+    _mark(sight, customer, edit.wecom_friend)
     customer.change(parts.own, parts.custom)
     contact = _settle_contact(session, customer, contact, parts.contact, edit, sight.scope.member_id, now)
     after = _flat(customer, contact)
@@ -132,6 +140,14 @@ def change_customer(
     record_event(
         session, pb.CustomerUpdated(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
     )
+
+
+def _mark(sight: Sight, customer: Customer, wecom_friend: bool | None) -> None:
+    """A WeCom friend is marked by whoever changes the customer; taking the mark back takes a right of its own (C-27)."""
+    if customer.wecom_friend and wecom_friend is False and not sight.scope.may(Permission.CUSTOMER_UNPROTECT):
+        raise Forbidden("forbidden", permission=Permission.CUSTOMER_UNPROTECT)
+    if wecom_friend is not None:
+        customer.wecom_friend = wecom_friend
 
 
 def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
@@ -289,7 +305,7 @@ def _remove_contact(session: Session, customer: Customer, contact: Contact, acto
 
 def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
     person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return Parts(customer.values(), person, {}, customer.custom).flat()
+    return Parts(customer.values() | {"wecom_friend": customer.wecom_friend}, person, {}, customer.custom).flat()
 
 
 def clashes(

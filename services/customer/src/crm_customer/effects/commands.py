@@ -154,26 +154,20 @@ def _advance(
     session: Session, customers: Mapping[UUID, Customer], reached: Mapping[UUID, int], applied: Applied
 ) -> None:
     """How far each customer has come, its lock, and that its facts changed."""
-    locks = {
-        id_: customer.locked_at and (customer.locked_at, customer.locked_by) for id_, customer in customers.items()
-    }
+    locks = {id_: (customer.locked_at, customer.locked_by) for id_, customer in customers.items()}
     told = set()
     for move, effects in applied:
         told |= {move.customer_id for effect in effects if effect.record in _FACTS}
         for effect in effects:
             if effect.record == LOCK:
-                values = effect.after
-                locks[move.customer_id] = values and (
-                    datetime.fromisoformat(values["locked_at"]),
-                    UUID(values["locked_by"]),
-                )
+                locks[move.customer_id] = _lock(effect.after)
     rows = [
         {
             "id": id_,
             "effects_version": max(reached.get(id_, 0), customer.effects_version),
             "facts_version": customer.facts_version + (id_ in told),
-            "locked_at": (locks[id_] or (None, None))[0],
-            "locked_by": (locks[id_] or (None, None))[1],
+            "locked_at": locks[id_][0],
+            "locked_by": locks[id_][1],
         }
         for id_, customer in customers.items()
     ]
@@ -183,6 +177,12 @@ def _advance(
         session.execute(update(Customer).where(Customer.id == given.c.id).values(values), **_UNSYNCED)
     for customer in customers.values():
         session.expire(customer)
+
+
+def _lock(values: Values) -> tuple[datetime | None, UUID | None]:
+    if values is None:
+        return None, None
+    return datetime.fromisoformat(values["locked_at"]), _id(values["locked_by"])
 
 
 def _tell(session: Session, customers: Mapping[UUID, Customer], applied: Applied) -> None:
