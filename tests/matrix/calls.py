@@ -104,10 +104,6 @@ def _new_member(case: Case) -> str:
     return str(case.world.people.new_member()["id"])
 
 
-def _new_contact(case: Case) -> str:
-    return str(case.ask("POST", "/contacts", json={"name": case.world.people.name()}).json()["id"])
-
-
 def _gone_member(case: Case) -> str:
     member_id = _new_member(case)
     case.world.admin.post(f"/members/{member_id}:deactivate")
@@ -222,7 +218,7 @@ CALLS: dict[str, Call] = {
     "POST /customers/{customer_id}:restore": Call(uses_up=True, shows_contact=True),
     "PUT /customers/{customer_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
     "PUT /customers/{customer_id}/star": Call(body=lambda _: {"color": "red"}, conflicts=("claim_first",)),
-    "PUT /contacts/{contact_id}/tags": Call(body=lambda _: {"tag_ids": []}, path={"contact_id": _new_contact}),
+    "PUT /contacts/{contact_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
     "POST /customers:delete": Call(body=_NOBODY),
     "POST /customers:restore": Call(body=_NOBODY),
     "POST /customers:update": Call(body=lambda case: _NOBODY(case) | {"changes": {"rating": 3}}),

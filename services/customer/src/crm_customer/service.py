@@ -110,13 +110,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[
-        FORGET_ANSWERS,
-        FILL_SEARCH,
-        CATCH_UP,
-        END_COLLABORATIONS,
-        *FIELD_TASKS,
-        *batch_tasks(CUSTOMER_BATCHES),
-    ],
+    due=[FORGET_ANSWERS, FILL_SEARCH, *FIELD_TASKS, CATCH_UP, END_COLLABORATIONS, *batch_tasks(CUSTOMER_BATCHES)],
     register_rpc=[_register],
 )

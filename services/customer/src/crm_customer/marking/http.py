@@ -9,7 +9,7 @@ from chassis.http.call import Call
 from crm_customer.customers.queries import require_writable, sight_of, visible_customer
 from crm_customer.marking import commands
 from crm_customer.marking.views import TagsBody, TagsOfRecord
-from crm_customer.people.commands import require_readable
+from crm_customer.people.commands import require_changeable
 from crm_customer.people.queries import visible_contact
 from crm_customer.stars.views import StarBody, StarView
 from crm_customer.tags.model import ContactTag, CustomerTag
@@ -48,7 +48,8 @@ def put_customer_tags(call: Call[TagsBody, None], customer_id: UUID) -> TagsOfRe
 def put_contact_tags(call: Call[TagsBody, None], contact_id: UUID) -> TagsOfRecord:
     """These tags and no others (B-36); where its numbers are masked, sales claim first (C-16)."""
     with call.runtime.database.transaction() as session:
-        require_readable(visible_contact(session, sight_of(session, call.actor.id), contact_id, lock=True))
+        sight = sight_of(session, call.actor.id)
+        require_changeable(sight, visible_contact(session, sight, contact_id, lock=True))
         tags = commands.known_tags(session, call.body.tag_ids, "/tag_ids")
         commands.tag_records(session, ContactTag, call.actor.id, [contact_id], lambda _: tags)
     return TagsOfRecord(tags=[BorneTag.model_validate(tag) for tag in tags])
