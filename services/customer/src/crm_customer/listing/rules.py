@@ -39,6 +39,8 @@ class ListView(StrEnum):
     ASSISTING = "assisting"
     STARRED = "starred"
     STARRED_IN_SCOPE = "starred_in_scope"
+    # Only `GET /customers` shows it, and nothing else can be asked of it.
+    LOCKED = "locked"
     DELETED = "deleted"
 
 
@@ -170,6 +172,8 @@ def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datet
             return replace(conditions, owner_ids=both(conditions.owner_ids, (member_id,)))
         case ListView.RECENTLY_UPDATED:
             return replace(conditions, updated_from=_latest(month_before(moment), conditions.updated_from))
+        case ListView.LOCKED:
+            return replace(conditions, owner_ids=(UUID(int=0),))
     return replace(
         conditions,
         owner_left=view is ListView.OWNER_LEFT,
