@@ -18,7 +18,7 @@ from crm_customer.fields.model import CustomField
 from crm_customer.fields.operators import FilterKind, Operator
 from crm_customer.fields.rules import Kind
 from crm_customer.listing.field_conditions import FieldCondition
-from crm_customer.listing.queries import page_statement, total
+from crm_customer.listing.queries import page_of, page_statement, total
 from crm_customer.listing.rules import Filter, ListView, Sort, with_view
 from crm_customer.ownership import projection
 from crm_customer.paging import Total, explain
@@ -63,7 +63,11 @@ FOLLOWING = (
             generate_series(1, length(given) - 1) AS i
         UNION SELECT '昵'
     )
-    FROM (SELECT id, name, '昵' || reverse(substr(name, 3)) AS nickname, 'kh' || substr(name, 3) AS letters FROM customers)
+    FROM (
+        SELECT id, name, '昵' || CASE WHEN name LIKE '%0' THEN '教育咨询' ELSE reverse(substr(name, 3)) END AS nickname,
+            'kh' || substr(name, 3) AS letters
+        FROM customers
+    )
     """,
     """
     INSERT INTO contacts (id, customer_id, is_primary, name, mobile, created_at, updated_at)
@@ -84,11 +88,17 @@ FOLLOWING = (
     SELECT member_id, id, 'red', now() FROM customers, unnest(CAST(:members AS uuid[])) AS member_id
     WHERE CAST(substr(name, 3) AS int) % CASE WHEN member_id = :sales THEN 8 ELSE 1000 END = 0
     """,
+    # Everybody assists with each 500th that is owned, and half of these are locked; others with others.
     """
     INSERT INTO collaborators (customer_id, member_id, added_by, added_at)
-    SELECT id, member_id, :sales, now() FROM customers, unnest(CAST(:members AS uuid[])) AS member_id
-    WHERE CAST(substr(name, 3) AS int) % 1000 = 1
+    SELECT customers.id, members.id, members.id, customers.created_at FROM directory_members members
+    JOIN customers ON owner_id <> members.id AND substr(customers.name, 3)::int % 1000 IN (1, 2)
     """,
+    """
+    INSERT INTO collaborators (customer_id, member_id, added_by, added_at)
+    SELECT id, gen_random_uuid(), owner_id, created_at FROM customers WHERE owner_id IS NOT NULL AND name LIKE '客户%3'
+    """,
+    "UPDATE customers SET locked_at = created_at, locked_by = owner_id WHERE owner_id IS NOT NULL AND name LIKE '客户%01'",
 )
 
 
@@ -236,6 +246,7 @@ def _cases(many: Any, role: str, member: Member) -> Iterator[tuple[str, Filter]]
     yield "initials", Filter(search="kh2999")
     yield "frequent initials", Filter(search="kh")
     yield "nickname", Filter(search="昵9992")
+    yield "frequent characters that come together", Filter(search="教育咨询")
     yield "beginning of nicknames", Filter(search="昵")
     yield "unknown text", Filter(search="春松")
     yield "number", Filter(search="138000001")
@@ -300,6 +311,21 @@ def test_the_number_of_statements_does_not_depend_on_what_is_seen(many: Any, rol
         event.remove(many.database.engine, "before_cursor_execute", listen)
 
 
+def test_what_a_text_is_looked_for_with_is_planned_for_that_text(many: Any) -> None:
+    with many.database.reading() as session:
+        sight = sight_of(session, many.organisation.admin.id)
+        for number in range(10, 30):
+            page_of(session, sight, Filter(search=f"138000{number}"), 0, 15)
+        plans = session.execute(
+            text(
+                "SELECT sum(custom_plans), sum(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%grams%'"
+            )
+        ).one()
+
+    assert plans[0] > 20
+    assert plans[1] == 0
+
+
 def test_following_an_owner_who_moved_reads_the_owners_customers_alone(many: Any) -> None:
     owners = {"ids": [many.organisation.sales.id, many.extra["owners"][1]]}
     with many.database.engine.connect() as connection:
@@ -316,14 +342,15 @@ def _member(many: Any, role: str) -> Member:
 
 
 def test_a_total_that_takes_too_long_is_an_estimate(many: Any, monkeypatch: Any) -> None:
-    from crm_customer import paging
+    from crm_customer.listing import queries
 
-    alive = ROWS * 9 // 10
     with many.database.reading() as session:
         sight = sight_of(session, many.organisation.admin.id)
+        locked = session.scalar(text("SELECT count(*) FROM customers WHERE locked_at IS NOT NULL AND NOT owner_left"))
+    alive = ROWS * 9 // 10 - locked
     assert total(many.database, sight, Filter()) == Total(alive)
 
-    monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 1"))
+    monkeypatch.setattr(queries, "PATIENCE", 1)
     count = total(many.database, sight, Filter(sort=Sort.LAST_UPDATED))
 
     assert count.estimated

@@ -19,7 +19,7 @@ from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import FIELDS, Customer, with_custom
 from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import Sight, primary_contact
+from crm_customer.customers.queries import Sight, primary_contact, require_writable
 from crm_customer.customers.rules import (
     Parts,
     Reference,
@@ -41,10 +41,17 @@ CONTACT = "contact"
 
 @dataclass(frozen=True)
 class Edit:
-    """What a user sends: values by flat field name, and whether the primary contact is to go."""
+    """What a user sends: values by flat field name, whether the primary contact is to go, and the mark of a WeCom
+    friend, None: as it is.
+    """
 
     given: Mapping[str, Any]
     removes_contact: bool = False
+    wecom_friend: bool | None = None
+
+    def mark(self) -> dict[str, Any]:
+        """The mark as a value, if it is sent."""
+        return {} if self.wecom_friend is None else {"wecom_friend": self.wecom_friend}
 
 
 def create_customer(
@@ -89,7 +96,7 @@ def create_customer(
     keep_in_search(session, [_searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
-    record_event(session, pb.CustomerCreated(customers=[state_of(customer)], actor_id=str(actor_id)))
+    record_event(session, pb.CustomerCreated(customers=[state_of(session, customer)], actor_id=str(actor_id)))
     return customer
 
 
@@ -98,9 +105,9 @@ def change_customer(
 ) -> None:
     """Change a locked customer and its primary contact (A-64). Sending what already holds changes nothing.
 
-    Raises Conflict claim_first, Invalid, and Stale with both values of each clashing field.
+    Raises Conflict claim_first, Forbidden read_only_collaborator, Invalid, and Stale with both values of each clashing field.
     """
-    _require_workable(sight, customer)
+    require_writable(session, sight, customer)
     values, problems = checked(edit.given, reference, customer.province)
     contact = primary_contact(session, customer.id, lock=True)
     before = _flat(customer, contact)
@@ -111,7 +118,8 @@ def change_customer(
         refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
     _refuse([problem.error() for problem in problems])
     if customer.version != expected:
-        raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values))
+        raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values | edit.mark()))
+    _mark(sight, customer, edit.wecom_friend)
     customer.change(parts.own, parts.custom)
     contact = _settle_contact(session, customer, contact, parts.contact, edit, sight.scope.member_id, now)
     after = _flat(customer, contact)
@@ -129,18 +137,35 @@ def change_customer(
         {"version": customer.version - 1, **{name: before.get(name) for name in changed}},
         {"version": customer.version, **{name: after.get(name) for name in changed}},
     )
-    record_event(session, pb.CustomerUpdated(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerUpdated(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
+
+
+def _mark(sight: Sight, customer: Customer, wecom_friend: bool | None) -> None:
+    """A WeCom friend is marked by whoever changes the customer; taking the mark back takes a right of its own (C-27)."""
+    if customer.wecom_friend and wecom_friend is False and not sight.scope.may(Permission.CUSTOMER_UNPROTECT):
+        raise Forbidden("forbidden", permission=Permission.CUSTOMER_UNPROTECT)
+    if wecom_friend is not None:
+        customer.wecom_friend = wecom_friend
 
 
 def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
-    """Put a locked customer into the recycle bin (A-65, A-70). Raises Forbidden delete_own_only, Stale."""
+    """Put a locked customer into the recycle bin (A-65, A-70).
+
+    Raises Forbidden delete_own_only, Conflict wecom_friend_protected (C-27), Stale.
+    """
     _require_own(sight, customer)
+    if customer.wecom_friend:
+        raise Conflict("wecom_friend_protected")
     if customer.version != expected:
         raise Stale("stale_version", extra={"version": customer.version, "conflicts": []})
     customer.delete(now)
     session.flush()
     _audit(session, "customer.deleted", customer, sight.scope.member_id, None, {"version": customer.version})
-    record_event(session, pb.CustomerDeleted(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerDeleted(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def restore_customer(session: Session, sight: Sight, customer: Customer, now: datetime) -> None:
@@ -151,7 +176,9 @@ def restore_customer(session: Session, sight: Sight, customer: Customer, now: da
     customer.restore(now)
     session.flush()
     _audit(session, "customer.restored", customer, sight.scope.member_id, None, {"version": customer.version})
-    record_event(session, pb.CustomerRestored(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerRestored(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def require_assignable(sight: Sight, owner_id: UUID) -> None:
@@ -187,12 +214,6 @@ def _settled_owner(session: Session, sight: Sight, owner_id: UUID) -> tuple[UUID
     if not sight.scope.reaches(owner_id, owner.department_id):
         return None, [FieldError("/owner_id", "owner_out_of_reach")]
     return owner.department_id, []
-
-
-def _require_workable(sight: Sight, customer: Customer) -> None:
-    """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either."""
-    if sight.hides_contact(customer.pool_id):
-        raise Conflict("claim_first")
 
 
 def _require_own(sight: Sight, customer: Customer) -> None:
@@ -279,7 +300,7 @@ def _remove_contact(session: Session, customer: Customer, contact: Contact, acto
 
 def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
     person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return Parts(customer.values(), person, {}, customer.custom).flat()
+    return Parts(customer.values() | {"wecom_friend": customer.wecom_friend}, person, {}, customer.custom).flat()
 
 
 def clashes(

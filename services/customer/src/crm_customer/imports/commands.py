@@ -24,7 +24,7 @@ from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import FIELDS, Customer, with_custom
-from crm_customer.customers.projection import in_parts, state_of
+from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.queries import one_of
 from crm_customer.customers.rules import Parts, Problem, split
 from crm_customer.database import copy_rows, rowset
@@ -111,7 +111,7 @@ def _create(
     _copy(session, _CUSTOMERS, _CUSTOMER_COLUMNS, customers)
     _copy_contacts(session, contacts)
     add_to_search(session, [_searchable(prepared, customer["id"], customer) for customer in customers])
-    states = [state_of(SimpleNamespace(**customer)) for customer in customers]
+    states = states_of(session, [SimpleNamespace(**customer) for customer in customers])
     record_event(session, *in_parts(events.CustomerCreated, states, placement_id=str(chunk.id), **_batch(chunk)))
     return ids
 
@@ -231,11 +231,12 @@ def _write(
     moved = [one for one in changes if one.touches("name", "province", "city", "address_detail", "wechat_nickname")]
     keep_in_search(session, [_searchable(prepared, one.customer_id, one.after) for one in moved])
     record_audit(session, *(_entry(prepared.chunk, one, found[one.customer_id].version) for one in changes))
-    states = []
+    changed = []
     for one in changes:
         row = found[one.customer_id]._mapping  # noqa: SLF001
         facts = {**row, "name": one.after["name"], "facts_version": row["facts_version"] + 1}
-        states.append(state_of(SimpleNamespace(**facts)))
+        changed.append(SimpleNamespace(**facts))
+    states = states_of(session, changed)
     record_event(session, *in_parts(events.CustomerUpdated, states, **_batch(prepared.chunk)))
 
 
