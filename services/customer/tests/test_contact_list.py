@@ -14,7 +14,7 @@ from crm.common.v1.place_pb2 import Place
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer import paging
 from crm_customer.contact_list.queries import page_statement, total
-from crm_customer.contact_list.rules import ContactFilter, Days, birthdays_between, birthdays_of
+from crm_customer.contact_list.rules import ContactConditions, Days, birthdays_between, birthdays_of
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.queries import sight_of
 from crm_customer.ownership import projection
@@ -280,19 +280,19 @@ def rows_read(part: dict[str, Any]) -> int:
     return int(own) + sum(map(rows_read, part.get("Plans", ())))
 
 
-def _cases(many: Any, member: Any) -> Iterator[tuple[str, ContactFilter]]:
-    yield "all", ContactFilter()
-    yield "mine", ContactFilter(owner_id=member.id)
-    yield "a salesperson's", ContactFilter(owner_id=many.organisation.sales.id)
-    yield "created lately", ContactFilter(created_from=LAST_DAY - timedelta(days=1))
-    yield "updated lately", ContactFilter(updated_from=LAST_DAY - timedelta(days=30))
-    yield "recycle bin", ContactFilter(deleted=True)
-    yield "a name", ContactFilter(name="联系人2999")
-    yield "a frequent name", ContactFilter(name="联系")
-    yield "a number", ContactFilter(phone="138000001")
-    yield "the end of a number", ContactFilter(phone="2999")
-    yield "a frequent number", ContactFilter(phone="138")
-    yield "birthdays", ContactFilter(birthdays=Days(1225, 105))
+def _cases(many: Any, member: Any) -> Iterator[tuple[str, ContactConditions]]:
+    yield "all", ContactConditions()
+    yield "mine", ContactConditions(owner_id=member.id)
+    yield "a salesperson's", ContactConditions(owner_id=many.organisation.sales.id)
+    yield "created lately", ContactConditions(created_from=LAST_DAY - timedelta(days=1))
+    yield "updated lately", ContactConditions(updated_from=LAST_DAY - timedelta(days=30))
+    yield "recycle bin", ContactConditions(deleted=True)
+    yield "a name", ContactConditions(name="联系人2999")
+    yield "a frequent name", ContactConditions(name="联系")
+    yield "a number", ContactConditions(phone="138000001")
+    yield "the end of a number", ContactConditions(phone="2999")
+    yield "a frequent number", ContactConditions(phone="138")
+    yield "birthdays", ContactConditions(birthdays=Days(1225, 105))
 
 
 @pytest.mark.parametrize("role", ["sales", "supervisor", "rival_supervisor", "operations", "admin"])
@@ -315,10 +315,10 @@ def test_a_total_that_takes_too_long_is_an_estimate(many: Any, monkeypatch: Any,
 
     monkeypatch.setattr(paging, "_totals", {})
     monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 60000"))
-    assert total(many.database, sight, ContactFilter()) == Total(listed)
+    assert total(many.database, sight, ContactConditions()) == Total(listed)
     monkeypatch.setattr(paging, "_totals", {})
     monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 1"))
-    count = total(many.database, sight, ContactFilter())
+    count = total(many.database, sight, ContactConditions())
 
     assert count.estimated
     assert listed / 2 < count.rows < listed * 2

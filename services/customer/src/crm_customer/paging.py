@@ -117,7 +117,7 @@ def read_cursor(written: str, order: str) -> Cursor:
         found = json.loads(base64.b64decode(written + "=" * (-len(written) % 4), b"-_", validate=True))
         of, at, id_, page = found
         cursor = Cursor(of, datetime.fromisoformat(at), UUID(id_), page)
-        if of == order and cursor.at.tzinfo and isinstance(page, int) and 1 <= page <= _MOST_PAGES:
+        if of == order and cursor.at.tzinfo and type(page) is int and 1 <= page <= _MOST_PAGES:
             return cursor
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass

@@ -13,7 +13,6 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
-from crm_customer.collaboration import model as collaboration_model
 from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
@@ -52,7 +51,7 @@ from directory.events import directory_projection, directory_subscription
 from directory.tables import metadata as directory_metadata
 
 # Tables whose features are not read by anything above.
-_MODELS = (collaboration_model, profiles_model, stars_model)
+_MODELS = (profiles_model, stars_model)
 
 
 class _CustomerService(Reads, Places, BulkWrites, CustomFields, CustomerServiceServicer):

@@ -3,10 +3,10 @@
 from operator import eq, ge, lt
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, false, func, literal, or_, select, true, tuple_, union_all
+from sqlalchemy import ScalarSelect, Select, and_, exists, false, func, literal, or_, select, true, tuple_, union_all
 from sqlalchemy.orm import aliased
 
-from crm_customer.contact_list.rules import ContactFilter, Days
+from crm_customer.contact_list.rules import ContactConditions, Days
 from crm_customer.contacts.model import Contact, CustomerContact, day_of_year
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import NOBODY, Condition, Sight
@@ -16,12 +16,12 @@ from crm_customer.search.model import ContactSearch
 from crm_customer.search.rules import bigrams, normalised, number_in
 
 
-def alive(wanted: ContactFilter) -> Condition:
+def alive(wanted: ContactConditions) -> Condition:
     """In the recycle bin, if that is asked for; else not."""
     return Contact.deleted_at.is_not(None) if wanted.deleted else Contact.deleted_at.is_(None)
 
 
-def asked(sight: Sight, wanted: ContactFilter, *, frequent: bool = False) -> list[Condition]:
+def asked(sight: Sight, wanted: ContactConditions, *, frequent: bool = False) -> list[Condition]:
     """What is asked for; `frequent`: names are looked up for each contact met, instead of found by their index."""
     found: list[Any] = [alive(wanted)]
     for value, column, compare in (
@@ -110,7 +110,7 @@ def _named_here(name: str) -> Condition:
     return _asked_here(found).is_(other=True)
 
 
-def _asked_here(found: Select[Any]) -> Any:
+def _asked_here(found: Select[Any]) -> ScalarSelect[Any]:
     return found.limit(1).correlate(Contact).scalar_subquery()
 
 

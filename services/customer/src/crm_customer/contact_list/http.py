@@ -12,7 +12,7 @@ from chassis.http.call import Call
 from crm_customer.contact_list.queries import page_of, total
 from crm_customer.contact_list.rules import (
     BIRTHDAYS_AHEAD,
-    ContactFilter,
+    ContactConditions,
     ContactListView,
     Days,
     birthdays_between,
@@ -55,7 +55,7 @@ def list_contacts(call: Call[None, ContactQuery]) -> Page[ContactDetail]:
 
 
 def _page(
-    session: Session, sight: Sight, wanted: ContactFilter, query: ContactQuery, count: Total | None
+    session: Session, sight: Sight, wanted: ContactConditions, query: ContactQuery, count: Total | None
 ) -> Page[ContactDetail]:
     """The page, with its number and how to go on after it; `count` is given where it is found from the end."""
     order = "birthdays" if wanted.birthdays else wanted.moment
@@ -80,7 +80,7 @@ def _page(
     )
 
 
-def _filter(call: Call[None, ContactQuery], zone: str) -> ContactFilter:
+def _filter(call: Call[None, ContactQuery], zone: str) -> ContactConditions:
     query, moment = call.query, now()
     today = day_of(moment, zone)
     coming = query.view is ContactListView.BIRTHDAYS
@@ -91,7 +91,7 @@ def _filter(call: Call[None, ContactQuery], zone: str) -> ContactFilter:
     )
     # The same days as in the list of customers.
     narrowed = with_view(conditions, ListView.ALL if coming else ListView(query.view), call.actor.id, moment, zone)
-    return ContactFilter(
+    return ContactConditions(
         name=query.name,
         phone=query.phone,
         position=query.position,

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_customer.contact_list.conditions import alive, asked, listed, listed_of_all, named, ways
-from crm_customer.contact_list.rules import ContactFilter
+from crm_customer.contact_list.rules import ContactConditions
 from crm_customer.contacts.model import Contact, day_of_year
 from crm_customer.customers.queries import NOBODY, Sight
 from crm_customer.listing.texts import contact_numbered
@@ -34,12 +34,12 @@ class _Shape(Enum):
     COLLECTED, MERGED, WALKED = range(3)
 
 
-def page_of(session: Session, sight: Sight, wanted: ContactFilter, offset: int, limit: int) -> list[UUID]:
+def page_of(session: Session, sight: Sight, wanted: ContactConditions, offset: int, limit: int) -> list[UUID]:
     """Ids of one page, in order."""
     return list(session.scalars(page_statement(session, sight, wanted, offset, limit)))
 
 
-def page_statement(session: Session, sight: Sight, wanted: ContactFilter, offset: int, limit: int) -> Select[UUID]:
+def page_statement(session: Session, sight: Sight, wanted: ContactConditions, offset: int, limit: int) -> Select[UUID]:
     """The statement of `page_of`, for the rest of this transaction."""
     shape = _shape(session, sight, wanted)
     if shape is not _Shape.COLLECTED:
@@ -49,7 +49,7 @@ def page_statement(session: Session, sight: Sight, wanted: ContactFilter, offset
     return page.offset(_number("page_offset", offset)).limit(_number("page_limit", limit))
 
 
-def total(database: Database, sight: Sight, wanted: ContactFilter) -> Total:
+def total(database: Database, sight: Sight, wanted: ContactConditions) -> Total:
     """The size of the list."""
     with database.reading() as session:
         few = _rare(session, sight, wanted)
@@ -59,7 +59,7 @@ def total(database: Database, sight: Sight, wanted: ContactFilter) -> Total:
     return counted(database, ("contacts", sight, wanted), matching, {}, found if sight.scope.company else None)
 
 
-def _straight(sight: Sight, wanted: ContactFilter, shape: _Shape) -> Select[UUID]:
+def _straight(sight: Sight, wanted: ContactConditions, shape: _Shape) -> Select[UUID]:
     walked = shape is _Shape.WALKED
     found = select(Contact.id).where(*asked(sight, wanted, frequent=walked), listed(sight))
     if wanted.birthdays:
@@ -70,7 +70,7 @@ def _straight(sight: Sight, wanted: ContactFilter, shape: _Shape) -> Select[UUID
     return found.order_by(*_directed(wanted, moment if walked else moment + timedelta(), Contact.id))
 
 
-def _merged(sight: Sight, wanted: ContactFilter, last: int) -> Select[UUID]:
+def _merged(sight: Sight, wanted: ContactConditions, last: int) -> Select[UUID]:
     """Contacts of the few customers that lie with somebody, and those of pools in order, no further than the page."""
     near = union_all(*_near(sight, wanted)).subquery("near")
     moment = getattr(Contact, wanted.moment)
@@ -93,18 +93,18 @@ def _merged(sight: Sight, wanted: ContactFilter, last: int) -> Select[UUID]:
     return select(page.c.id).order_by(*_directed(wanted, page.c.moment, page.c.id))
 
 
-def _directed(wanted: ContactFilter, *columns: Any) -> list[Any]:
+def _directed(wanted: ContactConditions, *columns: Any) -> list[Any]:
     """The latest, or largest, first."""
     return [column.asc() if wanted.backwards else column.desc() for column in columns]
 
 
-def _near(sight: Sight, wanted: ContactFilter) -> Sequence[Select[Any]]:
+def _near(sight: Sight, wanted: ContactConditions) -> Sequence[Select[Any]]:
     """Ids of the member's contacts, and of those at customers that do not lie in a pool."""
-    places = (sight.owned, sight.in_departments, sight.unplaced)
+    places = (sight.owned, sight.in_departments, sight.unplaced, sight.shared)
     return [select(Contact.id).where(owned(sight), alive(wanted)), *(ways(sight).where(place) for place in places)]
 
 
-def _shape(session: Session, sight: Sight, wanted: ContactFilter) -> _Shape:
+def _shape(session: Session, sight: Sight, wanted: ContactConditions) -> _Shape:
     if _rare(session, sight, wanted):
         return _Shape.COLLECTED
     if sight.scope.company or wanted.owner_id:
@@ -114,7 +114,7 @@ def _shape(session: Session, sight: Sight, wanted: ContactFilter) -> _Shape:
     return _Shape.MERGED if count < _FEW else _Shape.WALKED
 
 
-def _rare(session: Session, sight: Sight, wanted: ContactFilter) -> bool:
+def _rare(session: Session, sight: Sight, wanted: ContactConditions) -> bool:
     """Whether what is asked for is fewer contacts than a walk in order might pass before the page is full."""
     if wanted.customer_id or wanted.birthdays:
         return True

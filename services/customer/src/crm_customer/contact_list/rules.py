@@ -31,7 +31,7 @@ class Days:
 
 
 @dataclass(frozen=True)
-class ContactFilter:
+class ContactConditions:
     """Conditions of the list. Moments are UTC, `until` ones exclusive.
 
     `after`: the row after which the list goes on, its moment and id; `backwards`: the order turned round.

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, audit_of, record_audit
-from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Stale
+from chassis.errors import FieldError, Forbidden, Invalid, Stale
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -20,7 +20,7 @@ from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import FIELDS, Customer, with_custom
 from crm_customer.customers.parents import parent_problems
 from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import Sight, primary_contact
+from crm_customer.customers.queries import Sight, primary_contact, require_writable
 from crm_customer.customers.rules import (
     Parts,
     Reference,
@@ -99,7 +99,7 @@ def create_customer(
     keep_in_search(session, [_searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
-    record_event(session, pb.CustomerCreated(customers=[state_of(customer)], actor_id=str(actor_id)))
+    record_event(session, pb.CustomerCreated(customers=[state_of(session, customer)], actor_id=str(actor_id)))
     return customer
 
 
@@ -108,9 +108,9 @@ def change_customer(
 ) -> None:
     """Change a locked customer and its primary contact (A-64). Sending what already holds changes nothing.
 
-    Raises Conflict claim_first, Invalid, and Stale with both values of each clashing field.
+    Raises Conflict claim_first, Forbidden read_only_collaborator, Invalid, and Stale with both values of each clashing field.
     """
-    _require_workable(sight, customer)
+    require_writable(session, sight, customer)
     values, problems = checked(edit.given, reference, customer.province)
     contact = primary_contact(session, customer.id, lock=True)
     extended = bool(split(values).profile)
@@ -145,7 +145,9 @@ def change_customer(
         {"version": customer.version - 1, **{name: before.get(name) for name in changed}},
         {"version": customer.version, **{name: after.get(name) for name in changed}},
     )
-    record_event(session, pb.CustomerUpdated(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerUpdated(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
@@ -156,7 +158,9 @@ def delete_customer(session: Session, sight: Sight, customer: Customer, expected
     customer.delete(now)
     session.flush()
     _audit(session, "customer.deleted", customer, sight.scope.member_id, None, {"version": customer.version})
-    record_event(session, pb.CustomerDeleted(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerDeleted(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def restore_customer(session: Session, sight: Sight, customer: Customer, now: datetime) -> None:
@@ -167,7 +171,9 @@ def restore_customer(session: Session, sight: Sight, customer: Customer, now: da
     customer.restore(now)
     session.flush()
     _audit(session, "customer.restored", customer, sight.scope.member_id, None, {"version": customer.version})
-    record_event(session, pb.CustomerRestored(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerRestored(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def require_assignable(sight: Sight, owner_id: UUID) -> None:
@@ -203,12 +209,6 @@ def _settled_owner(session: Session, sight: Sight, owner_id: UUID) -> tuple[UUID
     if not sight.scope.reaches(owner_id, owner.department_id):
         return None, [FieldError("/owner_id", "owner_out_of_reach")]
     return owner.department_id, []
-
-
-def _require_workable(sight: Sight, customer: Customer) -> None:
-    """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either."""
-    if sight.hides_contact(customer.pool_id):
-        raise Conflict("claim_first")
 
 
 def _require_own(sight: Sight, customer: Customer) -> None:

@@ -5,7 +5,18 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, SmallInteger, Text, TextClause, false, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    TextClause,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -146,6 +157,10 @@ class Customer(Base):
         """Out of the recycle bin."""
         self.deleted_at = None
         self.touch(now)
+
+    def locked_against(self, member_id: UUID) -> bool:
+        """Whether another's lock hides it from a member (H-17): a lock counts while there is an active owner."""
+        return self.locked_at is not None and not self.owner_left and self.owner_id not in (None, member_id)
 
 
 def with_custom(present: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

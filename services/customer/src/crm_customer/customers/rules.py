@@ -169,7 +169,9 @@ def _city(value: str, province: str | None, reference: Reference) -> str | None:
     return code
 
 
-def _pair_numbers(values: dict[str, Any], given: Mapping[str, Any], reference: Reference, broken: AbstractSet[str]) -> None:
+def _pair_numbers(
+    values: dict[str, Any], given: Mapping[str, Any], reference: Reference, broken: AbstractSet[str]
+) -> None:
     """A number that picks a range is kept beside it, and one to be kept picks its range; what both say stays (X-20)."""
     for option, number in profile_rules.NUMBERS.items():
         kept = f"profile.{number}"

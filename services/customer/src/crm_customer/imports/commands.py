@@ -19,7 +19,7 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import Placement
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import Customer, with_custom
-from crm_customer.customers.projection import in_parts, state_of
+from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.rules import Parts, Problem, split
 from crm_customer.imports.answers import done, settled
 from crm_customer.imports.model import BulkWriteResult
@@ -113,7 +113,7 @@ def _create(
     keep_tags(session, tagged)
     regions = prepared.reference.regions
     add_to_search(session, [searchable(regions, customer["id"], customer) for customer in customers])
-    states = [state_of(SimpleNamespace(**customer)) for customer in customers]
+    states = states_of(session, [SimpleNamespace(**customer) for customer in customers])
     record_event(session, *in_parts(events.CustomerCreated, states, placement_id=str(chunk.id), **head(chunk)))
     return ids
 

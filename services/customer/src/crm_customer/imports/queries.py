@@ -129,7 +129,7 @@ def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key
 
 def _holders(name: str, values: Sequence[str], sight: Sight) -> Any:
     """Customers that have one of `values`, and whether the importer may know of it by this value."""
-    visible = sight.condition()
+    visible = sight.writable()
     if name == MOBILE:
         # A number that the importer may not read must not be found out by importing it either.
         visible = visible & sight.shows_contact()

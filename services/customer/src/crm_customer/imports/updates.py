@@ -18,7 +18,7 @@ from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.customers.commands import CONTACT, SUBJECT
 from crm_customer.customers.model import FIELDS, Customer, with_custom
 from crm_customer.customers.parents import parent_cycle
-from crm_customer.customers.projection import in_parts, state_of
+from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.queries import one_of
 from crm_customer.customers.rules import Parts, Problem
 from crm_customer.database import rowset
@@ -143,12 +143,12 @@ def _write(session: Session, prepared: Prepared, changes: Sequence[Change], foun
     keep_in_search(session, [searchable(regions, one.customer_id, one.after) for one in moved])
     entries = [_entry(chunk, one, found[one.customer_id].customer.version) for one in changes]
     record_audit(session, *entries, *people)
-    states = []
+    facts = []
     for one in changes:
         row = found[one.customer_id].customer._mapping  # noqa: SLF001
-        facts = {**row, "name": one.after["name"], "facts_version": row["facts_version"] + 1}
-        states.append(state_of(SimpleNamespace(**facts)))
-    record_event(session, *in_parts(events.CustomerUpdated, states, **head(chunk)))
+        own = {name: one.after[name] for name in FIELDS}
+        facts.append(SimpleNamespace(**{**row, **own, "facts_version": row["facts_version"] + 1}))
+    record_event(session, *in_parts(events.CustomerUpdated, states_of(session, facts), **head(chunk)))
 
 
 def _as_row(change: Change) -> dict[str, Any]:

@@ -112,8 +112,8 @@ def _alike(sight: Sight, wanted: Filter) -> Filter:
 
 
 def _same_condition(condition: FieldCondition) -> FieldCondition:
-    ends = condition.values if condition.operator is Operator.BETWEEN else ()
-    return replace(condition, values=tuple(None if end is None else "" for end in ends))
+    single = condition.values if condition.operator in (Operator.BETWEEN, Operator.CONTAINS) else ()
+    return replace(condition, values=tuple(None if value is None else "" for value in single))
 
 
 def _parameters(sight: Sight, wanted: Filter) -> Parameters:
@@ -137,7 +137,7 @@ def _page(sight: Sight, wanted: Filter, shape: _Shape) -> Select[UUID]:
     order = wanted.order
     if shape is _Shape.MERGED:
         arms, rest = _arms(sight, wanted)
-        others = conditions(sight, rest, frequent=True)
+        others = [*conditions(sight, rest, frequent=True), sight.unlocked]
         page = union_all(*(select(_walked(arm, others, order)) for arm in arms)).subquery("page")
         found, by = select(page.c.id), _ordered(page.c, order)
     elif shape is _Shape.WALKED:
@@ -203,12 +203,12 @@ def _count(session: Session, statements: Sequence[Select[Any]]) -> int:
 
 @dataclass(frozen=True)
 class _Arm:
-    """A part of the sight: customers of each of some owners, departments or pools, which are the parameter `ids`;
-    `place` None: found otherwise.
+    """A part of the sight: customers of each of some owners, departments or pools, which are the parameter `ids`, or
+    those of the statement `ids`; `place` None: found otherwise.
     """
 
     place: Any
-    ids: str
+    ids: str | Select[UUID]
     others: Sequence[Condition] = ()
 
 
@@ -231,6 +231,8 @@ def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
         arms.append(_Arm(Customer.owner_department_id, "sight_departments"))
     if sight.pool_ids:
         arms.append(_pools(sight, wanted, "sight_pools", sight.in_pools))
+    if not sight.scope.company:
+        arms.append(_Arm(Customer.id, sight.collaborations(), [_otherwise(sight.reach)]))
     return [*arms, _unplaced(sight)], wanted
 
 
@@ -248,8 +250,13 @@ def _digits_in_names(sight: Sight, wanted: Filter) -> bool:
 
 def _unplaced(sight: Sight) -> _Arm:
     """Customers the member made that are not placed yet: few, in an index of their own."""
-    otherwise = or_(sight.owned, sight.in_departments, sight.in_pools)
-    return _Arm(None, "", (sight.unplaced, func.coalesce(otherwise, literal(value=False)).is_(other=False)))
+    elsewhere = or_(sight.owned, sight.in_departments, sight.in_pools)
+    return _Arm(None, "", (sight.unplaced, _otherwise(elsewhere)))
+
+
+def _otherwise(than: Condition) -> Condition:
+    """Customers that `than` does not hold of."""
+    return func.coalesce(than, literal(value=False)).is_(other=False)
 
 
 def _walked(arm: _Arm, others: Sequence[Condition], order: tuple[str, bool]) -> Any:
@@ -261,8 +268,12 @@ def _walked(arm: _Arm, others: Sequence[Condition], order: tuple[str, bool]) -> 
     steps = _steps(order).where(*arm.others, *others)
     if arm.place is None:
         return steps.order_by(*_ordered(Customer, order)).limit(_number("page_end")).subquery()
-    given = func.unnest(bindparam(arm.ids, [], ARRAY(Uuid))).table_valued(column("id", Uuid))
-    each = given.render_derived(name=f"each_{arm.place.key}")
+    name = f"each_{arm.place.key}"
+    if isinstance(arm.ids, str):
+        given = func.unnest(bindparam(arm.ids, [], ARRAY(Uuid))).table_valued(column("id", Uuid))
+        each: Any = given.render_derived(name=name)
+    else:
+        each = arm.ids.with_only_columns(arm.ids.selected_columns[0].label("id")).subquery(name)
     first = arm.place.desc() if order[1] else arm.place.asc()
     found = (
         steps.where(arm.place == any_(array([each.c.id])))

@@ -19,7 +19,7 @@ from chassis.runtime import Runtime
 from crm.common.v1 import selection_pb2
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
-from crm_customer.customers.projection import state_of
+from crm_customer.customers.projection import states_of
 from crm_customer.customers.queries import Sight, one_of, sight_of
 from crm_customer.listing.filters import Here, default_sort, load_catalogue, narrowed
 from crm_customer.listing.queries import page_of, visible_ids
@@ -96,7 +96,7 @@ class Reads:
             raise Invalid("too_many_items", max_items=MOST_STATES)
         with self.runtime.database.reading() as session:
             found = session.scalars(select(Customer).where(one_of(Customer.id, ids)).order_by(Customer.id))
-            return pb.GetCustomerFactsResponse(customers=map(state_of, found))
+            return pb.GetCustomerFactsResponse(customers=states_of(session, found))
 
     def ListCustomerStates(
         self, request: pb.ListCustomerStatesRequest, context: grpc.ServicerContext
@@ -110,7 +110,7 @@ class Reads:
         if request.unplaced_only:
             statement = statement.where(Customer.assignment_version == 0)
         with self.runtime.database.reading() as session:
-            return pb.ListCustomerStatesResponse(customers=map(state_of, session.scalars(statement)))
+            return pb.ListCustomerStatesResponse(customers=states_of(session, session.scalars(statement)))
 
 
 def _require_at_most(limit: int, found: int) -> None:

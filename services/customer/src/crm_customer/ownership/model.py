@@ -36,7 +36,7 @@ class Pool(Base):
 class AssignmentEffect(Base):
     """What one version of an assignment changed on a record around the customer, so that its undo restores just that.
 
-    `record`: contact, collaborator, star, lock. `before`: what was there; None: nothing was.
+    `record`: contact, collaborator, star, lock. `before` and `after`: what was there and what then was; None: nothing.
     """
 
     __tablename__ = "assignment_effects"
@@ -46,3 +46,4 @@ class AssignmentEffect(Base):
     record: Mapped[str] = mapped_column(Text, primary_key=True)
     record_id: Mapped[UUID] = mapped_column(primary_key=True)
     before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

@@ -44,8 +44,7 @@ def changes_of(session: Session, seen: SeenContact) -> list[HistoryEntry]:
 def _import(seen: SeenContact) -> HistoryEntry:
     """The birth of an imported contact: no entry is kept of it, the row itself says when and by whom."""
     contact = seen.contact
-    actor = contact.created_by and Named(id=contact.created_by, name=seen.creator_name or "")
-    return HistoryEntry(action="contact.imported", at=contact.created_at, actor=actor, changes=[])
+    return HistoryEntry(action="contact.imported", at=contact.created_at, actor=seen.creator, changes=[])
 
 
 def _entry(entry: RecordedAuditEntry, names: Mapping[UUID, Named], show: _Show) -> HistoryEntry:

@@ -19,7 +19,7 @@ from chassis.identifiers import new_id
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact
 from crm_customer.customers.commands import CONTACT, SUBJECT, clashes, owner_problems
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight, one_of, visible_customer
+from crm_customer.customers.queries import Sight, one_of, require_writable, visible_customer
 from crm_customer.customers.rules import Reference
 from crm_customer.people.queries import visible_contact
 from crm_customer.people.rules import checked, checked_relation
@@ -59,7 +59,7 @@ def create_contact(session: Session, sight: Sight, draft: Draft, relation: Relat
     Raises Invalid with every wrong field, Conflict claim_first.
     """
     customer = _main_customer(session, sight, draft.customer_id)
-    values, problems = checked({"name": None} | draft.given, setting.reference, setting.today)
+    values, problems = checked({"name": None, **draft.given}, setting.reference, setting.today)
     relation_type, wrong = checked_relation(relation.relation_type, setting.reference)
     pooled = customer is not None and customer.pool_id is not None
     owner_id = draft.owner_id or (None if pooled else sight.scope.member_id)
@@ -97,7 +97,7 @@ def change_contact(
     customer = _main_customer(session, sight, draft.customer_id) if draft.customer_id != main_id else None
     seen = visible_contact(session, sight, contact_id, lock=True)
     contact = seen.contact
-    require_readable(seen)
+    require_changeable(sight, seen)
     values, problems = checked(draft.given, setting.reference, setting.today, contact.salutation)
     given = draft.owner_id not in (None, contact.owner_id)
     errors = owner_problems(session, sight, draft.owner_id) if given and draft.owner_id else []
@@ -193,7 +193,7 @@ def link_entries(
     """A link's change in the history of both: the customer names the contact, the contact the customer."""
     actor_id = sight.scope.member_id
     of_customer, of_contact = (
-        [side and {name: value} | side for side in (before, after)]
+        [None if side is None else {name: value, **side} for side in (before, after)]
         for name, value in (("contact", contact.name), ("customer_id", str(customer.id)))
     )
     return [
@@ -202,16 +202,16 @@ def link_entries(
     ]
 
 
-def require_readable(seen: SeenContact) -> None:
-    """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either."""
+def require_changeable(sight: Sight, seen: SeenContact) -> None:
+    """Refuse a change to whoever may only read the contact, as with customers: one way that allows it is enough.
+
+    Raises Conflict claim_first in a pool (C-16), Forbidden read_only_collaborator (H-14).
+    """
     if seen.hidden:
         raise Conflict("claim_first")
-
-
-def require_workable(sight: Sight, customer: Customer) -> None:
-    """The same for a customer."""
-    if sight.hides_contact(customer.pool_id):
-        raise Conflict("claim_first")
+    own = seen.contact.owner_id == sight.scope.member_id
+    if not own and seen.ways and not any(way.writable for way in seen.ways):
+        raise Forbidden("read_only_collaborator")
 
 
 def _main_customer(session: Session, sight: Sight, customer_id: UUID | None) -> Customer | None:
@@ -222,7 +222,7 @@ def _main_customer(session: Session, sight: Sight, customer_id: UUID | None) -> 
     except NotFound:
         _refuse([FieldError("/customer_id", "customer_not_found")])
         raise
-    require_workable(sight, customer)
+    require_writable(session, sight, customer)
     return customer
 
 
@@ -270,8 +270,8 @@ def _changes(seen: SeenContact, sight: Sight, before: Mapping[str, Any]) -> list
     """A change in the contact's history, and in that of each customer whose primary contact it is."""
     contact = seen.contact
     after = {name: getattr(contact, name) for name in before}
-    versions = {"version": contact.version - 1}, {"version": contact.version}
-    entries = [_entry("contact.changed", contact, sight, versions[0] | before, versions[1] | after)]
+    sides = {"version": contact.version - 1, **before}, {"version": contact.version, **after}
+    entries = [_entry("contact.changed", contact, sight, *sides)]
     shown = [{f"contact.{name}": side[name] for name in FORM_FIELDS if name in side} for side in (before, after)]
     if shown[0]:
         entries += [

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, and_, any_, bindparam, exists, or_, select, true
@@ -12,7 +11,7 @@ from chassis.errors import NotFound
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import Condition, Sight, one_of
-from crm_customer.customers.views import Owner
+from crm_customer.customers.views import Named, Owner
 from crm_customer.ownership.model import Pool
 from crm_customer.people.views import Link, SeenContact
 from directory.tables import members
@@ -87,8 +86,8 @@ def seen_contacts(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -
         contact.id: SeenContact(
             contact,
             links[contact.id],
-            contact.owner_id and Owner(id=contact.owner_id, name=owner or "", active=active is not False),
-            creator,
+            Owner(id=contact.owner_id, name=owner or "", active=active is not False) if contact.owner_id else None,
+            Named(id=contact.created_by, name=creator or "") if contact.created_by else None,
             _hidden(sight, contact, links[contact.id]),
         )
         for contact, owner, active, creator in rows
@@ -108,6 +107,7 @@ def _links(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -> dict[
             CustomerContact.is_primary,
             CustomerContact.relation_type,
             sight.condition().label("visible"),
+            sight.writable().label("writable"),
         )
         .join(Customer, and_(Customer.id == CustomerContact.customer_id, Customer.deleted_at.is_(None)))
         .outerjoin(Pool, Pool.id == Customer.pool_id)
@@ -115,9 +115,8 @@ def _links(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -> dict[
         .order_by(Customer.name, Customer.id)
     )
     found: dict[UUID, list[Link]] = defaultdict(list)
-    for contact_id, *columns, seen in rows:
-        values: Any = columns
-        found[contact_id].append(Link(*values, visible=bool(seen)))
+    for row in rows:
+        found[row[0]].append(Link(*row[1:8], visible=bool(row.visible), writable=bool(row.writable)))
     return found
 
 

@@ -119,7 +119,7 @@ class ContactOutcomes(View):
 
 @dataclass(frozen=True)
 class Link:
-    """A customer of a contact that is not deleted; `visible` to the reader or not."""
+    """A customer of a contact that is not deleted; `visible` to the reader, `writable` by them, or not."""
 
     customer_id: UUID
     name: str
@@ -129,6 +129,7 @@ class Link:
     is_primary: bool
     relation_type: str | None
     visible: bool
+    writable: bool
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class SeenContact:
     contact: Contact
     links: Sequence[Link]
     owner: Owner | None
-    creator_name: str | None
+    creator: Named | None
     hidden: bool
 
     @property
@@ -161,10 +162,10 @@ def contact_detail(seen: SeenContact) -> ContactDetail:
         **values,
         telephone=values["phone"] or values["mobile"],
         masked=seen.hidden,
-        customer=main and Named(id=main.id, name=main.name),
+        customer=Named(id=main.id, name=main.name) if main else None,
         customers=customers,
         owner=seen.owner,
-        created_by=contact.created_by and Named(id=contact.created_by, name=seen.creator_name or ""),
+        created_by=seen.creator,
         created_at=contact.created_at,
         updated_at=contact.updated_at,
         deleted_at=contact.deleted_at,
@@ -177,5 +178,5 @@ def _customer(link: Link) -> ContactCustomer:
         name=link.name,
         is_primary=link.is_primary,
         relation_type=link.relation_type,
-        pool=link.pool_id and Named(id=link.pool_id, name=link.pool_name or ""),
+        pool=Named(id=link.pool_id, name=link.pool_name or "") if link.pool_id else None,
     )

@@ -10,9 +10,9 @@ from chassis.audit import record_audit
 from chassis.errors import Conflict, Invalid, NotFound
 from crm_customer.contacts.model import CustomerContact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight, visible_customer
+from crm_customer.customers.queries import Sight, require_writable, visible_customer
 from crm_customer.customers.rules import Reference
-from crm_customer.people.commands import Relation, link, link_entries, require_readable, require_workable
+from crm_customer.people.commands import Relation, link, link_entries, require_changeable
 from crm_customer.people.queries import visible_contact
 from crm_customer.people.rules import checked_relation
 
@@ -31,9 +31,9 @@ def add_contact(
     Raises NotFound, Conflict claim_first, primary_needed, Invalid. Numbers that the caller may not read are not taken
     out of a pool in this way.
     """
-    customer = _workable(session, sight, customer_id)
+    customer = _writable_customer(session, sight, customer_id)
     seen = visible_contact(session, sight, contact_id, lock=True)
-    require_readable(seen)
+    require_changeable(sight, seen)
     if relation.is_primary is False and any(one.is_primary and one.customer_id == customer_id for one in seen.links):
         raise Conflict("primary_needed")
     relation_type, problems = checked_relation(relation.relation_type, reference)
@@ -51,7 +51,7 @@ def remove_contact(session: Session, sight: Sight, customer_id: UUID, contact_id
 
     Raises NotFound, Conflict claim_first.
     """
-    customer = _workable(session, sight, customer_id)
+    customer = _writable_customer(session, sight, customer_id)
     contact = visible_contact(session, sight, contact_id, lock=True).contact
     links = session.scalars(
         select(CustomerContact).where(CustomerContact.contact_id == contact_id).order_by(CustomerContact.customer_id)
@@ -68,7 +68,7 @@ def remove_contact(session: Session, sight: Sight, customer_id: UUID, contact_id
     record_audit(session, *link_entries(sight, "contact_removed", customer, contact, before, None))
 
 
-def _workable(session: Session, sight: Sight, customer_id: UUID) -> Customer:
+def _writable_customer(session: Session, sight: Sight, customer_id: UUID) -> Customer:
     customer = visible_customer(session, sight, customer_id, lock=True)
-    require_workable(sight, customer)
+    require_writable(session, sight, customer)
     return customer
