@@ -93,6 +93,11 @@ class World:
         """A customer for one case alone."""
         return self._stock[caller, place].pop()
 
+    def contact_of(self, customer: Customer) -> str:
+        """The id of the customer's primary contact."""
+        contact_id: str = self.admin.get(f"/customers/{customer.id}/contacts")["items"][0]["id"]
+        return contact_id
+
     def record(self, kind: str, caller: str, place: str) -> str:
         """The id of an import, batch or notification of the caller's own, or of somebody else's.
 

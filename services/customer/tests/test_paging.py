@@ -50,11 +50,11 @@ def test_going_on_with_the_cursor_shows_every_customer_once(customers: Any, quer
     _fill(customers, 47, deleted=query.get("view") == "deleted")
     whole = _names(_page(customers, page_size=200, **query))
 
-    found: list[str] = []
     page = _page(customers, **query)
-    numbers = [page["page"]]
-    while found.extend(_names(page)) or page["next_cursor"]:
+    found, numbers = _names(page), [page["page"]]
+    while page["next_cursor"]:
         page = _page(customers, cursor=page["next_cursor"], **query)
+        found += _names(page)
         numbers.append(page["page"])
 
     assert len(whole) == 47

@@ -299,6 +299,17 @@ def test_the_name_of_a_locked_parent_is_not_told_to_others(customers: Any) -> No
     assert names == ["机密", None]
 
 
+def test_of_a_customer_that_another_has_locked_no_column_and_counter_is_told(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales, profile={"fax": "1"})
+    customers.request("POST", f"/customers/{customer['id']}:lock", organisation.sales)
+
+    seen = _read(customers, customer, organisation.admin)
+
+    assert (seen["locked"]["by"]["name"], seen["profile"], seen["counters"]) == ("张三", None, None)
+    assert _read(customers, customer)["profile"]["fax"] == "1"
+
+
 def test_collaborators_are_counted_until_their_time_ends_and_see_the_columns(customers: Any) -> None:
     organisation, moment = customers.organisation, now()
     customer = customers.create(organisation.sales, profile={"fax": "025-1"})
