@@ -1,14 +1,18 @@
 """Extended columns of a customer (T-1), its parent (A-79), and the counters of its page (A-62)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
+from chassis.clock import now
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
+from crm_customer.collaboration.model import Collaborator
+from crm_customer.customers.model import Customer
 from crm_customer.profiles.model import CustomerProfile
 
 FULL = {
@@ -277,3 +281,43 @@ def test_the_page_of_a_customer_counts_what_it_has(customers: Any) -> None:
     without = customers.patch(sales, with_contact, contact=None).json
 
     assert (with_contact["counters"]["contacts"], without["counters"]["contacts"]) == (1, 0)
+
+
+def test_the_name_of_a_locked_parent_is_not_told_to_others(customers: Any) -> None:
+    organisation = customers.organisation
+    parent = customers.create(organisation.sales, "机密")
+    child = customers.create(organisation.sales, "子", profile={"parent_customer_id": parent["id"]})
+    with customers.database.transaction() as session:
+        locked = {"locked_at": now(), "locked_by": organisation.sales.id}
+        session.execute(update(Customer).where(Customer.id == parent["id"]).values(locked))
+
+    names = [
+        _read(customers, child, member)["profile"]["parent"]["name"]
+        for member in (organisation.sales, organisation.admin)
+    ]
+
+    assert names == ["机密", None]
+
+
+def test_of_a_customer_that_another_has_locked_no_column_and_counter_is_told(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales, profile={"fax": "1"})
+    customers.request("POST", f"/customers/{customer['id']}:lock", organisation.sales)
+
+    seen = _read(customers, customer, organisation.admin)
+
+    assert (seen["locked"]["by"]["name"], seen["profile"], seen["counters"]) == ("张三", None, None)
+    assert _read(customers, customer)["profile"]["fax"] == "1"
+
+
+def test_collaborators_are_counted_until_their_time_ends_and_see_the_columns(customers: Any) -> None:
+    organisation, moment = customers.organisation, now()
+    customer = customers.create(organisation.sales, profile={"fax": "025-1"})
+    added = {"customer_id": customer["id"], "added_by": organisation.sales.id, "added_at": moment}
+    with customers.database.transaction() as session:
+        for member, until in ((organisation.rival, None), (organisation.rival_supervisor, moment - timedelta(days=1))):
+            session.execute(insert(Collaborator).values(member_id=member.id, until=until, **added))
+
+    seen = _read(customers, customer, organisation.rival)
+
+    assert (seen["counters"]["collaborators"], seen["profile"]["fax"]) == (1, "025-1")

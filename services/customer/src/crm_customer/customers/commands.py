@@ -321,7 +321,8 @@ def _remove_contact(session: Session, customer: Customer, contact: Contact, acto
 
 def _flat(customer: Customer, contact: Contact | None, profile: dict[str, Any]) -> dict[str, Any]:
     person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return Parts(customer.values() | {"wecom_friend": customer.wecom_friend}, person, profile, customer.custom).flat()
+    own = customer.values() | {"wecom_friend": customer.wecom_friend}
+    return Parts(own, person, profile, customer.custom).flat()
 
 
 def clashes(

@@ -22,7 +22,7 @@ def customer_detail(session: Session, sight: Sight, customer_id: UUID, now: date
     """The customer as its page shows it (A-60); the scope was applied before."""
     (found,) = seen(session, sight, [customer_id])
     view = dict(customer_view(found, day_of(now, zone_of(session))))
-    if view["version"] is None:  # locked by another: not more than that is told (X-23)
+    if found.access is None:  # locked by another: nothing else is told (X-23)
         return CustomerDetail(**view)
     return CustomerDetail(
         **view,

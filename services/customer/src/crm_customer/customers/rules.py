@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,7 +133,7 @@ def checked(
             values["city"] = _city((given["city"] or "").strip(), values.get("province", province), reference)
         except Broken as broken:
             problems.append(Problem("city", broken.code, given["city"] or ""))
-    _pair_numbers(values, given, reference)
+    _pair_numbers(values, given, reference, {problem.field for problem in problems})
     return values, problems
 
 
@@ -168,10 +169,14 @@ def _city(value: str, province: str | None, reference: Reference) -> str | None:
     return code
 
 
-def _pair_numbers(values: dict[str, Any], given: Mapping[str, Any], reference: Reference) -> None:
+def _pair_numbers(
+    values: dict[str, Any], given: Mapping[str, Any], reference: Reference, broken: AbstractSet[str]
+) -> None:
     """A number that picks a range is kept beside it, and one to be kept picks its range; what both say stays (X-20)."""
     for option, number in profile_rules.NUMBERS.items():
         kept = f"profile.{number}"
+        if not broken.isdisjoint((option, kept)):
+            continue
         if values.get(option) and values.get(kept) is None:
             found = kept, profile_rules.number_of(option, given[option])
         elif values.get(kept) is not None and not values.get(option):

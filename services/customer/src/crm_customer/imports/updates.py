@@ -143,13 +143,12 @@ def _write(session: Session, prepared: Prepared, changes: Sequence[Change], foun
     keep_in_search(session, [searchable(regions, one.customer_id, one.after) for one in moved])
     entries = [_entry(chunk, one, found[one.customer_id].customer.version) for one in changes]
     record_audit(session, *entries, *people)
-    changed = []
+    facts = []
     for one in changes:
         row = found[one.customer_id].customer._mapping  # noqa: SLF001
-        facts = {**row, "name": one.after["name"], "level": one.after["level"]}
-        changed.append(SimpleNamespace(**facts | {"facts_version": row["facts_version"] + 1}))
-    states = states_of(session, changed)
-    record_event(session, *in_parts(events.CustomerUpdated, states, **head(chunk)))
+        own = {name: one.after[name] for name in FIELDS}
+        facts.append(SimpleNamespace(**{**row, **own, "facts_version": row["facts_version"] + 1}))
+    record_event(session, *in_parts(events.CustomerUpdated, states_of(session, facts), **head(chunk)))
 
 
 def _as_row(change: Change) -> dict[str, Any]:
