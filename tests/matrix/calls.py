@@ -187,6 +187,7 @@ def _open_stream(case: Case, path: str) -> httpx.Response:
 
 
 _NEW_IMPORT: Made = lambda case: case.world.new_import(case.caller)["id"]
+_NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
@@ -222,6 +223,10 @@ CALLS: dict[str, Call] = {
     "PATCH /fields/{field_id}": Call(body=_called, path={"field_id": _NEW_FIELD}),
     "DELETE /fields/{field_id}": Call(path={"field_id": _NEW_FIELD}),
     "POST /fields/{field_id}:restore": Call(path={"field_id": _NEW_FIELD}),
+    "POST /views": Call(body=lambda case: {"page": "contacts", "name": _own_name(case), "filter": {}}),
+    "PATCH /views/{filter_id}": Call(body=lambda _: {"filter": {}}, path={"filter_id": _NEW_FILTER}),
+    "DELETE /views/{filter_id}": Call(path={"filter_id": _NEW_FILTER}),
+    "PUT /views/{page}/columns": Call(body=lambda _: {"columns": ["name"]}),
     "GET /contacts/{contact_id}": Call(shows_contact=True),
     "GET /contacts/{contact_id}/history": Call(shows_contact=True),
     "PATCH /contacts/{contact_id}": Call(

@@ -62,8 +62,9 @@ class World:
         self._leavers = self._make_leavers(leavers)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
+            self.records["filter", member] = self.new_filter(member)
         self._notify((*PERSONS, "mate"))
-        self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce"}
+        self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
         self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
 
@@ -141,6 +142,12 @@ class World:
         answer = self.http.post("/imports", files={"file": ("客户.csv", content)}, headers=self.people.headers(caller))
         made: dict[str, Any] = answer.raise_for_status().json()
         return made
+
+    def new_filter(self, owner: str) -> str:
+        """A filter that the owner has saved."""
+        body = {"page": "contacts", "name": self.people.name(), "filter": {}}
+        answer = self.http.post("/views", json=body, headers=self.people.headers(owner))
+        return str(answer.raise_for_status().json()["id"])
 
     def _spare_pool(self, owner: str) -> str:
         return self.pools["spare" if POOLS["spare"] == COLLEAGUES.get(owner, "home") else "foreign"]

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, audit_of, record_audit
-from chassis.errors import FieldError, Forbidden, Invalid, Stale
+from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Stale
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -41,10 +41,17 @@ CONTACT = "contact"
 
 @dataclass(frozen=True)
 class Edit:
-    """What a user sends: values by flat field name, and whether the primary contact is to go."""
+    """What a user sends: values by flat field name, whether the primary contact is to go, and the mark of a WeCom
+    friend, None: as it is.
+    """
 
     given: Mapping[str, Any]
     removes_contact: bool = False
+    wecom_friend: bool | None = None
+
+    def mark(self) -> dict[str, Any]:
+        """The mark as a value, if it is sent."""
+        return {} if self.wecom_friend is None else {"wecom_friend": self.wecom_friend}
 
 
 def create_customer(
@@ -111,7 +118,8 @@ def change_customer(
         refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
     _refuse([problem.error() for problem in problems])
     if customer.version != expected:
-        raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values))
+        raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values | edit.mark()))
+    _mark(sight, customer, edit.wecom_friend)
     customer.change(parts.own, parts.custom)
     contact = _settle_contact(session, customer, contact, parts.contact, edit, sight.scope.member_id, now)
     after = _flat(customer, contact)
@@ -134,9 +142,22 @@ def change_customer(
     )
 
 
+def _mark(sight: Sight, customer: Customer, wecom_friend: bool | None) -> None:
+    """A WeCom friend is marked by whoever changes the customer; taking the mark back takes a right of its own (C-27)."""
+    if customer.wecom_friend and wecom_friend is False and not sight.scope.may(Permission.CUSTOMER_UNPROTECT):
+        raise Forbidden("forbidden", permission=Permission.CUSTOMER_UNPROTECT)
+    if wecom_friend is not None:
+        customer.wecom_friend = wecom_friend
+
+
 def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
-    """Put a locked customer into the recycle bin (A-65, A-70). Raises Forbidden delete_own_only, Stale."""
+    """Put a locked customer into the recycle bin (A-65, A-70).
+
+    Raises Forbidden delete_own_only, Conflict wecom_friend_protected (C-27), Stale.
+    """
     _require_own(sight, customer)
+    if customer.wecom_friend:
+        raise Conflict("wecom_friend_protected")
     if customer.version != expected:
         raise Stale("stale_version", extra={"version": customer.version, "conflicts": []})
     customer.delete(now)
@@ -279,7 +300,7 @@ def _remove_contact(session: Session, customer: Customer, contact: Contact, acto
 
 def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
     person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return Parts(customer.values(), person, {}, customer.custom).flat()
+    return Parts(customer.values() | {"wecom_friend": customer.wecom_friend}, person, {}, customer.custom).flat()
 
 
 def clashes(

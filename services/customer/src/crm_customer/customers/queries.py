@@ -200,7 +200,7 @@ def visible_customer(
 
     Raises NotFound when it does not exist or lies outside the scope: the two are never told apart.
     """
-    condition = sight.reach if despite_lock else sight.condition()
+    condition = or_(sight.condition(), sight.reach) if despite_lock else sight.condition()
     statement = select(Customer).where(Customer.id == customer_id, condition)
     if deleted is not None:
         statement = statement.where(Customer.deleted_at.is_not(None) if deleted else Customer.deleted_at.is_(None))

@@ -123,7 +123,7 @@ def _view(text: str) -> ListView:
         view = ListView(text or "all")
     except ValueError as error:
         raise Invalid("unknown_view", view=text[:50]) from error
-    if view is ListView.DELETED:
+    if view in (ListView.DELETED, ListView.LOCKED):
         raise Invalid("unknown_view", view=text)
     return view
 
