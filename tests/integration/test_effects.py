@@ -27,9 +27,11 @@ def _contact_owners(whole: Whole, ids: list[str]) -> list[str | None]:
     return [str(row["owner_id"]) if row["owner_id"] else None for row in found]
 
 
-def _collaborators(person: Person, id_: str) -> list[tuple[str, str]]:
-    items = person.get(f"/customers/{id_}/collaborators")["items"]
-    return [(one["member"]["id"], one["access"]) for one in items]
+def _collaborators(whole: Whole, ids: list[str]) -> list[tuple[str, bool]]:
+    found = whole.rows(
+        "customer", "SELECT member_id, can_write FROM collaborators WHERE customer_id = ANY(%s::uuid[])", [ids]
+    )
+    return [(str(row["member_id"]), row["can_write"]) for row in found]
 
 
 def _sees(person: Person, id_: str) -> bool:
@@ -47,7 +49,7 @@ def test_after_a_transfer_contacts_stay_if_unticked_and_the_former_owner_reads(w
     seller.post("/assignments:transfer", {"customer_ids": [id_], "member_id": receiver.id, **chosen})
 
     until(lambda: owner_of(receiver.get(f"/customers/{id_}")) == receiver.id)
-    until(lambda: _collaborators(receiver, id_) == [(seller.id, "read")])
+    until(lambda: _collaborators(whole, [id_]) == [(seller.id, False)])
     until(lambda: _sees(seller, id_))
     assert _contact_owners(whole, [id_]) == [seller.id]
     newest = seller.get(f"/assignments/{id_}/history")["items"][0]
@@ -68,23 +70,19 @@ def test_by_default_contacts_go_to_the_new_owner_and_the_former_one_sees_nothing
 
 
 def test_an_undone_release_brings_contacts_and_collaborators_back(whole: Whole) -> None:
-    seller, helper = whole.person("sales"), whole.person("sales", 1)
-    ids = sorted(_create(seller) for _ in range(2))
-    seller.post(f"/customers/{ids[0]}/collaborators", {"collaborators": [{"member_id": helper.id, "access": "write"}]})
-    until(lambda: _sees(helper, ids[0]))
+    former, seller = whole.person("sales"), whole.person("sales", 1)
+    ids = [_create(former) for _ in range(2)]
+    former.post("/assignments:transfer", {"customer_ids": ids, "member_id": seller.id, "former_owner": "editor"})
+    until(lambda: _collaborators(whole, ids) == [(former.id, True)] * 2)
 
     release = seller.post("/assignments:release", {"customer_ids": ids})["batch_id"]
-    until(lambda: _contact_owners(whole, ids) == [None, None])
-    until(lambda: _no_collaborators(whole, ids))
+    until(lambda: (_contact_owners(whole, ids), _collaborators(whole, ids)) == ([None, None], []))
     seller.post(f"/releases/{release}:undo")
 
     until(lambda: {owner_of(seller.get(f"/customers/{id_}")) for id_ in ids} == {seller.id})
     until(lambda: _contact_owners(whole, ids) == [seller.id] * 2)
-    until(lambda: _collaborators(seller, ids[0]) == [(helper.id, "write")])
-
-
-def _no_collaborators(whole: Whole, ids: list[str]) -> bool:
-    return not whole.rows("customer", "SELECT 1 FROM collaborators WHERE customer_id = ANY(%s::uuid[])", [ids])
+    assert _collaborators(whole, ids) == [(former.id, True)] * 2
+    until(lambda: all(_sees(former, id_) for id_ in ids))
 
 
 def test_in_a_batch_release_a_wecom_friend_is_skipped_with_the_reason(whole: Whole) -> None:

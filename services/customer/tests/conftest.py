@@ -43,6 +43,7 @@ class PoolStandIn(PoolServiceServicer):
         self.plans: dict[str, dict[str, pb.Placement]] = {}
         self.committed: dict[str, list[str]] = {}
         self.expires_on = "2027-01-31"
+        self.history: list[pb.RecordedChange] = []
 
     def PlaceCustomers(self, request: pb.PlaceCustomersRequest, context: Any) -> pb.PlaceCustomersResponse:
         self._answering()
@@ -69,6 +70,16 @@ class PoolStandIn(PoolServiceServicer):
         self._answering()
         ids = sorted(id_ for id_ in self.assignments if id_ > request.after_customer_id)
         return pb.ListAssignmentsResponse(assignments=[self.assignments[id_] for id_ in ids[:2]])
+
+    def ListAssignmentChanges(
+        self, request: pb.ListAssignmentChangesRequest, context: Any
+    ) -> pb.ListAssignmentChangesResponse:
+        self._answering()
+        known = {one.customer_id: one.version for one in request.known}
+        states = ((one, one.change.state) for one in self.history)
+        return pb.ListAssignmentChangesResponse(
+            changes=[one for one, state in states if state.version > known.get(state.customer_id, state.version)]
+        )
 
     def ListPools(self, request: pb.ListPoolsRequest, context: Any) -> pb.ListPoolsResponse:
         self._answering()

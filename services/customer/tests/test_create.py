@@ -21,6 +21,12 @@ FULL = {
     "address_detail": "中山路1号",
     "employee_count": "20-50 people",
     "remark": "老客户介绍",
+    "kind": "individual",
+    "level": "A级",
+    "stage": "quoted",
+    "intention": "High",
+    "status": "活跃",
+    "wechat_nickname": "春松🌲",
 }
 CONTACT = {
     "name": "陈立",
@@ -51,6 +57,9 @@ def test_all_fields_of_the_form_are_kept_and_read_back(customers: Any) -> None:
         "province": "320000",
         "city": "320100",
         "employee_count": "20_to_50",
+        "level": "a",
+        "intention": "high",
+        "status": "active",
     }
     assert created["contact"] == CONTACT | {"mobile": "13800138000"}
     assert created["created_by"] == {"id": str(sales.id), "name": "张三"}
@@ -103,6 +112,18 @@ WRONG = [
         "Number of employees does",
     ),
     ({"customer_type": "x"}, "/customer_type", "unknown_option", "系统中不存在该客户类型：x", "Customer type does not"),
+    ({"kind": "x"}, "/kind", "unknown_option", "系统中不存在该客户形态：x", "Kind of customer does not"),
+    ({"level": "x"}, "/level", "unknown_option", "系统中不存在该客户级别：x", "Customer level does not"),
+    ({"stage": "x"}, "/stage", "unknown_option", "系统中不存在该跟进阶段：x", "Follow-up stage does not"),
+    ({"intention": "x"}, "/intention", "unknown_option", "系统中不存在该客户意向：x", "Customer intention does"),
+    ({"status": "x"}, "/status", "unknown_option", "系统中不存在该客户状态：x", "Customer status does not"),
+    (
+        {"wechat_nickname": "微" * 51},
+        "/wechat_nickname",
+        "string_too_long",
+        "微信昵称最多50个字",
+        "WeChat nickname: at most 50",
+    ),
     ({"contact": {"name": "名" * 51}}, "/contact/name", "string_too_long", "联系人姓名最多50个字", "Contact name: at"),
     (
         {"contact": {"salutation": "称" * 51}},
@@ -255,6 +276,26 @@ def test_a_contact_without_name_is_called_like_the_customer(customers: Any) -> N
     assert customers.create(customers.organisation.sales, "无联系人", contact={})["contact"] is None
 
 
+def test_a_customer_is_a_company_unless_it_is_said_to_be_a_person(customers: Any) -> None:
+    sales = customers.organisation.sales
+
+    assert customers.create(sales)["kind"] == "company"
+    assert customers.create(sales, "王五", kind="个人")["kind"] == "individual"
+
+
+def test_a_persons_primary_contact_is_called_like_the_person(customers: Any) -> None:
+    sales = customers.organisation.sales
+    person = customers.create(sales, "王五", kind="individual", contact={"mobile": "13800138000"})
+    company = customers.create(sales, "春松", contact={"mobile": "13900139000"})
+
+    renamed = customers.patch(sales, person, name="王小五").json
+    moved = customers.patch(sales, company, name="华夏春松").json
+
+    assert (person["contact"]["name"], renamed["contact"]["name"]) == ("王五", "王小五")
+    assert moved["contact"]["name"] == "春松"
+    assert customers.patch(sales, renamed, kind=None).json["kind"] == "company"
+
+
 def test_a_customer_belongs_to_its_creator_unless_told_otherwise(customers: Any) -> None:
     sales = customers.organisation.sales
 
@@ -365,7 +406,13 @@ def test_options_and_regions_are_listed(customers: Any) -> None:
     provinces = customers.request("GET", "/dictionaries/regions", sales).json["provinces"]
 
     assert [option["zh"] for option in options["industry"]] == ["教育/培训", "电子商务", "对外贸易", "其他"]
-    assert options["annual_turnover"][0] == {"key": "up_to_100k", "zh": "0-10万", "en": "0-100k"}
+    turnover = options["annual_turnover"][0]
+    assert (turnover["key"], turnover["zh"], turnover["en"], turnover["at_least"]) == (
+        "up_to_100k",
+        "0-10万",
+        "0-100k",
+        0,
+    )
     assert len(provinces) == 34
     assert {"code": "320100", "name": "南京市"} in next(p for p in provinces if p["name"] == "江苏省")["cities"]
     assert customers.client.get("/api/v1/dictionaries").status_code == 401

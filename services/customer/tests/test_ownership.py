@@ -14,13 +14,8 @@ from crm.common.v1.selection_pb2 import CustomerFilter, Selection
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_events_pb2 import AssignmentChange, AssignmentsChanged, PoolChanged, PoolDeleted
-from crm_customer.ownership.events import (
-    ASSIGNMENTS,
-    ASSIGNMENTS_PROJECTION,
-    OWNER_DEPARTMENTS,
-    POOLS,
-    POOLS_PROJECTION,
-)
+from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
+from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from directory.events import directory_subscription
 
 

@@ -13,13 +13,15 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
-from crm_customer.collaboration import model as collaboration_model
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.dictionaries.model import DictionaryOption
+from crm_customer.effects.due import CATCH_UP
+from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
+from crm_customer.effects.rpc import Places
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.rpc import CustomFields
 from crm_customer.history import http as history_http
@@ -27,14 +29,7 @@ from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
-from crm_customer.ownership.events import (
-    ASSIGNMENTS,
-    ASSIGNMENTS_PROJECTION,
-    OWNER_DEPARTMENTS,
-    POOLS,
-    POOLS_PROJECTION,
-)
-from crm_customer.ownership.rpc import Places
+from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.profiles import model as profiles_model
 from crm_customer.settings import Settings
 from crm_customer.stars import model as stars_model
@@ -45,7 +40,7 @@ from directory.events import directory_projection, directory_subscription
 from directory.tables import metadata as directory_metadata
 
 # Tables whose features are not read by anything above.
-_MODELS = (collaboration_model, profiles_model, stars_model)
+_MODELS = (profiles_model, stars_model)
 
 
 class _CustomerService(Reads, Places, BulkWrites, CustomFields, CustomerServiceServicer):
@@ -81,6 +76,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS],
+    due=[FORGET_ANSWERS, CATCH_UP],
     register_rpc=[_register],
 )

@@ -108,7 +108,7 @@ def _rendered(route: Route, result: Any) -> flask.Response:
         response = flask.Response(status=204)
     else:
         raise TypeError(f"{route.operation_id} must return a model, a response or None")
-    if route.versioned and isinstance(result, BaseModel):
+    if route.versioned and isinstance(result, BaseModel) and result.version is not None:  # type: ignore[attr-defined]
         response.headers["ETag"] = f'"{result.version}"'  # type: ignore[attr-defined]
         if flask.request.method == "GET" and flask.request.headers.get("If-None-Match") == response.headers["ETag"]:
             response = flask.Response(status=304, headers={"ETag": response.headers["ETag"]})

@@ -11,11 +11,15 @@ from crm_customer.database import Base
 
 
 class Collaborator(Base):
-    """A member who reads a customer, or also changes it; `until` None: until the customer changes hands."""
+    """A member who reads a customer, or also changes it.
+
+    `until` None: until the customer goes to a pool.
+    """
 
     __tablename__ = "collaborators"
     __table_args__ = (
-        Index("ix_collaborators_member_id", "member_id", "customer_id"),
+        # Holds all that `Sight` asks of it.
+        Index("ix_collaborators_member_id", "member_id", "customer_id", postgresql_include=["can_write", "until"]),
         Index("ix_collaborators_until", "until", postgresql_where=text("until IS NOT NULL")),
     )
 

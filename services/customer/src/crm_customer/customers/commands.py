@@ -10,17 +10,27 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, audit_of, record_audit
-from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Stale
+from chassis.errors import FieldError, Forbidden, Invalid, Stale
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
-from crm_customer.customers.model import FIELDS, Customer
+from crm_customer.customers.model import FIELDS, Customer, with_custom
 from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import Sight, primary_contact
-from crm_customer.customers.rules import Reference, checked, refuse_remark_alone, require_name, settle_city, split
+from crm_customer.customers.queries import Sight, primary_contact, require_writable
+from crm_customer.customers.rules import (
+    Parts,
+    Reference,
+    changed_fields,
+    checked,
+    refuse_inactive,
+    refuse_remark_alone,
+    require_filled,
+    settle,
+    split,
+)
 from crm_customer.search.projection import Searchable, keep_in_search
 from directory.permissions import Permission
 from directory.tables import members
@@ -30,9 +40,9 @@ SUBJECT = "customer"
 
 @dataclass(frozen=True)
 class Edit:
-    """What a user sends: texts by field, and whether the primary contact is to go."""
+    """What a user sends: values by flat field name, and whether the primary contact is to go."""
 
-    texts: Mapping[str, str | None]
+    given: Mapping[str, Any]
     removes_contact: bool = False
 
 
@@ -49,15 +59,17 @@ def create_customer(
     Raises Invalid with every wrong field, an owner out of reach among them, Forbidden for another owner without
     pool.assign.
     """
-    values, problems = checked(edit.texts, reference)
-    own, contact = split(values)
-    require_name(own, problems, creating=True)
-    refuse_remark_alone(contact, problems)
+    values, problems = checked(edit.given, reference)
+    require_filled(values, reference, problems, creating=True)
+    refuse_inactive(values, {}, reference, problems)
+    parts = split(settle(values, {}, reference))
+    refuse_remark_alone(parts.contact, problems)
     owner_id, department_id, pool_id, wrong = _wished(session, sight, *wish)
     _refuse([problem.error() for problem in problems] + wrong)
     actor_id = sight.scope.member_id
     customer = Customer(
-        **dict.fromkeys(FIELDS) | own,
+        **dict.fromkeys(FIELDS) | parts.own,
+        custom=with_custom({}, parts.custom),
         id=new_id(),
         version=1,
         facts_version=1,
@@ -71,12 +83,12 @@ def create_customer(
     )
     session.add(customer)
     session.flush()
-    if is_filled(contact):
-        _add_contact(session, customer, contact, actor_id, now)
+    if is_filled(parts.contact):
+        _add_contact(session, customer, parts.contact, actor_id, now)
     keep_in_search(session, [_searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
-    record_event(session, pb.CustomerCreated(customers=[state_of(customer)], actor_id=str(actor_id)))
+    record_event(session, pb.CustomerCreated(customers=[state_of(session, customer)], actor_id=str(actor_id)))
     return customer
 
 
@@ -85,26 +97,25 @@ def change_customer(
 ) -> None:
     """Change a locked customer and its primary contact (A-64). Sending what already holds changes nothing.
 
-    Raises Conflict claim_first, Invalid, and Stale with both values of each clashing field.
+    Raises Conflict claim_first, Forbidden read_only_collaborator, Invalid, and Stale with both values of each clashing field.
     """
-    _require_workable(sight, customer)
-    values, problems = checked(edit.texts, reference, customer.province)
-    own, contact_values = split(values)
+    require_writable(session, sight, customer)
+    values, problems = checked(edit.given, reference, customer.province)
     contact = primary_contact(session, customer.id)
-    settle_city(own, customer.values(), reference)
-    merged = {**(contact.values() if contact else {}), **contact_values}
-    require_name(own, problems, creating=False)
-    if not edit.removes_contact:
-        refuse_remark_alone(merged, problems)
-    _refuse([problem.error() for problem in problems])
     before = _flat(customer, contact)
+    require_filled(values, reference, problems, creating=False)
+    refuse_inactive(values, before, reference, problems)
+    parts = split(settle(values, before, reference))
+    if not edit.removes_contact:
+        refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
+    _refuse([problem.error() for problem in problems])
     if customer.version != expected:
         raise Stale("stale_version", extra=_clashes(session, customer, expected, before, values))
-    customer.change(own)
+    customer.change(parts.own, parts.custom)
     actor_id = None if edit.removes_contact else sight.scope.member_id
-    contact = _settle_contact(session, customer, contact, contact_values, actor_id, now)
+    contact = _settle_contact(session, customer, contact, parts.contact, actor_id, now)
     after = _flat(customer, contact)
-    changed = [name for name in after if after[name] != before[name]]
+    changed = changed_fields(before, after)
     if not changed:
         return
     customer.touch(now)
@@ -115,10 +126,12 @@ def change_customer(
         "customer.changed",
         customer,
         sight.scope.member_id,
-        {"version": customer.version - 1, **{name: before[name] for name in changed}},
-        {"version": customer.version, **{name: after[name] for name in changed}},
+        {"version": customer.version - 1, **{name: before.get(name) for name in changed}},
+        {"version": customer.version, **{name: after.get(name) for name in changed}},
     )
-    record_event(session, pb.CustomerUpdated(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerUpdated(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
@@ -129,7 +142,9 @@ def delete_customer(session: Session, sight: Sight, customer: Customer, expected
     customer.delete(now)
     session.flush()
     _audit(session, "customer.deleted", customer, sight.scope.member_id, None, {"version": customer.version})
-    record_event(session, pb.CustomerDeleted(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerDeleted(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def restore_customer(session: Session, sight: Sight, customer: Customer, now: datetime) -> None:
@@ -140,7 +155,9 @@ def restore_customer(session: Session, sight: Sight, customer: Customer, now: da
     customer.restore(now)
     session.flush()
     _audit(session, "customer.restored", customer, sight.scope.member_id, None, {"version": customer.version})
-    record_event(session, pb.CustomerRestored(customers=[state_of(customer)], actor_id=str(sight.scope.member_id)))
+    record_event(
+        session, pb.CustomerRestored(customers=[state_of(session, customer)], actor_id=str(sight.scope.member_id))
+    )
 
 
 def require_assignable(sight: Sight, owner_id: UUID) -> None:
@@ -166,12 +183,6 @@ def _wished(
     if not sight.scope.reaches(owner_id, owner.department_id):
         return None, None, None, [FieldError("/owner_id", "owner_out_of_reach")]
     return owner_id, owner.department_id, None, []
-
-
-def _require_workable(sight: Sight, customer: Customer) -> None:
-    """In a pool, sales must claim first (C-16): who may not read the numbers may not change them either."""
-    if sight.hides_contact(customer.pool_id):
-        raise Conflict("claim_first")
 
 
 def _require_own(sight: Sight, customer: Customer) -> None:
@@ -240,8 +251,8 @@ def _remove_contact(session: Session, customer: Customer, contact: Contact, now:
 
 
 def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
-    people = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return customer.values() | {f"contact.{name}": value for name, value in people.items()}
+    person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
+    return Parts(customer.values(), person, {}, customer.custom).flat()
 
 
 def _clashes(
@@ -255,9 +266,9 @@ def _clashes(
         for name in entry.after
     }
     conflicts = [
-        {"field": name, "current": current[name], "yours": value}
+        {"field": name, "current": current.get(name), "yours": value}
         for name, value in wanted.items()
-        if name in changed and current[name] != value
+        if name in changed and current.get(name) != value
     ]
     return {"version": customer.version, "conflicts": conflicts}
 

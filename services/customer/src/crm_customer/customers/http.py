@@ -46,7 +46,8 @@ def create_customer(call: Call[NewCustomer, None]) -> CustomerView:
     def work(session: Session) -> CustomerView:
         sight = sight_of(session, call.actor.id)
         wish = (call.body.owner_id, call.body.pool_id)
-        customer = commands.create_customer(session, sight, _edit(call.body), _reference(call, session), wish, now())
+        reference = _reference(call, session, sight)
+        customer = commands.create_customer(session, sight, _edit(call.body), reference, wish, now())
         return _view(session, sight, customer.id)
 
     created = call.command(work)
@@ -85,7 +86,7 @@ def change_customer(call: Call[CustomerChanges, None], customer_id: UUID) -> Cus
     with call.runtime.database.transaction() as session:
         sight = sight_of(session, call.actor.id)
         customer = visible_customer(session, sight, customer_id, lock=True)
-        reference = _reference(call, session)
+        reference = _reference(call, session, sight)
         commands.change_customer(session, sight, customer, _edit(call.body), reference, expected, now())
         session.flush()
         return _view(session, sight, customer_id)
@@ -164,8 +165,8 @@ def _view(session: Session, sight: Sight, customer_id: UUID) -> CustomerView:
 
 
 def _edit(body: CustomerBody) -> commands.Edit:
-    return commands.Edit(body.texts(), body.removes_contact())
+    return commands.Edit(body.given(), body.removes_contact())
 
 
-def _reference(call: Call[Any, Any], session: Session) -> Reference:
-    return load_reference(session, cast(Settings, call.runtime.settings).mobile_pattern)
+def _reference(call: Call[Any, Any], session: Session, sight: Sight) -> Reference:
+    return load_reference(session, cast(Settings, call.runtime.settings).mobile_pattern, sight.scope)

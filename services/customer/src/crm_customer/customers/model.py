@@ -1,10 +1,22 @@
 """Customers (客户)."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Integer, SmallInteger, Text, TextClause, false, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    TextClause,
+    false,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,6 +37,12 @@ FIELDS = (
     "address_detail",
     "employee_count",
     "remark",
+    "kind",
+    "level",
+    "stage",
+    "intention",
+    "status",
+    "wechat_nickname",
 )
 _ALIVE = text("deleted_at IS NULL")
 _DELETED = text("deleted_at IS NOT NULL")
@@ -118,10 +136,11 @@ class Customer(Base):
         """What a person filled in."""
         return {field: getattr(self, field) for field in FIELDS}
 
-    def change(self, values: dict[str, Any]) -> None:
-        """Take over `values`, which are clean."""
+    def change(self, values: Mapping[str, Any], custom: Mapping[str, Any]) -> None:
+        """Take over `values` and those of custom fields, which are clean."""
         for field, value in values.items():
             setattr(self, field, value)
+        self.custom = with_custom(self.custom, custom)
 
     def touch(self, now: datetime) -> None:
         """A user changed the customer or its primary contact."""
@@ -138,3 +157,12 @@ class Customer(Base):
         """Out of the recycle bin."""
         self.deleted_at = None
         self.touch(now)
+
+    def locked_against(self, member_id: UUID) -> bool:
+        """Whether another's lock hides it from a member (H-17): a lock counts while there is an active owner."""
+        return self.locked_at is not None and not self.owner_left and self.owner_id not in (None, member_id)
+
+
+def with_custom(present: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of custom fields as they are kept, after those `given`: without empty ones."""
+    return {key: value for key, value in {**present, **given}.items() if value is not None}

@@ -6,10 +6,13 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import ARRAY, Uuid, any_, func, literal, select
+from sqlalchemy.orm import Session
 
-from chassis.events.outbox import MAX_PAYLOAD_BYTES, chunks
+from chassis.events.outbox import MAX_PAYLOAD_BYTES
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as pb
+from crm_customer.collaboration.model import Collaborator
 
 
 class Facts(Protocol):
@@ -33,12 +36,17 @@ class Facts(Protocol):
     def deleted_at(self) -> datetime | None: ...
     @property
     def assignment_version(self) -> int: ...
+    @property
+    def locked_at(self) -> datetime | None: ...
+    @property
+    def wecom_friend(self) -> bool: ...
+    @property
+    def level(self) -> str | None: ...
 
 
 _MOST_STATES = 1000
-# Largest state possible: a name of 50 four-byte characters, five ids, numbers and tags.
-_LARGEST_STATE_BYTES = 500
-_PER_EVENT = min(_MOST_STATES, MAX_PAYLOAD_BYTES // _LARGEST_STATE_BYTES - 1)
+# Left for the other fields of a message, each an id, and for the tag and length of each state.
+_SPARE_BYTES, _STATE_HEAD_BYTES = 500, 6
 
 
 def place(owner_id: UUID | None, pool_id: UUID | None) -> Place:
@@ -48,8 +56,25 @@ def place(owner_id: UUID | None, pool_id: UUID | None) -> Place:
     return Place(pool_id=str(pool_id)) if pool_id is not None else Place()
 
 
-def state_of(customer: Facts) -> pb.CustomerState:
+def states_of(session: Session, customers: Iterable[Facts]) -> list[pb.CustomerState]:
+    """The facts of customers, in their order; changes of their collaborators must be flushed."""
+    customers = list(customers)
+    ids = literal([customer.id for customer in customers], ARRAY(Uuid))
+    found = session.execute(
+        select(Collaborator.customer_id, func.array_agg(Collaborator.member_id))
+        .where(Collaborator.customer_id == any_(ids))
+        .group_by(Collaborator.customer_id)
+    )
+    collaborators = {row[0]: sorted(map(str, row[1])) for row in found}
+    return [_state(customer, collaborators.get(customer.id, ())) for customer in customers]
+
+
+def state_of(session: Session, customer: Facts) -> pb.CustomerState:
     """The facts of one customer."""
+    return states_of(session, [customer])[0]
+
+
+def _state(customer: Facts, collaborator_ids: Iterable[str]) -> pb.CustomerState:
     created_at = Timestamp()
     created_at.FromDatetime(customer.created_at)
     return pb.CustomerState(
@@ -61,9 +86,22 @@ def state_of(customer: Facts) -> pb.CustomerState:
         created_at=created_at,
         deleted=customer.deleted_at is not None,
         assignment_version=customer.assignment_version,
+        locked=customer.locked_at is not None,
+        wecom_friend=customer.wecom_friend,
+        collaborator_ids=collaborator_ids,
+        level=customer.level or "",
     )
 
 
 def in_parts(message: type[Any], states: Iterable[pb.CustomerState], **others: str) -> Sequence[Any]:
     """Messages of type `message` holding `states`, as many as one event may carry (design §5)."""
-    return [message(customers=part, **others) for part in chunks(list(states), _PER_EVENT)]
+    parts: list[list[pb.CustomerState]] = []
+    room = 0
+    for state in states:
+        size = state.ByteSize() + _STATE_HEAD_BYTES
+        if size > room or len(parts[-1]) == _MOST_STATES:
+            parts.append([])
+            room = MAX_PAYLOAD_BYTES - _SPARE_BYTES
+        parts[-1].append(state)
+        room -= size
+    return [message(customers=part, **others) for part in parts]

@@ -6,16 +6,32 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, and_, any_, bindparam, false, or_, select, true
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    ColumnElement,
+    Select,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.orm import Session
 
-from chassis.errors import NotFound
+from chassis.errors import Conflict, Forbidden, NotFound
+from crm_customer.collaboration.model import Collaborator
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.rules import Reference
-from crm_customer.customers.views import Seen
+from crm_customer.customers.views import Access, Seen
 from crm_customer.dictionaries.queries import load_options
 from crm_customer.dictionaries.rules import regions
+from crm_customer.fields.queries import custom_fields
 from crm_customer.ownership.model import Pool
 from crm_customer.ownership.queries import visible_pools
 from directory.permissions import Permission
@@ -63,16 +79,61 @@ class Sight:
     @property
     def unplaced(self) -> Condition:
         """Customers the member created that pool has not placed yet."""
-        creator = bindparam("sight_member", self.scope.member_id, Uuid)
-        return and_(Customer.assignment_version == 0, Customer.created_by == creator)
+        return and_(Customer.assignment_version == 0, Customer.created_by == self._member)
 
-    def condition(self) -> Condition:
-        """Whether a customer is visible: mine, my colleagues', my departments', in my pools, or just made by me."""
+    @property
+    def shared(self) -> Condition:
+        """Customers that the member is a collaborator of (H-13)."""
+        return Customer.id == any_(func.array(self.collaborations().scalar_subquery(), type_=ARRAY(Uuid)))
+
+    @property
+    def unlocked(self) -> Condition:
+        """Customers that no lock of another hides (H-17); the same as `Customer.locked_against` says."""
+        unowned = Customer.owner_id.is_(None)
+        return or_(Customer.locked_at.is_(None), Customer.owner_left, unowned, Customer.owner_id == self._member)
+
+    @property
+    def reach(self) -> Condition:
+        """Customers seen otherwise than as a collaborator: mine, my colleagues', my departments', in my pools, or just
+        made by me. Locks do not count here.
+        """
         if self.everything:
             return true()
         if self.scope.company:
             return or_(Customer.pool_id.is_(None), self.in_pools)
         return or_(self.owned, self.in_departments, self.in_pools, self.unplaced)
+
+    @property
+    def _member(self) -> BindParameter[UUID]:
+        return bindparam("sight_member", self.scope.member_id, Uuid)
+
+    def collaborations(self, *, writing: bool = False) -> Select[UUID]:
+        """Ids of the customers that the member is a collaborator of at this moment; `writing`: may also change."""
+        not_ended = or_(Collaborator.until.is_(None), Collaborator.until > func.now())
+        found = select(Collaborator.customer_id).where(Collaborator.member_id == self._member, not_ended)
+        return found.where(Collaborator.can_write) if writing else found
+
+    def condition(self) -> Condition:
+        """Whether a customer is visible: within reach or shared with the member, and not locked by another (H-13)."""
+        # Whoever sees the company sees what is shared: no customer in a pool is.
+        return and_(self.reach if self.scope.company else or_(self.reach, self.shared), self.unlocked)
+
+    def writable(self) -> Condition:
+        """Whether a customer is visible, and that not only as a collaborator who reads (H-14)."""
+        writing = self.collaborations(writing=True).scalar_subquery()
+        shared = Customer.id == any_(func.array(writing, type_=ARRAY(Uuid)))
+        return and_(self.reach if self.scope.company else or_(self.reach, shared), self.unlocked)
+
+    def reaches(self, customer: Customer) -> bool:
+        """The same as `reach`, of one customer."""
+        if self.scope.company:
+            return self.everything or customer.pool_id is None or customer.pool_id in self.pool_ids
+        return (
+            customer.owner_id in self.owner_ids
+            or customer.owner_department_id in self.scope.department_ids
+            or customer.pool_id in self.pool_ids
+            or (customer.assignment_version == 0 and customer.created_by == self.scope.member_id)
+        )
 
     def hides_contact(self, pool_id: UUID | None) -> bool:
         """Whether the contact of a customer in `pool_id` is masked: not read, searched, matched or sorted by."""
@@ -119,19 +180,28 @@ def sight_of(session: Session, member_id: UUID) -> Sight:
     return Sight(scope, visible_pools(session, scope))
 
 
-def load_reference(session: Session, mobile_pattern: str) -> Reference:
-    """What values are checked against at this moment."""
-    return Reference(load_options(session), regions(), re.compile(mobile_pattern))
+def load_reference(session: Session, mobile_pattern: str, scope: Scope | None = None) -> Reference:
+    """What values are checked against at this moment; custom fields as the member of `scope` sees them, else none."""
+    custom = {} if scope is None else {field.key: field.rule() for field in custom_fields(session, scope)}
+    return Reference(load_options(session), regions(), re.compile(mobile_pattern), custom)
 
 
 def visible_customer(
-    session: Session, sight: Sight, customer_id: UUID, *, lock: bool = False, deleted: bool | None = False
+    session: Session,
+    sight: Sight,
+    customer_id: UUID,
+    *,
+    lock: bool = False,
+    deleted: bool | None = False,
+    despite_lock: bool = False,
 ) -> Customer:
-    """The customer; `lock` it for a change; `deleted` None: in the recycle bin or not.
+    """The customer; `lock` its row for a change; `deleted` None: in the recycle bin or not; `despite_lock`: also when
+    another's lock hides it.
 
     Raises NotFound when it does not exist or lies outside the scope: the two are never told apart.
     """
-    statement = select(Customer).where(Customer.id == customer_id, sight.condition())
+    condition = sight.reach if despite_lock else sight.condition()
+    statement = select(Customer).where(Customer.id == customer_id, condition)
     if deleted is not None:
         statement = statement.where(Customer.deleted_at.is_not(None) if deleted else Customer.deleted_at.is_(None))
     if lock:
@@ -142,6 +212,20 @@ def visible_customer(
     return customer
 
 
+def require_writable(session: Session, sight: Sight, customer: Customer) -> None:
+    """Refuse a change of a visible customer, or of what belongs to it, to whoever may only read it.
+
+    Raises Conflict claim_first in a pool, where who may not read the numbers may not change them either (C-16), and
+    Forbidden read_only_collaborator (H-14).
+    """
+    if sight.hides_contact(customer.pool_id):
+        raise Conflict("claim_first")
+    if sight.reaches(customer):
+        return
+    if session.scalar(sight.collaborations(writing=True).where(Collaborator.customer_id == customer.id)) is None:
+        raise Forbidden("read_only_collaborator")
+
+
 def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
     """The primary contact, if there is one."""
     linked = CustomerContact.contact_id == Contact.id
@@ -150,24 +234,58 @@ def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
 
 
 def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[Seen]:
-    """The customers with everything a view shows, in the order of `customer_ids`; the scope was applied before."""
-    rows = session.execute(_SEEN, {"ids": list(customer_ids)}, execution_options={"populate_existing": True})
+    """The customers with everything a view shows, in the order of `customer_ids`; the scope was applied before.
+
+    Of one that another's lock hides only that it exists.
+    """
+    given = {"ids": list(customer_ids), "reader": sight.scope.member_id}
+    rows = session.execute(_SEEN, given, execution_options={"populate_existing": True}).all()
+    # Where nothing is filled in, nobody asks who may read it.
+    filled = any(row.Customer.custom for row in rows)
+    keys = {field.key for field in custom_fields(session, sight.scope)} if filled else set()
     found = {
-        customer.id: Seen(customer, contact, owner, pool, creator, sight.hides_contact(customer.pool_id))
-        for customer, contact, owner, pool, creator in rows
+        row.Customer.id: Seen(
+            customer=row.Customer,
+            contact=row.Contact,
+            owner_name=row.owner_name,
+            pool_name=row.pool_name,
+            creator_name=row.creator_name,
+            locker_name=row.locker_name,
+            contact_hidden=sight.hides_contact(row.Customer.pool_id),
+            access=_access(sight, row.Customer, row.can_write),
+            custom={key: value for key, value in row.Customer.custom.items() if key in keys},
+        )
+        for row in rows
     }
     return [found[id_] for id_ in customer_ids if id_ in found]
 
 
-def _seen() -> Select[Customer, Contact, str, str, str]:
-    owner, creator = members.alias("owner"), members.alias("creator")
+def _access(sight: Sight, customer: Customer, can_write: bool | None) -> Access | None:
+    """What the reader may do; `can_write` as a collaborator, None: who is none."""
+    if customer.locked_against(sight.scope.member_id):
+        return None
+    if customer.owner_id == sight.scope.member_id:
+        return Access.OWNER
+    # Who is neither within reach nor a collaborator has just made the customer, and lost it to a pool.
+    within = can_write or sight.reaches(customer)
+    may = sight.scope.may(Permission.CUSTOMER_UPDATE) and not sight.hides_contact(customer.pool_id)
+    return Access.WRITE if within and may else Access.READ
+
+
+def _seen() -> Select[Any]:
+    owner, creator, locker = members.alias("owner"), members.alias("creator"), members.alias("locker")
+    reading = and_(Collaborator.customer_id == Customer.id, Collaborator.member_id == bindparam("reader", type_=Uuid))
+    names = {"owner_name": owner.c.name, "creator_name": creator.c.name, "locker_name": locker.c.name}
+    named = [name.label(label) for label, name in (names | {"pool_name": Pool.name}).items()]
     return (
-        select(Customer, Contact, owner.c.name, Pool.name, creator.c.name)
+        select(Customer, Contact, Collaborator.can_write, *named)
         .outerjoin(CustomerContact, and_(CustomerContact.customer_id == Customer.id, CustomerContact.is_primary))
         .outerjoin(Contact, Contact.id == CustomerContact.contact_id)
         .outerjoin(owner, owner.c.id == Customer.owner_id)
         .outerjoin(creator, creator.c.id == Customer.created_by)
+        .outerjoin(locker, locker.c.id == Customer.locked_by)
         .outerjoin(Pool, Pool.id == Customer.pool_id)
+        .outerjoin(Collaborator, reading)
         .where(Customer.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     )
 

@@ -10,7 +10,9 @@ from chassis.errors import FieldError
 from crm_customer.contacts import rules as contact_rules
 from crm_customer.contacts.rules import Broken, text_up_to
 from crm_customer.dictionaries.rules import DICTIONARIES, Options, Regions
+from crm_customer.fields.rules import Field
 
+COMPANY, INDIVIDUAL = "company", "individual"
 _POSTCODE = re.compile(r"[0-9]{6}")
 _RATING = re.compile(r"([1-3一二三])(\.0+)?\s*(星|stars?)?", re.IGNORECASE)
 _STARS = {"一": 1, "二": 2, "三": 3}
@@ -18,11 +20,14 @@ _STARS = {"一": 1, "二": 2, "三": 3}
 
 @dataclass(frozen=True)
 class Reference:
-    """What values are checked against: options, regions, and the pattern of mobile numbers."""
+    """What values are checked against: options, regions, the pattern of mobile numbers, and the custom fields that
+    whoever fills them in sees, by key.
+    """
 
     options: Options
     regions: Regions
     mobile: re.Pattern[str]
+    custom: Mapping[str, Field] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ RULES: Mapping[str, _Rule] = {
     "province": _province,
     "address_detail": _up_to(100),
     "remark": _up_to(500),
+    "wechat_nickname": _up_to(50),
     "contact.name": _up_to(50),
     "contact.salutation": _up_to(50),
     "contact.email": lambda value, _reference: contact_rules.email(value),
@@ -97,31 +103,51 @@ FIELDS = (*RULES, "city")
 
 
 def checked(
-    texts: Mapping[str, str | None], reference: Reference, province: str | None = None
+    given: Mapping[str, Any], reference: Reference, province: str | None = None
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Clean values of the fields given, and everything wrong with them. Empty texts become None.
 
-    `province` is the customer's present one, for a city that comes without any.
+    `given` are texts, of custom fields also JSON; `province` is the customer's present one, for a city that comes
+    without any.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    for name in FIELDS:
-        if name not in texts:
+    for name in (*FIELDS, *filter(is_custom, given)):
+        if name not in given:
             continue
-        value = (texts[name] or "").strip()
         try:
-            if "\0" in value:
-                raise Broken("null_character")
+            value = _clean(name, given[name], reference)
             if name != "city":
-                values[name] = RULES[name](value, reference) if value else None
+                values[name] = value
         except Broken as broken:
-            problems.append(Problem(name, broken.code, value, broken.parameters))
-    if "city" in texts and not any(problem.field in ("province", "city") for problem in problems):
+            problems.append(Problem(name, broken.code, _shown(given[name]), broken.parameters))
+    if "city" in given and not any(problem.field in ("province", "city") for problem in problems):
         try:
-            values["city"] = _city((texts["city"] or "").strip(), values.get("province", province), reference)
+            values["city"] = _city((given["city"] or "").strip(), values.get("province", province), reference)
         except Broken as broken:
-            problems.append(Problem("city", broken.code, texts["city"] or ""))
+            problems.append(Problem("city", broken.code, given["city"] or ""))
     return values, problems
+
+
+def is_custom(name: str) -> bool:
+    """Whether a flat name is that of a custom field."""
+    return name.startswith("custom.")
+
+
+def _clean(name: str, given: Any, reference: Reference) -> Any:
+    if is_custom(name):
+        field = reference.custom.get(name.removeprefix("custom."))
+        if field is None:
+            raise Broken("unknown_field")
+        return field.clean(given)
+    value = (given or "").strip()
+    if "\0" in value:
+        raise Broken("null_character")
+    return RULES[name](value, reference) if value and name != "city" else None
+
+
+def _shown(given: Any) -> str:
+    return given.strip() if isinstance(given, str) else str(given or "")
 
 
 def _city(value: str, province: str | None, reference: Reference) -> str | None:
@@ -135,27 +161,82 @@ def _city(value: str, province: str | None, reference: Reference) -> str | None:
     return code
 
 
-def settle_city(values: dict[str, Any], current: Mapping[str, Any], reference: Reference) -> None:
-    """Changing the province clears a city that lies elsewhere (A-43)."""
+def settle(values: Mapping[str, Any], current: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
+    """`values` with what follows from them for a customer that is as in `current`, empty for a new one.
+
+    Changing the province clears a city that lies elsewhere (A-43). Who is not said to be an individual is a company; an
+    individual's contact that is called like it goes on being so (X-18).
+    """
+    settled = dict(values)
     city = current.get("city")
     if "province" in values and "city" not in values and city is not None:
         province = values["province"]
         if province is None or reference.regions.city(province, city) is None:
-            values["city"] = None
+            settled["city"] = None
+    kind = settled.get("kind", current.get("kind")) or COMPANY
+    if kind != current.get("kind"):
+        settled["kind"] = kind
+    renamed = "name" in values and "contact.name" not in values
+    if kind == INDIVIDUAL and renamed and current.get("contact.name") == current.get("name"):
+        settled["contact.name"] = values["name"]
+    return settled
 
 
-def split(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Values of the customer itself and, without their prefix, of its primary contact."""
-    customer = {name: value for name, value in values.items() if not name.startswith("contact.")}
-    contact = {name.removeprefix("contact."): value for name, value in values.items() if name.startswith("contact.")}
-    return customer, contact
+@dataclass(frozen=True)
+class Parts:
+    """Values by where they are kept, without the prefixes that they travel with."""
+
+    own: dict[str, Any]
+    contact: dict[str, Any]
+    profile: dict[str, Any]
+    custom: dict[str, Any]
+
+    def flat(self) -> dict[str, Any]:
+        """All of them, as contact.mobile, profile.website, custom.<key>."""
+        prefixed = {f"{part}.{name}": value for part in _PARTS for name, value in getattr(self, part).items()}
+        return self.own | prefixed
 
 
-def require_name(values: Mapping[str, Any], problems: list[Problem], *, creating: bool) -> None:
-    """Add the problem of a customer that would be left without a name (A-35)."""
-    wanted = creating or "name" in values
-    if wanted and not values.get("name") and not any(problem.field == "name" for problem in problems):
-        problems.append(Problem("name", "missing"))
+_PARTS = ("contact", "profile", "custom")
+
+
+def split(values: Mapping[str, Any]) -> Parts:
+    """Flat values by where they are kept."""
+    parts = Parts({}, {}, {}, {})
+    for name, value in values.items():
+        part, _, field = name.rpartition(".")
+        getattr(parts, part or "own")[field] = value
+    return parts
+
+
+def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of what differs; what one side does not have is empty there."""
+    return tuple(name for name in {**before, **after} if before.get(name) != after.get(name))
+
+
+def require_filled(values: Mapping[str, Any], reference: Reference, problems: list[Problem], *, creating: bool) -> None:
+    """Add the problems of a customer that would be left without a name (A-35) or a required custom field (A-83).
+
+    One from before the field was required can be changed in others.
+    """
+    required = ["name", *(f"custom.{key}" for key, field in reference.custom.items() if field.required)]
+    broken = {problem.field for problem in problems}
+    asked = [name for name in required if (creating or name in values) and name not in broken]
+    problems += [Problem(name, "missing") for name in asked if values.get(name) in (None, "")]
+
+
+def refuse_inactive(
+    values: Mapping[str, Any], current: Mapping[str, Any], reference: Reference, problems: list[Problem]
+) -> None:
+    """Add the problem of each option that is chosen although it is offered no more (X-21)."""
+    for name, value in values.items():
+        chosen = None
+        if is_custom(name):
+            chosen = reference.custom[name.removeprefix("custom.")].inactive(value, current.get(name))
+        elif name in DICTIONARIES and value not in (None, current.get(name)):
+            chosen = None if reference.options.offers(name, value) else value
+        if chosen is not None:
+            problems.append(Problem(name, "option_inactive", chosen))
 
 
 def refuse_remark_alone(contact: Mapping[str, Any], problems: list[Problem]) -> None:

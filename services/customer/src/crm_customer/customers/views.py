@@ -3,21 +3,26 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from chassis.http.api import Body, View
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact
 from crm_customer.contacts.rules import masked
 from crm_customer.customers.model import Customer
+from crm_customer.fields.rules import KEY_PATTERN
 
 
 def _text(max_length: int, words: str) -> Any:
     # Checked in rules.py together with everything else, so that all wrong fields are named at once (A-59).
     return Field(default=None, description=words, json_schema_extra={"maxLength": max_length})
+
+
+_CustomKey = Annotated[str, StringConstraints(pattern=KEY_PATTERN)]
 
 
 class ContactBody(Body):
@@ -34,7 +39,7 @@ class ContactBody(Body):
 
 
 class CustomerBody(Body):
-    """Fields of the form (A-35 to A-54). Options by key or label; null or empty clears a field."""
+    """Fields of the form (A-35 to A-54, A-80 to A-85). Options by key or label; null or empty clears a field."""
 
     name: str | None = _text(50, "客户名称, required")
     customer_type: str | None = None
@@ -49,22 +54,31 @@ class CustomerBody(Body):
     address_detail: str | None = _text(100, "address within the city")
     employee_count: str | None = None
     remark: str | None = _text(500, "备注")
+    kind: str | None = Field(default=None, description="company or individual; default: company")
+    level: str | None = None
+    stage: str | None = None
+    intention: str | None = None
+    status: str | None = None
+    wechat_nickname: str | None = _text(50, "微信昵称")
     contact: ContactBody | None = Field(default=None, description="null removes the primary contact")
+    custom: dict[_CustomKey, Any] = Field(
+        default_factory=dict, description="custom fields by key, see /fields: text, number, day, or keys of options"
+    )
 
-    def texts(self) -> dict[str, str | None]:
-        """The fields that were sent, contact fields as contact.mobile."""
+    def given(self) -> dict[str, Any]:
+        """The fields that were sent by flat name: contact.mobile, custom.<key>. Texts, of custom fields as they came."""
         sent = {name: getattr(self, name) for name in self.model_fields_set if name in _FIELDS}
         if self.contact is not None:
-            fields = self.contact.model_fields_set
-            sent |= {f"contact.{name}": getattr(self.contact, name) for name in fields}
-        return {name: None if value is None else str(value) for name, value in sent.items()}
+            sent |= {f"contact.{name}": getattr(self.contact, name) for name in self.contact.model_fields_set}
+        texts = {name: None if value is None else str(value) for name, value in sent.items()}
+        return texts | {f"custom.{key}": value for key, value in self.custom.items()}
 
     def removes_contact(self) -> bool:
         """Whether the primary contact is to go."""
         return "contact" in self.model_fields_set and self.contact is None
 
 
-_FIELDS = frozenset(CustomerBody.model_fields) - {"contact"}
+_FIELDS = frozenset(CustomerBody.model_fields) - {"contact", "custom"}
 
 
 class NewCustomer(CustomerBody):
@@ -104,6 +118,21 @@ class ContactView(View):
     remark: str | None
 
 
+class Access(StrEnum):
+    """What the reader may do with a customer."""
+
+    OWNER = "owner"
+    WRITE = "write"
+    READ = "read"
+
+
+class Lock(View):
+    """A customer that its owner has for himself alone (锁定)."""
+
+    at: datetime
+    by: Named
+
+
 class Notice(View):
     """Something the caller should know although the request succeeded."""
 
@@ -112,10 +141,13 @@ class Notice(View):
 
 
 class CustomerView(View):
-    """A customer as its reader may see it."""
+    """A customer as its reader may see it.
+
+    Of one that another has locked, whoever may unlock it sees id, name, owner and lock, and null elsewhere (X-23).
+    """
 
     id: UUID
-    version: int
+    version: int | None
     name: str
     customer_type: str | None
     industry: str | None
@@ -129,49 +161,72 @@ class CustomerView(View):
     address_detail: str | None
     employee_count: str | None
     remark: str | None
+    kind: str | None
+    level: str | None
+    stage: str | None
+    intention: str | None
+    status: str | None
+    wechat_nickname: str | None
+    custom: dict[str, Any] | None = Field(description="custom fields that the reader sees and that are filled, by key")
     contact: ContactView | None
-    contact_masked: bool = Field(description="the contact's numbers are masked: claim the customer to read them")
+    contact_masked: bool | None = Field(description="the contact's numbers are masked: claim the customer to read them")
     owner: Owner | None
     pool: Named | None
     expires_on: date | None
     days_until_expiry: int | None = Field(
         description="whole days left, 0 on the last day; null: no rule applies (A-21)"
     )
-    assignment_version: int = Field(description="0: the place is still the creator's wish")
-    created_by: Named
-    created_at: datetime
-    updated_at: datetime
+    assignment_version: int | None = Field(description="0: the place is still the creator's wish")
+    access: Access | None = Field(description="what the reader may do")
+    locked: Lock | None = Field(description="only the owner reads and edits it, as long as the owner is active (H-17)")
+    wecom_friend: bool | None = Field(description="企微好友: never deleted or put into a pool (C-27)")
+    created_by: Named | None
+    created_at: datetime | None
+    updated_at: datetime | None
     deleted_at: datetime | None
     placement_notice: Notice | None = Field(default=None, description="on creation: why the wish was not met")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A customer with the names of what it refers to, as read for one reader."""
+    """A customer with the names of what it refers to, as read for one reader. `access` None: hidden by a lock."""
 
     customer: Customer
     contact: Contact | None
     owner_name: str | None
     pool_name: str | None
     creator_name: str | None
+    locker_name: str | None
     contact_hidden: bool
+    access: Access | None
+    custom: dict[str, Any]
 
 
 def customer_view(seen: Seen, today: date) -> CustomerView:
     """The reply for a reader whose calendar says `today`."""
     customer = seen.customer
+    owner = _owner(customer.owner_id, seen.owner_name, left=customer.owner_left)
+    locked = _lock(customer, seen.locker_name)
+    if seen.access is None:
+        nothing: dict[str, Any] = dict.fromkeys(CustomerView.model_fields)
+        shown = {"id": customer.id, "name": customer.name, "owner": owner, "locked": locked}
+        return CustomerView(**nothing | shown)
     days = None if customer.expires_on is None else max(0, (customer.expires_on - today).days)
     return CustomerView(
         id=customer.id,
         version=customer.version,
         **customer.values(),
+        custom=seen.custom,
         contact=_contact_view(seen.contact, seen.contact_hidden) if seen.contact else None,
         contact_masked=seen.contact is not None and seen.contact_hidden,
-        owner=_owner(customer.owner_id, seen.owner_name, left=customer.owner_left),
+        owner=owner,
         pool=None if customer.pool_id is None else Named(id=customer.pool_id, name=seen.pool_name or ""),
         expires_on=customer.expires_on,
         days_until_expiry=days,
         assignment_version=customer.assignment_version,
+        access=seen.access,
+        locked=locked,
+        wecom_friend=customer.wecom_friend,
         created_by=Named(id=customer.created_by, name=seen.creator_name or ""),
         created_at=customer.created_at,
         updated_at=customer.updated_at,
@@ -193,3 +248,9 @@ def _contact_view(contact: Contact, hidden: bool) -> ContactView:
 
 def _owner(id_: UUID | None, name: str | None, *, left: bool) -> Owner | None:
     return None if id_ is None else Owner(id=id_, name=name or "", active=not left)
+
+
+def _lock(customer: Customer, name: str | None) -> Lock | None:
+    if customer.locked_at is None or customer.locked_by is None:
+        return None
+    return Lock(at=customer.locked_at, by=Named(id=customer.locked_by, name=name or ""))

@@ -1,5 +1,8 @@
 """Options of drop-downs and radio buttons (X-21): seeded by the migration, kept as rows so that they can grow."""
 
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
+
 from sqlalchemy import BigInteger, SmallInteger, Text, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,3 +27,12 @@ class DictionaryOption(Base):
     built_in: Mapped[bool] = mapped_column(server_default=false())
     active: Mapped[bool] = mapped_column(server_default=true())
     version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+
+    @property
+    def subject_id(self) -> UUID:
+        """By which the audit knows it: an option has no id of its own."""
+        return uuid5(NAMESPACE_OID, f"crm/dictionaries/{self.dictionary}/{self.key}")
+
+    def state(self) -> dict[str, Any]:
+        """What an administrator decides."""
+        return {name: getattr(self, name) for name in ("label_zh", "label_en", "position", "active", "at_least")}

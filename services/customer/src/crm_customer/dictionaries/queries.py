@@ -1,18 +1,32 @@
 """Reading options."""
 
-from sqlalchemy import select
+from collections.abc import Sequence
+
+from sqlalchemy import column, func, select, table
 from sqlalchemy.orm import Session
 
 from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.dictionaries.rules import Option, Options
 
+# Customers and contacts build on dictionaries, so dictionaries know of them only this: where options are kept.
+_TABLES = {"contact_group": "contacts", "relation_type": "customer_contacts"}
+_ORDER = (DictionaryOption.dictionary, DictionaryOption.position, DictionaryOption.key)
+
 
 def load_options(session: Session) -> Options:
     """All options, in the order in which they are shown."""
-    table = DictionaryOption
-    rows = session.execute(
-        select(table.dictionary, table.key, table.label_zh, table.label_en, table.at_least).order_by(
-            table.dictionary, table.position
-        )
-    )
-    return Options.of(Option(*row) for row in rows)
+    rows = DictionaryOption
+    columns = (rows.dictionary, rows.key, rows.label_zh, rows.label_en, rows.at_least, rows.active)
+    return Options.of(Option(*row) for row in session.execute(select(*columns).order_by(*_ORDER)))
+
+
+def all_options(session: Session) -> Sequence[DictionaryOption]:
+    """The same as rows."""
+    return session.scalars(select(DictionaryOption).order_by(*_ORDER)).all()
+
+
+def uses(session: Session, option: DictionaryOption) -> int:
+    """How many records have chosen the option, those in the recycle bin too."""
+    chosen = column(option.dictionary)
+    kept_in = table(_TABLES.get(option.dictionary, "customers"), chosen)
+    return session.scalar(select(func.count()).select_from(kept_in).where(chosen == option.key)) or 0

@@ -2,28 +2,53 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from itertools import chain, count
 from typing import Any
 
 from crm_customer.search.rules import normalised
 
-DICTIONARIES = ("industry", "source", "company_nature", "annual_turnover", "employee_count", "customer_type")
+# Named like the customer's field.
+DICTIONARIES = (
+    "industry",
+    "source",
+    "company_nature",
+    "annual_turnover",
+    "employee_count",
+    "customer_type",
+    "kind",
+    "level",
+    "stage",
+    "intention",
+    "status",
+)
+# Of a contact, and of its link to a customer.
+CONTACT_DICTIONARIES = ("contact_group", "relation_type")
+# What the options of these mean is known to the code.
+CLOSED = ("kind",)
+# Options of these may be ranges of numbers (X-20). The form has them as drop-downs, however few (A-40, A-51).
+RANGES = ("annual_turnover", "employee_count")
+MOST_OPTIONS = 200
+KEY_PATTERN = "^[a-z][a-z0-9_]{0,39}$"
+_MOST_RADIOS = 6
 _NUMBER = re.compile(r"^[0-9]{1,15}(\.[0-9]+)?$")
 _PROVINCE_ENDINGS = re.compile(r"(省|市|(壮族|回族|维吾尔)?自治区|特别行政区)$")
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option with its words in both languages; `at_least` is a range's lower bound."""
+    """One option with its words in both languages; `at_least` is a range's lower bound, `active`: it can be chosen."""
 
     dictionary: str
     key: str
     label_zh: str
     label_en: str
     at_least: int | None = None
+    active: bool = True
 
 
 @dataclass(frozen=True)
@@ -32,6 +57,7 @@ class Options:
 
     options: tuple[Option, ...]
     _by_text: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    _offered: frozenset[tuple[str, str]] = frozenset()
 
     @classmethod
     def of(cls, options: Iterable[Option]) -> "Options":
@@ -42,12 +68,16 @@ class Options:
             for option in kept
             for text in (option.key, option.label_zh, option.label_en)
         }
-        return cls(kept, texts)
+        return cls(kept, texts, frozenset((option.dictionary, option.key) for option in kept if option.active))
 
     def find(self, dictionary: str, text: str) -> str | None:
         """Key of the option meant by `text`: its key, either label, or a number inside its range (X-20)."""
         found = self._by_text.get((dictionary, normalised(text)))
         return found or self._by_number(dictionary, text.replace(",", "").strip())
+
+    def offers(self, dictionary: str, key: str) -> bool:
+        """Whether the option can be chosen; those that cannot are only shown where they were chosen before."""
+        return (dictionary, key) in self._offered
 
     def _by_number(self, dictionary: str, text: str) -> str | None:
         if not _NUMBER.match(text):
@@ -58,6 +88,24 @@ class Options:
             if option.dictionary == dictionary and option.at_least is not None and option.at_least <= float(text)
         ]
         return max(reached, key=lambda option: option.at_least or 0).key if reached else None
+
+
+def control(dictionary: str, offered: int) -> str:
+    """How a form asks for one of `offered` options: radio while they are few (X-21)."""
+    return "radio" if dictionary not in RANGES and offered <= _MOST_RADIOS else "select"
+
+
+def key_for(label: str, taken: Collection[str], otherwise: str) -> str:
+    """A key made of a label's Latin letters, else called `otherwise`; numbered where it is taken."""
+    latin = re.sub(r"[^a-z0-9]+", "_", unicodedata.normalize("NFKC", label).lower()).strip("_")[:35].strip("_")
+    name = latin if re.match("[a-z]", latin) else otherwise
+    return next(key for key in chain([name], (f"{name}_{number}" for number in count(2))) if key not in taken)
+
+
+def repeated_label(labels: Iterable[str], others: Iterable[Iterable[str]]) -> str | None:
+    """The first of `labels` that another option is already called: nobody could tell which is meant."""
+    known = {normalised(text) for texts in others for text in texts}
+    return next((label for label in labels if normalised(label) in known), None)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
+from crm_customer.fields.rules import Choice, Field, Kind
 
 
 class CustomField(Base):
@@ -33,3 +34,7 @@ class CustomField(Base):
     role_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     position: Mapped[int] = mapped_column(SmallInteger)
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    def rule(self) -> Field:
+        """As its values are checked."""
+        return Field(self.key, Kind(self.kind), self.required, tuple(Choice(**option) for option in self.options))

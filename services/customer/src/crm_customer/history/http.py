@@ -1,6 +1,6 @@
 """REST of a customer's history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,9 @@ from crm_customer.contacts.rules import masked
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import sight_of, visible_customer
+from crm_customer.customers.rules import is_custom
 from crm_customer.customers.views import Named
+from crm_customer.fields.queries import custom_fields
 from crm_customer.history.views import FieldChange, HistoryEntry, HistoryView
 from directory.permissions import Permission
 from directory.tables import members
@@ -40,7 +42,10 @@ def read_history(call: Call[None, None], customer_id: UUID) -> HistoryView:
         entries = audit_of(session, SUBJECT, customer_id, _MOST)
         hidden = sight.hides_contact(customer.pool_id)
         names = _names(session, {entry.actor_id for entry in entries if entry.actor_id} | {customer.created_by})
-    items = [_entry(entry, names, hidden) for entry in entries]
+        shown = {f"custom.{field.key}" for field in custom_fields(session, sight.scope)}
+    told = ((entry, _fields(entry, shown)) for entry in entries)
+    # Of a change of nothing but what the reader may not see, nothing is told.
+    items = [_entry(entry, fields, names, hidden) for entry, fields in told if fields is not None]
     if len(entries) < _MOST and not any(entry.action == "customer.created" for entry in entries):
         items.append(_import(customer, names))
     return HistoryView(items=items)
@@ -52,9 +57,15 @@ def _import(customer: Customer, names: dict[UUID, str]) -> HistoryEntry:
     return HistoryEntry(action="customer.imported", at=customer.created_at, actor=actor, changes=[])
 
 
-def _entry(entry: RecordedAuditEntry, names: dict[UUID, str], hidden: bool) -> HistoryEntry:
+def _fields(entry: RecordedAuditEntry, shown: Collection[str]) -> list[str] | None:
+    """What the entry tells of, without custom fields that are not `shown`; None: of these alone."""
+    fields = [name for name in {**(entry.before or {}), **(entry.after or {})} if name not in _ABOUT]
+    left = [name for name in fields if not is_custom(name) or name in shown]
+    return None if fields and not left else left
+
+
+def _entry(entry: RecordedAuditEntry, fields: list[str], names: dict[UUID, str], hidden: bool) -> HistoryEntry:
     before, after = entry.before or {}, entry.after or {}
-    fields = [name for name in {**before, **after} if name not in _ABOUT]
     changes = [
         FieldChange(field=name, before=_shown(name, before, hidden), after=_shown(name, after, hidden))
         for name in fields

@@ -1,5 +1,6 @@
 """Writing one chunk of an import set-wise: the number of statements does not depend on the number of rows."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,10 +23,10 @@ from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.commands import SUBJECT
-from crm_customer.customers.model import FIELDS, Customer
-from crm_customer.customers.projection import in_parts, state_of
+from crm_customer.customers.model import FIELDS, Customer, with_custom
+from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.queries import one_of
-from crm_customer.customers.rules import Problem, split
+from crm_customer.customers.rules import Parts, Problem, split
 from crm_customer.database import copy_rows, rowset
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.queries import Prepared, decisions, kept_answer
@@ -103,24 +104,22 @@ def _create(
     owners = owners_of(session, {place["owner_id"] for place in places if place["owner_id"]})
     customers, contacts = [], []
     for id_, row, place in zip(ids, rows, places, strict=True):
-        own, contact = split(row.values)
-        customers.append(_born(id_, row, own, place, chunk, now) | owners.get(place["owner_id"], {}))
-        if is_filled(contact):
-            contacts.append(_new_contact(chunk, id_, own["name"], place["owner_id"], contact, now))
+        parts = split(row.values)
+        customers.append(_born(id_, row, parts, place, chunk, now) | owners.get(place["owner_id"], {}))
+        if is_filled(parts.contact):
+            contacts.append(_new_contact(chunk, id_, parts.own["name"], place["owner_id"], parts.contact, now))
     _copy(session, _CUSTOMERS, _CUSTOMER_COLUMNS, customers)
     _copy_contacts(session, contacts)
     add_to_search(session, [_searchable(prepared, customer["id"], customer) for customer in customers])
-    states = [state_of(SimpleNamespace(**customer)) for customer in customers]
+    states = states_of(session, [SimpleNamespace(**customer) for customer in customers])
     record_event(session, *in_parts(events.CustomerCreated, states, placement_id=str(chunk.id), **_batch(chunk)))
     return ids
 
 
-def _born(
-    id_: UUID, row: Row, own: Mapping[str, Any], place: Mapping[str, Any], chunk: Chunk, now: datetime
-) -> dict[str, Any]:
+def _born(id_: UUID, row: Row, parts: Parts, place: Mapping[str, Any], chunk: Chunk, now: datetime) -> dict[str, Any]:
     return {
         **dict.fromkeys(_CUSTOMER_COLUMNS),
-        **own,
+        **parts.own,
         **place,
         "id": id_,
         "version": 1,
@@ -129,9 +128,9 @@ def _born(
         "created_at": now,
         "updated_at": now,
         "owner_left": False,
-        "kind": own.get("kind") or "company",
+        "kind": parts.own.get("kind") or "company",
         "wecom_friend": False,
-        "custom": "{}",
+        "custom": json.dumps(with_custom({}, parts.custom)),
         "effects_version": place["assignment_version"],
         "source_job": chunk.job_id,
         "source_row": row.number,
@@ -192,8 +191,9 @@ def _update(
 def _change(prepared: Prepared, one: Update, found: Any) -> Change | list[Problem]:
     if found is None:
         return [Problem("", "match_changed")]
-    before = {name: getattr(found, name) for name in FIELDS}
-    before |= {f"contact.{name}": getattr(found, f"contact_{name}") for name in CONTACT_FIELDS}
+    own = {name: getattr(found, name) for name in FIELDS}
+    person = {name: getattr(found, f"contact_{name}") for name in CONTACT_FIELDS}
+    before = Parts(own, person, {}, found.custom).flat()
     clear_empty, has_contact = prepared.chunk.clear_empty, found.contact_id is not None
     return change_of(one, before, prepared.reference, clear_empty=clear_empty, has_contact=has_contact)
 
@@ -216,14 +216,12 @@ def _locked(session: Session, ids: Sequence[UUID]) -> dict[UUID, Any]:
 def _write(
     session: Session, prepared: Prepared, changes: Sequence[Change], found: Mapping[UUID, Any], now: datetime
 ) -> None:
-    given = rowset(
-        _CUSTOMERS, [{"id": one.customer_id} | {name: one.after[name] for name in FIELDS} for one in changes]
-    )
+    given = rowset(_CUSTOMERS, [_as_row(one) for one in changes])
     session.execute(
         update(_CUSTOMERS)
         .where(_CUSTOMERS.c.id == given.c.id)
         .values(
-            **{name: given.c[name] for name in FIELDS},
+            **{name: given.c[name] for name in (*FIELDS, "custom")},
             version=_CUSTOMERS.c.version + 1,
             facts_version=_CUSTOMERS.c.facts_version + 1,
             updated_at=now,
@@ -233,12 +231,18 @@ def _write(
     moved = [one for one in changes if one.touches("name", "province", "city", "address_detail")]
     keep_in_search(session, [_searchable(prepared, one.customer_id, one.after) for one in moved])
     record_audit(session, *(_entry(prepared.chunk, one, found[one.customer_id].version) for one in changes))
-    states = []
+    changed = []
     for one in changes:
         row = found[one.customer_id]._mapping  # noqa: SLF001
         facts = {**row, "name": one.after["name"], "facts_version": row["facts_version"] + 1}
-        states.append(state_of(SimpleNamespace(**facts)))
+        changed.append(SimpleNamespace(**facts))
+    states = states_of(session, changed)
     record_event(session, *in_parts(events.CustomerUpdated, states, **_batch(prepared.chunk)))
+
+
+def _as_row(change: Change) -> dict[str, Any]:
+    parts = change.parts
+    return {"id": change.customer_id, **parts.own, "custom": with_custom({}, parts.custom)}
 
 
 def _write_contacts(
@@ -250,12 +254,12 @@ def _write_contacts(
     _copy_contacts(
         session,
         [
-            _new_contact(chunk, one.customer_id, one.after["name"], owners[one.customer_id], one.contact, now)
+            _new_contact(chunk, one.customer_id, one.after["name"], owners[one.customer_id], one.parts.contact, now)
             for one in new
         ],
     )
     if known:
-        given = rowset(_CONTACTS, [{"id": found[one.customer_id].contact_id, **one.contact} for one in known])
+        given = rowset(_CONTACTS, [{"id": found[one.customer_id].contact_id, **one.parts.contact} for one in known])
         values = {name: given.c[name] for name in CONTACT_FIELDS}
         session.execute(update(_CONTACTS).where(_CONTACTS.c.id == given.c.id).values(**values, updated_at=now))
 
@@ -266,9 +270,9 @@ def _entry(chunk: Chunk, change: Change, version: int) -> AuditEntry:
         SUBJECT,
         change.customer_id,
         chunk.actor_id,
-        {"version": version} | {name: change.before[name] for name in change.changed},
+        {"version": version} | {name: change.before.get(name) for name in change.changed},
         {"version": version + 1, "source_job": str(chunk.job_id)}
-        | {name: change.after[name] for name in change.changed},
+        | {name: change.after.get(name) for name in change.changed},
     )
 
 

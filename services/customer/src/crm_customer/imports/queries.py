@@ -62,7 +62,7 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
             raise Forbidden("forbidden", permission=permission)
     if chunk.target_pool_id is not None and chunk.target_pool_id not in sight.pool_ids:
         raise NotFound("pool_not_found")
-    reference = load_reference(session, mobile_pattern)
+    reference = load_reference(session, mobile_pattern, sight.scope)
     read = [read_row(row.row_number, row.values, chunk.match_fields, reference) for row in rows]
     named = members_named(session, {row.owner for row in read if row.owner})
     departments = active_members(session, {id_ for ids in named.values() for id_ in ids})
@@ -102,7 +102,7 @@ def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key
 
 def _holders(name: str, values: Sequence[str], sight: Sight) -> Any:
     """Customers that have one of `values`, and whether the importer may know of it by this value."""
-    visible = sight.condition()
+    visible = sight.writable()
     if name == MOBILE:
         # A number that the importer may not read must not be found out by importing it either.
         visible = visible & sight.shows_contact()

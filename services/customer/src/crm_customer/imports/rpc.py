@@ -16,6 +16,7 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import NewCustomer, Placement
 from crm_customer.customers.projection import place
+from crm_customer.customers.rules import is_custom
 from crm_customer.imports.commands import write_chunk
 from crm_customer.imports.queries import Prepared, decisions, kept_answer, prepare
 from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Row, customer_id_of
@@ -100,7 +101,7 @@ def _chunk(request: pb.BulkWriteCustomersRequest) -> Chunk:
         raise Invalid("too_many_items", max_items=MOST_ROWS)
     if len({row.row_number for row in request.rows}) != len(request.rows):
         raise Invalid("malformed_chunk", reason="row_number")
-    unknown = {name for row in request.rows for name in row.values} - KNOWN
+    unknown = {name for row in request.rows for name in row.values if not is_custom(name)} - KNOWN
     if unknown:
         raise Invalid("malformed_chunk", reason=f"values: {min(unknown)[:50]}")
     try:

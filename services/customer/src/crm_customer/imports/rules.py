@@ -9,12 +9,16 @@ from uuid import UUID
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.rules import (
     FIELDS,
+    Parts,
     Problem,
     Reference,
+    changed_fields,
     checked,
+    is_custom,
+    refuse_inactive,
     refuse_remark_alone,
-    require_name,
-    settle_city,
+    require_filled,
+    settle,
     split,
 )
 from crm_customer.search.rules import normalised
@@ -42,13 +46,17 @@ class Chunk:
 
 @dataclass
 class Row:
-    """One row: clean values, what is wrong with it, and by what it is matched, in order."""
+    """One row: clean values, what is wrong with it, and by what it is matched, in order.
+
+    `unborn` and `owner_problem` are wrong only where the row creates.
+    """
 
     number: int
     values: dict[str, Any]
     owner: str
     problems: list[Problem]
     keys: tuple[Key, ...]
+    unborn: list[Problem]
     owner_id: UUID | None = None
     owner_problem: Problem | None = None
 
@@ -96,7 +104,7 @@ Decision = Create | Update | Settled
 
 def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str], reference: Reference) -> Row:
     """A row by the rules of the form (D-29)."""
-    given = {name: text for name, text in texts.items() if name in FIELDS}
+    given = {name: text for name, text in texts.items() if name in FIELDS or is_custom(name)}
     values, problems = checked(given, reference)
     keys: list[Key] = []
     for name in match_fields:
@@ -106,7 +114,15 @@ def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str],
             problems += wrong
         if text:
             keys.append((name, normalised(text) if name == NAME else text))
-    return Row(number, values, texts.get(OWNER, "").strip(), problems, tuple(keys))
+    return Row(number, values, texts.get(OWNER, "").strip(), problems, tuple(keys), _unborn(values, reference))
+
+
+def _unborn(values: Mapping[str, Any], reference: Reference) -> list[Problem]:
+    problems: list[Problem] = []
+    require_filled(values, reference, problems, creating=True)
+    refuse_inactive(values, {}, reference, problems)
+    refuse_remark_alone(split(values).contact, problems)
+    return problems
 
 
 def _id(text: str) -> tuple[str, list[Problem]]:
@@ -165,7 +181,7 @@ def _decide(row: Row, matches: Matches, made: Mapping[int, UUID], chunk: Chunk, 
     first = next((taken.keys[key] for key in row.keys if key in taken.keys), None)
     if first is not None:
         return _repeated(row, first)
-    problems = creation_problems(row)
+    problems = [*row.unborn, row.owner_problem] if row.owner_problem else row.unborn
     if problems:
         return Settled(row, problems)
     taken.keys |= dict.fromkeys(row.keys, row.number)
@@ -194,14 +210,6 @@ def _repeated(row: Row, first: int) -> Settled:
     return Settled(row, [Problem("", "repeated_in_file", parameters={"first_row": first})], skipped=True)
 
 
-def creation_problems(row: Row) -> list[Problem]:
-    """What keeps a row without match from becoming a customer."""
-    problems: list[Problem] = []
-    require_name(row.values, problems, creating=True)
-    refuse_remark_alone(split(row.values)[1], problems)
-    return [*problems, row.owner_problem] if row.owner_problem else problems
-
-
 def customer_id_of(job_id: UUID, row_number: int) -> UUID:
     """The id of the customer that a row of a job becomes: the same at every attempt, so that a plan made for the
     first one still holds. A UUIDv7 with the job's time; ids of a file follow each other as its rows do.
@@ -222,9 +230,9 @@ class Change:
     changed: tuple[str, ...]
 
     @property
-    def contact(self) -> dict[str, Any]:
-        """The contact's fields as they will be."""
-        return split(self.after)[1]
+    def parts(self) -> Parts:
+        """All fields as they will be."""
+        return split(self.after)
 
     def touches(self, *prefixes: str) -> bool:
         """Whether a field that begins with one of `prefixes` changes."""
@@ -239,15 +247,15 @@ def change_of(
     Empty cells leave what is there, unless `clear_empty` (D-31).
     """
     values = {name: value for name, value in update.row.values.items() if value is not None or clear_empty}
-    settle_city(values, before, reference)
     problems: list[Problem] = []
-    require_name(values, problems, creating=False)
-    after = {**before, **values}
-    contact = split(after)[1]
+    require_filled(values, reference, problems, creating=False)
+    refuse_inactive(values, before, reference, problems)
+    after = {**before, **settle(values, before, reference)}
+    contact = split(after).contact
     if is_filled(contact) or has_contact:
         after["contact.name"] = after["contact.name"] or after["name"]
     else:
         refuse_remark_alone(contact, problems)
     if problems:
         return problems
-    return Change(update.customer_id, before, after, tuple(name for name in after if after[name] != before[name]))
+    return Change(update.customer_id, before, after, changed_fields(before, after))

@@ -1,19 +1,16 @@
 """What a list is asked for, as conditions on customers."""
 
-from operator import eq, ge, lt
+from operator import ge, lt
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, func, literal, or_, select, union_all
+from sqlalchemy import BindParameter, Uuid, bindparam, tuple_
 
-from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight
+from crm_customer.customers.queries import Condition, Sight, one_of
+from crm_customer.listing.around import around, is_around
+from crm_customer.listing.matching import found_by, matches
 from crm_customer.listing.rules import Filter
-from crm_customer.search.model import CustomerSearch
-from crm_customer.search.rules import ADDRESS, bigrams, normalised
-
-_SHORTEST_NUMBER = 3
+from crm_customer.listing.texts import met, texts
 
 
 def alive(wanted: Filter) -> Condition:
@@ -22,91 +19,63 @@ def alive(wanted: Filter) -> Condition:
 
 
 def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[Condition]:
-    """What is asked for; `frequent`: texts are looked up for each customer met, instead of found by their index."""
+    """What is asked for; `frequent`: whatever has an index of its own is looked up for each customer met, instead."""
     found: list[Any] = [alive(wanted)]
-    found += [getattr(Customer, name) == _value(name, name, value) for name, value in wanted.exact]
     if wanted.owner_left:
         found.append(Customer.owner_left)
+    for name in ("owner_id", "pool_id"):
+        if ids := getattr(wanted, f"{name}s"):
+            found.append(one_of(getattr(Customer, name), ids, f"wanted_{name}s"))
     for name, field, compare in (
-        ("owner_id", "owner_id", eq),
-        ("pool_id", "pool_id", eq),
         ("created_from", "created_at", ge),
-        # Nothing changes before it is created: a walk in the order of changes ends there.
+        # Nothing changes before it is created: a walk in the order of changes ends there, one of creation begins there.
         ("created_from", "updated_at", ge),
         ("created_until", "created_at", lt),
         ("updated_from", "updated_at", ge),
+        ("updated_until", "updated_at", lt),
+        ("updated_until", "created_at", lt),
     ):
         if (value := getattr(wanted, name)) is not None:
             found.append(compare(getattr(Customer, field), _value(name, field, value)))
+    for place, condition in enumerate(wanted.conditions):
+        if frequent or not condition.lies_elsewhere:
+            found.append(matches(condition, f"wanted_{place}", walked=frequent))
+    if wanted.after:
+        found.append(_beyond(wanted))
     if frequent:
-        return found + _met(sight, wanted)
-    return found + [Customer.id.in_(text) for text in texts(sight, wanted)]
+        return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
+    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)]
 
 
-def texts(sight: Sight, wanted: Filter) -> list[Any]:
-    """For each text asked for: the customers that hold it, out of the text's index."""
-    found: list[Any] = []
-    if wanted.search:
-        search = normalised(wanted.search)
-        named = containing(CustomerSearch.name, search, "")
-        found.append(union_all(named, _numbered(sight, search)) if is_number(search) else named)
-    if wanted.address:
-        found.append(containing(CustomerSearch.address, normalised(wanted.address), ADDRESS))
+def _beyond(wanted: Filter) -> Condition:
+    """Rows after one of the order's."""
+    column, descends = wanted.order
+    here = tuple_(getattr(Customer, column), Customer.id)
+    at = tuple_(bindparam("after_at", type_=Customer.created_at.type), bindparam("after_id", type_=Uuid))
+    return here < at if descends else here > at
+
+
+def indexed(sight: Sight, wanted: Filter) -> list[Any]:
+    """For each part of what is asked for that has an index of its own: the customers found by it."""
+    found = _elsewhere(sight, wanted)
+    if not wanted.deleted:
+        found += [
+            found_by(condition, f"wanted_{place}")
+            for place, condition in enumerate(wanted.conditions)
+            if condition.indexed and not condition.lies_elsewhere
+        ]
     return found
 
 
-def _met(sight: Sight, wanted: Filter) -> list[Condition]:
-    """The same for the customer just met: a sub-select with a limit, which PostgreSQL asks for each one."""
-    found: list[Any] = []
-    if wanted.search:
-        search = normalised(wanted.search)
-        met = _of_this(CustomerSearch.customer_id, _has(CustomerSearch.name, search))
-        if is_number(search):
-            number = _of_this(CustomerContact.customer_id, *_has_number(search))
-            met = or_(met, and_(sight.shows_contact(), number))
-        found.append(met)
-    if wanted.address:
-        found.append(_of_this(CustomerSearch.customer_id, _has(CustomerSearch.address, normalised(wanted.address))))
-    return found
-
-
-def _of_this(customer_id: Any, *conditions: Condition) -> Condition:
-    found = select(literal(value=True)).where(customer_id == Customer.id, *conditions).limit(1)
-    return found.correlate(Customer).scalar_subquery().is_(other=True)
-
-
-def is_number(wanted: str) -> bool:
-    """Whether a text may be the beginning of a mobile number."""
-    return wanted.isascii() and wanted.isdigit() and len(wanted) >= _SHORTEST_NUMBER
-
-
-def _numbered(sight: Sight, wanted: str) -> Select[UUID]:
-    """Customers whose primary contact's mobile number, where the member may read it, begins with `wanted`."""
-    found = select(CustomerContact.customer_id).join(Customer, Customer.id == CustomerContact.customer_id)
-    return found.where(*_has_number(wanted), sight.shows_contact()).correlate(None)
-
-
-def _has_number(wanted: str) -> list[Condition]:
-    begins = Contact.mobile.startswith(wanted, autoescape=True)
-    return [
-        CustomerContact.is_primary.is_(other=True),
-        CustomerContact.contact_id == Contact.id,
-        begins,
-        Contact.deleted_at.is_(None),
+def _elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
+    """Those of them whose index is on another table."""
+    found = texts(sight, wanted)
+    found += [
+        found_by(condition, f"wanted_{place}")
+        for place, condition in enumerate(wanted.conditions)
+        if condition.lies_elsewhere
     ]
-
-
-def _has(place: Any, wanted: str) -> Condition:
-    """A text holds `wanted`; a single character counts only as its beginning, for the index knows pairs."""
-    return place.startswith(wanted, autoescape=True) if len(wanted) < 2 else func.strpos(place, wanted) > 0
-
-
-def containing(place: Any, wanted: str, mark: str) -> Select[UUID]:
-    """Customers with `wanted` in a text."""
-    found = select(CustomerSearch.customer_id)
-    if len(wanted) > 1:
-        found = found.where(CustomerSearch.grams.contains(sorted(mark + gram for gram in bigrams(wanted))))
-    return found if len(wanted) == 2 else found.where(_has(place, wanted))
+    return found + ([around(sight, wanted.among)] if wanted.among else [])
 
 
 def _value(name: str, column: str, value: Any) -> BindParameter[Any]:

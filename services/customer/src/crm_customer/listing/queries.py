@@ -6,13 +6,12 @@ department or a pool, each in order and no longer than the page's end. Where tha
 whoever sees the company, it is one walk of the order's index, with the sight as a condition.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -34,27 +33,28 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import array
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import NOBODY, Condition, Sight, one_of
-from crm_customer.listing.conditions import alive, conditions, containing, is_number, texts
-from crm_customer.listing.rules import Filter, Sort
+from crm_customer.fields.operators import FilterKind, Operator
+from crm_customer.listing.conditions import alive, conditions, indexed
+from crm_customer.listing.field_conditions import FieldCondition
+from crm_customer.listing.matching import parameters_of
+from crm_customer.listing.rules import Filter
+from crm_customer.listing.texts import containing, is_number
+from crm_customer.paging import Parameters, Total, counted, explain
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import normalised
 
-Parameters = dict[str, Any]
-_IMPATIENT = text("SET LOCAL statement_timeout = 300")
 _WALK = text("SET LOCAL enable_bitmapscan = off")
 _SOMEBODY, _SOME_TIME = UUID(int=1), datetime.min.replace(tzinfo=UTC)
-_CANCELLED = "57014"
 _FEW_PLACES = 20
 _FEW_ROWS = 10_000
-# Collecting a text reads the customer beside it: two rows for each.
-_FEW_TEXTS = _FEW_ROWS // 2
-_MOMENTS = ("created_from", "created_until", "updated_from")
+# Collecting reads the customer beside what its index says: two rows for each.
+_FEW_FOUND = _FEW_ROWS // 2
+_MOMENTS = ("created_from", "created_until", "updated_from", "updated_until")
 
 
 class _Shape(Enum):
@@ -62,7 +62,7 @@ class _Shape(Enum):
 
 
 def page_of(session: Session, sight: Sight, wanted: Filter, offset: int, limit: int) -> list[UUID]:
-    """Ids of one page, in order."""
+    """Ids of some rows, in order."""
     return list(session.scalars(*page_statement(session, sight, wanted, offset, limit)))
 
 
@@ -78,25 +78,16 @@ def page_statement(
     return _made(_page, sight, wanted, shape), _parameters(sight, wanted) | here
 
 
-def total(database: Database, sight: Sight, wanted: Filter) -> tuple[int, bool]:
-    """The size of the list, and whether it is an estimate because counting took longer than 300 ms."""
-    matching, parameters = _made(_matching, sight, wanted), _parameters(sight, wanted)
-    try:
-        with database.reading() as session:
-            session.execute(_IMPATIENT)
-            return session.scalar(matching.with_only_columns(func.count()), parameters) or 0, False
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _CANCELLED:
-            raise
-    with database.reading() as session:
-        return int(explain(session, matching, parameters)["Plan Rows"]), True
+def total(database: Database, sight: Sight, wanted: Filter) -> Total:
+    """The size of the list."""
+    return counted(database, (sight, wanted), _made(_matching, sight, wanted), _parameters(sight, wanted))
 
 
 def _made(make: Callable[..., Select[UUID]], sight: Sight, wanted: Filter, *others: Any) -> Select[UUID]:
     """What `make` makes of these, made once for all sights and filters that are alike but for their values: to put a
     statement together takes longer than to execute it. Texts decide about more than values.
     """
-    if wanted.search or wanted.address:
+    if wanted.search or wanted.address or any(one.kind is FilterKind.WORDS for one in wanted.conditions):
         return make(sight, wanted, *others)
     return _kept(make, sight.anybodys(), _alike(sight, wanted), *others)
 
@@ -108,30 +99,45 @@ def _kept(make: Callable[..., Select[UUID]], *given: Any) -> Select[UUID]:
 
 def _alike(sight: Sight, wanted: Filter) -> Filter:
     """A filter that asks for the same with other values: the same owner or pool of anybody's sight, or another one."""
-    seen = sight.everything or wanted.pool_id in sight.pool_ids
+    seen = sight.everything or set(wanted.pool_ids) <= set(sight.pool_ids)
+    mine = set(wanted.owner_ids) <= set(sight.owner_ids)
     return replace(
         wanted,
-        owner_id=wanted.owner_id and (NOBODY if wanted.owner_id in sight.owner_ids else _SOMEBODY),
-        pool_id=wanted.pool_id and (NOBODY if seen else _SOMEBODY),
-        exact=tuple((name, type(value)()) for name, value in wanted.exact),
-        created_from=wanted.created_from and _SOME_TIME,
-        created_until=wanted.created_until and _SOME_TIME,
-        updated_from=wanted.updated_from and _SOME_TIME,
+        owner_ids=wanted.owner_ids and (NOBODY if mine else _SOMEBODY,),
+        pool_ids=wanted.pool_ids and (NOBODY if seen else _SOMEBODY,),
+        conditions=tuple(map(_same_condition, wanted.conditions)),
+        **{name: _SOME_TIME for name in _MOMENTS if getattr(wanted, name)},
+        after=wanted.after and (_SOME_TIME, NOBODY),
     )
 
 
+def _same_condition(condition: FieldCondition) -> FieldCondition:
+    ends = condition.values if condition.operator is Operator.BETWEEN else ()
+    return replace(condition, values=tuple(None if end is None else "" for end in ends))
+
+
 def _parameters(sight: Sight, wanted: Filter) -> Parameters:
-    values = {name: getattr(wanted, name) for name in ("owner_id", "pool_id", *_MOMENTS)} | dict(wanted.exact)
-    asked = {f"wanted_{name}": value for name, value in values.items() if value is not None}
-    places = {"wanted_owners": [wanted.owner_id], "wanted_pools": [wanted.pool_id]}
-    return sight.parameters() | asked | places
+    asked = {f"wanted_{name}": value for name in _MOMENTS if (value := getattr(wanted, name)) is not None}
+    for place, condition in enumerate(wanted.conditions):
+        asked |= parameters_of(condition, f"wanted_{place}")
+    if wanted.after:
+        asked["after_at"], asked["after_id"] = wanted.after
+    return (
+        sight.parameters()
+        | asked
+        | {
+            "wanted_owner_ids": list(wanted.owner_ids),
+            "wanted_pool_ids": list(wanted.pool_ids),
+            "wanted_seen_pools": [id_ for id_ in wanted.pool_ids if id_ in sight.pool_ids],
+        }
+    )
 
 
 def _page(sight: Sight, wanted: Filter, shape: _Shape) -> Select[UUID]:
-    order = _order(wanted)
+    order = wanted.order
     if shape is _Shape.MERGED:
         arms, rest = _arms(sight, wanted)
-        others = conditions(sight, rest, frequent=True)
+        others = [*conditions(sight, rest, frequent=True), sight.unlocked]
         page = union_all(*(select(_walked(arm, others, order)) for arm in arms)).subquery("page")
         found, by = select(page.c.id), _ordered(page.c, order)
     elif shape is _Shape.WALKED:
@@ -152,28 +158,6 @@ def _number(name: str) -> BindParameter[int]:
     return bindparam(name, 0, Integer)
 
 
-def explain(
-    session: Session, statement: Select[Any], parameters: Parameters | None = None, *, analyze: bool = False
-) -> dict[str, Any]:
-    """PostgreSQL's plan of `statement`."""
-    compiled = statement.compile(session.connection(), compile_kwargs={"render_postcompile": True})
-    how = "EXPLAIN (FORMAT JSON, ANALYZE)" if analyze else "EXPLAIN (FORMAT JSON)"
-    answer = (
-        session.connection()
-        .exec_driver_sql(f"{how} {compiled}", cast(Any, compiled.construct_params(parameters)))
-        .scalar_one()
-    )
-    plan: dict[str, Any] = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
-    return plan
-
-
-def _order(wanted: Filter) -> tuple[str, bool]:
-    """Column and whether it descends."""
-    if wanted.deleted:
-        return "deleted_at", True
-    return wanted.sort.removeprefix("-"), wanted.sort.startswith("-")
-
-
 def _ordered(source: Any, order: tuple[str, bool]) -> list[Any]:
     return _directed((getattr(source, order[0]), source.id), order)
 
@@ -186,25 +170,26 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
     """Which of the three serves the page that ends with row `last`."""
     if _rare(session, sight, wanted):
         return _Shape.COLLECTED
-    place = wanted.owner_id or wanted.pool_id
-    if wanted.owner_left or (sight.scope.company and not place):
+    asked = wanted.owner_ids or wanted.pool_ids
+    if wanted.owner_left or (sight.scope.company and not asked):
         return _Shape.WALKED
-    places = 1 if place else len(sight.owner_ids) + len(sight.scope.department_ids) + len(sight.pool_ids)
+    places = len(asked) or len(sight.owner_ids) + len(sight.scope.department_ids) + len(sight.pool_ids)
     if places <= _FEW_PLACES or places * last <= _FEW_ROWS:
         return _Shape.MERGED
     # Where many customers are seen, the order's index meets the next one soon.
-    owned = [select(Customer.id).where(alive(wanted), arm) for arm in (sight.owned, sight.in_departments)]
-    return _Shape.MERGED if _count(session, owned) < _FEW_ROWS else _Shape.WALKED
+    owned = [one_of(Customer.owner_id, wanted.owner_ids)] if asked else [sight.owned, sight.in_departments]
+    many = _count(session, [select(Customer.id).where(alive(wanted), arm) for arm in owned]) >= _FEW_ROWS
+    return _Shape.WALKED if many else _Shape.MERGED
 
 
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
     """Whether what is asked for is fewer rows than walks in order might pass before the page is full."""
-    asked = texts(sight, wanted)
-    if asked:
-        return min(int(explain(session, found)["Plan Rows"]) for found in asked) < _FEW_TEXTS
-    updated = wanted.sort in (Sort.LAST_UPDATED, Sort.FIRST_UPDATED)
-    across = wanted.created_from or wanted.created_until if updated else wanted.updated_from
-    if not across or wanted.deleted:
+    asked = indexed(sight, wanted)
+    if asked and min(int(explain(session, found)["Plan Rows"]) for found in asked) < _FEW_FOUND:
+        return True
+    other = "created" if wanted.order[0] == "updated_at" else "updated"
+    across = getattr(wanted, f"{other}_from") or getattr(wanted, f"{other}_until")
+    if asked or not across or wanted.deleted:
         return False
     moments = replace(Filter(), **{name: getattr(wanted, name) for name in _MOMENTS})
     return _count(session, [select(Customer.id).where(*conditions(sight, moments))]) < _FEW_ROWS
@@ -218,12 +203,12 @@ def _count(session: Session, statements: Sequence[Select[Any]]) -> int:
 
 @dataclass(frozen=True)
 class _Arm:
-    """A part of the sight: customers of each of some owners, departments or pools, which are the parameter `ids`;
-    `place` None: found otherwise.
+    """A part of the sight: customers of each of some owners, departments or pools, which are the parameter `ids`, or
+    those of the statement `ids`; `place` None: found otherwise.
     """
 
     place: Any
-    ids: str
+    ids: str | Select[UUID]
     others: Sequence[Condition] = ()
 
 
@@ -232,20 +217,22 @@ def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
 
     No customer is in two of them, so that the union needs no sorting out.
     """
-    if wanted.owner_id:
-        others = () if wanted.owner_id in sight.owner_ids else (sight.condition(),)
-        return [_Arm(Customer.owner_id, "wanted_owners", others)], replace(wanted, owner_id=None)
-    if wanted.pool_id and (sight.everything or wanted.pool_id in sight.pool_ids):
-        named = one_of(Customer.pool_id, [wanted.pool_id], "wanted_pools")
-        return [_pools(sight, wanted, "wanted_pools", named)], replace(wanted, pool_id=None)
-    if wanted.pool_id:
-        return [_unplaced(sight)], wanted
+    if wanted.owner_ids:
+        others = () if set(wanted.owner_ids) <= set(sight.owner_ids) else (sight.condition(),)
+        return [_Arm(Customer.owner_id, "wanted_owner_ids", others)], replace(wanted, owner_ids=())
+    if wanted.pool_ids and (sight.everything or set(wanted.pool_ids) <= set(sight.pool_ids)):
+        named = one_of(Customer.pool_id, wanted.pool_ids, "wanted_pool_ids")
+        return [_pools(sight, wanted, "wanted_pool_ids", named)], replace(wanted, pool_ids=())
+    if wanted.pool_ids:
+        return [_pools(sight, wanted, "wanted_seen_pools", sight.in_pools), _unplaced(sight)], wanted
     elsewhere = or_(Customer.owner_department_id.is_(None), not_(sight.in_departments))
     arms = [_Arm(Customer.owner_id, "sight_owners", [elsewhere] if sight.scope.department_ids else ())]
     if sight.scope.department_ids:
         arms.append(_Arm(Customer.owner_department_id, "sight_departments"))
     if sight.pool_ids:
         arms.append(_pools(sight, wanted, "sight_pools", sight.in_pools))
+    if not sight.scope.company:
+        arms.append(_Arm(Customer.id, sight.collaborations(), [_otherwise(sight.reach)]))
     return [*arms, _unplaced(sight)], wanted
 
 
@@ -264,8 +251,13 @@ def _digits_in_names(sight: Sight, wanted: Filter) -> bool:
 
 def _unplaced(sight: Sight) -> _Arm:
     """Customers the member made that are not placed yet: few, in an index of their own."""
-    otherwise = or_(sight.owned, sight.in_departments, sight.in_pools)
-    return _Arm(None, "", (sight.unplaced, func.coalesce(otherwise, literal(value=False)).is_(other=False)))
+    elsewhere = or_(sight.owned, sight.in_departments, sight.in_pools)
+    return _Arm(None, "", (sight.unplaced, _otherwise(elsewhere)))
+
+
+def _otherwise(than: Condition) -> Condition:
+    """Customers that `than` does not hold of."""
+    return func.coalesce(than, literal(value=False)).is_(other=False)
 
 
 def _walked(arm: _Arm, others: Sequence[Condition], order: tuple[str, bool]) -> Any:
@@ -277,8 +269,12 @@ def _walked(arm: _Arm, others: Sequence[Condition], order: tuple[str, bool]) -> 
     steps = _steps(order).where(*arm.others, *others)
     if arm.place is None:
         return steps.order_by(*_ordered(Customer, order)).limit(_number("page_end")).subquery()
-    given = func.unnest(bindparam(arm.ids, [], ARRAY(Uuid))).table_valued(column("id", Uuid))
-    each = given.render_derived(name=f"each_{arm.place.key}")
+    name = f"each_{arm.place.key}"
+    if isinstance(arm.ids, str):
+        given = func.unnest(bindparam(arm.ids, [], ARRAY(Uuid))).table_valued(column("id", Uuid))
+        each: Any = given.render_derived(name=name)
+    else:
+        each = arm.ids.with_only_columns(arm.ids.selected_columns[0].label("id")).subquery(name)
     first = arm.place.desc() if order[1] else arm.place.asc()
     found = (
         steps.where(arm.place == any_(array([each.c.id])))

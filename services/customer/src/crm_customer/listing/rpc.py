@@ -12,15 +12,19 @@ from sqlalchemy.orm import Session
 
 from chassis.clock import now
 from chassis.errors import Conflict, Forbidden, Invalid
+from chassis.http.api import Body
+from chassis.http.parsing import validate
 from chassis.rpc.server import current_caller
 from chassis.runtime import Runtime
 from crm.common.v1 import selection_pb2
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
-from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import Sight, load_reference, one_of, sight_of
+from crm_customer.customers.projection import states_of
+from crm_customer.customers.queries import Sight, one_of, sight_of
+from crm_customer.listing.filters import Here, default_sort, narrowed
 from crm_customer.listing.queries import page_of, visible_ids
-from crm_customer.listing.rules import EXACT, Filter, ListView, Sort, exact_conditions, with_view
+from crm_customer.listing.rules import EXACT, Filter, ListView
+from crm_customer.listing.views import Conditions
 from crm_customer.settings import Settings
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -52,7 +56,7 @@ class Reads:
     def _matching(
         self, session: Session, sight: Sight, asked: selection_pb2.CustomerFilter, limit: int
     ) -> pb.ResolveSelectionResponse:
-        wanted = self._filter(session, sight.scope.member_id, asked)
+        wanted = self._filter(session, sight, asked)
         found = page_of(session, sight, wanted, 0, limit + 1)
         _require_at_most(limit, len(found))
         return pb.ResolveSelectionResponse(customer_ids=map(str, found))
@@ -66,25 +70,21 @@ class Reads:
             invisible_ids=[str(id_) for id_ in asked if id_ not in visible],
         )
 
-    def _filter(self, session: Session, actor_id: UUID, asked: selection_pb2.CustomerFilter) -> Filter:
-        texts = {name: getattr(asked, name) for name in EXACT if getattr(asked, name, "")}
-        pattern = cast(Settings, self.runtime.settings).mobile_pattern
-        exact, problems = exact_conditions(texts, load_reference(session, pattern))
-        if problems:
-            raise Invalid("validation_failed", errors=[problem.error() for problem in problems], count=len(problems))
+    def _filter(self, session: Session, sight: Sight, asked: selection_pb2.CustomerFilter) -> Filter:
         view = _view(asked.view)
-        conditions = Filter(
+        wanted = Filter(
             search=_clean(asked.search),
             address=_clean(asked.address),
-            owner_id=_uuid(asked.owner_id) if asked.owner_id else None,
-            pool_id=_uuid(asked.pool_id) if asked.pool_id else None,
-            exact=exact,
+            owner_ids=(_uuid(asked.owner_id),) if asked.owner_id else (),
+            pool_ids=(_uuid(asked.pool_id),) if asked.pool_id else (),
             created_from=_moment(asked, "created_from"),
             # The contract's end is inclusive, the query's is not.
             created_until=_moment(asked, "created_to", later=timedelta(microseconds=1)),
-            sort=Sort.LAST_UPDATED if view is ListView.RECENTLY_UPDATED else Sort.NEWEST,
+            sort=default_sort(view),
         )
-        return with_view(conditions, view, actor_id, now(), zone_of(session))
+        texts = {name: getattr(asked, name) for name in EXACT if getattr(asked, name, "")}
+        here = Here(sight, now(), zone_of(session), cast(Settings, self.runtime.settings).mobile_pattern)
+        return narrowed(session, here, wanted, texts, _conditions(asked).asked(), view)
 
     def GetCustomerFacts(
         self, request: pb.GetCustomerFactsRequest, context: grpc.ServicerContext
@@ -94,7 +94,7 @@ class Reads:
             raise Invalid("too_many_items", max_items=MOST_STATES)
         with self.runtime.database.reading() as session:
             found = session.scalars(select(Customer).where(one_of(Customer.id, ids)).order_by(Customer.id))
-            return pb.GetCustomerFactsResponse(customers=map(state_of, found))
+            return pb.GetCustomerFactsResponse(customers=states_of(session, found))
 
     def ListCustomerStates(
         self, request: pb.ListCustomerStatesRequest, context: grpc.ServicerContext
@@ -108,7 +108,7 @@ class Reads:
         if request.unplaced_only:
             statement = statement.where(Customer.assignment_version == 0)
         with self.runtime.database.reading() as session:
-            return pb.ListCustomerStatesResponse(customers=map(state_of, session.scalars(statement)))
+            return pb.ListCustomerStatesResponse(customers=states_of(session, session.scalars(statement)))
 
 
 def _require_at_most(limit: int, found: int) -> None:
@@ -124,6 +124,16 @@ def _view(text: str) -> ListView:
     if view is ListView.DELETED:
         raise Invalid("unknown_view", view=text)
     return view
+
+
+def _conditions(asked: selection_pb2.CustomerFilter) -> Conditions:
+    """As they come over REST, with the same pointers. Raises Invalid."""
+    given = [{"field": one.field, "operator": one.operator, "values": list(one.values)} for one in asked.conditions]
+    return validate(_Given, {"conditions": given}).conditions
+
+
+class _Given(Body):
+    conditions: Conditions
 
 
 def _clean(text: str) -> str:

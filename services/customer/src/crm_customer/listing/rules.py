@@ -1,6 +1,6 @@
 """What a list shows: conditions as plain values, and the days behind the views. Pure functions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -8,6 +8,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from crm_customer.customers.rules import Problem, Reference, checked
+from crm_customer.fields.operators import FilterKind, Operator
+from crm_customer.listing.field_conditions import FieldCondition, periods_of
 
 EXACT = (
     "customer_type",
@@ -23,7 +25,9 @@ EXACT = (
 
 
 class ListView(StrEnum):
-    """Views of the list (A-06 to A-11), customers whose owner has left, and the recycle bin (A-70)."""
+    """Views of the list (A-06 to A-11); customers whose owner has left; those the member assists (C-20), has starred
+    (C-22), or somebody within reach has (C-24); the recycle bin (A-70).
+    """
 
     ALL = "all"
     MINE = "mine"
@@ -32,6 +36,9 @@ class ListView(StrEnum):
     CREATED_THIS_MONTH = "created_this_month"
     RECENTLY_UPDATED = "recently_updated"
     OWNER_LEFT = "owner_left"
+    ASSISTING = "assisting"
+    STARRED = "starred"
+    STARRED_IN_SCOPE = "starred_in_scope"
     DELETED = "deleted"
 
 
@@ -44,27 +51,46 @@ class Sort(StrEnum):
     FIRST_UPDATED = "updated_at"
 
 
+# Views of customers around which the member, or members within reach, have set something.
+AMONG = (ListView.ASSISTING, ListView.STARRED, ListView.STARRED_IN_SCOPE)
+
+
 @dataclass(frozen=True)
 class Filter:
-    """Conditions of a list. `exact` are (field, value); moments are UTC, `until` ones exclusive."""
+    """Conditions of a list, combined with AND. Moments are UTC, `until` ones exclusive; `among`: one of AMONG.
+
+    `after`: the row after which a list goes on, its moment and id; `backwards`: the order turned round.
+    """
 
     search: str = ""
     address: str = ""
-    owner_id: UUID | None = None
-    pool_id: UUID | None = None
-    exact: tuple[tuple[str, str | int], ...] = ()
+    owner_ids: tuple[UUID, ...] = ()
+    pool_ids: tuple[UUID, ...] = ()
+    conditions: tuple[FieldCondition, ...] = ()
     created_from: datetime | None = None
     created_until: datetime | None = None
     updated_from: datetime | None = None
+    updated_until: datetime | None = None
     owner_left: bool = False
     deleted: bool = False
+    among: ListView | None = None
     sort: Sort = Sort.NEWEST
+    after: tuple[datetime, UUID] | None = None
+    backwards: bool = False
+
+    @property
+    def order(self) -> tuple[str, bool]:
+        """The column it is sorted by, and whether it descends."""
+        order = "-deleted_at" if self.deleted else self.sort
+        return order.removeprefix("-"), order.startswith("-") is not self.backwards
 
 
-def exact_conditions(
+def option_conditions(
     texts: Mapping[str, str], reference: Reference
-) -> tuple[tuple[tuple[str, str | int], ...], list[Problem]]:
-    """Option conditions as stored values, and what is wrong with them. A city's code needs no province beside it."""
+) -> tuple[tuple[FieldCondition, ...], list[Problem]]:
+    """Options asked for as parameters of their own, as conditions, and what is wrong with them. A city's code needs no
+    province beside it.
+    """
     city = texts.get("city", "")
     given = {
         name: text for name, text in texts.items() if text and (name != "city" or city not in reference.regions.names)
@@ -72,31 +98,69 @@ def exact_conditions(
     values, problems = checked(given, reference)
     if city and "city" not in given:
         values["city"] = city
-    return tuple(sorted((name, value) for name, value in values.items() if value is not None)), problems
+    found = [
+        FieldCondition(name, FilterKind.OPTION, Operator.ANY_OF, (value,))
+        for name, value in sorted(values.items())
+        if value is not None
+    ]
+    return tuple(found), problems
+
+
+def with_conditions(wanted: Filter, conditions: Sequence[FieldCondition], zone: str) -> Filter:
+    """`wanted` narrowed by `conditions`. Owners, pools and moments join those asked for otherwise: they have indexes."""
+    for condition in conditions:
+        only = condition.operator is Operator.ANY_OF and f"{condition.field}s"
+        if only in ("owner_ids", "pool_ids"):
+            wanted = replace(wanted, **{only: both(getattr(wanted, only), condition.values)})
+        elif condition.kind is FilterKind.MOMENT:
+            wanted = _between_days(wanted, condition, zone)
+        else:
+            wanted = replace(wanted, conditions=(*wanted.conditions, condition))
+    return wanted
+
+
+def both(these: tuple[UUID, ...], those: tuple[UUID, ...]) -> tuple[UUID, ...]:
+    """What lies in two sets of ids, of which an empty one holds all; nobody, where nothing does."""
+    if not these or not those:
+        return these or those
+    return tuple(id_ for id_ in these if id_ in those) or (UUID(int=0),)
+
+
+def _between_days(wanted: Filter, condition: FieldCondition, zone: str) -> Filter:
+    begins, ends = f"{condition.field.removesuffix('_at')}_from", f"{condition.field.removesuffix('_at')}_until"
+    first, last = condition.values
+    starts = (getattr(wanted, begins), first and start_of(first, zone))
+    untils = (getattr(wanted, ends), last and start_of(day_after(last), zone))
+    return replace(
+        wanted, **{begins: max(filter(None, starts), default=None), ends: min(filter(None, untils), default=None)}
+    )
+
+
+_SINCE = {
+    ListView.CREATED_TODAY: "today",
+    ListView.CREATED_THIS_WEEK: "this_week",
+    ListView.CREATED_THIS_MONTH: "this_month",
+}
 
 
 def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datetime, zone: str) -> Filter:
     """`conditions` narrowed to a view, as the member sees it at `moment` in the organisation's `zone`."""
     today = moment.astimezone(ZoneInfo(zone)).date()
-    first_days = {
-        ListView.CREATED_TODAY: today,
-        ListView.CREATED_THIS_WEEK: today - timedelta(days=today.weekday()),
-        ListView.CREATED_THIS_MONTH: today.replace(day=1),
-    }
-    if view in first_days:
-        start = start_of(first_days[view], zone)
+    if view in _SINCE:
+        start = start_of(periods_of(today)[_SINCE[view]][0], zone)
         return replace(conditions, created_from=max(start, conditions.created_from or start))
     match view:
         case ListView.MINE:
-            # Mine and somebody else's at once: nobody's.
-            both = member_id if conditions.owner_id in (None, member_id) else UUID(int=0)
-            return replace(conditions, owner_id=both)
+            return replace(conditions, owner_ids=both(conditions.owner_ids, (member_id,)))
         case ListView.RECENTLY_UPDATED:
-            return replace(conditions, updated_from=month_before(moment))
+            start = month_before(moment)
+            return replace(conditions, updated_from=max(start, conditions.updated_from or start))
         case ListView.OWNER_LEFT:
             return replace(conditions, owner_left=True)
         case ListView.DELETED:
             return replace(conditions, deleted=True)
+        case _ if view in AMONG:
+            return replace(conditions, among=view)
     return conditions
 
 

@@ -1,19 +1,59 @@
-"""The query of the customer list."""
+"""What the customer list is asked for."""
 
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, Json, RootModel
 
-from chassis.http.api import Day, PageQuery
+from chassis.http.api import Body, Day
+from crm_customer.fields.operators import Operator
+from crm_customer.listing.field_conditions import MOST_CONDITIONS, MOST_VALUES, Asked
 from crm_customer.listing.rules import ListView, Sort
+from crm_customer.paging import PagedQuery
+
+_LONGEST_FIELD = 60
+_LONGEST_VALUE = 500
 
 
-class CustomerQuery(PageQuery):
+def _as_text(value: Any) -> Any:
+    """Numbers, true and false as JSON writes them; null: an open end."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int | float) else value
+
+
+Value = Annotated[str, BeforeValidator(_as_text), Field(max_length=_LONGEST_VALUE)]
+
+
+class ConditionBody(Body):
+    """One condition: `field` as GET /fields names it, with the operators that it lists (I-06)."""
+
+    field: str = Field(max_length=_LONGEST_FIELD)
+    operator: Operator
+    values: list[Value] = Field(default_factory=list, max_length=MOST_VALUES)
+
+    def asked(self) -> Asked:
+        """As plain values."""
+        return Asked(self.field, self.operator, tuple(self.values))
+
+
+class Conditions(RootModel[Annotated[list[ConditionBody], Field(max_length=MOST_CONDITIONS)]]):
+    """Conditions, all of which hold."""
+
+    root: Annotated[list[ConditionBody], Field(max_length=MOST_CONDITIONS)] = []
+
+    def asked(self) -> list[Asked]:
+        """As plain values."""
+        return [condition.asked() for condition in self.root]
+
+
+class CustomerFilter(Body):
     """Search conditions (A-14), combined with AND. Texts match anywhere, without regard to case (A-15)."""
 
     search: str = Field(default="", max_length=100, description="part of the name, or the beginning of a mobile number")
     view: ListView = ListView.ALL
-    sort: Sort | None = Field(default=None, description="default: newest first; recently_updated: last updated first")
     pool_id: UUID | None = Field(default=None, description="customers lying in this pool")
     owner_id: UUID | None = None
     customer_type: str | None = None
@@ -32,3 +72,16 @@ class CustomerQuery(PageQuery):
     )
     created_from: Day | None = Field(default=None, description="day in the organisation's zone, inclusive")
     created_to: Day | None = Field(default=None, description="day in the organisation's zone, inclusive")
+    conditions: Conditions = Field(default_factory=Conditions, description="on any field, see GET /fields")
+
+
+class SortedFilter(CustomerFilter):
+    """A filter with its order, as it can be saved."""
+
+    sort: Sort | None = Field(default=None, description="default: newest first; recently_updated: last updated first")
+
+
+class CustomerQuery(PagedQuery, SortedFilter):
+    """A filter as a query: `conditions` is a JSON list of {field, operator, values}."""
+
+    conditions: Json[Conditions] = Field(default_factory=Conditions)

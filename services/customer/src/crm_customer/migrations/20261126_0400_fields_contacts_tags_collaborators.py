@@ -314,7 +314,12 @@ def _create_collaboration() -> None:
         sa.PrimaryKeyConstraint("customer_id", "member_id", name="pk_collaborators"),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.id"], name="fk_collaborators_customer_id_customers"),
     )
-    op.create_index("ix_collaborators_member_id", "collaborators", ["member_id", "customer_id"])
+    op.create_index(
+        "ix_collaborators_member_id",
+        "collaborators",
+        ["member_id", "customer_id"],
+        postgresql_include=["can_write", "until"],
+    )
     op.create_index("ix_collaborators_until", "collaborators", ["until"], postgresql_where=sa.text("until IS NOT NULL"))
     op.create_table(
         "assignment_effects",
@@ -323,6 +328,7 @@ def _create_collaboration() -> None:
         _text("record", null=False),
         _uuid("record_id"),
         sa.Column("before", JSONB(none_as_null=True)),
+        sa.Column("after", JSONB(none_as_null=True)),
         sa.PrimaryKeyConstraint("customer_id", "version", "record", "record_id", name="pk_assignment_effects"),
     )
 

@@ -1,6 +1,7 @@
 """Calls to `pool`: first places of new customers, and everything it knows for rebuilding projections."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.rpc.client import AFTER_COMMIT_TIMEOUT_SECONDS, on_behalf_of
@@ -63,6 +64,23 @@ def all_assignments(runtime: Runtime) -> Iterator[Sequence[pool_events_pb2.Assig
             return
         yield page.assignments
         after = page.assignments[-1].customer_id
+
+
+@dataclass(frozen=True)
+class Known:
+    """How far the effects and the place of a customer are known."""
+
+    customer_id: UUID
+    effects_version: int
+    assignment_version: int
+
+
+def changes_after(runtime: Runtime, known: Sequence[Known]) -> Sequence[pb.RecordedChange]:
+    """What happened to customers after the effects known, by customer and in order. Raises Unavailable."""
+    asked = [pb.KnownAssignment(customer_id=str(one.customer_id), version=one.effects_version) for one in known]
+    with peer_errors("pool"):
+        request = pb.ListAssignmentChangesRequest(known=asked)
+        return _stub(runtime).ListAssignmentChanges(request, timeout=_PAGE_TIMEOUT_SECONDS).changes
 
 
 def all_pools(runtime: Runtime) -> Sequence[pool_events_pb2.Pool]:

@@ -1,4 +1,4 @@
-"""What `pool` and `identity` say about places: subscriptions, and the projections built from `pool`."""
+"""What `pool` says about pools and `identity` about owners: subscriptions, and the projection built from `pool`."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -11,21 +11,14 @@ from chassis.runtime import Runtime
 from chassis.service import Projection
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_customer.ownership.clients import all_assignments, all_pools
+from crm_customer.ownership.clients import all_pools
 from crm_customer.ownership.model import Pool
 from crm_customer.ownership.projection import (
-    apply_assignments,
-    assignments_differing,
     follow_owners,
     keep_pools,
-    owners_differing,
     pool_row,
 )
 from directory.events import apply_directory
-
-
-def _assignments(session: Session, events: Sequence[Event]) -> None:
-    apply_assignments(session, [change.state for event in events for change in event.message.changes])  # type: ignore[attr-defined]
 
 
 def _pools(session: Session, events: Sequence[Event]) -> None:
@@ -39,31 +32,10 @@ def _members(session: Session, events: Sequence[Event]) -> None:
     follow_owners(session, [UUID(member.id) for event in events for member in event.message.members])  # type: ignore[attr-defined]
 
 
-ASSIGNMENTS = Subscription("customer-assignments", "CRM_POOL", (pb.AssignmentsChanged,), _assignments)
 POOLS = Subscription("customer-pools", "CRM_POOL", (pb.PoolChanged, pb.PoolDeleted), _pools)
 OWNER_DEPARTMENTS = Subscription(
     "customer-owner-departments", "CRM_IDENTITY", (identity.MemberChanged, identity.MemberDeactivated), _members
 )
-
-
-def _rebuild_assignments(runtime: Runtime) -> int:
-    rows = 0
-    for states in all_assignments(runtime):
-        with runtime.database.transaction() as session:
-            apply_assignments(session, states)
-        rows += len(states)
-    with runtime.database.transaction() as session:
-        follow_owners(session, owners_differing(session))
-    return rows
-
-
-def _check_assignments(runtime: Runtime) -> int:
-    with runtime.database.reading() as session:
-        drift = sum(owners_differing(session).values())
-    for states in all_assignments(runtime):
-        with runtime.database.reading() as session:
-            drift += assignments_differing(session, states)
-    return drift
 
 
 def _rebuild_pools(runtime: Runtime) -> int:
@@ -85,5 +57,4 @@ def _check_pools(runtime: Runtime) -> int:
     return len([id_ for id_ in wanted.keys() | found.keys() if wanted.get(id_) != found.get(id_)])
 
 
-ASSIGNMENTS_PROJECTION = Projection("assignments", _rebuild_assignments, _check_assignments, "CRM_POOL")
 POOLS_PROJECTION = Projection("pools", _rebuild_pools, _check_pools, "CRM_POOL")

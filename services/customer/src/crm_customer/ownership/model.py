@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, SmallInteger, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
@@ -31,18 +31,3 @@ class Pool(Base):
     def state(self) -> dict[str, Any]:
         """The pool as its owner describes it."""
         return {name: getattr(self, name) for name in STATE}
-
-
-class AssignmentEffect(Base):
-    """What one version of an assignment changed on a record around the customer, so that its undo restores just that.
-
-    `record`: contact, collaborator, star, lock. `before`: what was there; None: nothing was.
-    """
-
-    __tablename__ = "assignment_effects"
-
-    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    record: Mapped[str] = mapped_column(Text, primary_key=True)
-    record_id: Mapped[UUID] = mapped_column(primary_key=True)
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

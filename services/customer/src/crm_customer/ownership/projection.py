@@ -22,7 +22,7 @@ _LOCK_OWNERS = text("""
     SELECT id, department_id AS owner_department_id, NOT active AS owner_left
     FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE
 """)
-# Rows are locked in id order, so that two sets never wait for each other.
+# Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects.
 _APPLY = text("""
     WITH given AS (
         SELECT * FROM unnest(
@@ -35,7 +35,9 @@ _APPLY = text("""
     UPDATE customers SET
         owner_id = given.owner_id, owner_department_id = members.department_id,
         owner_left = members.active IS FALSE, pool_id = given.pool_id,
-        expires_on = given.expires_on, held_since = given.held_since, assignment_version = given.version
+        expires_on = given.expires_on, held_since = given.held_since, assignment_version = given.version,
+        effects_version = CASE WHEN given.version = 1 AND (customers.owner_id, customers.pool_id)
+            IS NOT DISTINCT FROM (given.owner_id, given.pool_id) THEN 1 ELSE effects_version END
     FROM locked JOIN given ON given.id = locked.id LEFT JOIN directory_members members ON members.id = given.owner_id
     WHERE customers.id = locked.id AND customers.assignment_version < given.version
     RETURNING customers.id

@@ -1,0 +1,238 @@
+"""Applying the effects of changes of place: each version once and in order, set-wise (decision 0021)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, delete, insert, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from chassis.audit import AuditEntry, record_audit
+from chassis.events.outbox import record_event
+from crm.customer.v1 import customer_events_pb2 as events
+from crm.pool.v1 import pool_events_pb2 as pb
+from crm_customer.collaboration.model import Collaborator
+from crm_customer.contacts.model import Contact
+from crm_customer.customers.commands import SUBJECT
+from crm_customer.customers.model import Customer
+from crm_customer.customers.projection import in_parts, states_of
+from crm_customer.database import rowset
+from crm_customer.effects.model import AssignmentEffect
+from crm_customer.effects.queries import (
+    contact_names,
+    lock_customers,
+    moment_text,
+    read_around,
+    read_members,
+    read_undone,
+)
+from crm_customer.effects.rules import COLLABORATOR, CONTACT, LOCK, STAR, Effect, Key, Move, Values, due, effects_of
+from crm_customer.stars.model import Star
+
+Applied = list[tuple[Move, list[Effect]]]
+# What a change of the record tells other services anew.
+_FACTS = (COLLABORATOR, LOCK)
+
+
+def move_of(change: pb.AssignmentChange, actor_id: str) -> Move:
+    """A change as pool sent it. Raises ValueError for an id that is none.
+
+    Where nothing was chosen, contacts go with their owner's customer.
+    """
+    place, previous = change.state.place, change.previous
+    chosen, effects = change.HasField("effects"), change.effects
+    writing = {pb.FORMER_OWNER_READER: False, pb.FORMER_OWNER_EDITOR: True}
+    return Move(
+        customer_id=UUID(change.state.customer_id),
+        version=change.state.version,
+        actor_id=UUID(actor_id) if actor_id else None,
+        moved=(place.owner_id, place.pool_id) != (previous.owner_id, previous.pool_id),
+        former=UUID(previous.owner_id) if previous.owner_id else None,
+        owner=UUID(place.owner_id) if place.owner_id else None,
+        contacts=not chosen or pb.RELATED_CONTACTS in effects.following,
+        former_can_write=writing.get(effects.former_owner),
+        undoes=effects.undoes_version,
+    )
+
+
+def apply_effects(
+    session: Session, moves: Iterable[Move], now: datetime, complete: Mapping[UUID, int] | None = None
+) -> None:
+    """Apply what of `moves` is next for each customer; after a gap nothing is. The states are applied before.
+
+    `complete`: the moves are all that pool knows of these customers, which are thereby at this version.
+    """
+    given: dict[UUID, list[Move]] = {}
+    for move in moves:
+        given.setdefault(move.customer_id, []).append(move)
+    customers = lock_customers(session, given.keys() | (complete or {}).keys())
+    wanted = [
+        move
+        for id_, customer in customers.items()
+        for move in due(given.get(id_, ()), customer.effects_version, complete=complete is not None)
+    ]
+    applied = _applied(session, customers, wanted, now) if wanted else []
+    reached = dict(complete or {})
+    for move in wanted:
+        reached[move.customer_id] = max(move.version, reached.get(move.customer_id, 0))
+    _write(session, applied)
+    _advance(session, customers, reached, applied)
+    session.flush()
+    _tell(session, customers, applied)
+
+
+def _applied(session: Session, customers: Mapping[UUID, Customer], moves: Sequence[Move], now: datetime) -> Applied:
+    """The effects of each move, in order, each after those before it."""
+    concerned = {move.customer_id: customers[move.customer_id] for move in moves}
+    around, undone = read_around(session, concerned, moves), read_undone(session, moves)
+    people = read_members(session, {move.former for move in moves if move.former})
+    active = {id_ for id_, member in people.items() if member.active}
+    applied: Applied = []
+    for move in moves:
+        mine = around[move.customer_id]
+        effects = effects_of(move, mine, undone.get((move.customer_id, move.undoes), ()), active, moment_text(now))
+        mine |= {effect.key: effect.after for effect in effects}
+        undone.setdefault((move.customer_id, move.version), effects)
+        applied.append((move, effects))
+    return applied
+
+
+def _write(session: Session, applied: Applied) -> None:
+    """The last values of each record, one statement for each kind, and the log."""
+    last: dict[tuple[UUID, Key], Values] = {}
+    log: list[dict[str, Any]] = []
+    for move, effects in applied:
+        for effect in effects:
+            last[move.customer_id, effect.key] = effect.after
+            log.append({"customer_id": move.customer_id, **vars(effect)})
+    contacts = [
+        {"id": key[1], "owner_id": _id(values["owner_id"])}
+        for (_, key), values in last.items()
+        if key[0] == CONTACT and values
+    ]
+    if contacts:
+        rows = rowset(_table(Contact), contacts)
+        session.execute(update(Contact).where(Contact.id == rows.c.id).values(owner_id=rows.c.owner_id), **_UNSYNCED)
+    _settle(session, Collaborator, COLLABORATOR, last)
+    _settle(session, Star, STAR, last)
+    if log:
+        rows = rowset(_table(AssignmentEffect), log)
+        session.execute(insert(AssignmentEffect).from_select([*log[0]], select(rows)))
+
+
+_UNSYNCED: Any = {"execution_options": {"synchronize_session": False}}
+
+
+def _settle(session: Session, model: Any, record: str, last: Mapping[tuple[UUID, Key], Values]) -> None:
+    """Rows of members beside a customer: gone where nothing is left, else as they now are."""
+    rows = {(id_, key[1]): values for (id_, key), values in last.items() if key[0] == record}
+    gone = [{"customer_id": id_, "member_id": member_id} for (id_, member_id), values in rows.items() if not values]
+    kept = [
+        {"customer_id": id_, "member_id": member_id} | {name: _plain(name, value) for name, value in values.items()}
+        for (id_, member_id), values in rows.items()
+        if values
+    ]
+    if gone:
+        given = rowset(_table(model), gone)
+        session.execute(delete(model).where(tuple_(model.customer_id, model.member_id).in_(select(given))), **_UNSYNCED)
+    if kept:
+        statement = upsert(model).from_select([*kept[0]], select(rowset(_table(model), kept)))
+        changed = {name: statement.excluded[name] for name in kept[0] if name not in ("customer_id", "member_id")}
+        session.execute(statement.on_conflict_do_update(index_elements=["customer_id", "member_id"], set_=changed))
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A value out of JSON as its column takes it."""
+    if value is None or name in ("can_write", "color"):
+        return value
+    return UUID(value) if name == "added_by" else datetime.fromisoformat(value)
+
+
+def _advance(
+    session: Session, customers: Mapping[UUID, Customer], reached: Mapping[UUID, int], applied: Applied
+) -> None:
+    """How far each customer has come, its lock, and that its facts changed."""
+    locks = {
+        id_: customer.locked_at and (customer.locked_at, customer.locked_by) for id_, customer in customers.items()
+    }
+    told = set()
+    for move, effects in applied:
+        told |= {move.customer_id for effect in effects if effect.record in _FACTS}
+        for effect in effects:
+            if effect.record == LOCK:
+                values = effect.after
+                locks[move.customer_id] = values and (
+                    datetime.fromisoformat(values["locked_at"]),
+                    UUID(values["locked_by"]),
+                )
+    rows = [
+        {
+            "id": id_,
+            "effects_version": max(reached.get(id_, 0), customer.effects_version),
+            "facts_version": customer.facts_version + (id_ in told),
+            "locked_at": (locks[id_] or (None, None))[0],
+            "locked_by": (locks[id_] or (None, None))[1],
+        }
+        for id_, customer in customers.items()
+    ]
+    if rows:
+        given = rowset(_table(Customer), rows)
+        values = {name: given.c[name] for name in rows[0] if name != "id"}
+        session.execute(update(Customer).where(Customer.id == given.c.id).values(values), **_UNSYNCED)
+    for customer in customers.values():
+        session.expire(customer)
+
+
+def _tell(session: Session, customers: Mapping[UUID, Customer], applied: Applied) -> None:
+    """The history of customers and contacts, and the facts that changed."""
+    told = [(move, effects) for move, effects in applied if any(effect.record != STAR for effect in effects)]
+    if not told:
+        return
+    ids = {effect.record_id for _, effects in told for effect in effects if effect.record == COLLABORATOR}
+    names = {id_: member.name for id_, member in read_members(session, ids).items()}
+    contacts = {effect.record_id for _, effects in told for effect in effects if effect.record == CONTACT}
+    names |= contact_names(session, contacts)
+    record_audit(session, *(entry for move, effects in told for entry in _entries(move, effects, names)))
+    by_actor: dict[UUID | None, dict[UUID, None]] = {}
+    for move, effects in told:
+        if any(effect.record in _FACTS for effect in effects):
+            by_actor.setdefault(move.actor_id, {})[move.customer_id] = None
+    fresh = lock_customers(session, {id_ for ids in by_actor.values() for id_ in ids}) if by_actor else {}
+    for actor_id, changed in by_actor.items():
+        states = states_of(session, [fresh[id_] for id_ in changed])
+        record_event(session, *in_parts(events.CustomerUpdated, states, actor_id=str(actor_id or "")))
+
+
+def _entries(move: Move, effects: Sequence[Effect], names: Mapping[UUID, str]) -> Iterable[AuditEntry]:
+    before: dict[str, list[Any]] = {}
+    after: dict[str, list[Any]] = {}
+    for effect in effects:
+        if effect.record == STAR:
+            continue
+        for told, values in ((before, effect.before), (after, effect.after)):
+            if values is not None:
+                told.setdefault(f"{effect.record}s", []).append(_shown(effect, values, names))
+        if effect.record == CONTACT:
+            yield AuditEntry(
+                "contact.owner_changed", "contact", effect.record_id, move.actor_id, effect.before, effect.after
+            )
+    if before or after:
+        yield AuditEntry(
+            "customer.handed_over", SUBJECT, move.customer_id, move.actor_id, before or None, after or None
+        )
+
+
+def _shown(effect: Effect, values: Mapping[str, Any], names: Mapping[UUID, str]) -> dict[str, Any]:
+    about = {} if effect.record == LOCK else {"id": str(effect.record_id), "name": names.get(effect.record_id, "")}
+    return about | {name: value for name, value in values.items() if name not in ("added_by", "added_at")}
+
+
+def _table(model: Any) -> Table:
+    found: Table = model.__table__
+    return found
+
+
+def _id(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)

@@ -1,0 +1,108 @@
+"""What lies around customers that are about to change hands, read and locked set-wise."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, Uuid, any_, column, func, literal, select
+from sqlalchemy.orm import Session
+
+from crm_customer.collaboration.model import Collaborator
+from crm_customer.contacts.model import Contact
+from crm_customer.customers.model import Customer
+from crm_customer.effects.model import AssignmentEffect
+from crm_customer.effects.rules import COLLABORATOR, CONTACT, LOCK, STAR, Effect, Key, Move, Values
+from crm_customer.ownership.clients import Known
+from crm_customer.stars.model import Star
+from directory.tables import members
+
+Around = dict[UUID, dict[Key, Values]]
+_AT_ONCE = 200
+
+
+def missed(session: Session) -> tuple[list[Known], bool]:
+    """Customers whose place is further than its effects, the first 200, and whether there are more."""
+    behind = Customer.effects_version < Customer.assignment_version
+    columns = (Customer.id, Customer.effects_version, Customer.assignment_version)
+    rows = session.execute(select(*columns).where(behind).order_by(Customer.id).limit(_AT_ONCE)).all()
+    return [Known(*row) for row in rows], len(rows) == _AT_ONCE
+
+
+def lock_customers(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Customer]:
+    """The customers that exist, locked in id order."""
+    statement = select(Customer).where(_among(Customer.id, customer_ids)).order_by(Customer.id)
+    locked = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return {customer.id: customer for customer in session.scalars(locked)}
+
+
+def read_around(session: Session, customers: Mapping[UUID, Customer], moves: Iterable[Move]) -> Around:
+    """The contacts whose main customer it is, locked, and collaborators, stars and locks."""
+    around: Around = {id_: {} for id_ in customers}
+    own = select(Contact.id, Contact.customer_id, Contact.owner_id).where(_among(Contact.customer_id, customers))
+    for contact in session.execute(own.order_by(Contact.id).with_for_update(key_share=True)):
+        around[contact.customer_id][CONTACT, contact.id] = {"owner_id": _text(contact.owner_id)}
+    for one in session.execute(select(*_columns(Collaborator)).where(_among(Collaborator.customer_id, customers))):
+        around[one.customer_id][COLLABORATOR, one.member_id] = {
+            "can_write": one.can_write,
+            "until": moment_text(one.until) if one.until else None,
+            "added_by": str(one.added_by),
+            "added_at": moment_text(one.added_at),
+        }
+    holders = {member_id for move in moves for member_id in (move.former, move.owner) if member_id}
+    starred = _among(Star.customer_id, customers) & _among(Star.member_id, holders)
+    for star in session.execute(select(*_columns(Star)).where(starred)):
+        values = {"color": star.color, "starred_at": moment_text(star.starred_at)}
+        around[star.customer_id][STAR, star.member_id] = values
+    for id_, customer in customers.items():
+        if customer.locked_at:
+            values = {"locked_at": moment_text(customer.locked_at), "locked_by": _text(customer.locked_by)}
+            around[id_][LOCK, id_] = values
+    return around
+
+
+def read_undone(session: Session, moves: Iterable[Move]) -> dict[tuple[UUID, int], list[Effect]]:
+    """What the versions that are taken back changed, by customer and version."""
+    undoing = [(move.customer_id, move.undoes) for move in moves if move.undoes]
+    found: dict[tuple[UUID, int], list[Effect]] = {}
+    if undoing:
+        ids, versions = zip(*undoing, strict=True)
+        types = (column("customer_id", Uuid), column("version", BigInteger))
+        arrays = (literal(list(ids), ARRAY(Uuid)), literal(list(versions), ARRAY(BigInteger)))
+        given = func.unnest(*arrays).table_valued(*types, name="given").render_derived()
+        same = (AssignmentEffect.customer_id == given.c.customer_id) & (AssignmentEffect.version == given.c.version)
+        for row in session.scalars(select(AssignmentEffect).join(given, same)):
+            effect = Effect(row.version, row.record, row.record_id, row.before, row.after)
+            found.setdefault((row.customer_id, row.version), []).append(effect)
+    return found
+
+
+def read_members(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Any]:
+    """Name of each member, and whether they are active."""
+    rows = session.execute(
+        select(members.c.id, members.c.name, members.c.active).where(_among(members.c.id, member_ids))
+    )
+    return {row.id: row for row in rows}
+
+
+def contact_names(session: Session, contact_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Name of each contact."""
+    rows = session.execute(select(Contact.id, Contact.name).where(_among(Contact.id, contact_ids)))
+    return {row.id: row.name for row in rows}
+
+
+def moment_text(moment: datetime) -> str:
+    """A moment as it is kept in JSON, always the same."""
+    return moment.astimezone(UTC).isoformat()
+
+
+def _among(place: Any, ids: Collection[UUID]) -> Any:
+    return place == any_(literal(list(ids), ARRAY(Uuid)))
+
+
+def _columns(model: Any) -> Sequence[Any]:
+    return list(model.__table__.c)
+
+
+def _text(id_: UUID | None) -> str | None:
+    return None if id_ is None else str(id_)

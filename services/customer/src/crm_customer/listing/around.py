@@ -1,0 +1,39 @@
+"""Views of customers around which members have set something: those I assist, those that are starred."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Uuid, bindparam, func, or_, select
+
+from crm_customer.collaboration.model import Collaborator
+from crm_customer.customers.queries import Condition, Sight, one_of
+from crm_customer.listing.rules import ListView
+from crm_customer.listing.texts import of_this
+from crm_customer.stars.model import Star
+from directory.tables import members
+
+
+def around(sight: Sight, view: ListView) -> Select[UUID]:
+    """Customers of one of these views, whether or not they are seen."""
+    customer_id, conditions = _set_by(sight, view)
+    return select(customer_id).where(*conditions)
+
+
+def is_around(sight: Sight, view: ListView) -> Condition:
+    """The same of the customer just met."""
+    customer_id, conditions = _set_by(sight, view)
+    return of_this(customer_id, *conditions)
+
+
+def _set_by(sight: Sight, view: ListView) -> tuple[Any, list[ColumnElement[bool]]]:
+    me = bindparam("sight_member", sight.scope.member_id, Uuid)
+    if view is ListView.ASSISTING:
+        lasting = or_(Collaborator.until.is_(None), Collaborator.until > func.now())
+        return Collaborator.customer_id, [Collaborator.member_id == me, lasting]
+    if view is ListView.STARRED:
+        return Star.customer_id, [Star.member_id == me]
+    if sight.scope.company:
+        return Star.customer_id, []
+    beside = one_of(members.c.department_id, sight.scope.department_ids, "sight_departments")
+    reached = or_(Star.member_id == me, Star.member_id.in_(select(members.c.id).where(beside)))
+    return Star.customer_id, [reached]

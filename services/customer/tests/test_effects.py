@@ -1,0 +1,389 @@
+"""What a change of place does to contacts, collaborators, stars and locks: once, in order, and taken back exactly."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import permutations
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import event, text
+
+from chassis.errors import Unavailable
+from chassis.events.consumer import Event, apply_events
+from chassis.identifiers import new_id
+from crm.common.v1.place_pb2 import Place
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm.pool.v1 import pool_events_pb2 as events
+from crm.pool.v1 import pool_service_pb2 as pool_pb
+from crm_customer.effects.due import CATCH_UP
+from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
+
+CONTACTS = events.RELATED_CONTACTS
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+def owned(member: Any) -> Place:
+    """A place with a member."""
+    return Place(owner_id=str(member.id))
+
+
+class World:
+    """One customer of `sales` with a contact, as pool moves it."""
+
+    def __init__(self, customers: Any) -> None:
+        self.customers, people = customers, customers.organisation
+        self.sales, self.colleague, self.rival, self.supervisor = (
+            people.sales,
+            people.colleague,
+            people.rival,
+            people.supervisor,
+        )
+        self.pool = Place(pool_id=str(customers.open_pool))
+        self.customer = customers.create(self.sales, contact={"name": "张三"})
+        self.id = UUID(self.customer["id"])
+
+    def change(self, version: int, previous: Place, place: Place, **effects: Any) -> events.AssignmentChange:
+        """A change as pool sends it; without `effects` nothing was chosen."""
+        state = self.customers.assignment(self.id, version, place)
+        chosen = events.Effects(**effects) if effects else None
+        return events.AssignmentChange(state=state, previous=previous, effects=chosen)
+
+    def happens(self, *changes: events.AssignmentChange, actor: Any = None) -> None:
+        """Pool says so, in one set."""
+        actor_id = str(actor.id) if actor else ""
+        messages = [events.AssignmentsChanged(changes=[change], actor_id=actor_id) for change in changes]
+        told = [Event(new_id(), message, "2026-11-22T00:00:00+00:00", "") for message in messages]
+        apply_events(self.customers.database, ASSIGNMENTS, told)
+
+    def released(self, version: int = 2, owner: Any = None) -> events.AssignmentChange:
+        """Into the pool."""
+        return self.change(version, owned(owner or self.sales), self.pool)
+
+    def execute(self, statement: str, **values: Any) -> Any:
+        """A statement about the customer."""
+        with self.customers.database.transaction() as session:
+            found = session.execute(text(statement), {"id": self.id, **values})
+            return found.all() if found.returns_rows else None
+
+    def add_collaborator(self, member: Any, *, can_write: bool = False) -> None:
+        """A row as another transaction has written it."""
+        self.execute(
+            "INSERT INTO collaborators (customer_id, member_id, can_write, added_by, added_at)"
+            " VALUES (:id, :member, :can_write, :by, now())",
+            member=member.id,
+            can_write=can_write,
+            by=self.sales.id,
+        )
+
+    def star(self, member: Any, color: str) -> None:
+        """The same of a star."""
+        self.execute("INSERT INTO stars VALUES (:member, :id, :color, now())", member=member.id, color=color)
+
+    def lock(self) -> None:
+        """The same of a lock."""
+        self.execute("UPDATE customers SET locked_at = now(), locked_by = :by WHERE id = :id", by=self.sales.id)
+
+    @property
+    def contact_owner(self) -> UUID | None:
+        """Who owns its contact."""
+        ((found,),) = self.execute("SELECT owner_id FROM contacts WHERE customer_id = :id")
+        return found
+
+    @property
+    def collaborators(self) -> dict[UUID, bool]:
+        """Who works on it, and whether they write."""
+        return dict(self.execute("SELECT member_id, can_write FROM collaborators WHERE customer_id = :id"))
+
+    @property
+    def stars(self) -> dict[UUID, str]:
+        """Whose star it has, in which colour."""
+        return dict(self.execute("SELECT member_id, color FROM stars WHERE customer_id = :id"))
+
+    @property
+    def row(self) -> Any:
+        """Its row."""
+        ((*found,),) = (self.execute("SELECT effects_version, facts_version, locked_at FROM customers WHERE id = :id"),)
+        return found[0]
+
+
+@pytest.fixture
+def world(customers: Any) -> World:
+    """See World."""
+    return World(customers)
+
+
+def test_in_a_pool_contacts_lose_their_owner_and_collaborators_and_the_lock_end(world: World) -> None:
+    world.add_collaborator(world.colleague)
+    world.lock()
+
+    world.happens(world.released())
+
+    assert world.contact_owner is None
+    assert world.collaborators == {}
+    assert world.row.locked_at is None
+    assert world.row.effects_version == 2
+
+
+def test_ended_collaborations_are_told_to_others_and_stay_in_the_history(world: World) -> None:
+    world.add_collaborator(world.colleague)
+    facts = world.row.facts_version
+
+    world.happens(world.released(), actor=world.supervisor)
+
+    assert world.row.facts_version == facts + 1
+    reply = world.customers.request("GET", f"/customers/{world.id}/history", world.customers.organisation.admin)
+    (entry,) = [entry for entry in reply.json["items"] if entry["action"] == "customer.handed_over"]
+    assert entry["actor"]["id"] == str(world.supervisor.id)
+    (change,) = [change for change in entry["changes"] if change["field"] == "collaborators"]
+    assert change["before"][0]["id"] == str(world.colleague.id)
+    assert change["after"] is None
+
+
+def test_an_undone_release_brings_back_what_it_took(world: World) -> None:
+    world.add_collaborator(world.colleague, can_write=True)
+    world.lock()
+    world.happens(world.released())
+
+    world.happens(world.change(3, world.pool, owned(world.sales), undoes_version=2))
+
+    assert world.contact_owner == world.sales.id
+    assert world.collaborators == {world.colleague.id: True}
+    assert world.row.locked_at is not None
+
+
+def test_an_undo_leaves_what_changed_since(world: World) -> None:
+    world.add_collaborator(world.colleague)
+    world.happens(world.released())
+    world.execute("UPDATE contacts SET owner_id = :rival WHERE customer_id = :id", rival=world.rival.id)
+    world.add_collaborator(world.colleague, can_write=True)
+
+    world.happens(world.change(3, world.pool, owned(world.sales), undoes_version=2))
+
+    assert world.contact_owner == world.rival.id
+    assert world.collaborators == {world.colleague.id: True}
+
+
+@pytest.mark.parametrize(
+    ("effects", "follows"),
+    [({}, True), ({"following": [CONTACTS]}, True), ({"former_owner": events.FORMER_OWNER_REMOVED}, False)],
+)
+def test_contacts_follow_a_transfer_as_chosen(world: World, effects: Any, follows: bool) -> None:
+    world.happens(world.change(2, owned(world.sales), owned(world.colleague), **effects))
+
+    assert world.contact_owner == (world.colleague if follows else world.sales).id
+
+
+def test_contacts_of_third_persons_stay_theirs(world: World) -> None:
+    world.execute("UPDATE contacts SET owner_id = :rival WHERE customer_id = :id", rival=world.rival.id)
+
+    world.happens(world.change(2, owned(world.sales), owned(world.colleague), following=[CONTACTS]))
+
+    assert world.contact_owner == world.rival.id
+
+
+def test_contacts_without_an_owner_follow_a_claim(world: World) -> None:
+    world.happens(world.released(), world.change(3, world.pool, owned(world.colleague)))
+
+    assert world.contact_owner == world.colleague.id
+
+
+@pytest.mark.parametrize(
+    ("fate", "expected"),
+    [
+        (events.FORMER_OWNER_READER, False),
+        (events.FORMER_OWNER_EDITOR, True),
+        (events.FORMER_OWNER_REMOVED, None),
+    ],
+)
+def test_the_former_owner_stays_as_chosen(world: World, fate: Any, expected: bool | None) -> None:
+    world.happens(world.change(2, owned(world.sales), owned(world.rival), former_owner=fate))
+
+    assert world.collaborators.get(world.sales.id) is expected
+    names = world.customers.listed(world.sales)
+    assert names == ([] if expected is None else [world.customer["name"]])
+
+
+def test_a_new_owner_is_no_longer_a_collaborator(world: World) -> None:
+    world.add_collaborator(world.rival, can_write=True)
+
+    world.happens(world.change(2, owned(world.sales), owned(world.rival)))
+
+    assert world.collaborators == {}
+
+
+def test_a_star_goes_to_the_new_owner_unless_they_have_their_own(world: World) -> None:
+    world.star(world.sales, "red")
+
+    world.happens(world.change(2, owned(world.sales), owned(world.rival)))
+    assert world.stars == {world.rival.id: "red"}
+
+    world.star(world.colleague, "blue")
+    world.happens(world.change(3, owned(world.rival), owned(world.colleague)))
+    assert world.stars == {world.colleague.id: "blue"}
+
+
+def test_an_undone_transfer_returns_star_and_contacts(world: World) -> None:
+    world.star(world.sales, "red")
+    world.happens(
+        world.change(
+            2, owned(world.sales), owned(world.rival), following=[CONTACTS], former_owner=events.FORMER_OWNER_READER
+        )
+    )
+
+    world.happens(world.change(3, owned(world.rival), owned(world.sales), undoes_version=2))
+
+    assert world.stars == {world.sales.id: "red"}
+    assert world.contact_owner == world.sales.id
+    assert world.collaborators == {}
+
+
+def _story(world: World) -> list[events.AssignmentChange]:
+    """Transferred, released, claimed by somebody else: each leaves its mark."""
+    return [
+        world.change(2, owned(world.sales), owned(world.rival), former_owner=events.FORMER_OWNER_READER),
+        world.released(3, world.rival),
+        world.change(4, world.pool, owned(world.colleague)),
+    ]
+
+
+def _record(world: World, changes: list[events.AssignmentChange]) -> None:
+    """Pool remembers them."""
+    world.customers.pool.history = [pool_pb.RecordedChange(change=change) for change in changes]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_effects_are_applied_once_and_in_order_however_the_events_come(world: World, order: Any) -> None:
+    story = _story(world)
+    _record(world, story)
+
+    for place in (*order, *order):
+        world.happens(story[place])
+    CATCH_UP.run(world.customers.runtime)
+
+    assert world.contact_owner == world.colleague.id
+    assert world.collaborators == {}
+    assert world.row.effects_version == 4
+    log = world.execute(
+        "SELECT version, count(*) FROM assignment_effects WHERE customer_id = :id GROUP BY 1 ORDER BY 1"
+    )
+    assert [tuple(row) for row in log] == [(2, 1), (3, 2), (4, 1)]
+
+
+def test_a_place_is_known_at_once_and_its_effects_once_pool_has_told_what_was_missed(world: World) -> None:
+    story = _story(world)
+    world.happens(story[2])
+
+    assert world.customers.listed(world.colleague) == [world.customer["name"]]
+    assert world.contact_owner == world.sales.id
+
+    world.customers.pool.away = True
+    with pytest.raises(Unavailable):
+        CATCH_UP.run(world.customers.runtime)
+    assert world.row.effects_version == 1
+
+    world.customers.pool.away = False
+    _record(world, story)
+    assert CATCH_UP.run(world.customers.runtime) is False
+    assert world.contact_owner == world.colleague.id
+    assert world.row.effects_version == 4
+
+
+def test_what_pool_has_lost_is_not_asked_for_again(world: World) -> None:
+    world.happens(_story(world)[2])
+
+    CATCH_UP.run(world.customers.runtime)
+
+    assert world.row.effects_version == 4
+    assert world.contact_owner == world.sales.id
+
+
+def test_a_rebuild_catches_up_with_effects(world: World) -> None:
+    story = _story(world)
+    world.customers.pool.assignments[str(world.id)] = story[2].state
+    _record(world, story)
+
+    ASSIGNMENTS_PROJECTION.rebuild(world.customers.runtime)
+
+    assert world.contact_owner == world.colleague.id
+    assert world.row.effects_version == 4
+
+
+def test_a_refused_birth_takes_the_contact_from_its_owner(customers: Any) -> None:
+    customers.pool.refuse[str(customers.organisation.sales.id)] = "holding_cap_reached"
+    world = World(customers)
+    birth = world.change(1, Place(), Place(pool_id=str(customers.hidden_pool)))
+
+    world.happens(birth)
+
+    assert world.contact_owner is None
+    assert world.row.effects_version == 1
+
+
+def test_pool_gives_effects_with_its_call_and_the_event_then_adds_nothing(world: World, rpc: Any) -> None:
+    change = world.change(2, owned(world.sales), owned(world.rival), former_owner=events.FORMER_OWNER_EDITOR)
+    request = pb.ApplyAssignmentsRequest(changes=[change], actor_id=str(world.sales.id))
+
+    assert not rpc("pool").ApplyAssignments(request).unknown_ids
+    assert world.collaborators == {world.sales.id: True}
+    world.execute("DELETE FROM collaborators WHERE customer_id = :id")
+    world.happens(change)
+
+    assert world.collaborators == {}
+
+
+def test_a_set_that_breaks_leaves_nothing_and_is_applied_whole_the_next_time(world: World) -> None:
+    broken = events.AssignmentChange(state=events.AssignmentState(customer_id="x", version=2))
+    with pytest.raises(ValueError, match="UUID"):
+        world.happens(world.released(), broken)
+    assert world.contact_owner == world.sales.id
+    assert world.row.effects_version == 1
+
+    world.happens(world.released())
+
+    assert world.contact_owner is None
+
+
+@pytest.fixture
+def statements(customers: Any) -> Iterator[list[str]]:
+    """What is executed."""
+    found: list[str] = []
+    listen = lambda *given: found.append(given[2])
+    event.listen(customers.database.engine, "before_cursor_execute", listen)
+    yield found
+    event.remove(customers.database.engine, "before_cursor_execute", listen)
+
+
+FILL = """
+    INSERT INTO customers (id, version, facts_version, name, owner_id, assignment_version, effects_version, created_by,
+        created_at, updated_at)
+    SELECT gen_random_uuid(), 1, 1, '许多' || n, :owner, 1, 1, :owner, now(), now() FROM generate_series(1, :count) AS n
+"""
+
+
+def test_a_thousand_changes_take_few_statements(world: World, statements: list[str]) -> None:
+    world.execute(FILL, owner=world.sales.id, count=999)
+    world.execute(
+        "INSERT INTO contacts (id, customer_id, owner_id, name, created_at, updated_at)"
+        " SELECT gen_random_uuid(), id, owner_id, name, now(), now() FROM customers WHERE name LIKE '许多%'"
+    )
+    world.execute(
+        "INSERT INTO collaborators (customer_id, member_id, added_by, added_at)"
+        " SELECT id, :member, owner_id, now() FROM customers",
+        member=world.colleague.id,
+    )
+    ids = [row.id for row in world.execute("SELECT id FROM customers")]
+    changes = []
+    for id_ in ids:
+        world.id = id_
+        changes.append(world.released())
+    message = events.AssignmentsChanged(changes=changes)
+    del statements[:]
+
+    apply_events(world.customers.database, ASSIGNMENTS, [Event(new_id(), message, "2026-11-22T00:00:00+00:00", "")])
+
+    assert len(ids) == 1000
+    assert len(statements) < 40
+    assert world.execute("SELECT 1 FROM contacts WHERE owner_id IS NOT NULL") == []
+    assert world.execute("SELECT 1 FROM collaborators") == []
+    assert len(world.execute("SELECT 1 FROM assignment_effects")) == 2000
