@@ -154,6 +154,18 @@ def _new_session(case: Case) -> str:
     return session_of(_log_in(case, "/auth/login").json()["access_token"])
 
 
+def _called(case: Case) -> dict[str, str]:
+    return dict.fromkeys(("zh", "en"), _own_name(case))
+
+
+def _new_option(case: Case) -> str:
+    return str(case.world.admin.post("/dictionaries/industry/options", _called(case))["key"])
+
+
+def _deleted_fields(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"deleted": "true"})
+
+
 def _service_login(case: Case) -> dict[str, str]:
     member = case.world.people.members["account" if case.caller == "nobody" else case.caller]
     return {"client_id": member.login, "client_secret": member.secret}
@@ -173,13 +185,22 @@ def _open_stream(case: Case, path: str) -> httpx.Response:
         )
 
 
+def _helper(case: Case) -> str:
+    """A collaborator whom an administrator has just added."""
+    shared = {"collaborators": [{"member_id": _receiver(case), "access": "read"}]}
+    case.world.admin.post(f"/customers/{case.customer.id}/collaborators", shared)
+    return _receiver(case)
+
+
 _NEW_IMPORT: Made = lambda case: case.world.new_import(case.caller)["id"]
+_NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
 _NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
 _NEW_ROLE = _made("/roles", name=_own_name, permissions=lambda _: [], data_scope=lambda _: "own")
+_NEW_FIELD = _made("/fields", zh=_own_name, en=_own_name, kind=lambda _: "text")
 _LIES_ELSEWHERE = ("already_owned", "not_owned", "already_in_pool", "not_in_pool", "suspended")
 
 PLAIN = Call()
@@ -200,6 +221,30 @@ CALLS: dict[str, Call] = {
         permission="pool.assign",
         conflicts=("owner_out_of_reach",),
     ),
+    "POST /dictionaries/{dictionary}/options": Call(body=_called),
+    "PATCH /dictionaries/{dictionary}/options/{key}": Call(body=_called, path={"key": _new_option}),
+    "DELETE /dictionaries/{dictionary}/options/{key}": Call(path={"key": _new_option}),
+    "GET /fields (deleted)": Call(send=_deleted_fields, permission="customer.configure"),
+    "POST /fields": Call(body=lambda case: _called(case) | {"kind": "text"}),
+    "PATCH /fields/{field_id}": Call(body=_called, path={"field_id": _NEW_FIELD}),
+    "DELETE /fields/{field_id}": Call(path={"field_id": _NEW_FIELD}),
+    "POST /fields/{field_id}:restore": Call(path={"field_id": _NEW_FIELD}),
+    "POST /views": Call(body=lambda case: {"page": "contacts", "name": _own_name(case), "filter": {}}),
+    "PATCH /views/{filter_id}": Call(body=lambda _: {"filter": {}}, path={"filter_id": _NEW_FILTER}),
+    "DELETE /views/{filter_id}": Call(path={"filter_id": _NEW_FILTER}),
+    "PUT /views/{page}/columns": Call(body=lambda _: {"columns": ["name"]}),
+    "PATCH /customers/{customer_id} (guarded)": Call(
+        body=lambda case: {"remark": case.world.people.name()}, conflicts=("claim_first",)
+    ),
+    "DELETE /customers/{customer_id} (guarded)": Call(uses_up=True),
+    "POST /customers/{customer_id}:lock": Call(uses_up=True, conflicts=("in_pool",)),
+    "POST /customers/{customer_id}:unlock": Call(uses_up=True, permission="customer.unprotect"),
+    "POST /customers/{customer_id}/collaborators": Call(
+        body=lambda case: {"collaborators": [{"member_id": _receiver(case), "access": "read"}]},
+        uses_up=True,
+        conflicts=("in_pool",),
+    ),
+    "DELETE /customers/{customer_id}/collaborators/{member_id}": Call(uses_up=True, path={"member_id": _helper}),
     "POST /assignments:claim": Call(
         body=_customers(), uses_up=True, conflicts=("already_owned", "not_claimable", "not_pool_member", "suspended")
     ),

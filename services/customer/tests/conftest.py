@@ -7,6 +7,7 @@ from uuid import UUID
 
 import grpc
 import pytest
+from sqlalchemy import update
 
 from chassis.auth.tokens import ServiceTokens
 from chassis.errors import Unavailable
@@ -20,6 +21,7 @@ from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
+from crm_customer.contacts.model import Contact
 from crm_customer.ownership.projection import apply_assignments, keep_pools
 from crm_customer.service import SERVICE
 from highsea_local.ports import free_port
@@ -138,6 +140,58 @@ class Customers(OpenService):
         assert reply.status_code == 200, reply.text
         assert reply.json["total"] == len(reply.json["items"])
         return [item["name"] for item in reply.json["items"]]
+
+    def new_contact(self, member: Member, **fields: Any) -> Any:
+        """The reply of a contact's successful creation."""
+        reply = self.request("POST", "/contacts", member, json=fields)
+        assert reply.status_code == 201, reply.text
+        return reply.json
+
+    def contact(self, member: Member, contact: Any) -> Any:
+        """The contact as the member reads it."""
+        reply = self.request("GET", f"/contacts/{contact['id']}", member)
+        assert reply.status_code == 200, reply.text
+        return reply.json
+
+    def contact_status(self, member: Member, contact: Any) -> int:
+        """How the member's wish to read the contact ends."""
+        return int(self.request("GET", f"/contacts/{contact['id']}", member).status_code)
+
+    def contacts(self, member: Member, **query: Any) -> list[Any]:
+        """The first page of the list of contacts."""
+        reply = self.request("GET", "/contacts", member, query_string={"page_size": 200, **query})
+        assert reply.status_code == 200, reply.text
+        assert reply.json["total"] == len(reply.json["items"])
+        return list(reply.json["items"])
+
+    def contacts_of(self, member: Member, customer: Any) -> list[Any]:
+        """The contacts of a customer."""
+        reply = self.request("GET", f"/customers/{customer['id']}/contacts", member)
+        assert reply.status_code == 200, reply.text
+        return list(reply.json["items"])
+
+    def patch_contact(self, member: Member, contact: Any, **changes: Any) -> Any:
+        """The response to a change of the contact on top of its version."""
+        headers = {"If_Match": f'"{contact["version"]}"'}
+        return self.request("PATCH", f"/contacts/{contact['id']}", member, json=changes, headers=headers)
+
+    def link(self, member: Member, customer: Any, contact: Any, **relation: Any) -> Any:
+        """The reply of a successful linking."""
+        path = f"/customers/{customer['id']}/contacts/{contact['id']}"
+        reply = self.request("PUT", path, member, json=relation)
+        assert reply.status_code == 200, reply.text
+        return reply.json
+
+    def delete_contacts(self, member: Member, *contacts: Any) -> None:
+        """Put contacts into the recycle bin."""
+        body = {"contact_ids": [contact["id"] for contact in contacts]}
+        assert self.request("POST", "/contacts:delete", member, json=body).json["skipped"] == 0
+
+    def set_owner(self, contact: Any, member: Member | None) -> None:
+        """Somebody else owns the contact now, or nobody."""
+        with self.database.transaction() as session:
+            owned = update(Contact).where(Contact.id == UUID(contact["id"]))
+            session.execute(owned.values(owner_id=member and member.id))
 
     def move(self, customer: Any, version: int, place: Place, expires_on: str = "") -> None:
         """Pool put the customer elsewhere."""

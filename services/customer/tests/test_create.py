@@ -279,7 +279,10 @@ def test_a_contact_without_name_is_called_like_the_customer(customers: Any) -> N
 def test_a_customer_is_a_company_unless_it_is_said_to_be_a_person(customers: Any) -> None:
     sales = customers.organisation.sales
 
-    assert customers.create(sales)["kind"] == "company"
+    company = customers.create(sales)
+
+    assert company["kind"] == "company"
+    assert customers.patch(sales, company, kind=None).json == company
     assert customers.create(sales, "王五", kind="个人")["kind"] == "individual"
 
 

@@ -13,7 +13,10 @@ from chassis.identifiers import new_id
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.customers.queries import sight_of
+from crm_customer.fields.due import build_field_indexes
+from crm_customer.fields.model import CustomField
 from crm_customer.fields.operators import FilterKind, Operator
+from crm_customer.fields.rules import Kind
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.queries import page_statement, total
 from crm_customer.listing.rules import Filter, ListView, Sort, with_view
@@ -32,16 +35,19 @@ LAST_DAY = datetime(2026, 11, 25, tzinfo=UTC)
 
 # A third lies in the public pool, and is older than the rest. Owner 1 is `sales`; half of the owners work in one large
 # department, the others in the east and in 300 branches. Each tenth customer is deleted; of each 50th the owner left.
+# Everybody has tags, stars, collaborations and values of custom fields that are rare, and such that are frequent.
 FILL = text("""
     INSERT INTO customers (id, version, facts_version, name, industry, owner_id, owner_department_id, owner_left, pool_id,
-        assignment_version, created_by, created_at, updated_at, deleted_at)
+        assignment_version, created_by, created_at, updated_at, deleted_at, custom)
     SELECT gen_random_uuid(), 1, 1, '客户' || n, CASE WHEN n % 5 = 0 THEN 'education' ELSE 'other' END,
         CASE WHEN NOT pooled THEN owners[1 + owner] END,
         CASE WHEN NOT pooled THEN CASE WHEN owner % 2 = 1 THEN CAST(:south AS uuid)
             WHEN owner % 10 = 0 THEN CAST(:east AS uuid) ELSE branches[1 + owner % :branch_count] END END,
         NOT pooled AND owner % 50 = 2, CASE WHEN pooled THEN CAST(:pool AS uuid) END, 1, CAST(:me AS uuid),
         moment, moment + (n % 9 = 2)::int * (n * 7919 % 100000) * INTERVAL '1 minute',
-        CASE WHEN n % 10 = 7 THEN moment + INTERVAL '100 days' END
+        CASE WHEN n % 10 = 7 THEN moment + INTERVAL '100 days' END,
+        jsonb_build_object('budget', n, 'grade', CASE WHEN n % 1000 = 1 THEN 'rare' ELSE 'common' END, 'labels',
+            CASE WHEN n % 1000 = 1 THEN CAST('["common", "rare"]' AS jsonb) ELSE '["common"]' END)
     FROM (
         SELECT n, n % 3 = 0 AS pooled, n / 3 % :owner_count AS owner, CAST(:owners AS uuid[]) AS owners,
             CAST(:branches AS uuid[]) AS branches,
@@ -51,12 +57,32 @@ FILL = text("""
 """)
 FOLLOWING = (
     """
-    INSERT INTO customer_search (customer_id, name, address, grams)
-    SELECT id, name, '', ARRAY(SELECT substr(name, i, 2) FROM generate_series(1, length(name) - 1) AS i) FROM customers
+    INSERT INTO customer_search (customer_id, name, address, nickname, initials, grams)
+    SELECT id, name, '', nickname, regexp_replace(letters, '(.)(?=.)', '\\1 ', 'g'), ARRAY(
+        SELECT mark || substr(given, i, 2) FROM (VALUES ('', name), ('', nickname), ('^', letters)) AS texts (mark, given),
+            generate_series(1, length(given) - 1) AS i
+        UNION SELECT '昵'
+    )
+    FROM (SELECT id, name, '昵' || reverse(substr(name, 3)) AS nickname, 'kh' || substr(name, 3) AS letters FROM customers)
     """,
     """
     INSERT INTO contacts (id, customer_id, is_primary, name, mobile, created_at, updated_at)
     SELECT gen_random_uuid(), id, TRUE, name, '138' || lpad(substr(name, 3), 8, '0'), created_at, created_at FROM customers
+    """,
+    "INSERT INTO tag_groups (id, version, name, multiple, position) VALUES (:group, 1, '行为', TRUE, 0)",
+    """
+    INSERT INTO tags (id, version, group_id, name, color, position)
+    VALUES (:rare, 1, :group, '少见', 'red', 0), (:frequent, 1, :group, '常见', 'red', 1)
+    """,
+    """
+    INSERT INTO customer_tags (tag_id, customer_id)
+    SELECT tag_id, id FROM customers, LATERAL (VALUES (CAST(:rare AS uuid), 1000), (CAST(:frequent AS uuid), 2)) AS given (tag_id, each)
+    WHERE CAST(substr(name, 3) AS int) % each = 0
+    """,
+    """
+    INSERT INTO stars (member_id, customer_id, color, starred_at)
+    SELECT member_id, id, 'red', now() FROM customers, unnest(CAST(:members AS uuid[])) AS member_id
+    WHERE CAST(substr(name, 3) AS int) % CASE WHEN member_id = :sales THEN 8 ELSE 1000 END = 0
     """,
     # Everybody assists with each 500th that is owned, and half of these are locked; others with others.
     """
@@ -70,6 +96,24 @@ FOLLOWING = (
     """,
     "UPDATE customers SET locked_at = created_at, locked_by = owner_id WHERE owner_id IS NOT NULL AND name LIKE '客户%01'",
 )
+
+
+FIELDS = {"budget": Kind.NUMBER, "grade": Kind.SINGLE_CHOICE, "labels": Kind.MULTIPLE_CHOICE}
+
+
+def _field(key: str, kind: Kind) -> CustomField:
+    return CustomField(
+        id=new_id(),
+        key=key,
+        version=1,
+        kind=kind,
+        label_zh=key,
+        label_en=key,
+        filterable=True,
+        options=[],
+        role_ids=[],
+        position=0,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +134,16 @@ def many(services: Opener) -> Iterator[Any]:
             given = {"rows": ROWS, "owner_count": OWNERS, "branch_count": BRANCHES, "last": LAST_DAY, "me": new_id()}
             places = {"owners": owners, "branches": branches, "south": organisation.south, "east": organisation.east}
             session.execute(FILL, given | places | {"pool": pool.id})
+            tags = {"group": new_id(), "rare": new_id(), "frequent": new_id()}
+            members = [member.id for member in (*people.values(), *organisation.members.values())]
             for statement in FOLLOWING:
-                session.execute(text(statement))
+                session.execute(text(statement), tags | {"members": members, "sales": organisation.sales.id})
+            session.add_all(_field(key, kind) for key, kind in FIELDS.items())
+        while build_field_indexes(opened.runtime):
+            pass
         with opened.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
-        opened.extra = {"pool": UUID(pool.id), "hidden": UUID(hidden.id), "owners": owners, "people": people}
+        opened.extra = {"pool": UUID(pool.id), "hidden": UUID(hidden.id), "owners": owners, "people": people} | tags
         yield opened
 
 
@@ -145,8 +194,43 @@ def tables_scanned(plan: dict[str, Any]) -> set[str]:
 ROLES = ["sales", "grouped", "crowded", "supervisor", "rival_supervisor", "centre", "operations", "auditor", "admin"]
 
 
-def _condition(field: str, kind: FilterKind, *values: Any, indexed: bool = False) -> FieldCondition:
-    return FieldCondition(field, kind, Operator.ANY_OF, values, indexed)
+def _condition(
+    field: str, kind: FilterKind, *values: Any, operator: Operator = Operator.ANY_OF, indexed: bool = False
+) -> FieldCondition:
+    return FieldCondition(field, kind, operator, values, indexed)
+
+
+def _conditions(many: Any) -> Iterator[tuple[str, Filter]]:
+    """Each kind of condition that has an index, with values that few customers have, and such that many have."""
+    numbers = {"rare": (500, 700), "common": (1, ROWS)}
+    for how, tag in (("rare", "rare"), ("common", "frequent")):
+        tagged = _condition("tags", FilterKind.TAGS, many.extra[tag], indexed=True)
+        for name, condition in (
+            ("tag", tagged),
+            ("choice", _condition("custom.grade", FilterKind.SINGLE_CHOICE, how, indexed=True)),
+            (
+                "number",
+                _condition("custom.budget", FilterKind.NUMBER, *numbers[how], operator=Operator.BETWEEN, indexed=True),
+            ),
+            ("any of several", _condition("custom.labels", FilterKind.MULTIPLE_CHOICE, how, indexed=True)),
+            (
+                "all of several",
+                _condition("custom.labels", FilterKind.MULTIPLE_CHOICE, how, operator=Operator.ALL_OF, indexed=True),
+            ),
+            (
+                "words",
+                _condition(
+                    "name",
+                    FilterKind.WORDS,
+                    "客户2999" if how == "rare" else "客户",
+                    operator=Operator.CONTAINS,
+                    indexed=True,
+                ),
+            ),
+        ):
+            yield f"{name}, {how}", Filter(conditions=(condition,))
+            yield f"{name}, {how}, and a frequent tag", Filter(conditions=(tagged, condition))
+    yield "without a tag", Filter(conditions=(replace(tagged, operator=Operator.NONE_OF, indexed=False),))
 
 
 def _cases(many: Any, role: str, member: Member) -> Iterator[tuple[str, Filter]]:
@@ -154,7 +238,15 @@ def _cases(many: Any, role: str, member: Member) -> Iterator[tuple[str, Filter]]
     yield "industry", Filter(conditions=(_condition("industry", FilterKind.OPTION, "education"),))
     yield "text", Filter(search="客户2999")
     yield "frequent text", Filter(search="客户")
+    yield "one character", Filter(search="客")
+    yield "initials", Filter(search="kh2999")
+    yield "frequent initials", Filter(search="kh")
+    yield "nickname", Filter(search="昵9992")
+    yield "beginning of nicknames", Filter(search="昵")
+    yield "unknown text", Filter(search="春松")
     yield "number", Filter(search="138000001")
+    yield "ending", Filter(search="42999")
+    yield "unknown ending", Filter(search="98765432")
     if role != "crowded":  # The one that is left: see decision 0017.
         yield "frequent number", Filter(search="138")
     yield "own", Filter(owner_ids=(member.id,))
@@ -165,6 +257,8 @@ def _cases(many: Any, role: str, member: Member) -> Iterator[tuple[str, Filter]]
     yield "created lately", Filter(created_from=LAST_DAY - day)
     yield "created in a week", Filter(created_from=LAST_DAY - 100 * day, created_until=LAST_DAY - 93 * day)
     yield "updated lately", Filter(updated_from=LAST_DAY - 30 * day)
+    yield "many owners", Filter(owner_ids=tuple(many.extra["owners"][:50]))
+    yield from _conditions(many)
     for view in ListView:
         yield f"view {view}", with_view(Filter(), view, member.id, LAST_DAY, "Asia/Shanghai")
 

@@ -246,7 +246,7 @@ def test_either_ids_or_a_selection_are_given_and_whoever_lacks_the_right_starts_
     assert (refused.status_code, customer.asked) == (403, [])
 
 
-@pytest.mark.parametrize("view", ["mine", "owner_left"])
+@pytest.mark.parametrize("view", ["mine", "owner_left", "assisting", "starred", "starred_in_scope"])
 def test_the_whole_filter_reaches_customer_with_days_of_the_organisations_zone(
     sea: Any, customer: Any, view: str
 ) -> None:
@@ -254,14 +254,22 @@ def test_the_whole_filter_reaches_customer_with_days_of_the_organisations_zone(
     texts = {name: name for name in ["search", "address", *options]}
     ids = {"pool_id": str(sea.default()), "owner_id": str(sea.organisation.sales.id)}
     wanted = {**texts, **ids, "view": view, "rating": 2, "created_from": "2026-01-05", "created_to": "2026-01-31"}
+    conditions = [
+        {"field": "tags", "operator": "empty"},
+        {"field": "custom.budget", "operator": "between", "values": [1.5, ""]},
+    ]
 
-    reply = sea.select("claim", sea.organisation.sales, filter=wanted)
+    reply = sea.select("claim", sea.organisation.sales, filter=wanted | {"conditions": conditions})
 
     assert reply.status_code == 202
     (request,) = customer.asked
     sent = request.selection.filter
     for name, value in {**texts, **ids, "view": view, "rating": "2"}.items():
         assert getattr(sent, name) == value
+    assert [(one.field, one.operator, [*one.values]) for one in sent.conditions] == [
+        ("tags", "empty", []),
+        ("custom.budget", "between", ["1.5", ""]),
+    ]
     assert sent.created_from.ToJsonString() == "2026-01-04T16:00:00Z"
     assert sent.created_to.ToJsonString() == "2026-01-31T15:59:59.999999Z"
     assert request.limit == 20_000

@@ -117,7 +117,7 @@ def read_cursor(written: str, order: str) -> Cursor:
         found = json.loads(base64.b64decode(written + "=" * (-len(written) % 4), b"-_", validate=True))
         of, at, id_, page = found
         cursor = Cursor(of, datetime.fromisoformat(at), UUID(id_), page)
-        if of == order and cursor.at.tzinfo and isinstance(page, int) and 1 <= page <= _MOST_PAGES:
+        if of == order and cursor.at.tzinfo and type(page) is int and 1 <= page <= _MOST_PAGES:
             return cursor
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass
@@ -134,15 +134,17 @@ def shown(found: Sequence[RowT], window: Window) -> tuple[Sequence[RowT], bool]:
     return found[: window.limit], len(found) > window.limit
 
 
-def counted(database: Database, key: Hashable, matching: Select[Any], parameters: Parameters) -> Total:
+def counted(
+    database: Database, key: Hashable, matching: Select[Any], parameters: Parameters, roughly: Select[Any] | None = None
+) -> Total:
     """The size of the list that `matching` finds. Large ones, where one more or less goes unnoticed, are counted every
-    15 seconds for each `key`.
+    15 seconds for each `key`. `roughly`: nearly the same, to be estimated instead where that goes better.
     """
     key = (database.url, key)
     kept = _totals.get(key)
     if kept is not None and kept[0] > time.monotonic():
         return kept[1]
-    total = _count(database, matching, parameters)
+    total = _count(database, matching, matching if roughly is None else roughly, parameters)
     if total.estimated or total.rows >= _KEPT_FROM:
         if len(_totals) >= _MOST_KEPT:
             _totals.clear()
@@ -150,7 +152,7 @@ def counted(database: Database, key: Hashable, matching: Select[Any], parameters
     return total
 
 
-def _count(database: Database, matching: Select[Any], parameters: Parameters) -> Total:
+def _count(database: Database, matching: Select[Any], roughly: Select[Any], parameters: Parameters) -> Total:
     try:
         with database.reading() as session:
             session.execute(_IMPATIENT)
@@ -159,7 +161,7 @@ def _count(database: Database, matching: Select[Any], parameters: Parameters) ->
         if getattr(error.orig, "sqlstate", None) != _CANCELLED:
             raise
     with database.reading() as session:
-        return Total(int(explain(session, matching, parameters)["Plan Rows"]), estimated=True)
+        return Total(int(explain(session, roughly, parameters)["Plan Rows"]), estimated=True)
 
 
 def explain(

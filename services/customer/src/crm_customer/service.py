@@ -13,6 +13,9 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
+from crm_customer.collaborators import http as collaborators_http
+from crm_customer.collaborators.due import END_COLLABORATIONS
+from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
@@ -22,6 +25,8 @@ from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
 from crm_customer.effects.rpc import Places
+from crm_customer.fields import http as fields_http
+from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.rpc import CustomFields
 from crm_customer.history import http as history_http
@@ -29,11 +34,16 @@ from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
+from crm_customer.locking import http as locking_http
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
+from crm_customer.people import http as people_http
 from crm_customer.profiles import model as profiles_model
+from crm_customer.relations import http as relations_http
+from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.stars import model as stars_model
 from crm_customer.tags.model import Tag, TagGroup
+from crm_customer.views import http as views_http
 from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
@@ -59,7 +69,20 @@ SERVICE = Service(
     name="customer",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[customers_http.api, listing_http.api, history_http.api, dictionaries_http.api, audit_api("customer")],
+    apis=[
+        customers_http.api,
+        listing_http.api,
+        history_http.api,
+        collaborators_http.api,
+        locking_http.api,
+        people_http.api,
+        relations_http.api,
+        contact_list_http.api,
+        dictionaries_http.api,
+        fields_http.api,
+        views_http.api,
+        audit_api("customer"),
+    ],
     migrations=["directory.migrations", "crm_customer.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_customer"],
@@ -76,6 +99,6 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, CATCH_UP],
+    due=[FORGET_ANSWERS, FILL_SEARCH, *FIELD_TASKS, CATCH_UP, END_COLLABORATIONS],
     register_rpc=[_register],
 )

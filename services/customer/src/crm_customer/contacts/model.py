@@ -1,10 +1,22 @@
 """Contacts (联系人): people at any number of customers, of each at most one the primary contact (首要联系人)."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, Text, false, text
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    Text,
+    false,
+    func,
+    literal_column,
+    text,
+)
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,9 +24,25 @@ from crm_customer.database import Base
 
 # Fields that a form or an import may fill, named as in REST below `contact`.
 FIELDS = ("name", "salutation", "email", "position", "qq", "phone", "mobile", "remark")
+# What the contact's own form holds (B-12 to B-24).
+FORM_FIELDS = (*FIELDS, "address", "postcode", "birthday", "contact_group")
 
 
-_ALIVE = text("deleted_at IS NULL")
+_ALIVE, _DELETED = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
+
+
+_WITH_BIRTHDAY = text("birthday IS NOT NULL AND deleted_at IS NULL")
+_DAY_OF_YEAR = "(CAST(EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) AS SMALLINT))"
+
+
+def phone_digits(phone: Any) -> Any:
+    """A phone number as it is searched: its digits alone, in the words of their index."""
+    return func.regexp_replace(phone, literal_column("'[^0-9]'"), literal_column("''"), literal_column("'g'"))
+
+
+def day_of_year() -> Any:
+    """A contact's birthday without its year, as month * 100 + day, in the words of its index."""
+    return literal_column(_DAY_OF_YEAR, SmallInteger)
 
 
 class CustomerContact(Base):
@@ -50,7 +78,9 @@ class Contact(Base):
             for owner in ((), ("owner_id",))
             for moment in ("created_at", "updated_at")
         ),
-        Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=_DELETED),
+        Index("ix_contacts_owner_id_deleted_at_id", "owner_id", "deleted_at", "id", postgresql_where=_DELETED),
+        Index("ix_contacts_birthday", text(_DAY_OF_YEAR), postgresql_where=_WITH_BIRTHDAY),
         Index("ix_contacts_mobile", "mobile", postgresql_where=text("mobile IS NOT NULL AND deleted_at IS NULL")),
     )
 
@@ -65,8 +95,8 @@ class Contact(Base):
     email: Mapped[str | None] = mapped_column(Text)
     position: Mapped[str | None] = mapped_column(Text)
     qq: Mapped[str | None] = mapped_column(Text)
-    phone: Mapped[str | None] = mapped_column(Text)
-    # Compared byte by byte, so that the index also finds beginnings of numbers.
+    # Compared byte by byte, so that an index also finds beginnings of numbers.
+    phone: Mapped[str | None] = mapped_column(Text(collation="C"))
     mobile: Mapped[str | None] = mapped_column(Text(collation="C"))
     remark: Mapped[str | None] = mapped_column(Text)
     address: Mapped[str | None] = mapped_column(Text)
@@ -79,11 +109,21 @@ class Contact(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
     def values(self) -> dict[str, Any]:
-        """What a person filled in."""
+        """What the customer's form shows of its primary contact."""
         return {field: getattr(self, field) for field in FIELDS}
 
-    def change(self, values: dict[str, Any], now: datetime) -> None:
-        """Take over `values`, which are clean."""
-        for field, value in values.items():
-            setattr(self, field, value)
-        self.updated_at = now
+    def change(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """Take over `values`, which are clean. Returns what was there before of those that differ."""
+        before = {field: getattr(self, field) for field, value in values.items() if getattr(self, field) != value}
+        for field in before:
+            setattr(self, field, values[field])
+        if before:
+            self.version += 1
+            self.updated_at = now
+        return before
+
+
+# Of all contacts: PostgreSQL makes no use of what it knows of the expressions of an index of some.
+Index("ix_contacts_mobile_reversed", func.reverse(Contact.mobile))
+Index("ix_contacts_phone", phone_digits(Contact.phone))
+Index("ix_contacts_phone_reversed", func.reverse(phone_digits(Contact.phone)))

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, audit_of, record_audit
-from chassis.errors import FieldError, Forbidden, Invalid, Stale
+from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Stale
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -31,19 +31,27 @@ from crm_customer.customers.rules import (
     settle,
     split,
 )
-from crm_customer.search.projection import Searchable, keep_in_search
+from crm_customer.search.projection import Searchable, keep_contacts_in_search, keep_in_search
 from directory.permissions import Permission
 from directory.tables import members
 
 SUBJECT = "customer"
+CONTACT = "contact"
 
 
 @dataclass(frozen=True)
 class Edit:
-    """What a user sends: values by flat field name, and whether the primary contact is to go."""
+    """What a user sends: values by flat field name, whether the primary contact is to go, and the mark of a WeCom
+    friend, None: as it is.
+    """
 
     given: Mapping[str, Any]
     removes_contact: bool = False
+    wecom_friend: bool | None = None
+
+    def mark(self) -> dict[str, Any]:
+        """The mark as a value, if it is sent."""
+        return {} if self.wecom_friend is None else {"wecom_friend": self.wecom_friend}
 
 
 def create_customer(
@@ -101,7 +109,7 @@ def change_customer(
     """
     require_writable(session, sight, customer)
     values, problems = checked(edit.given, reference, customer.province)
-    contact = primary_contact(session, customer.id)
+    contact = primary_contact(session, customer.id, lock=True)
     before = _flat(customer, contact)
     require_filled(values, reference, problems, creating=False)
     refuse_inactive(values, before, reference, problems)
@@ -110,10 +118,10 @@ def change_customer(
         refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
     _refuse([problem.error() for problem in problems])
     if customer.version != expected:
-        raise Stale("stale_version", extra=_clashes(session, customer, expected, before, values))
+        raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values | edit.mark()))
+    _mark(sight, customer, edit.wecom_friend)
     customer.change(parts.own, parts.custom)
-    actor_id = None if edit.removes_contact else sight.scope.member_id
-    contact = _settle_contact(session, customer, contact, parts.contact, actor_id, now)
+    contact = _settle_contact(session, customer, contact, parts.contact, edit, sight.scope.member_id, now)
     after = _flat(customer, contact)
     changed = changed_fields(before, after)
     if not changed:
@@ -134,9 +142,22 @@ def change_customer(
     )
 
 
+def _mark(sight: Sight, customer: Customer, wecom_friend: bool | None) -> None:
+    """A WeCom friend is marked by whoever changes the customer; taking the mark back takes a right of its own (C-27)."""
+    if customer.wecom_friend and wecom_friend is False and not sight.scope.may(Permission.CUSTOMER_UNPROTECT):
+        raise Forbidden("forbidden", permission=Permission.CUSTOMER_UNPROTECT)
+    if wecom_friend is not None:
+        customer.wecom_friend = wecom_friend
+
+
 def delete_customer(session: Session, sight: Sight, customer: Customer, expected: int, now: datetime) -> None:
-    """Put a locked customer into the recycle bin (A-65, A-70). Raises Forbidden delete_own_only, Stale."""
+    """Put a locked customer into the recycle bin (A-65, A-70).
+
+    Raises Forbidden delete_own_only, Conflict wecom_friend_protected (C-27), Stale.
+    """
     _require_own(sight, customer)
+    if customer.wecom_friend:
+        raise Conflict("wecom_friend_protected")
     if customer.version != expected:
         raise Stale("stale_version", extra={"version": customer.version, "conflicts": []})
     customer.delete(now)
@@ -173,16 +194,26 @@ def _wished(
         wrong = [] if pool_id in sight.pool_ids else [FieldError("/pool_id", "pool_not_found")]
         return None, None, pool_id, wrong
     owner_id = owner_id or sight.scope.member_id
+    department_id, wrong = _settled_owner(session, sight, owner_id)
+    return (None, None, None, wrong) if wrong else (owner_id, department_id, None, wrong)
+
+
+def owner_problems(session: Session, sight: Sight, owner_id: UUID) -> list[FieldError]:
+    """What keeps the member from naming this owner of a new record. Raises Forbidden for another one without pool.assign."""
+    return _settled_owner(session, sight, owner_id)[1]
+
+
+def _settled_owner(session: Session, sight: Sight, owner_id: UUID) -> tuple[UUID | None, list[FieldError]]:
     require_assignable(sight, owner_id)
     # Shared lock: see ownership.projection, where departments of owners are followed.
     owner = session.execute(
         select(members.c.department_id).where(members.c.id == owner_id, members.c.active).with_for_update(read=True)
     ).one_or_none()
     if owner is None:
-        return None, None, None, [FieldError("/owner_id", "owner_inactive")]
+        return None, [FieldError("/owner_id", "owner_inactive")]
     if not sight.scope.reaches(owner_id, owner.department_id):
-        return None, None, None, [FieldError("/owner_id", "owner_out_of_reach")]
-    return owner_id, owner.department_id, None, []
+        return None, [FieldError("/owner_id", "owner_out_of_reach")]
+    return owner.department_id, []
 
 
 def _require_own(sight: Sight, customer: Customer) -> None:
@@ -205,6 +236,7 @@ def _add_contact(
     contact = Contact(
         **filled,
         id=new_id(),
+        version=1,
         customer_id=customer.id,
         owner_id=customer.owner_id,
         created_by=actor_id,
@@ -214,6 +246,9 @@ def _add_contact(
     session.add(contact)
     session.flush()
     session.add(CustomerContact(customer_id=customer.id, contact_id=contact.id, is_primary=True))
+    keep_contacts_in_search(session, {contact.id: contact.name})
+    filled = {name: value for name, value in contact.values().items() if value is not None}
+    record_audit(session, AuditEntry("contact.created", CONTACT, contact.id, actor_id, None, {"version": 1, **filled}))
     return contact
 
 
@@ -222,46 +257,64 @@ def _settle_contact(
     customer: Customer,
     contact: Contact | None,
     values: dict[str, Any],
-    actor_id: UUID | None,
+    edit: Edit,
+    actor_id: UUID,
     now: datetime,
 ) -> Contact | None:
-    """The primary contact after a change by `actor_id`: removed (None), made (A-53), changed, or as it was."""
-    if actor_id is None:
+    """The primary contact after a change by `actor_id`: removed, made (A-53), changed, or as it was."""
+    if edit.removes_contact:
         if contact is not None:
-            _remove_contact(session, customer, contact, now)
+            _remove_contact(session, customer, contact, actor_id, now)
         return None
     if contact is None:
         return _add_contact(session, customer, values, actor_id, now) if is_filled(values) else None
     if "name" in values and not values["name"]:
         values = {**values, "name": customer.name}
-    contact.change(values, now)
+    before = contact.change(values, now)
+    if before:
+        keep_contacts_in_search(session, {contact.id: contact.name})
+        after = {"version": contact.version} | {name: values[name] for name in before}
+        sides = {"version": contact.version - 1, **before}, after
+        record_audit(session, AuditEntry("contact.changed", CONTACT, contact.id, actor_id, *sides))
     return contact
 
 
-def _remove_contact(session: Session, customer: Customer, contact: Contact, now: datetime) -> None:
+def _remove_contact(session: Session, customer: Customer, contact: Contact, actor_id: UUID, now: datetime) -> None:
     """Off this customer; whom no other customer has goes into the recycle bin, and stays linked for its return (B-38)."""
     links = session.scalars(select(CustomerContact).where(CustomerContact.contact_id == contact.id)).all()
+    others = [link.customer_id for link in links if link.customer_id != customer.id]
     for link in links:
         if link.customer_id == customer.id:
             link.is_primary = False
-            if len(links) > 1:
+            if others:
                 session.delete(link)
-    if len(links) == 1:
-        contact.deleted_at = contact.updated_at = now
+    if others:
+        contact.change({"customer_id": contact.customer_id if contact.customer_id in others else others[0]}, now)
+        action, left = "contact.customer_removed", {"customer_id": str(customer.id)}
+    else:
+        contact.change({"deleted_at": now}, now)
+        action, left = "contact.deleted", {}
+    versions = {"version": contact.version}
+    record_audit(session, AuditEntry(action, CONTACT, contact.id, actor_id, left or None, versions))
 
 
 def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
     person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return Parts(customer.values(), person, {}, customer.custom).flat()
+    return Parts(customer.values() | {"wecom_friend": customer.wecom_friend}, person, {}, customer.custom).flat()
 
 
-def _clashes(
-    session: Session, customer: Customer, expected: int, current: Mapping[str, Any], wanted: Mapping[str, Any]
+def clashes(
+    session: Session,
+    subject: str,
+    record: Customer | Contact,
+    expected: int,
+    current: Mapping[str, Any],
+    wanted: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Both values of each field that others changed since version `expected` and the caller wants otherwise."""
     changed = {
         name
-        for entry in audit_of(session, SUBJECT, customer.id)
+        for entry in audit_of(session, subject, record.id)
         if entry.after and entry.after.get("version", 0) > expected
         for name in entry.after
     }
@@ -270,12 +323,12 @@ def _clashes(
         for name, value in wanted.items()
         if name in changed and current.get(name) != value
     ]
-    return {"version": customer.version, "conflicts": conflicts}
+    return {"version": record.version, "conflicts": conflicts}
 
 
 def _searchable(customer: Customer, reference: Reference) -> Searchable:
     address = reference.regions.words(customer.province, customer.city) + (customer.address_detail or "")
-    return Searchable(customer.id, customer.name, address)
+    return Searchable(customer.id, customer.name, address, customer.wechat_nickname or "")
 
 
 def _audit(

@@ -63,10 +63,13 @@ def create_customer(call: Call[NewCustomer, None]) -> CustomerView:
     versioned=True,
 )
 def read_customer(call: Call[None, None], customer_id: UUID) -> CustomerView:
-    """All fields of the customer (A-60); 404 outside the caller's scope."""
+    """All fields of the customer (A-60); 404 outside the caller's scope. Of one that another has locked, whoever may
+    unlock it reads name, owner and lock alone (X-23).
+    """
     with call.runtime.database.reading() as session:
         sight = sight_of(session, call.actor.id)
-        return _view(session, sight, visible_customer(session, sight, customer_id).id)
+        may_know = sight.scope.may(Permission.CUSTOMER_UNPROTECT)
+        return _view(session, sight, visible_customer(session, sight, customer_id, despite_lock=may_know).id)
 
 
 @api.route(
@@ -165,7 +168,8 @@ def _view(session: Session, sight: Sight, customer_id: UUID) -> CustomerView:
 
 
 def _edit(body: CustomerBody) -> commands.Edit:
-    return commands.Edit(body.given(), body.removes_contact())
+    wecom_friend = body.wecom_friend if isinstance(body, CustomerChanges) else None
+    return commands.Edit(body.given(), body.removes_contact(), wecom_friend)
 
 
 def _reference(call: Call[Any, Any], session: Session, sight: Sight) -> Reference:

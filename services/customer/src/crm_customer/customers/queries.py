@@ -200,7 +200,7 @@ def visible_customer(
 
     Raises NotFound when it does not exist or lies outside the scope: the two are never told apart.
     """
-    condition = sight.reach if despite_lock else sight.condition()
+    condition = or_(sight.condition(), sight.reach) if despite_lock else sight.condition()
     statement = select(Customer).where(Customer.id == customer_id, condition)
     if deleted is not None:
         statement = statement.where(Customer.deleted_at.is_not(None) if deleted else Customer.deleted_at.is_(None))
@@ -226,10 +226,12 @@ def require_writable(session: Session, sight: Sight, customer: Customer) -> None
         raise Forbidden("read_only_collaborator")
 
 
-def primary_contact(session: Session, customer_id: UUID) -> Contact | None:
-    """The primary contact, if there is one."""
+def primary_contact(session: Session, customer_id: UUID, *, lock: bool = False) -> Contact | None:
+    """The primary contact, if there is one; `lock` it for a change."""
     linked = CustomerContact.contact_id == Contact.id
     found = select(Contact).join(CustomerContact, linked).where(CustomerContact.customer_id == customer_id)
+    if lock:
+        found = found.with_for_update(key_share=True, of=Contact).execution_options(populate_existing=True)
     return session.scalar(found.where(CustomerContact.is_primary))
 
 

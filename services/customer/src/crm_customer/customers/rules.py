@@ -174,7 +174,7 @@ def settle(values: Mapping[str, Any], current: Mapping[str, Any], reference: Ref
         if province is None or reference.regions.city(province, city) is None:
             settled["city"] = None
     kind = settled.get("kind", current.get("kind")) or COMPANY
-    if kind != current.get("kind"):
+    if "kind" in values or not current.get("kind"):
         settled["kind"] = kind
     renamed = "name" in values and "contact.name" not in values
     if kind == INDIVIDUAL and renamed and current.get("contact.name") == current.get("name"):

@@ -91,6 +91,10 @@ class NewCustomer(CustomerBody):
 class CustomerChanges(CustomerBody):
     """Only the fields that are to change."""
 
+    wecom_friend: bool | None = Field(
+        default=None, description="企微好友 (C-27); taking the mark back needs customer.unprotect"
+    )
+
 
 class Named(View):
     """A record with its name; the name is empty while this service does not know it yet."""

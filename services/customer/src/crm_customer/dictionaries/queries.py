@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import column, func, select, table
+from sqlalchemy import Text, column, func, select, table
 from sqlalchemy.orm import Session
 
 from crm_customer.dictionaries.model import DictionaryOption
@@ -27,6 +27,6 @@ def all_options(session: Session) -> Sequence[DictionaryOption]:
 
 def uses(session: Session, option: DictionaryOption) -> int:
     """How many records have chosen the option, those in the recycle bin too."""
-    chosen = column(option.dictionary)
+    chosen = column(option.dictionary, Text)
     kept_in = table(_TABLES.get(option.dictionary, "customers"), chosen)
     return session.scalar(select(func.count()).select_from(kept_in).where(chosen == option.key)) or 0

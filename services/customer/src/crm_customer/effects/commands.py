@@ -154,28 +154,23 @@ def _advance(
     session: Session, customers: Mapping[UUID, Customer], reached: Mapping[UUID, int], applied: Applied
 ) -> None:
     """How far each customer has come, its lock, and that its facts changed."""
-    locks = {
-        id_: customer.locked_at and (customer.locked_at, customer.locked_by) for id_, customer in customers.items()
-    }
+    locks = {id_: (customer.locked_at, customer.locked_by) for id_, customer in customers.items()}
     told = set()
     for move, effects in applied:
         told |= {move.customer_id for effect in effects if effect.record in _FACTS}
         for effect in effects:
             if effect.record == LOCK:
-                values = effect.after
-                locks[move.customer_id] = values and (
-                    datetime.fromisoformat(values["locked_at"]),
-                    UUID(values["locked_by"]),
-                )
+                locks[move.customer_id] = _lock(effect.after)
     rows = [
         {
             "id": id_,
-            "effects_version": max(reached.get(id_, 0), customer.effects_version),
+            "effects_version": reached[id_],
             "facts_version": customer.facts_version + (id_ in told),
-            "locked_at": (locks[id_] or (None, None))[0],
-            "locked_by": (locks[id_] or (None, None))[1],
+            "locked_at": locks[id_][0],
+            "locked_by": locks[id_][1],
         }
         for id_, customer in customers.items()
+        if reached.get(id_, 0) > customer.effects_version
     ]
     if rows:
         given = rowset(_table(Customer), rows)
@@ -185,12 +180,19 @@ def _advance(
         session.expire(customer)
 
 
+def _lock(values: Values) -> tuple[datetime | None, UUID | None]:
+    if values is None:
+        return None, None
+    return datetime.fromisoformat(values["locked_at"]), _id(values["locked_by"])
+
+
 def _tell(session: Session, customers: Mapping[UUID, Customer], applied: Applied) -> None:
     """The history of customers and contacts, and the facts that changed."""
     told = [(move, effects) for move, effects in applied if any(effect.record != STAR for effect in effects)]
     if not told:
         return
     ids = {effect.record_id for _, effects in told for effect in effects if effect.record == COLLABORATOR}
+    ids |= {member_id for move, _ in told for member_id in (move.former, move.owner) if member_id}
     names = {id_: member.name for id_, member in read_members(session, ids).items()}
     contacts = {effect.record_id for _, effects in told for effect in effects if effect.record == CONTACT}
     names |= contact_names(session, contacts)
@@ -226,6 +228,8 @@ def _entries(move: Move, effects: Sequence[Effect], names: Mapping[UUID, str]) -
 
 def _shown(effect: Effect, values: Mapping[str, Any], names: Mapping[UUID, str]) -> dict[str, Any]:
     about = {} if effect.record == LOCK else {"id": str(effect.record_id), "name": names.get(effect.record_id, "")}
+    if effect.record == CONTACT and values["owner_id"]:
+        about |= {"owner_name": names.get(UUID(values["owner_id"]), "")}
     return about | {name: value for name, value in values.items() if name not in ("added_by", "added_at")}
 
 

@@ -14,6 +14,8 @@ from crm_customer.contacts.rules import Broken, text_up_to
 from crm_customer.search.rules import normalised
 
 KEY_PATTERN = "^[a-z][a-z0-9_]{0,39}$"
+# Fields that are hidden count as well: they come back as they were.
+MOST_FIELDS, MOST_FILTERABLE, MOST_CHOICES = 200, 20, 200
 LONGEST_TEXT = 500
 LARGEST_NUMBER = 10**15
 # What a number of JSON holds without loss, in whatever language it is read.
@@ -30,6 +32,9 @@ class Kind(StrEnum):
     DATE = "date"
     SINGLE_CHOICE = "single_choice"
     MULTIPLE_CHOICE = "multiple_choice"
+
+
+CHOICES = (Kind.SINGLE_CHOICE, Kind.MULTIPLE_CHOICE)
 
 
 @dataclass(frozen=True)
@@ -149,3 +154,26 @@ _CLEAN: Mapping[Kind, Any] = {
     Kind.SINGLE_CHOICE: _single,
     Kind.MULTIPLE_CHOICE: _multiple,
 }
+
+
+def index_of(key: str) -> str:
+    """Name of the index that finds customers by the field."""
+    return f"ix_customers_custom_{key}"
+
+
+def statistics_of(key: str) -> str:
+    """Name of the statistics that tell how many customers have which value: those of a partial index are not heeded."""
+    return f"st_customers_custom_{key}"
+
+
+def index_definition(key: str, kind: Kind) -> str:
+    """What the index holds, in the words of conditions on the field (decision 0019)."""
+    method, more = ("gin", "") if kind is Kind.MULTIPLE_CHOICE else ("btree", ", id")
+    return f"USING {method} ({value_of(key, kind)}{more}) WHERE deleted_at IS NULL AND custom ? '{key}'"
+
+
+def value_of(key: str, kind: Kind) -> str:
+    """What is compared of a customer, as an expression in brackets."""
+    return {Kind.NUMBER: f"((custom ->> '{key}')::numeric)", Kind.MULTIPLE_CHOICE: f"(custom -> '{key}')"}.get(
+        kind, f"(custom ->> '{key}')"
+    )

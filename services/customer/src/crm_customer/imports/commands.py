@@ -228,7 +228,7 @@ def _write(
         )
     )
     _write_contacts(session, prepared.chunk, [one for one in changes if one.touches("contact.")], found, now)
-    moved = [one for one in changes if one.touches("name", "province", "city", "address_detail")]
+    moved = [one for one in changes if one.touches("name", "province", "city", "address_detail", "wechat_nickname")]
     keep_in_search(session, [_searchable(prepared, one.customer_id, one.after) for one in moved])
     record_audit(session, *(_entry(prepared.chunk, one, found[one.customer_id].version) for one in changes))
     changed = []
@@ -278,7 +278,7 @@ def _entry(chunk: Chunk, change: Change, version: int) -> AuditEntry:
 
 def _searchable(prepared: Prepared, customer_id: UUID, values: Mapping[str, Any]) -> Searchable:
     address = prepared.reference.regions.words(values["province"], values["city"]) + (values["address_detail"] or "")
-    return Searchable(customer_id, values["name"], address)
+    return Searchable(customer_id, values["name"], address, values.get("wechat_nickname") or "")
 
 
 def _copy(session: Session, table: Table, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

@@ -23,9 +23,10 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
     found: list[Any] = [alive(wanted)]
     if wanted.owner_left:
         found.append(Customer.owner_left)
-    for name in ("owner_id", "pool_id"):
-        if ids := getattr(wanted, f"{name}s"):
-            found.append(one_of(getattr(Customer, name), ids, f"wanted_{name}s"))
+    if wanted.owner_ids:
+        found.append(one_of(Customer.owner_id, wanted.owner_ids, "wanted_owner_ids"))
+    if wanted.pool_ids:
+        found.append(one_of(Customer.pool_id, wanted.pool_ids, "wanted_pool_ids"))
     for name, field, compare in (
         ("created_from", "created_at", ge),
         # Nothing changes before it is created: a walk in the order of changes ends there, one of creation begins there.
@@ -44,7 +45,7 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
         found.append(_beyond(wanted))
     if frequent:
         return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
-    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)]
+    return found + [Customer.id.in_(ids) for ids in elsewhere(sight, wanted)]
 
 
 def _beyond(wanted: Filter) -> Condition:
@@ -55,20 +56,8 @@ def _beyond(wanted: Filter) -> Condition:
     return here < at if descends else here > at
 
 
-def indexed(sight: Sight, wanted: Filter) -> list[Any]:
-    """For each part of what is asked for that has an index of its own: the customers found by it."""
-    found = _elsewhere(sight, wanted)
-    if not wanted.deleted:
-        found += [
-            found_by(condition, f"wanted_{place}")
-            for place, condition in enumerate(wanted.conditions)
-            if condition.indexed and not condition.lies_elsewhere
-        ]
-    return found
-
-
-def _elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
-    """Those of them whose index is on another table."""
+def elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
+    """For each part of what is asked for that has an index on another table: the customers found by it."""
     found = texts(sight, wanted)
     found += [
         found_by(condition, f"wanted_{place}")

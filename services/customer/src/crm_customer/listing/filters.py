@@ -1,19 +1,17 @@
 """From what a list is asked for to conditions on customers: names found, days counted, rights looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of
-from chassis.errors import FieldError, Invalid
+from chassis.errors import Invalid
 from crm_customer.customers.queries import Sight, load_reference
-from crm_customer.customers.rules import Reference
 from crm_customer.fields.queries import custom_fields
-from crm_customer.listing.field_conditions import Asked, Catalogue, FieldCondition, read_conditions
+from crm_customer.listing.field_conditions import Asked, Catalogue, read_conditions
 from crm_customer.listing.rules import (
     EXACT,
     Filter,
@@ -39,9 +37,8 @@ class Here:
     mobile_pattern: str
 
 
-def filter_of(session: Session, here: Here, asked: CustomerFilter, sort: Sort | None = None) -> Filter:
-    """The list asked for. Raises Invalid with everything that is wrong."""
-    texts = {name: str(getattr(asked, name)) for name in EXACT if getattr(asked, name) is not None}
+def filter_of(here: Here, catalogue: Catalogue | None, asked: CustomerFilter, sort: Sort | None = None) -> Filter:
+    """The list asked for, read against `catalogue_for` it. Raises Invalid with everything that is wrong."""
     wanted = Filter(
         search=asked.search,
         address=asked.address,
@@ -51,7 +48,7 @@ def filter_of(session: Session, here: Here, asked: CustomerFilter, sort: Sort | 
         created_until=start_of(day_after(asked.created_to), here.zone) if asked.created_to else None,
         sort=sort or default_sort(asked.view),
     )
-    return narrowed(session, here, wanted, texts, asked.conditions.asked(), asked.view)
+    return narrowed(here, catalogue, wanted, _texts(asked), asked.conditions.asked(), asked.view)
 
 
 def default_sort(view: ListView) -> Sort:
@@ -60,35 +57,43 @@ def default_sort(view: ListView) -> Sort:
 
 
 def narrowed(
-    session: Session, here: Here, wanted: Filter, texts: dict[str, str], asked: Sequence[Asked], view: ListView
+    here: Here,
+    catalogue: Catalogue | None,
+    wanted: Filter,
+    texts: Mapping[str, str],
+    asked: Sequence[Asked],
+    view: ListView,
 ) -> Filter:
     """`wanted` narrowed by options, as texts, by conditions, and to a view. Raises Invalid with everything wrong."""
-    found: list[FieldCondition] = []
-    errors: list[FieldError] = []
-    if texts or asked:
-        reference = load_reference(session, here.mobile_pattern)
-        options, problems = option_conditions(texts, reference)
-        conditions, wrong = read_conditions(asked, _catalogue(session, here, asked, reference))
-        found, errors = [*options, *conditions], [problem.error() for problem in problems] + wrong
-    if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
-    wanted = with_conditions(wanted, found, here.zone)
+    if catalogue is not None:
+        options, problems = option_conditions(texts, catalogue.reference)
+        conditions, wrong = read_conditions(asked, catalogue)
+        errors = [problem.error() for problem in problems] + wrong
+        if errors:
+            raise Invalid("validation_failed", errors=errors, count=len(errors))
+        wanted = with_conditions(wanted, (*options, *conditions), here.zone)
     return with_view(wanted, view, here.sight.scope.member_id, here.moment, here.zone)
 
 
-def _catalogue(session: Session, here: Here, asked: Sequence[Asked], reference: Reference) -> Catalogue:
-    """What the conditions are read against; of custom fields and tags only where some are asked for."""
-    today = day_of(here.moment, here.zone)
+def catalogue_for(session: Session, here: Here, *filters: CustomerFilter) -> Catalogue | None:
+    """What these filters are read against; None: there is nothing to look up in them."""
+    asked = [one for given in filters for one in given.conditions.asked()]
+    return load_catalogue(session, here, asked) if asked or any(map(_texts, filters)) else None
+
+
+def load_catalogue(session: Session, here: Here, asked: Sequence[Asked]) -> Catalogue:
+    """Options and regions; custom fields and tags only where some are asked for."""
     names = {one.field for one in asked}
     fields = custom_fields(session, here.sight.scope) if any(name.startswith("custom.") for name in names) else ()
     filterable = [field for field in fields if field.filterable]
-    tags: frozenset[UUID] = frozenset()
-    if "tags" in names:
-        tags = frozenset(session.scalars(select(Tag.id)))
     return Catalogue(
-        reference,
-        today,
+        load_reference(session, here.mobile_pattern),
+        day_of(here.moment, here.zone),
         {field.key: field.rule() for field in filterable},
         frozenset(f"custom.{field.key}" for field in filterable if field.indexed),
-        tags,
+        frozenset(session.scalars(select(Tag.id))) if "tags" in names else frozenset(),
     )
+
+
+def _texts(asked: CustomerFilter) -> dict[str, str]:
+    return {name: str(getattr(asked, name)) for name in EXACT if getattr(asked, name) is not None}

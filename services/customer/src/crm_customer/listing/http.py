@@ -6,14 +6,16 @@ from typing import cast
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of, now
+from chassis.errors import FieldError, Invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.customers.queries import seen, sight_of
 from crm_customer.customers.views import CustomerView, customer_views
-from crm_customer.listing.filters import Here, filter_of
+from crm_customer.listing.filters import Here, catalogue_for, filter_of
 from crm_customer.listing.queries import page_of, total
-from crm_customer.listing.rules import Filter
+from crm_customer.listing.rules import Filter, ListView
 from crm_customer.listing.views import CustomerQuery
+from crm_customer.locking.queries import locked_page
 from crm_customer.paging import Cursor, Total, Window, read_cursor, shown, window_of
 from crm_customer.settings import Settings
 from directory.permissions import Permission
@@ -33,9 +35,11 @@ api = Api("customers")
 def list_customers(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
     """Every list of customers, pool pages included (A-06 to A-29, I-05 to I-09): views, conditions, 15 a page."""
     query, page = call.query, None
+    if query.view is ListView.LOCKED:
+        return _locked(call)
     with call.runtime.database.reading() as session:
         here = _here(session, call)
-        wanted = filter_of(session, here, query, query.sort)
+        wanted = filter_of(here, catalogue_for(session, here, query), query, query.sort)
         if not query.needs_total:
             page = _page(session, here, wanted, query, None)
     count = total(call.runtime.database, here.sight, wanted)
@@ -44,6 +48,21 @@ def list_customers(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
             page = _page(session, here, wanted, query, count)
     page.total, page.total_is_estimate = count.rows, count.estimated
     return page
+
+
+def _locked(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
+    """Locked customers. A condition would tell what those of others hold (X-23)."""
+    query = call.query
+    others = sorted(query.model_fields_set - {"view", "page", "page_size"})
+    if others:
+        errors = [FieldError(f"/{name}", "not_with_locked") for name in others]
+        raise Invalid("validation_failed", errors=errors, count=len(errors))
+    with call.runtime.database.reading() as session:
+        here = _here(session, call)
+        offset = (query.page - 1) * query.page_size
+        ids, count = locked_page(session, here.sight, offset, query.page_size)
+        items = customer_views(seen(session, here.sight, ids), day_of(here.moment, here.zone))
+    return Page(items=items, page=query.page, page_size=query.page_size, total=count)
 
 
 def _here(session: Session, call: Call[None, CustomerQuery]) -> Here:

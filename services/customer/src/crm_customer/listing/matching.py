@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal_column,
     select,
     true,
 )
@@ -37,13 +38,11 @@ _WORDS: dict[str, tuple[Any, str]] = {
 
 
 def found_by(condition: FieldCondition, name: str) -> Select[UUID]:
-    """The customers that meet an indexed condition, out of its index; its values are parameters called `name`."""
+    """The customers that meet a condition whose index is on another table; its values are parameters called `name`."""
     if condition.kind is FilterKind.WORDS:
         place, mark = _WORDS[condition.field]
         return containing(place, normalised(condition.values[0]), mark)
-    if condition.kind is FilterKind.TAGS:
-        return select(CustomerTag.customer_id).where(_one_of_these(CustomerTag.tag_id, condition, name))
-    return select(Customer.id).where(Customer.deleted_at.is_(None), matches(condition, name))
+    return select(CustomerTag.customer_id).where(_one_of_these(CustomerTag.tag_id, condition, name))
 
 
 def matches(condition: FieldCondition, name: str, *, walked: bool = False) -> Condition:
@@ -82,33 +81,35 @@ def _own(condition: FieldCondition, name: str) -> Condition:
 
 
 def _custom(condition: FieldCondition, name: str) -> Condition:
-    """A custom field. Its key is written out, for only so do its index and the condition look alike."""
-    key = bindparam(f"{name}_key", condition.key, Text, literal_execute=True)
-    filled = Customer.custom.bool_op("?")(key)
+    """A custom field."""
+    filled = Customer.custom.bool_op("?")(_key(condition))
+    if condition.operator is Operator.EMPTY:
+        return ~filled
+    if condition.operator is Operator.FILLED:
+        return filled
+    found = filled & compared(condition, name)
+    return found.is_not(true()) if condition.operator is Operator.NONE_OF else found
+
+
+def compared(condition: FieldCondition, name: str) -> Condition:
+    """Whether the value of a custom field is as asked for, where there is one."""
+    key = _key(condition)
     text = Customer.custom.op("->>", return_type=Text())(key)
-    match condition.operator:
-        case Operator.EMPTY:
-            return ~filled
-        case Operator.FILLED:
-            return filled
-        case Operator.CONTAINS:
-            words = bindparam(name, condition.values[0], Text)
-            return filled & (func.strpos(func.lower(text), func.lower(words)) > 0)
-        case Operator.BETWEEN:
-            value = cast(text, Numeric) if condition.kind is FilterKind.NUMBER else text
-            return filled & _between(value, condition, name)
+    if condition.operator is Operator.CONTAINS:
+        words = bindparam(name, condition.values[0], Text)
+        return func.strpos(func.lower(text), func.lower(words)) > 0
+    if condition.operator is Operator.BETWEEN:
+        return _between(cast(text, Numeric) if condition.kind is FilterKind.NUMBER else text, condition, name)
     if condition.kind is FilterKind.MULTIPLE_CHOICE:
-        return _several(condition, name, filled, Customer.custom.op("->", return_type=JSONB())(key))
-    found = filled & _one_of_these(text, condition, name)
-    return found.is_not(true()) if condition.operator is Operator.NONE_OF else found
+        holds = "?&" if condition.operator is Operator.ALL_OF else "?|"
+        keys = bindparam(name, list(condition.values), ARRAY(Text))
+        return Customer.custom.op("->", return_type=JSONB())(key).bool_op(holds)(keys)
+    return _one_of_these(text, condition, name)
 
 
-def _several(condition: FieldCondition, name: str, filled: Condition, value: ColumnElement[Any]) -> Condition:
-    """A list of keys."""
-    if condition.operator is Operator.ALL_OF:
-        return filled & value.bool_op("@>")(bindparam(name, list(condition.values), JSONB))
-    found = filled & value.bool_op("?|")(bindparam(name, list(condition.values), ARRAY(Text)))
-    return found.is_not(true()) if condition.operator is Operator.NONE_OF else found
+def _key(condition: FieldCondition) -> ColumnElement[str]:
+    """A plain word, written out: only so do the condition and the field's index look alike."""
+    return literal_column(f"'{condition.key}'", Text)
 
 
 def _one_of_these(column: Any, condition: FieldCondition, name: str) -> Condition:

@@ -39,14 +39,14 @@ from chassis.database import Database
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import NOBODY, Condition, Sight, one_of
 from crm_customer.fields.operators import FilterKind, Operator
-from crm_customer.listing.conditions import alive, conditions, indexed
+from crm_customer.listing.conditions import alive, conditions
+from crm_customer.listing.estimates import fewest
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.matching import parameters_of
 from crm_customer.listing.rules import Filter
-from crm_customer.listing.texts import containing, is_number
-from crm_customer.paging import Parameters, Total, counted, explain
-from crm_customer.search.model import CustomerSearch
-from crm_customer.search.rules import normalised
+from crm_customer.listing.texts import named_like
+from crm_customer.paging import Parameters, Total, counted
+from crm_customer.search.rules import number_in
 
 _WALK = text("SET LOCAL enable_bitmapscan = off")
 _SOMEBODY, _SOME_TIME = UUID(int=1), datetime.min.replace(tzinfo=UTC)
@@ -112,8 +112,8 @@ def _alike(sight: Sight, wanted: Filter) -> Filter:
 
 
 def _same_condition(condition: FieldCondition) -> FieldCondition:
-    ends = condition.values if condition.operator is Operator.BETWEEN else ()
-    return replace(condition, values=tuple(None if end is None else "" for end in ends))
+    single = condition.values if condition.operator in (Operator.BETWEEN, Operator.CONTAINS) else ()
+    return replace(condition, values=tuple(None if value is None else "" for value in single))
 
 
 def _parameters(sight: Sight, wanted: Filter) -> Parameters:
@@ -184,12 +184,12 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
 
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
     """Whether what is asked for is fewer rows than walks in order might pass before the page is full."""
-    asked = indexed(sight, wanted)
-    if asked and min(int(explain(session, found)["Plan Rows"]) for found in asked) < _FEW_FOUND:
-        return True
+    found = fewest(session, sight, wanted)
+    if found is not None:
+        return found < _FEW_FOUND
     other = "created" if wanted.order[0] == "updated_at" else "updated"
     across = getattr(wanted, f"{other}_from") or getattr(wanted, f"{other}_until")
-    if asked or not across or wanted.deleted:
+    if not across or wanted.deleted:
         return False
     moments = replace(Filter(), **{name: getattr(wanted, name) for name in _MOMENTS})
     return _count(session, [select(Customer.id).where(*conditions(sight, moments))]) < _FEW_ROWS
@@ -239,14 +239,13 @@ def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
 def _pools(sight: Sight, wanted: Filter, ids: str, there: Condition) -> _Arm:
     """Customers in these pools."""
     if _digits_in_names(sight, wanted):
-        named = containing(CustomerSearch.name, normalised(wanted.search), "")
-        return _Arm(None, "", (there, Customer.id.in_(named)))
+        return _Arm(None, "", (there, Customer.id.in_(named_like(wanted.search))))
     return _Arm(Customer.pool_id, ids)
 
 
 def _digits_in_names(sight: Sight, wanted: Filter) -> bool:
     """Whether digits are asked for that in pools may be found in names alone, which is rare: numbers may not be read."""
-    return sight.hides_contact(NOBODY) and is_number(normalised(wanted.search))
+    return sight.hides_contact(NOBODY) and number_in(wanted.search) != ""
 
 
 def _unplaced(sight: Sight) -> _Arm:

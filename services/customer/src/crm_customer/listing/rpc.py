@@ -21,7 +21,7 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import states_of
 from crm_customer.customers.queries import Sight, one_of, sight_of
-from crm_customer.listing.filters import Here, default_sort, narrowed
+from crm_customer.listing.filters import Here, default_sort, load_catalogue, narrowed
 from crm_customer.listing.queries import page_of, visible_ids
 from crm_customer.listing.rules import EXACT, Filter, ListView
 from crm_customer.listing.views import Conditions
@@ -84,7 +84,9 @@ class Reads:
         )
         texts = {name: getattr(asked, name) for name in EXACT if getattr(asked, name, "")}
         here = Here(sight, now(), zone_of(session), cast(Settings, self.runtime.settings).mobile_pattern)
-        return narrowed(session, here, wanted, texts, _conditions(asked).asked(), view)
+        conditions = _conditions(asked).asked()
+        catalogue = load_catalogue(session, here, conditions) if texts or conditions else None
+        return narrowed(here, catalogue, wanted, texts, conditions, view)
 
     def GetCustomerFacts(
         self, request: pb.GetCustomerFactsRequest, context: grpc.ServicerContext
@@ -121,7 +123,7 @@ def _view(text: str) -> ListView:
         view = ListView(text or "all")
     except ValueError as error:
         raise Invalid("unknown_view", view=text[:50]) from error
-    if view is ListView.DELETED:
+    if view in (ListView.DELETED, ListView.LOCKED):
         raise Invalid("unknown_view", view=text)
     return view
 

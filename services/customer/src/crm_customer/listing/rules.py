@@ -39,6 +39,8 @@ class ListView(StrEnum):
     ASSISTING = "assisting"
     STARRED = "starred"
     STARRED_IN_SCOPE = "starred_in_scope"
+    # Only `GET /customers` shows it, and nothing else can be asked of it.
+    LOCKED = "locked"
     DELETED = "deleted"
 
 
@@ -155,13 +157,14 @@ def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datet
         case ListView.RECENTLY_UPDATED:
             start = month_before(moment)
             return replace(conditions, updated_from=max(start, conditions.updated_from or start))
-        case ListView.OWNER_LEFT:
-            return replace(conditions, owner_left=True)
-        case ListView.DELETED:
-            return replace(conditions, deleted=True)
-        case _ if view in AMONG:
-            return replace(conditions, among=view)
-    return conditions
+        case ListView.LOCKED:
+            return replace(conditions, owner_ids=(UUID(int=0),))
+    return replace(
+        conditions,
+        owner_left=view is ListView.OWNER_LEFT,
+        deleted=view is ListView.DELETED,
+        among=view if view in AMONG else None,
+    )
 
 
 def start_of(day: date, zone: str) -> datetime:

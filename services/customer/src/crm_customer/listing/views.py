@@ -1,9 +1,9 @@
 """What the customer list is asked for."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, Json, RootModel
+from pydantic import ConfigDict, Field, Json, RootModel
 
 from chassis.http.api import Body, Day
 from crm_customer.fields.operators import Operator
@@ -15,20 +15,15 @@ _LONGEST_FIELD = 60
 _LONGEST_VALUE = 500
 
 
-def _as_text(value: Any) -> Any:
-    """Numbers, true and false as JSON writes them; null: an open end."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
-
-
-Value = Annotated[str, BeforeValidator(_as_text), Field(max_length=_LONGEST_VALUE)]
+Value = Annotated[str, Field(max_length=_LONGEST_VALUE)]
 
 
 class ConditionBody(Body):
-    """One condition: `field` as GET /fields names it, with the operators that it lists (I-06)."""
+    """One condition: `field` as GET /fields names it, with one of the operators that it lists (I-06). An end of `between`
+    that is open is an empty text; numbers may be written as such.
+    """
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     field: str = Field(max_length=_LONGEST_FIELD)
     operator: Operator

@@ -163,6 +163,8 @@ def _grow_contacts() -> None:
             INSERT INTO customer_contacts (customer_id, contact_id, is_primary)
             VALUES (NEW.customer_id, NEW.id, NEW.deleted_at IS NULL)
             ON CONFLICT (customer_id, contact_id) DO UPDATE SET is_primary = excluded.is_primary;
+            INSERT INTO contact_search (contact_id, grams) VALUES (NEW.id, '{}')
+            ON CONFLICT (contact_id) DO UPDATE SET name = NULL;
             RETURN NULL;
         END $$;
         CREATE TRIGGER link_primary_contact AFTER INSERT OR UPDATE ON contacts
@@ -175,21 +177,61 @@ def _grow_contacts() -> None:
         op.create_index(
             f"ix_contacts_owner_id_{moment}_id", "contacts", ["owner_id", moment, "id"], postgresql_where=alive
         )
-    op.create_index("ix_contacts_deleted_at_id", "contacts", ["deleted_at", "id"], postgresql_where=deleted)
+    day_of_year = "CAST(EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) AS SMALLINT)"
+    born = sa.text("birthday IS NOT NULL AND deleted_at IS NULL")
+    op.create_index("ix_contacts_birthday", "contacts", [sa.text(f"({day_of_year})")], postgresql_where=born)
+    for owner in ([], ["owner_id"]):
+        columns = [*owner, "deleted_at", "id"]
+        op.create_index(f"ix_contacts_{'_'.join(columns)}", "contacts", columns, postgresql_where=deleted)
 
 
 def _grow_search() -> None:
-    op.add_column("customer_search", sa.Column("initials", sa.Text(collation="C"), nullable=False, server_default=""))
+    """What the release before writes, and all it has written, has no initials and no names of contacts: due work fills
+    them in. Its bigrams of a changed customer lack those of the initials, which are then to be filled in again.
+    """
+    op.add_column("customer_search", sa.Column("initials", sa.Text(collation="C")))
     op.add_column("customer_search", sa.Column("nickname", sa.Text, nullable=False, server_default=""))
+    op.create_index(
+        "ix_customer_search_unfilled", "customer_search", ["customer_id"], postgresql_where=sa.text("initials IS NULL")
+    )
+    op.execute("""
+        CREATE FUNCTION forget_initials() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NOT EXISTS (SELECT FROM unnest(NEW.grams) AS gram WHERE gram LIKE '^__') THEN
+                NEW.initials := NULL;
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER forget_initials BEFORE UPDATE ON customer_search
+        FOR EACH ROW WHEN (NEW.initials = OLD.initials AND NEW.initials LIKE '% %')
+        EXECUTE FUNCTION forget_initials();
+    """)
+    # More of the most frequent bigrams are known than usual: what is not among them is rare.
+    op.execute("ALTER TABLE customer_search ALTER COLUMN grams SET STATISTICS 500")
     op.create_table(
         "contact_search",
         _uuid("contact_id"),
-        _text("name", null=False, collation="C"),
+        _text("name", collation="C"),
         sa.Column("grams", ARRAY(sa.Text), nullable=False),
         sa.PrimaryKeyConstraint("contact_id", name="pk_contact_search"),
     )
+    op.execute("INSERT INTO contact_search (contact_id, grams) SELECT id, '{}' FROM contacts")
     op.create_index("ix_contact_search_name", "contact_search", ["name"])
     op.create_index("ix_contact_search_grams", "contact_search", ["grams"], postgresql_using="gin")
+    op.create_index(
+        "ix_contact_search_unfilled", "contact_search", ["contact_id"], postgresql_where=sa.text("name IS NULL")
+    )
+    _index_numbers()
+
+
+def _index_numbers() -> None:
+    """Beginnings of phone numbers, and ends of all numbers: beginnings of what is reversed."""
+    # Neither the table nor an index is written again.
+    op.alter_column("contacts", "phone", type_=sa.Text(collation="C"))
+    digits = "regexp_replace(phone, '[^0-9]', '', 'g')"
+    op.create_index("ix_contacts_mobile_reversed", "contacts", [sa.text("reverse(mobile)")])
+    op.create_index("ix_contacts_phone", "contacts", [sa.text(digits)])
+    op.create_index("ix_contacts_phone_reversed", "contacts", [sa.text(f"reverse({digits})")])
 
 
 def _create_profiles() -> None:
@@ -229,6 +271,7 @@ def _create_custom_fields() -> None:
         sa.Column("role_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
         sa.Column("position", sa.SmallInteger, nullable=False),
         _moment("deleted_at", null=True),
+        _uuid("cleared_to", null=True),
         sa.PrimaryKeyConstraint("id", name="pk_custom_fields"),
         sa.UniqueConstraint("key", name="uq_custom_fields_key"),
     )

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Index, Text
+from sqlalchemy import Index, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,14 +16,15 @@ class CustomerSearch(Base):
     __table_args__ = (
         Index("ix_customer_search_name", "name"),
         Index("ix_customer_search_grams", "grams", postgresql_using="gin"),
+        Index("ix_customer_search_unfilled", "customer_id", postgresql_where=text("initials IS NULL")),
     )
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     # Compared byte by byte, so that the index also finds beginnings of names.
     name: Mapped[str] = mapped_column(Text(collation="C"))
     address: Mapped[str] = mapped_column(Text)
-    # First letters of the name's pinyin, 华夏春松 -> hxcs.
-    initials: Mapped[str] = mapped_column(Text(collation="C"), server_default="")
+    # First letters of the name's pinyin, 华夏 -> h x. None: written by the release before, which knew none of them.
+    initials: Mapped[str | None] = mapped_column(Text(collation="C"))
     nickname: Mapped[str] = mapped_column(Text, server_default="")
     grams: Mapped[list[str]] = mapped_column(ARRAY(Text))
 
@@ -35,8 +36,10 @@ class ContactSearch(Base):
     __table_args__ = (
         Index("ix_contact_search_name", "name"),
         Index("ix_contact_search_grams", "grams", postgresql_using="gin"),
+        Index("ix_contact_search_unfilled", "contact_id", postgresql_where=text("name IS NULL")),
     )
 
     contact_id: Mapped[UUID] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(Text(collation="C"))
+    # None: the contact was written by the release before.
+    name: Mapped[str | None] = mapped_column(Text(collation="C"))
     grams: Mapped[list[str]] = mapped_column(ARRAY(Text))

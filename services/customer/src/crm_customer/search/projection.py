@@ -1,26 +1,39 @@
-"""Keeping the search table in step with customers, set-wise, in their transaction."""
+"""Keeping the search tables in step with customers and contacts, set-wise, in their transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
 from crm_customer.database import copy_rows
-from crm_customer.search.model import CustomerSearch
-from crm_customer.search.rules import grams_of, normalised
+from crm_customer.search.model import ContactSearch, CustomerSearch
+from crm_customer.search.rules import bigrams, grams_of, initials, normalised
 
 _TABLE: Table = CustomerSearch.__table__  # type: ignore[assignment]
+_CONTACTS: Table = ContactSearch.__table__  # type: ignore[assignment]
+_COLUMNS = ("customer_id", "name", "address", "nickname", "initials", "grams")
 
 # Grams travel as one text for each customer: an array of arrays would be flattened.
 _KEEP = text("""
-    INSERT INTO customer_search (customer_id, name, address, grams)
-    SELECT given.customer_id, given.name, given.address, string_to_array(given.grams, E'\\n')
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:addresses AS text[]), CAST(:grams AS text[]))
-        AS given (customer_id, name, address, grams)
+    INSERT INTO customer_search (customer_id, name, address, nickname, initials, grams)
+    SELECT given.customer_id, given.name, given.address, given.nickname, given.initials,
+        string_to_array(given.grams, E'\\n')
+    FROM unnest(CAST(:customer_id AS uuid[]), CAST(:name AS text[]), CAST(:address AS text[]),
+        CAST(:nickname AS text[]), CAST(:initials AS text[]), CAST(:grams AS text[]))
+        AS given (customer_id, name, address, nickname, initials, grams)
     ORDER BY given.customer_id
-    ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, address = excluded.address, grams = excluded.grams
+    ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, address = excluded.address,
+        nickname = excluded.nickname, initials = excluded.initials, grams = excluded.grams
+""")
+_KEEP_CONTACTS = text("""
+    INSERT INTO contact_search (contact_id, name, grams)
+    SELECT given.contact_id, given.name, string_to_array(given.grams, E'\\n')
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:grams AS text[])) AS given (contact_id, name, grams)
+    ORDER BY given.contact_id
+    ON CONFLICT (contact_id) DO UPDATE SET name = excluded.name, grams = excluded.grams
 """)
 
 
@@ -31,28 +44,42 @@ class Searchable:
     customer_id: UUID
     name: str
     address: str
+    nickname: str = ""
 
 
 def add_to_search(session: Session, customers: Sequence[Searchable]) -> None:
     """Make new customers findable, with one COPY."""
-    copy_rows(session, _TABLE, ("customer_id", "name", "address", "grams"), map(_row, customers))
+    copy_rows(session, _TABLE, _COLUMNS, map(_row, customers))
 
 
 def keep_in_search(session: Session, customers: Sequence[Searchable]) -> None:
-    """Take over names and addresses that may have changed, with one statement."""
+    """Take over names, addresses and nicknames that may have changed, with one statement."""
     if customers:
-        ids, names, addresses, grams = zip(*map(_row, customers), strict=True)
-        session.execute(
-            _KEEP,
-            {
-                "ids": list(ids),
-                "names": list(names),
-                "addresses": list(addresses),
-                "grams": ["\n".join(found) for found in grams],
-            },
+        given: dict[str, list[Any]] = dict(
+            zip(_COLUMNS, map(list, zip(*map(_row, customers), strict=True)), strict=True)
         )
+        session.execute(_KEEP, given | {"grams": ["\n".join(grams) for grams in given["grams"]]})
 
 
-def _row(customer: Searchable) -> tuple[UUID, str, str, list[str]]:
-    name, address = normalised(customer.name), normalised(customer.address)
-    return customer.customer_id, name, address, grams_of(name, address)
+def add_contacts_to_search(session: Session, names: Mapping[UUID, str]) -> None:
+    """Make new contacts findable by their names, with one COPY."""
+    copy_rows(session, _CONTACTS, ("contact_id", "name", "grams"), map(_contact_row, names.items()))
+
+
+def keep_contacts_in_search(session: Session, names: Mapping[UUID, str]) -> None:
+    """Take over names of contacts that may have changed, with one statement."""
+    if names:
+        ids, found, grams = zip(*map(_contact_row, names.items()), strict=True)
+        given = {"ids": list(ids), "names": list(found), "grams": ["\n".join(some) for some in grams]}
+        session.execute(_KEEP_CONTACTS, given)
+
+
+def _row(customer: Searchable) -> tuple[UUID, str, str, str, str, list[str]]:
+    name, address, nickname = map(normalised, (customer.name, customer.address, customer.nickname))
+    letters = initials(name)
+    return customer.customer_id, name, address, nickname, letters, grams_of(name, address, nickname, letters)
+
+
+def _contact_row(contact: tuple[UUID, str]) -> tuple[UUID, str, list[str]]:
+    name = normalised(contact[1])
+    return contact[0], name, sorted(bigrams(name))

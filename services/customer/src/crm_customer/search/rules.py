@@ -1,9 +1,17 @@
-"""What is compared when searching and matching: normalised text and its bigrams. Pure functions."""
+"""What is compared when searching and matching: normalised texts, their bigrams, initials. Pure functions."""
 
+import re
 import unicodedata
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from string import ascii_lowercase, digits
 
-# Addresses share the index of names; this mark keeps their bigrams apart.
-ADDRESS = "@"
+# Addresses and initials share the index of names; these marks keep their bigrams apart.
+ADDRESS, INITIALS = "@", "^"
+_SHORTEST_NUMBER = 3
+_NUMBER = re.compile(r"(?:\+86)?([0-9()-]+)")
+_ASKED_AS_INITIALS = re.compile(r"[0-9]*[a-z][a-z0-9]*")
 
 
 def normalised(text: str) -> str:
@@ -16,6 +24,56 @@ def bigrams(text: str) -> set[str]:
     return {text[start : start + 2] for start in range(len(text) - 1)}
 
 
-def grams_of(name: str, address: str) -> list[str]:
-    """What the index keeps of a customer: bigrams of both normalised texts, the address's marked."""
-    return sorted(bigrams(name) | {ADDRESS + gram for gram in bigrams(address)})
+def initials(name: str) -> str:
+    """First letters of the pinyin of a normalised name, apart by spaces: 华夏a -> h x a.
+
+    A character with several common readings has the letters of all, 重庆 -> cz q; a Latin letter or digit is its own;
+    whatever else has none.
+    """
+    return name.translate(_letters()).rstrip()
+
+
+def are_initials(wanted: str) -> bool:
+    """Whether a normalised text may be meant as initials."""
+    return len(wanted) > 1 and _ASKED_AS_INITIALS.fullmatch(wanted) is not None
+
+
+def initials_pattern(wanted: str) -> str:
+    """What initials that hold `wanted` match, as a regular expression: any of the letters of each character will do."""
+    return "[a-z]* [a-z]*".join(wanted)
+
+
+def initial_grams(letters: str) -> set[str]:
+    """Every two neighbouring letters of initials, marked; `letters` may be as `initials` or as a user writes them."""
+    pairs = pairwise(letters.split() if " " in letters else letters)
+    return {INITIALS + first + second for left, right in pairs for first in left for second in right}
+
+
+def number_in(wanted: str) -> str:
+    """The digits of a text that may be a part of a telephone number: three at least; else an empty text."""
+    match = _NUMBER.fullmatch(normalised(wanted))
+    found = re.sub("[()-]", "", match.group(1)) if match else ""
+    return found if len(found) >= _SHORTEST_NUMBER else ""
+
+
+def grams_of(name: str, address: str, nickname: str, letters: str) -> list[str]:
+    """What the index keeps of a customer: bigrams of the name and the nickname, of the address and the initials marked,
+    and the nickname's first character, for the beginning of a name has an index of its own.
+    """
+    found = bigrams(name) | bigrams(nickname) | initial_grams(letters) | {ADDRESS + gram for gram in bigrams(address)}
+    return sorted(found | set(nickname[:1]))
+
+
+class _Letters(dict[int, str]):
+    """By character: its letters and a space; nothing for one that has none."""
+
+    def __missing__(self, _character: int) -> str:
+        return ""
+
+
+@cache
+def _letters() -> _Letters:
+    table = files("crm_customer.search").joinpath("initials.txt").read_text(encoding="utf-8")
+    lines = [line.split(" ") for line in table.splitlines()]
+    lines += [[own, own] for own in ascii_lowercase + digits]
+    return _Letters({ord(character): f"{letters} " for letters, characters in lines for character in characters})

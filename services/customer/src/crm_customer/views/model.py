@@ -24,6 +24,10 @@ class SavedFilter(Base):
     filter: Mapped[dict[str, Any]] = mapped_column(JSONB)
     position: Mapped[int] = mapped_column(SmallInteger)
 
+    def state(self) -> dict[str, Any]:
+        """What its member can change."""
+        return {"name": self.name, "filter": self.filter, "position": self.position}
+
 
 class ColumnLayout(Base):
     """Which columns a member sees on a page, in order (I-11, I-12)."""

@@ -62,12 +62,13 @@ def tell_customer(runtime: Runtime, actor_id: UUID | None, changes: Sequence[Cha
 
 
 def _filter(wanted: CustomerFilter, zone: str) -> selection_pb2.CustomerFilter:
-    texts = wanted.model_dump(mode="json", exclude={"created_from", "created_to"}, exclude_none=True)
+    texts = wanted.model_dump(mode="json", exclude={"created_from", "created_to", "conditions"}, exclude_none=True)
     others: dict[str, Any] = {name: str(value) for name, value in texts.items()}
     return selection_pb2.CustomerFilter(
         **others,
         created_from=_moment(wanted.created_from, time.min, zone),
         created_to=_moment(wanted.created_to, time.max, zone),
+        conditions=[selection_pb2.FieldCondition(**one.model_dump()) for one in wanted.conditions],
     )
 
 

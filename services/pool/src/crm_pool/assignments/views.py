@@ -22,12 +22,31 @@ class Notify(Body):
     email: bool = False
 
 
+class Condition(Body):
+    """One condition (筛选, I-06), as `GET /customers` takes it."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    field: Annotated[str, Field(max_length=60)]
+    operator: Literal["any_of", "none_of", "all_of", "contains", "between", "within", "empty", "filled"]
+    values: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=50)] = []
+
+
 class CustomerFilter(Body):
     """Search conditions as `GET /customers` takes them, combined with AND; without any: every customer one sees."""
 
     search: Annotated[str, Field(max_length=100)] = ""
     view: Literal[
-        "all", "mine", "created_today", "created_this_week", "created_this_month", "recently_updated", "owner_left"
+        "all",
+        "mine",
+        "created_today",
+        "created_this_week",
+        "created_this_month",
+        "recently_updated",
+        "owner_left",
+        "assisting",
+        "starred",
+        "starred_in_scope",
     ] = "all"
     pool_id: UUID | None = None
     owner_id: UUID | None = None
@@ -43,6 +62,7 @@ class CustomerFilter(Body):
     address: Annotated[str, Field(pattern="^(.{2,100})?$")] = ""
     created_from: Annotated[Day | None, Field(description="day in the organisation's zone, inclusive")] = None
     created_to: Annotated[Day | None, Field(description="day in the organisation's zone, inclusive")] = None
+    conditions: Annotated[list[Condition], Field(max_length=20)] = []
 
 
 class Selection(Body):

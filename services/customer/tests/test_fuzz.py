@@ -1,0 +1,18 @@
+"""Whatever is sent, no route breaks."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.fuzzing import broken_routes
+
+
+@pytest.mark.parametrize("role", ["admin", "sales"])
+def test_no_request_made_out_of_the_document_breaks_a_route(customers: Any, role: str) -> None:
+    member = getattr(customers.organisation, role)
+    customer = customers.create(member, contact={"name": "王磊", "mobile": "13800138000"})
+    field = {"zh": "规模", "en": "Size", "kind": "single_choice", "options": [{"zh": "大", "en": "Large"}]}
+    made = customers.request("POST", "/fields", customers.organisation.admin, json=field).json
+    known = {"customer_id": customer["id"], "field_id": made["id"], "dictionary": "industry", "key": "other"}
+
+    assert broken_routes(customers, customers.headers(member), known) == {}
