@@ -1,7 +1,6 @@
 """What goes with a customer that changes hands, and what protects it: pool decides, customer carries out, seen from outside."""
 
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
@@ -85,30 +84,33 @@ def test_an_undone_release_brings_contacts_and_collaborators_back(whole: Whole) 
     until(lambda: all(_sees(former, id_) for id_ in ids))
 
 
-def test_in_a_batch_release_a_wecom_friend_is_skipped_with_the_reason(whole: Whole) -> None:
-    seller, supervisor = whole.person("sales"), whole.person("supervisor")
+def test_a_batch_release_skips_a_wecom_friend_and_a_transfer_to_a_stranger_is_refused(whole: Whole) -> None:
+    seller, stranger = whole.person("sales"), whole.person("sales", 1)
     friend, other = _create(seller), _create(seller)
     version = seller.get(f"/customers/{friend}")["version"]
     seller.patch(f"/customers/{friend}", {"wecom_friend": True}, version)
 
-    def released() -> Any:
-        body = {"selection": {"filter": {"owner_id": seller.id, "search": "随迁"}}}
-        return seller.post("/assignments:release", body)["batch_id"]
-
-    batch_id = released()
-    until(lambda: seller.get(f"/assignments/batches/{batch_id}")["finished_at"])
+    body = {"selection": {"filter": {"owner_id": seller.id, "search": "随迁"}}}
+    path = f"/assignments/batches/{seller.post('/assignments:release', body)['batch_id']}"
+    until(lambda: seller.get(path)["finished_at"])
 
     items = {
         one["item_id"]: (one["outcome"], one["code"], one["message"])
-        for one in seller.get(f"/assignments/batches/{batch_id}/items", page_size=200)["items"]
+        for one in seller.get(f"{path}/items", page_size=200)["items"]
     }
     assert items[friend] == ("skipped", "wecom_friend_protected", "企微好友客户禁止删除或丢公海")
     assert items[other][0] == "done"
-    assert [owner_of(supervisor.get(f"/assignments/{id_}")) for id_ in (friend, other)] == [seller.id, None]
+    assert [owner_of(stranger.get(f"/assignments/{other}")), owner_of(seller.get(f"/assignments/{friend}"))] == [
+        None,
+        seller.id,
+    ]
+    with pytest.raises(Refused) as refused:
+        seller.post("/assignments:transfer", {"customer_ids": [friend], "member_id": stranger.id})
+    assert refused.value.code == "wecom_friend_only_collaborators"
 
 
-def test_a_locked_customer_is_gone_for_everybody_else_in_both_services(whole: Whole) -> None:
-    seller, admin = whole.person("sales"), whole.person("administrator")
+def test_a_locked_customer_is_gone_for_others_in_both_services_and_its_owner_may_transfer_it(whole: Whole) -> None:
+    seller, receiver, admin = whole.person("sales"), whole.person("sales", 1), whole.person("administrator")
     id_ = _create(seller)
     until(lambda: _sees(admin, id_))
 
@@ -116,10 +118,11 @@ def test_a_locked_customer_is_gone_for_everybody_else_in_both_services(whole: Wh
     until(lambda: not _pool_shows(admin, id_))
     with pytest.raises(Refused) as refused:
         admin.post("/assignments:release", {"customer_ids": [id_]})
-    seller.post("/assignments:release", {"customer_ids": [id_]})
+    seller.post("/assignments:transfer", {"customer_ids": [id_], "member_id": receiver.id})
 
     assert (refused.value.status, refused.value.code) == (404, "not_found")
-    until(lambda: _sees(admin, id_))
+    until(lambda: _sees(receiver, id_))
+    assert not _pool_shows(admin, id_)
 
 
 def _pool_shows(person: Person, id_: str) -> bool:
