@@ -1,7 +1,6 @@
 """What goes with a customer that changes hands, and what protects it: pool decides, customer carries out, seen from outside."""
 
 from contextlib import suppress
-from typing import Any
 
 import pytest
 
@@ -27,9 +26,11 @@ def _contact_owners(whole: Whole, ids: list[str]) -> list[str | None]:
     return [str(row["owner_id"]) if row["owner_id"] else None for row in found]
 
 
-def _collaborators(person: Person, id_: str) -> list[tuple[str, str]]:
-    items = person.get(f"/customers/{id_}/collaborators")["items"]
-    return [(one["member"]["id"], one["access"]) for one in items]
+def _collaborators(whole: Whole, ids: list[str]) -> list[tuple[str, bool]]:
+    found = whole.rows(
+        "customer", "SELECT member_id, can_write FROM collaborators WHERE customer_id = ANY(%s::uuid[])", [ids]
+    )
+    return [(str(row["member_id"]), row["can_write"]) for row in found]
 
 
 def _sees(person: Person, id_: str) -> bool:
@@ -47,7 +48,7 @@ def test_after_a_transfer_contacts_stay_if_unticked_and_the_former_owner_reads(w
     seller.post("/assignments:transfer", {"customer_ids": [id_], "member_id": receiver.id, **chosen})
 
     until(lambda: owner_of(receiver.get(f"/customers/{id_}")) == receiver.id)
-    until(lambda: _collaborators(receiver, id_) == [(seller.id, "read")])
+    until(lambda: _collaborators(whole, [id_]) == [(seller.id, False)])
     until(lambda: _sees(seller, id_))
     assert _contact_owners(whole, [id_]) == [seller.id]
     newest = seller.get(f"/assignments/{id_}/history")["items"][0]
@@ -68,49 +69,48 @@ def test_by_default_contacts_go_to_the_new_owner_and_the_former_one_sees_nothing
 
 
 def test_an_undone_release_brings_contacts_and_collaborators_back(whole: Whole) -> None:
-    seller, helper = whole.person("sales"), whole.person("sales", 1)
-    ids = sorted(_create(seller) for _ in range(2))
-    seller.post(f"/customers/{ids[0]}/collaborators", {"collaborators": [{"member_id": helper.id, "access": "write"}]})
-    until(lambda: _sees(helper, ids[0]))
+    former, seller = whole.person("sales"), whole.person("sales", 1)
+    ids = [_create(former) for _ in range(2)]
+    former.post("/assignments:transfer", {"customer_ids": ids, "member_id": seller.id, "former_owner": "editor"})
+    until(lambda: _collaborators(whole, ids) == [(former.id, True)] * 2)
 
     release = seller.post("/assignments:release", {"customer_ids": ids})["batch_id"]
-    until(lambda: _contact_owners(whole, ids) == [None, None])
-    until(lambda: _no_collaborators(whole, ids))
+    until(lambda: (_contact_owners(whole, ids), _collaborators(whole, ids)) == ([None, None], []))
     seller.post(f"/releases/{release}:undo")
 
     until(lambda: {owner_of(seller.get(f"/customers/{id_}")) for id_ in ids} == {seller.id})
     until(lambda: _contact_owners(whole, ids) == [seller.id] * 2)
-    until(lambda: _collaborators(seller, ids[0]) == [(helper.id, "write")])
+    assert _collaborators(whole, ids) == [(former.id, True)] * 2
+    until(lambda: all(_sees(former, id_) for id_ in ids))
 
 
-def _no_collaborators(whole: Whole, ids: list[str]) -> bool:
-    return not whole.rows("customer", "SELECT 1 FROM collaborators WHERE customer_id = ANY(%s::uuid[])", [ids])
-
-
-def test_in_a_batch_release_a_wecom_friend_is_skipped_with_the_reason(whole: Whole) -> None:
-    seller, supervisor = whole.person("sales"), whole.person("supervisor")
+def test_a_batch_release_skips_a_wecom_friend_and_a_transfer_to_a_stranger_is_refused(whole: Whole) -> None:
+    seller, stranger = whole.person("sales"), whole.person("sales", 1)
     friend, other = _create(seller), _create(seller)
     version = seller.get(f"/customers/{friend}")["version"]
     seller.patch(f"/customers/{friend}", {"wecom_friend": True}, version)
 
-    def released() -> Any:
-        body = {"selection": {"filter": {"owner_id": seller.id, "search": "随迁"}}}
-        return seller.post("/assignments:release", body)["batch_id"]
-
-    batch_id = released()
-    until(lambda: seller.get(f"/assignments/batches/{batch_id}")["finished_at"])
+    body = {"selection": {"filter": {"owner_id": seller.id, "search": "随迁"}}}
+    path = f"/assignments/batches/{seller.post('/assignments:release', body)['batch_id']}"
+    until(lambda: seller.get(path)["finished_at"])
 
     items = {
         one["item_id"]: (one["outcome"], one["code"], one["message"])
-        for one in seller.get(f"/assignments/batches/{batch_id}/items", page_size=200)["items"]
+        for one in seller.get(f"{path}/items", page_size=200)["items"]
     }
     assert items[friend] == ("skipped", "wecom_friend_protected", "企微好友客户禁止删除或丢公海")
     assert items[other][0] == "done"
-    assert [owner_of(supervisor.get(f"/assignments/{id_}")) for id_ in (friend, other)] == [seller.id, None]
+    assert [owner_of(stranger.get(f"/assignments/{other}")), owner_of(seller.get(f"/assignments/{friend}"))] == [
+        None,
+        seller.id,
+    ]
+    with pytest.raises(Refused) as refused:
+        seller.post("/assignments:transfer", {"customer_ids": [friend], "member_id": stranger.id})
+    assert refused.value.code == "wecom_friend_only_collaborators"
 
 
-def test_a_locked_customer_is_gone_for_everybody_else_in_both_services(whole: Whole) -> None:
-    seller, admin = whole.person("sales"), whole.person("administrator")
+def test_a_locked_customer_is_gone_for_others_in_both_services_and_its_owner_may_transfer_it(whole: Whole) -> None:
+    seller, receiver, admin = whole.person("sales"), whole.person("sales", 1), whole.person("administrator")
     id_ = _create(seller)
     until(lambda: _sees(admin, id_))
 
@@ -118,10 +118,11 @@ def test_a_locked_customer_is_gone_for_everybody_else_in_both_services(whole: Wh
     until(lambda: not _pool_shows(admin, id_))
     with pytest.raises(Refused) as refused:
         admin.post("/assignments:release", {"customer_ids": [id_]})
-    seller.post("/assignments:release", {"customer_ids": [id_]})
+    seller.post("/assignments:transfer", {"customer_ids": [id_], "member_id": receiver.id})
 
     assert (refused.value.status, refused.value.code) == (404, "not_found")
-    until(lambda: _sees(admin, id_))
+    until(lambda: _sees(receiver, id_))
+    assert not _pool_shows(admin, id_)
 
 
 def _pool_shows(person: Person, id_: str) -> bool:
