@@ -10,16 +10,10 @@ from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.search.due import fill_search
-from crm_customer.search.projection import Searchable, keep_in_search
 from crm_customer.search.rules import initials, normalised
 
 NAME = "北京华夏春松 Ａ1科技（中国）"
 MOBILE, PHONE = "13800138765", "010-6688 9900"
-
-
-def _nicknamed(customers: Any, customer: Any, nickname: str) -> None:
-    with customers.database.transaction() as session:
-        keep_in_search(session, [Searchable(customer["id"], customer["name"], "", nickname)])
 
 
 def _second_contact(customers: Any, customer: Any, **values: Any) -> Any:
@@ -71,8 +65,7 @@ def test_initials_are_those_of_characters_letters_and_digits_alone() -> None:
 
 def test_a_customer_is_found_by_any_part_of_the_nickname(customers: Any) -> None:
     sales = customers.organisation.sales
-    customer = customers.create(sales, "甲公司")
-    _nicknamed(customers, customer, "Sunny 阳光总在138")
+    customers.create(sales, "甲公司", wechat_nickname="Sunny 阳光总在138")
 
     for wanted in ("sun", "ny阳", "光总", "s", "138"):
         assert customers.listed(sales, search=wanted) == ["甲公司"], wanted
@@ -121,12 +114,12 @@ def test_masked_numbers_are_never_found_while_digits_of_names_are(customers: Any
 
 def test_a_changed_name_and_nickname_are_found_and_the_old_ones_are_not(customers: Any) -> None:
     sales = customers.organisation.sales
-    customer = customers.create(sales, "旧名称")
-    _nicknamed(customers, customer, "从前")
+    customer = customers.create(sales, "旧名称", wechat_nickname="从前")
 
-    customers.patch(sales, customer, name="新字号")
+    customers.patch(sales, customer, name="新字号", wechat_nickname="后来")
 
-    assert customers.listed(sales, search="字号") == customers.listed(sales, search="xzh") == ["新字号"]
+    for wanted in ("字号", "xzh", "后来"):
+        assert customers.listed(sales, search=wanted) == ["新字号"], wanted
     for wanted in ("旧名", "jmc", "从前"):
         assert customers.listed(sales, search=wanted) == [], wanted
 
