@@ -7,7 +7,9 @@ from sqlalchemy import text, update
 
 from chassis.clock import now
 from chassis.identifiers import new_id
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
+from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.search.due import fill_search
 from crm_customer.search.rules import initials, normalised
@@ -122,6 +124,30 @@ def test_a_changed_name_and_nickname_are_found_and_the_old_ones_are_not(customer
         assert customers.listed(sales, search=wanted) == ["新字号"], wanted
     for wanted in ("旧名", "jmc", "从前"):
         assert customers.listed(sales, search=wanted) == [], wanted
+
+
+def test_imported_customers_are_found_as_those_of_the_form_are(customers: Any, rpc: Any) -> None:
+    admin, row = customers.organisation.admin, {"name": "重庆长安", "wechat_nickname": "从前", "contact.mobile": MOBILE}
+
+    def write(update: bool, **values: str) -> Any:
+        mode = rows_pb.IMPORT_MODE_CREATE_AND_UPDATE if update else rows_pb.IMPORT_MODE_CREATE_ONLY
+        request = pb.BulkWriteCustomersRequest(
+            job_id=str(new_id()),
+            chunk_id=str(new_id()),
+            actor_id=str(admin.id),
+            mode=mode,
+            match_fields=["name"],
+            rows=[rows_pb.ImportRow(row_number=2, values=row | values)],
+        )
+        return rpc("import").BulkWriteCustomers(request, timeout=30)
+
+    write(update=False)
+    for wanted in ("cqca", "zqza", "从前", "8765"):
+        assert customers.listed(admin, search=wanted) == ["重庆长安"], wanted
+    write(update=True, wechat_nickname="后来")
+
+    assert customers.listed(admin, search="后来") == customers.listed(admin, search="cqca") == ["重庆长安"]
+    assert customers.listed(admin, search="从前") == []
 
 
 def test_a_text_in_the_address_alone_is_not_found_by_the_quick_search(customers: Any) -> None:
