@@ -31,7 +31,7 @@ from directory.scope import zone_of
 from tests.support.whole import Whole
 
 GOAL_MILLISECONDS = 100
-TEXTS, PAGE = 40, 15
+TEXTS, PAGE = 30, 15
 
 Statement = tuple[str, Any]
 Texts = dict[str, Sequence[str]]
