@@ -45,10 +45,14 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
         found.append(_beyond(wanted))
     if frequent:
         return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
-    if wanted.among:
-        # Found first: PostgreSQL cannot know how many they are, and would rather read all customers.
-        found.append(Customer.id == any_(func.array(around(sight, wanted.among).scalar_subquery())))
-    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)]
+    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)] + _gathered(sight, wanted)
+
+
+def _gathered(sight: Sight, wanted: Filter) -> list[Condition]:
+    """Customers of a view around them, found first: PostgreSQL cannot know how few, and would rather read all."""
+    if wanted.among is None:
+        return []
+    return [Customer.id == any_(func.array(around(sight, wanted.among).scalar_subquery()))]
 
 
 def _beyond(wanted: Filter) -> Condition:
