@@ -3,7 +3,7 @@
 from operator import ge, lt
 from typing import Any
 
-from sqlalchemy import BindParameter, Uuid, bindparam, select, tuple_
+from sqlalchemy import BindParameter, Uuid, any_, bindparam, func, select, tuple_
 
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import Condition, Sight, one_of
@@ -45,7 +45,14 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
         found.append(_beyond(wanted))
     if frequent:
         return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
-    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)]
+    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)] + _gathered(sight, wanted)
+
+
+def _gathered(sight: Sight, wanted: Filter) -> list[Condition]:
+    """Customers of a view around them, found first: PostgreSQL cannot know how few, and would rather read all."""
+    if wanted.among is None:
+        return []
+    return [Customer.id == any_(func.array(around(sight, wanted.among).scalar_subquery()))]
 
 
 def _beyond(wanted: Filter) -> Condition:
@@ -74,7 +81,7 @@ def _elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
         for place, condition in enumerate(wanted.conditions)
         if condition.lies_elsewhere
     ]
-    return found + ([around(sight, wanted.among)] if wanted.among else [])
+    return found
 
 
 def _value(name: str, column: str, value: Any) -> BindParameter[Any]:

@@ -39,6 +39,7 @@ from chassis.database import Database
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import NOBODY, Condition, Sight, one_of
 from crm_customer.fields.operators import Operator
+from crm_customer.listing.around import around
 from crm_customer.listing.conditions import alive, conditions, indexed
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.matching import parameters_of
@@ -191,6 +192,8 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
 
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
     """Whether what is asked for is fewer rows than walks in order might pass before the page is full."""
+    if wanted.among and _count(session, [around(sight, wanted.among)]) < _FEW_FOUND:
+        return True
     asked = indexed(sight, wanted)
     if asked:
         session.execute(_THIS_VALUE)
