@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -261,7 +262,7 @@ class Change:
     after: Mapping[str, Any]
     changed: tuple[str, ...]
 
-    @property
+    @cached_property
     def parts(self) -> Parts:
         """All fields but the tags as they will be."""
         return split({name: value for name, value in self.after.items() if name != TAGS})
@@ -288,12 +289,13 @@ def change_of(
     require_filled(values, reference, problems, creating=False)
     refuse_inactive(values, before, reference, problems)
     after = {**before, **settle(values, before, reference)}
-    contact = split(after).contact
-    if is_filled(contact) or has_contact:
+    parts = split(after)
+    if is_filled(parts.contact) or has_contact:
         after["contact.name"] = after["contact.name"] or after["name"]
     else:
-        refuse_remark_alone(contact, problems)
-    refuse_postcodes(split(values).profile, split(after).profile, problems)
+        refuse_remark_alone(parts.contact, problems)
+    if parts.profile:
+        refuse_postcodes(split(values).profile, parts.profile, problems)
     changed = changed_fields(before, after)
     if PARENT in changed and update.row.parent_problem:
         problems.append(update.row.parent_problem)

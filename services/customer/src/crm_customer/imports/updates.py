@@ -119,7 +119,11 @@ def _locked(session: Session, ids: Sequence[UUID]) -> _Found:
     wanted = [row.contact_id for row in customers if row.contact_id]
     contacts = {}
     if wanted:
-        rows = select(CONTACTS).where(one_of(CONTACTS.c.id, wanted)).order_by(CONTACTS.c.id)
+        rows = (
+            select(*(CONTACTS.c[name] for name in ("id", "version", *CONTACT_FIELDS)))
+            .where(one_of(CONTACTS.c.id, wanted))
+            .order_by(CONTACTS.c.id)
+        )
         contacts = {row.id: row for row in session.execute(rows.with_for_update(key_share=True))}
     return {row.id: _Known(row, contacts.get(row.contact_id)) for row in customers}
 
