@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import permutations
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -86,7 +86,7 @@ class World:
     def contact_owner(self) -> UUID | None:
         """Who owns its contact."""
         ((found,),) = self.execute("SELECT owner_id FROM contacts WHERE customer_id = :id")
-        return found
+        return cast("UUID | None", found)
 
     @property
     def collaborators(self) -> dict[UUID, bool]:
@@ -101,8 +101,8 @@ class World:
     @property
     def row(self) -> Any:
         """Its row."""
-        ((*found,),) = (self.execute("SELECT effects_version, facts_version, locked_at FROM customers WHERE id = :id"),)
-        return found[0]
+        (found,) = self.execute("SELECT effects_version, facts_version, locked_at FROM customers WHERE id = :id")
+        return found
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from chassis.identifiers import new_id
 from chassis.rpc.client import on_behalf_of
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
-from crm.common.v1.selection_pb2 import CustomerFilter, Selection
+from crm.common.v1.selection_pb2 import CustomerFilter, IdList, Selection
 from crm.customer.v1 import customer_service_pb2 as pb
 from directory import store
 
@@ -44,7 +44,7 @@ def test_only_its_owner_sees_and_changes_it(customers: Any, locked: Any, rpc: An
         assert customers.listed(member, search="13800138000") == []
         assert customers.listed(member, industry="education") == []
         assert customers.listed(member, owner_id=str(organisation.sales.id)) == []
-    selection = Selection(ids={"ids": [locked["id"]]})
+    selection = Selection(ids=IdList(ids=[locked["id"]]))
     answer = rpc("pool").ResolveSelection(
         pb.ResolveSelectionRequest(selection=selection), metadata=on_behalf_of(organisation.admin.id)
     )
