@@ -48,7 +48,7 @@ def read_history(call: Call[None, None], customer_id: UUID) -> HistoryView:
     items = [_entry(entry, fields, names, hidden) for entry, fields in told if fields is not None]
     if len(entries) < _MOST and not any(entry.action == "customer.created" for entry in entries):
         items.append(_import(customer, names))
-    return HistoryView(items=items)
+    return HistoryView(items=items).worded(call.runtime.messages, call.language)
 
 
 def _import(customer: Customer, names: dict[UUID, str]) -> HistoryEntry:
