@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.clock import now
 from chassis.identifiers import new_id
+from crm.common.v1 import import_rows_pb2 as rows_pb
+from crm.customer.v1.customer_service_pb2 import BulkWriteCustomersRequest
 from crm_customer.fields.due import build_field_indexes, remove_deleted_fields
 from crm_customer.fields.model import CustomField
 from directory.permissions import Permission
@@ -200,6 +202,38 @@ def test_a_required_field_is_asked_for_at_creation_and_never_emptied(customers: 
     changed = customers.patch(sales, old, remark="改").json
     filled = customers.patch(sales, changed, custom={"size": "大"}).json
     assert _errors(customers.patch(sales, filled, custom={"size": " "})) == [("/custom/size", "missing")]
+
+
+def test_rows_of_imports_keep_to_the_same_rules(customers: Any, rpc: Any) -> None:
+    sales = customers.organisation.sales
+    grown = {"zh": "巨大", "en": "Huge"}
+    field = _add(customers, "Size", "single_choice", options=[*SIZES, grown])
+    customers.create(sales, "老客户", custom={"size": "huge"})
+    _change(customers, field, required=True, options=[*field["options"][:2], field["options"][2] | {"active": False}])
+    rows: list[tuple[str, dict[str, str]]] = [
+        ("甲", {"custom.size": "大"}),
+        ("乙", {}),
+        ("丙", {"custom.size": "巨大"}),
+        ("老客户", {"custom.size": "Huge", "remark": "改"}),
+    ]
+    request = BulkWriteCustomersRequest(
+        chunk_id=str(new_id()),
+        job_id=str(new_id()),
+        actor_id=str(sales.id),
+        mode=rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
+        match_fields=["name"],
+        rows=[
+            rows_pb.ImportRow(row_number=number, values={"name": name} | values)
+            for number, (name, values) in enumerate(rows, 2)
+        ],
+    )
+
+    results = rpc("import").BulkWriteCustomers(request).results
+
+    problems = [[(problem.field, problem.code) for problem in result.problems] for result in results]
+    assert problems == [[], [("custom.size", "missing")], [("custom.size", "option_inactive")], []]
+    items = customers.request("GET", "/customers", sales).json["items"]
+    assert {item["name"]: item["custom"] for item in items} == {"甲": {"size": "large"}, "老客户": {"size": "huge"}}
 
 
 def test_whom_no_role_lets_see_a_field_neither_reads_nor_fills_it(customers: Any) -> None:
