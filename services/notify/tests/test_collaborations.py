@@ -40,14 +40,15 @@ def test_the_member_is_told_once_in_the_app(
     notify: OpenService, change: dict[str, bool], title: str, text: str
 ) -> None:
     people = notify.organisation
-    fact = event(_changed(people.rival, people.sales, **change))
+    message = _changed(people.rival, people.sales, **change)
+    fact = event(message)
 
     for _ in range(2):
         receive(notify, COLLABORATIONS, fact)
 
     [notice] = listed(notify, people.rival)
     assert (notice["title"], notice["text"]) == (title, text)
-    opens = {"type": "customer", "id": fact.message.customer_id}
+    opens = {"type": "customer", "id": message.customer_id}
     assert notice["subject"] == (opens if change.get("added", True) else None)
     assert listed(notify, people.sales) == []
 
