@@ -89,7 +89,8 @@ def test_a_field_added_is_in_the_catalogue_and_can_be_filled_in_by_everybody(cus
     assert _shown(customers, sales)["custom.fleet_size"] == field | {"role_ids": None}
     assert created["custom"] == {"fleet_size": 12}
     assert customers.request("GET", f"/customers/{created['id']}", sales).json == created
-    assert customers.request("GET", "/customers", sales).json["items"] == [created]
+    (listed,) = customers.request("GET", "/customers", sales).json["items"]
+    assert listed.items() <= created.items()
 
 
 def test_the_catalogue_tells_where_each_field_of_the_product_can_be_used(customers: Any) -> None:
