@@ -8,7 +8,14 @@ from tests.matrix.calls import Call, Case, call_of
 from tests.matrix.table import DECLARED, PARAMETER, Row
 from tests.matrix.world import World
 
-_OWN_ONLY = {"contact_delete_own_only", "delete_own_only", "not_yours_to_give"}
+_OWN_ONLY = {
+    "contact_delete_own_only",
+    "delete_own_only",
+    "not_yours_to_give",
+    "not_your_collaborator",
+    "owner_only",
+    "read_only_collaborator",
+}
 _BY_STATUS = {401: "U", 404: "N"}
 
 

@@ -186,6 +186,13 @@ def _open_stream(case: Case, path: str) -> httpx.Response:
         )
 
 
+def _helper(case: Case) -> str:
+    """A collaborator whom an administrator has just added."""
+    shared = {"collaborators": [{"member_id": _receiver(case), "access": "read"}]}
+    case.world.admin.post(f"/customers/{case.customer.id}/collaborators", shared)
+    return _receiver(case)
+
+
 _NEW_IMPORT: Made = lambda case: case.world.new_import(case.caller)["id"]
 _NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
@@ -261,6 +268,18 @@ CALLS: dict[str, Call] = {
     "POST /contacts": Call(body=lambda case: {"name": case.world.people.name()}),
     "POST /contacts:delete": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
+    "PATCH /customers/{customer_id} (guarded)": Call(
+        body=lambda case: {"remark": case.world.people.name()}, conflicts=("claim_first",)
+    ),
+    "DELETE /customers/{customer_id} (guarded)": Call(uses_up=True),
+    "POST /customers/{customer_id}:lock": Call(uses_up=True, conflicts=("in_pool",)),
+    "POST /customers/{customer_id}:unlock": Call(uses_up=True, permission="customer.unprotect"),
+    "POST /customers/{customer_id}/collaborators": Call(
+        body=lambda case: {"collaborators": [{"member_id": _receiver(case), "access": "read"}]},
+        uses_up=True,
+        conflicts=("in_pool",),
+    ),
+    "DELETE /customers/{customer_id}/collaborators/{member_id}": Call(uses_up=True, path={"member_id": _helper}),
     "POST /assignments:claim": Call(
         body=_customers(), uses_up=True, conflicts=("already_owned", "not_claimable", "not_pool_member", "suspended")
     ),

@@ -16,6 +16,9 @@ from tests.support.whole import Whole
 
 # Whose customers lie in which place, and to whom pools are opened, for all callers alike.
 OWNERS = {"group": "friend", "department": "mate", "below": "junior", "other": "stranger"}
+# Customers shared with whoever asks, to read or to write, or locked.
+GUARDED = {"shared": "stranger", "edited": "stranger", "locked": "mate"}
+OWNERS |= GUARDED
 POOLS = {"public": "home", "foreign": "elsewhere", "unassigned": "home", "spare": "home"}
 IMPORTERS = PERSONS[1:]
 _CHUNK = 500
@@ -56,6 +59,9 @@ class World:
         self._numbers = itertools.count()
         self._make_stock(stock)
         self._standing = self._make_standing()
+        self._guarded = dict(zip(GUARDED, self._make_customers([("", place) for place in GUARDED]), strict=True))
+        for place, customer in self._guarded.items():
+            self._guard(customer, place, (*PERSONS[1:], "mate"))
         for caller in (*IMPORTERS, "mate"):
             self._make_records(caller)
         self.records["release", "stranger"] = self.new_release("stranger")
@@ -79,7 +85,7 @@ class World:
 
     def customer(self, caller: str, place: str) -> Customer:
         """The customer that stays in the place: one for all callers, except where it is the caller's own."""
-        return self._standing[_whose(caller, place), place]
+        return self._guarded.get(place) or self._standing[_whose(caller, place), place]
 
     def places(self, caller: str) -> dict[str, str]:
         """The place of every customer that stays as it is for the caller, by its id."""
@@ -187,7 +193,20 @@ class World:
         cases = [case for case, count in stock.items() for _ in range(count)]
         for case, customer in zip(cases, self._make_customers(cases), strict=True):
             self._stock[case].append(customer)
+            self._guard(customer, case[1], [case[0]])
         self._delete([customer for (_, place), made in self._stock.items() if place == "bin" for customer in made])
+
+    def _guard(self, customer: Customer, place: str, members: Sequence[str]) -> None:
+        """Its owner shares it with the members, or locks it, if the place says so."""
+        if place not in GUARDED:
+            return
+        headers, path = self.people.headers(GUARDED[place]), f"/customers/{customer.id}"
+        if place == "locked":
+            self.http.post(f"{path}:lock", headers=headers).raise_for_status()
+            return
+        access = "write" if place == "edited" else "read"
+        shared = [{"member_id": self.people.members[member].id, "access": access} for member in members]
+        self.http.post(f"{path}/collaborators", json={"collaborators": shared}, headers=headers).raise_for_status()
 
     def _make_standing(self) -> dict[tuple[str, str], Customer]:
         """One customer for each place, whose contact somebody has changed, so that its history knows it too."""

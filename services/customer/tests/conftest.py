@@ -25,6 +25,7 @@ from crm_customer.contacts.model import Contact
 from crm_customer.ownership.projection import apply_assignments, keep_pools
 from crm_customer.service import SERVICE
 from highsea_local.ports import free_port
+from tests.support.bulk import Importer
 from tests.support.organisation import Member
 from tests.support.services import Keys, Opener, OpenService
 
@@ -295,3 +296,9 @@ def rpc(customers: Customers, keys: Keys) -> Iterator[Callable[..., Any]]:
         yield stub
         for peers in opened:
             peers.close()
+
+
+@pytest.fixture
+def importer(customers: Customers, rpc: Any) -> Importer:
+    """Imports in bulk, by default for 张三."""
+    return Importer(customers, rpc("import"))

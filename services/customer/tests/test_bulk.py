@@ -19,6 +19,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.imports.due import forget_answers
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.rules import customer_id_of
+from tests.support.bulk import Importer
 
 CREATED, UPDATED, SKIPPED, FAILED = (
     rows_pb.IMPORT_OUTCOME_CREATED,
@@ -49,47 +50,6 @@ FULL = {
     "contact.mobile": "138 0013 8000",
     "contact.remark": "下午",
 }
-
-
-class Importer:
-    """Sends chunks for a member through the running gRPC server."""
-
-    def __init__(self, customers: Any, stub: Any) -> None:
-        self.customers = customers
-        self.stub = stub
-
-    def request(
-        self, *rows: Any, actor: Any = None, update: bool = False, **fields: Any
-    ) -> pb.BulkWriteCustomersRequest:
-        """Rows are numbered from 2, as under a header; a row may bring its own number as (number, values)."""
-        numbered = [row if isinstance(row, tuple) else (number, row) for number, row in enumerate(rows, 2)]
-        mode = rows_pb.IMPORT_MODE_CREATE_AND_UPDATE if update else rows_pb.IMPORT_MODE_CREATE_ONLY
-        values: dict[str, Any] = {
-            "job_id": str(new_id()),
-            "chunk_id": str(new_id()),
-            "match_fields": ["name"],
-            **fields,
-        }
-        return pb.BulkWriteCustomersRequest(
-            actor_id=str((actor or self.customers.organisation.sales).id),
-            mode=mode,
-            rows=[rows_pb.ImportRow(row_number=number, values=row) for number, row in numbered],
-            **values,
-        )
-
-    def write(self, *rows: Any, **options: Any) -> list[Any]:
-        """The results of a chunk."""
-        return list(self.send(self.request(*rows, **options)).results)
-
-    def send(self, request: pb.BulkWriteCustomersRequest) -> pb.BulkWriteCustomersResponse:
-        """The answer to a request."""
-        answer: pb.BulkWriteCustomersResponse = self.stub.BulkWriteCustomers(request, timeout=30)
-        return answer
-
-
-@pytest.fixture
-def importer(customers: Any, rpc: Any) -> Importer:
-    return Importer(customers, rpc("import"))
 
 
 def _codes(results: list[Any]) -> list[Any]:

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from chassis.events.outbox import MAX_PAYLOAD_BYTES
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as events
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.collaborators.due import END_COLLABORATIONS
+from crm_customer.customers.projection import in_parts
 from directory import store
 
 SOON = (datetime.now(UTC) + timedelta(days=2)).isoformat()
@@ -239,3 +241,18 @@ def test_whoever_does_not_see_a_customer_learns_nothing_of_its_collaborators(cus
         customers.request("DELETE", f"/customers/{new_id()}/collaborators/{new_id()}", organisation.sales).status_code
         == 404
     )
+
+
+def test_many_states_with_many_collaborators_are_split_by_what_an_event_may_carry() -> None:
+    people = [str(new_id()) for _ in range(50)]
+    states = [
+        events.CustomerState(id=str(new_id()), name="客" * 50, collaborator_ids=people * (number % 3 == 0))
+        for number in range(1500)
+    ]
+
+    parts = in_parts(events.CustomerUpdated, states, actor_id=people[0], batch_id=people[0])
+
+    assert [state for part in parts for state in part.customers] == states
+    assert all(part.ByteSize() <= MAX_PAYLOAD_BYTES and len(part.customers) <= 1000 for part in parts)
+    assert len(parts) < 5
+    assert in_parts(events.CustomerUpdated, []) == []

@@ -1,7 +1,6 @@
 """What a change of place does to contacts, collaborators, stars and locks: once, in order, and taken back exactly."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 from uuid import UUID
@@ -20,7 +19,6 @@ from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
 
 CONTACTS = events.RELATED_CONTACTS
-NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
 def owned(member: Any) -> Place:
@@ -138,6 +136,9 @@ def test_ended_collaborations_are_told_to_others_and_stay_in_the_history(world: 
     (change,) = [change for change in entry["changes"] if change["field"] == "collaborators"]
     assert change["before"][0]["id"] == str(world.colleague.id)
     assert change["after"] is None
+    (change,) = [change for change in entry["changes"] if change["field"] == "contacts"]
+    assert (change["before"][0]["name"], change["before"][0]["owner_name"]) == ("张三", "张三")
+    assert change["after"][0]["owner_id"] is None
 
 
 def test_an_undone_release_brings_back_what_it_took(world: World) -> None:

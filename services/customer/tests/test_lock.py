@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from chassis.identifiers import new_id
 from chassis.rpc.client import on_behalf_of
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
 from crm.common.v1.selection_pb2 import CustomerFilter, Selection
 from crm.customer.v1 import customer_service_pb2 as pb
@@ -99,8 +101,11 @@ def test_owner_and_administrator_unlock_it_and_the_history_says_who(customers: A
     assert reply.json["locked"] is None
     assert customers.listed(organisation.supervisor) == ["机密客户"]
     history = customers.request("GET", f"/customers/{locked['id']}/history", organisation.sales).json["items"]
-    acts = [(entry["action"], entry["actor"]["id"]) for entry in history[:2]]
-    assert acts == [("customer.unlocked", str(member.id)), ("customer.locked", str(organisation.sales.id))]
+    acts = [(entry["action"], entry["words"], entry["actor"]["id"]) for entry in history[:2]]
+    assert acts == [
+        ("customer.unlocked", "解锁", str(member.id)),
+        ("customer.locked", "锁定", str(organisation.sales.id)),
+    ]
 
 
 def test_others_can_neither_lock_nor_unlock(customers: Any, locked: Any) -> None:
@@ -152,3 +157,22 @@ def test_a_lock_survives_a_place_of_the_same_owner(customers: Any, locked: Any) 
     customers.move(locked, 2, Place(owner_id=str(organisation.sales.id)), "2027-02-01")
 
     assert customers.request("GET", f"/customers/{locked['id']}", organisation.supervisor).status_code == 404
+
+
+@pytest.mark.parametrize("match", ["name", "contact.mobile", "id"])
+def test_an_import_does_not_find_it(customers: Any, locked: Any, rpc: Any, match: str) -> None:
+    values = {"name": "机密客户", "contact.mobile": "13800138000", "id": locked["id"]}
+    request = pb.BulkWriteCustomersRequest(
+        job_id=str(new_id()),
+        chunk_id=str(new_id()),
+        actor_id=str(customers.organisation.admin.id),
+        mode=rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
+        match_fields=[match],
+        rows=[rows_pb.ImportRow(row_number=2, values={"name": "机密客户", "remark": "x", match: values[match]})],
+    )
+
+    (result,) = rpc("import").BulkWriteCustomers(request).results
+
+    assert [problem.code for problem in result.problems] == ["exists_out_of_scope"]
+    seen = customers.request("GET", f"/customers/{locked['id']}", customers.organisation.sales).json
+    assert seen["remark"] is None

@@ -92,6 +92,17 @@ def test_the_last_page_of_nothing_is_the_first(customers: Any) -> None:
     assert (last["page"], last["items"], last["total"]) == (1, [], 0)
 
 
+def test_locked_customers_have_a_last_page_too(customers: Any) -> None:
+    sales = customers.organisation.sales
+    for name in "甲乙丙":
+        customer = customers.create(sales, name)
+        assert customers.request("POST", f"/customers/{customer['id']}:lock", sales).status_code == 200
+
+    last = _page(customers, view="locked", page="last", page_size=2)
+
+    assert (last["page"], len(last["items"]), last["total"]) == (2, 1, 3)
+
+
 def test_a_page_beyond_the_end_is_empty(customers: Any) -> None:
     _fill(customers, 16)
 

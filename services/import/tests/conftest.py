@@ -21,7 +21,7 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from chassis.auth.tokens import ServiceTokens
-from chassis.errors import Refusal
+from chassis.errors import Refusal, Unavailable
 from chassis.events.relay import run_relay
 from chassis.events.streams import ensure_queue, reconcile
 from chassis.identifiers import new_id
@@ -48,9 +48,9 @@ MEMBERS_HEADER = ("登录名", "姓名", "邮箱", "手机", "部门", "角色",
 
 
 @pytest.fixture
-def imports(services: Opener) -> Iterator[OpenService]:
-    """The service with its REST API and database; nothing else runs."""
-    with services.open(SERVICE) as opened:
+def imports(services: Opener, customers: tuple["Customers", str]) -> Iterator[OpenService]:
+    """The service with its REST API and database, and a customer service that knows no custom fields yet."""
+    with services.open(SERVICE, customer_grpc=customers[1]) as opened:
         yield opened
 
 
@@ -151,11 +151,12 @@ def eventually() -> Callable[..., Any]:
 class Customers(CustomerServiceServicer):
     """A customer service that keeps names: a new one is created, a known one exists, one with 坏 in it is refused.
 
-    `refusals` are raised by the next calls, one each. After `hold_after` calls it writes but does not answer until
+    It answers `custom_fields`, unless they are None. `refusals` are raised by the next calls, one each. After `hold_after` calls it writes but does not answer until
     `gate` opens.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
+    custom_fields: pb.ListCustomFieldsResponse | None = field(default_factory=pb.ListCustomFieldsResponse)
     written: dict[tuple[str, int], rows_pb.ImportRowResult] = field(default_factory=dict)
     requests: list[pb.BulkWriteCustomersRequest] = field(default_factory=list)
     refusals: list[Refusal | Exception] = field(default_factory=list)
@@ -173,6 +174,11 @@ class Customers(CustomerServiceServicer):
         if holds:  # what is written is written, but the answer does not come
             self.gate.wait(60)
         return pb.BulkWriteCustomersResponse(results=results)
+
+    def ListCustomFields(self, request: Any, context: grpc.ServicerContext) -> pb.ListCustomFieldsResponse:
+        if self.custom_fields is None:
+            raise Unavailable("overloaded")
+        return self.custom_fields
 
     def _result(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
         key = (request.job_id, row.row_number)

@@ -25,8 +25,12 @@ CUSTOMERS_CODES = (
     "city_not_in_province", "email_invalid", "qq_invalid", "mobile_invalid", "contact_remark_alone", "null_character",
     "unknown_owner", "ambiguous_owner", "customer_exists", "exists_out_of_scope", "forbidden", "uuid_parsing",
     "claim_first", "match_changed", "ambiguous_match", "assignee_inactive", "holding_cap_reached", "pool_not_found",
-    "owner_out_of_reach",
+    "owner_out_of_reach", "url_invalid", "number_invalid", "number_out_of_range", "out_of_range", "date_invalid",
+    "option_inactive", "unknown_field", "too_many_items", "parent_not_found", "parent_cycle", "deleted_refused",
+    "unknown_tag", "ambiguous_tag", "one_tag_per_group",
 )  # fmt: skip
+
+CUSTOMERS_WORDS = {"max_length": 50, "max_items": 20, "least": "0", "most": "90"}
 
 # What identity answers for rows of members, each with what its words are filled with.
 IDENTITYS_CODES = {
@@ -62,7 +66,7 @@ def test_every_code_that_the_source_names_has_words() -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_reason_of_a_row_is_a_filled_sentence(language: str) -> None:
-    told = [(CUSTOMERS, Problem("industry", code, "文化", {"max_length": 50})) for code in CUSTOMERS_CODES]
+    told = [(CUSTOMERS, Problem("industry", code, "文化", CUSTOMERS_WORDS)) for code in CUSTOMERS_CODES]
     told += [(MEMBERS, Problem("roles", code, "老板", words)) for code, words in IDENTITYS_CODES.items()]
 
     for kind, problem in told:
@@ -110,6 +114,13 @@ def test_every_field_is_explained_in_the_template(kind: Kind, language: str) -> 
         ("邮政编码", "postcode"),
         ("跟进人", "owner"),
         ("contact.mobile", "contact.mobile"),
+        ("客户标签", "tags"),
+        ("公司网址", "profile.website"),
+        ("年收入（元）", "profile.annual_revenue"),
+        ("年收入", "annual_turnover"),
+        ("[账单地址]邮编", "profile.billing_postcode"),
+        ("跟进阶段", "stage"),
+        ("已删除", "deleted"),
         ("序号", None),
         ("", None),
     ],

@@ -45,30 +45,29 @@ def add_collaborators(
         _require_own(rows, wanted, actor_id)
     if len(rows.keys() | names.keys()) > MOST:
         raise Conflict("too_many_collaborators", most=MOST)
-    before, changed = {}, []
+    acts: list[_Act] = []
     for member_id, share in wanted:
         row = rows.get(member_id)
-        if row is not None and share == Share(row.can_write, row.until):
-            continue
-        before[member_id] = row and Share(row.can_write, row.until)
-        added_by, added_at = (row.added_by, row.added_at) if row else (actor_id, now)
-        fresh = Collaborator(
-            customer_id=customer.id,
-            member_id=member_id,
-            can_write=share.can_write,
-            until=share.until,
-            added_by=added_by,
-            added_at=added_at,
-        )
-        session.merge(fresh)
-        changed.append((member_id, share))
-    if changed:
-        _record(
-            session,
-            [customer],
-            [(customer, member_id, before[member_id], share) for member_id, share in changed],
-            actor_id,
-        )
+        present = None if row is None else Share(row.can_write, row.until)
+        if share != present:
+            session.merge(_row(customer, member_id, share, row, actor_id, now))
+            acts.append((customer, member_id, present, share))
+    if acts:
+        _record(session, [customer], acts, actor_id)
+
+
+def _row(
+    customer: Customer, member_id: UUID, share: Share, present: Collaborator | None, actor_id: UUID, now: datetime
+) -> Collaborator:
+    """Who changes a collaborator has not added them."""
+    return Collaborator(
+        customer_id=customer.id,
+        member_id=member_id,
+        can_write=share.can_write,
+        until=share.until,
+        added_by=present.added_by if present else actor_id,
+        added_at=present.added_at if present else now,
+    )
 
 
 def remove_collaborator(session: Session, sight: Sight, customer: Customer, member_id: UUID) -> None:

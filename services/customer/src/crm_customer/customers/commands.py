@@ -18,6 +18,7 @@ from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import FIELDS, Customer, with_custom
+from crm_customer.customers.parents import parent_problems
 from crm_customer.customers.projection import state_of
 from crm_customer.customers.queries import Sight, primary_contact, require_writable
 from crm_customer.customers.rules import (
@@ -26,11 +27,16 @@ from crm_customer.customers.rules import (
     changed_fields,
     checked,
     refuse_inactive,
+    refuse_postcodes,
     refuse_remark_alone,
     require_filled,
     settle,
     split,
 )
+from crm_customer.profiles.commands import keep_profiles
+from crm_customer.profiles.queries import profiles_of
+from crm_customer.profiles.rules import EMPTY
+from crm_customer.profiles.rules import is_filled as has_profile
 from crm_customer.search.projection import Searchable, keep_contacts_in_search, keep_in_search
 from directory.permissions import Permission
 from directory.tables import members
@@ -72,6 +78,8 @@ def create_customer(
     refuse_inactive(values, {}, reference, problems)
     parts = split(settle(values, {}, reference))
     refuse_remark_alone(parts.contact, problems)
+    refuse_postcodes(parts.profile, parts.profile, problems)
+    problems += parent_problems(session, sight, None, EMPTY, parts.profile)
     owner_id, department_id, pool_id, wrong = _wished(session, sight, *wish)
     _refuse([problem.error() for problem in problems] + wrong)
     actor_id = sight.scope.member_id
@@ -93,6 +101,8 @@ def create_customer(
     session.flush()
     if is_filled(parts.contact):
         _add_contact(session, customer, parts.contact, actor_id, now)
+    if has_profile(parts.profile):
+        keep_profiles(session, {customer.id: parts.profile})
     keep_in_search(session, [searchable(customer, reference)])
     after = {name: value for name, value in values.items() if value is not None}
     _audit(session, "customer.created", customer, actor_id, None, {"version": 1, **after})
@@ -110,22 +120,28 @@ def change_customer(
     require_writable(session, sight, customer)
     values, problems = checked(edit.given, reference, customer.province)
     contact = primary_contact(session, customer.id, lock=True)
-    before = _flat(customer, contact)
+    extended = bool(split(values).profile)
+    profile = dict(profiles_of(session, [customer.id]).get(customer.id, EMPTY)) if extended else {}
+    before = _flat(customer, contact, profile)
     require_filled(values, reference, problems, creating=False)
     refuse_inactive(values, before, reference, problems)
     parts = split(settle(values, before, reference))
     if not edit.removes_contact:
         refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
+    refuse_postcodes(parts.profile, profile | parts.profile, problems)
+    problems += parent_problems(session, sight, customer.id, profile, parts.profile)
     _refuse([problem.error() for problem in problems])
     if customer.version != expected:
         raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values | edit.mark()))
     _mark(sight, customer, edit.wecom_friend)
     customer.change(parts.own, parts.custom)
     contact = _settle_contact(session, customer, contact, parts.contact, edit, sight.scope.member_id, now)
-    after = _flat(customer, contact)
+    after = _flat(customer, contact, profile | parts.profile)
     changed = changed_fields(before, after)
     if not changed:
         return
+    if any(name.startswith("profile.") for name in changed):
+        keep_profiles(session, {customer.id: profile | parts.profile})
     customer.touch(now)
     session.flush()
     keep_in_search(session, [searchable(customer, reference)])
@@ -303,9 +319,10 @@ def _remove_contact(session: Session, customer: Customer, contact: Contact, acto
     record_audit(session, AuditEntry(action, CONTACT, contact.id, actor_id, left or None, versions))
 
 
-def _flat(customer: Customer, contact: Contact | None) -> dict[str, Any]:
+def _flat(customer: Customer, contact: Contact | None, profile: dict[str, Any]) -> dict[str, Any]:
     person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
-    return Parts(customer.values() | {"wecom_friend": customer.wecom_friend}, person, {}, customer.custom).flat()
+    own = customer.values() | {"wecom_friend": customer.wecom_friend}
+    return Parts(own, person, profile, customer.custom).flat()
 
 
 def clashes(

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, now
+from chassis.clock import now
 from chassis.errors import Refusal
 from chassis.http.api import Api
 from chassis.http.call import Call
@@ -13,15 +13,15 @@ from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm.pool.v1.pool_service_pb2 import NewCustomer as PlacedCustomer
 from crm_customer.customers import commands
+from crm_customer.customers.details import customer_detail
 from crm_customer.customers.projection import place
-from crm_customer.customers.queries import Sight, load_reference, seen, sight_of, visible_customer
+from crm_customer.customers.queries import Sight, load_reference, sight_of, visible_customer
 from crm_customer.customers.rules import Reference
-from crm_customer.customers.views import CustomerBody, CustomerChanges, CustomerView, NewCustomer, Notice, customer_view
+from crm_customer.customers.views import CustomerBody, CustomerChanges, CustomerDetail, NewCustomer, Notice
 from crm_customer.ownership import clients
 from crm_customer.ownership.projection import apply_assignments
 from crm_customer.settings import Settings
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("customers")
 log = get_logger(__name__)
@@ -33,17 +33,17 @@ log = get_logger(__name__)
     access=Permission.CUSTOMER_CREATE,
     summary="Create a customer with its primary contact",
     body=NewCustomer,
-    reply=CustomerView,
+    reply=CustomerDetail,
     status=201,
     idempotent=True,
     versioned=True,
 )
-def create_customer(call: Call[NewCustomer, None]) -> CustomerView:
+def create_customer(call: Call[NewCustomer, None]) -> CustomerDetail:
     """Owned by the caller unless an owner or a pool is named (A-31 to A-59). When the pool service is away, the reply
     has assignment_version 0 and the place is settled as soon as it is back.
     """
 
-    def work(session: Session) -> CustomerView:
+    def work(session: Session) -> CustomerDetail:
         sight = sight_of(session, call.actor.id)
         wish = (call.body.owner_id, call.body.pool_id)
         reference = _reference(call, session, sight)
@@ -59,10 +59,10 @@ def create_customer(call: Call[NewCustomer, None]) -> CustomerView:
     "/customers/<uuid:customer_id>",
     access=Permission.CUSTOMER_READ,
     summary="Read a customer",
-    reply=CustomerView,
+    reply=CustomerDetail,
     versioned=True,
 )
-def read_customer(call: Call[None, None], customer_id: UUID) -> CustomerView:
+def read_customer(call: Call[None, None], customer_id: UUID) -> CustomerDetail:
     """All fields of the customer (A-60); 404 outside the caller's scope. Of one that another has locked, whoever may
     unlock it reads name, owner and lock alone (X-23).
     """
@@ -78,10 +78,10 @@ def read_customer(call: Call[None, None], customer_id: UUID) -> CustomerView:
     access=Permission.CUSTOMER_UPDATE,
     summary="Change a customer",
     body=CustomerChanges,
-    reply=CustomerView,
+    reply=CustomerDetail,
     versioned=True,
 )
-def change_customer(call: Call[CustomerChanges, None], customer_id: UUID) -> CustomerView:
+def change_customer(call: Call[CustomerChanges, None], customer_id: UUID) -> CustomerDetail:
     """Only the fields sent change; null or empty clears one (A-64). A 412 lists both values of each field that
     someone else changed meanwhile. In a pool, sales claim first (C-16).
     """
@@ -117,14 +117,14 @@ def delete_customer(call: Call[None, None], customer_id: UUID) -> None:
     "/customers/<uuid:customer_id>:restore",
     access=Permission.CUSTOMER_DELETE,
     summary="Take a customer out of the recycle bin",
-    reply=CustomerView,
+    reply=CustomerDetail,
     idempotent=True,
     versioned=True,
 )
-def restore_customer(call: Call[None, None], customer_id: UUID) -> CustomerView:
+def restore_customer(call: Call[None, None], customer_id: UUID) -> CustomerDetail:
     """The customer with the data it had (A-70). One that is not deleted stays as it is."""
 
-    def work(session: Session) -> CustomerView:
+    def work(session: Session) -> CustomerDetail:
         sight = sight_of(session, call.actor.id)
         customer = visible_customer(session, sight, customer_id, lock=True, deleted=None)
         commands.restore_customer(session, sight, customer, now())
@@ -133,7 +133,7 @@ def restore_customer(call: Call[None, None], customer_id: UUID) -> CustomerView:
     return call.command(work)
 
 
-def _placed(call: Call[Any, Any], created: CustomerView) -> CustomerView:
+def _placed(call: Call[Any, Any], created: CustomerDetail) -> CustomerDetail:
     """`created` where pool put it; unchanged when that fails or takes too long: the event then says it again."""
     try:
         return _place(call, created)
@@ -143,7 +143,7 @@ def _placed(call: Call[Any, Any], created: CustomerView) -> CustomerView:
         return created
 
 
-def _place(call: Call[Any, Any], created: CustomerView) -> CustomerView:
+def _place(call: Call[Any, Any], created: CustomerDetail) -> CustomerDetail:
     wish = place(created.owner.id if created.owner else None, created.pool.id if created.pool else None)
     newcomer = PlacedCustomer(customer_id=str(created.id), wish=wish, name=created.name)
     placement = clients.place(call.runtime, call.actor.id, newcomer)
@@ -161,10 +161,9 @@ def _notice(runtime: Runtime, language: str, code: str) -> Notice:
     return Notice(code=code, message=words)
 
 
-def _view(session: Session, sight: Sight, customer_id: UUID) -> CustomerView:
+def _view(session: Session, sight: Sight, customer_id: UUID) -> CustomerDetail:
     # The creator's own reply may show a customer that pool has just put out of their sight.
-    (found,) = seen(session, sight, [customer_id])
-    return customer_view(found, day_of(now(), zone_of(session)))
+    return customer_detail(session, sight, customer_id, now())
 
 
 def _edit(body: CustomerBody) -> commands.Edit:

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from crm_customer.contacts import rules as contact_rules
 from crm_customer.contacts.rules import Broken, text_up_to
 from crm_customer.dictionaries.rules import DICTIONARIES, Options, Regions
 from crm_customer.fields.rules import Field
+from crm_customer.profiles import rules as profile_rules
 
 COMPANY, INDIVIDUAL = "company", "individual"
 _POSTCODE = re.compile(r"[0-9]{6}")
@@ -74,6 +76,10 @@ def _rating(value: str, _reference: Reference) -> int:
     return _STARS.get(match.group(1)) or int(match.group(1))
 
 
+def _extended(rule: Callable[[str], Any]) -> _Rule:
+    return lambda value, _reference: rule(value)
+
+
 def _province(value: str, reference: Reference) -> str:
     code = reference.regions.province(value)
     if code is None:
@@ -98,6 +104,7 @@ RULES: Mapping[str, _Rule] = {
     "contact.phone": _up_to(20),
     "contact.mobile": lambda value, reference: contact_rules.mobile(value, reference.mobile),
     "contact.remark": _up_to(500),
+    **{f"profile.{name}": _extended(rule) for name, rule in profile_rules.RULES.items()},
 }
 FIELDS = (*RULES, "city")
 
@@ -126,6 +133,7 @@ def checked(
             values["city"] = _city((given["city"] or "").strip(), values.get("province", province), reference)
         except Broken as broken:
             problems.append(Problem("city", broken.code, given["city"] or ""))
+    _pair_numbers(values, given, reference, {problem.field for problem in problems})
     return values, problems
 
 
@@ -159,6 +167,25 @@ def _city(value: str, province: str | None, reference: Reference) -> str | None:
     if code is None:
         raise Broken("city_not_in_province")
     return code
+
+
+def _pair_numbers(
+    values: dict[str, Any], given: Mapping[str, Any], reference: Reference, broken: AbstractSet[str]
+) -> None:
+    """A number that picks a range is kept beside it, and one to be kept picks its range; what both say stays (X-20)."""
+    for option, number in profile_rules.NUMBERS.items():
+        kept = f"profile.{number}"
+        if not broken.isdisjoint((option, kept)):
+            continue
+        if values.get(option) and values.get(kept) is None:
+            found = kept, profile_rules.number_of(option, given[option])
+        elif values.get(kept) is not None and not values.get(option):
+            picked = reference.options.find(option, str(values[kept]))
+            found = option, picked if picked and reference.options.offers(option, picked) else None
+        else:
+            continue
+        if found[1] is not None:
+            values[found[0]] = found[1]
 
 
 def settle(values: Mapping[str, Any], current: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
@@ -237,6 +264,12 @@ def refuse_inactive(
             chosen = None if reference.options.offers(name, value) else value
         if chosen is not None:
             problems.append(Problem(name, "option_inactive", chosen))
+
+
+def refuse_postcodes(given: Mapping[str, Any], after: Mapping[str, Any], problems: list[Problem]) -> None:
+    """Add the problems of postcodes in addresses of China; `given` and `after` are extended columns."""
+    wrong = profile_rules.wrong_postcodes(given, after)
+    problems += [Problem(f"profile.{name}", "postcode_invalid", after[name]) for name in wrong]
 
 
 def refuse_remark_alone(contact: Mapping[str, Any], problems: list[Problem]) -> None:

@@ -15,6 +15,8 @@ from crm_customer.contacts.model import Contact
 from crm_customer.contacts.rules import masked
 from crm_customer.customers.model import Customer
 from crm_customer.fields.rules import KEY_PATTERN
+from crm_customer.profiles.rules import FIELDS as PROFILE_FIELDS
+from crm_customer.profiles.views import ProfileBody, ProfileView
 from crm_customer.stars.model import Star
 from crm_customer.stars.views import StarView
 from crm_customer.tags.rules import Borne
@@ -65,24 +67,33 @@ class CustomerBody(Body):
     status: str | None = None
     wechat_nickname: str | None = _text(50, "微信昵称")
     contact: ContactBody | None = Field(default=None, description="null removes the primary contact")
+    profile: ProfileBody | None = Field(default=None, description="extended columns (T-1); null clears all of them")
     custom: dict[_CustomKey, Any] = Field(
         default_factory=dict, description="custom fields by key, see /fields: text, number, day, or keys of options"
     )
 
     def given(self) -> dict[str, Any]:
-        """The fields that were sent by flat name: contact.mobile, custom.<key>. Texts, of custom fields as they came."""
+        """The fields that were sent by flat name: contact.mobile, profile.website, custom.<key>. Texts, of custom
+        fields as they came.
+        """
         sent = {name: getattr(self, name) for name in self.model_fields_set if name in _FIELDS}
         if self.contact is not None:
             sent |= {f"contact.{name}": getattr(self.contact, name) for name in self.contact.model_fields_set}
+        sent |= {f"profile.{name}": text for name, text in self._profile().items()}
         texts = {name: None if value is None else str(value) for name, value in sent.items()}
         return texts | {f"custom.{key}": value for key, value in self.custom.items()}
+
+    def _profile(self) -> dict[str, str | None]:
+        if self.profile is not None:
+            return self.profile.texts()
+        return dict.fromkeys(PROFILE_FIELDS) if "profile" in self.model_fields_set else {}
 
     def removes_contact(self) -> bool:
         """Whether the primary contact is to go."""
         return "contact" in self.model_fields_set and self.contact is None
 
 
-_FIELDS = frozenset(CustomerBody.model_fields) - {"contact", "custom"}
+_FIELDS = frozenset(CustomerBody.model_fields) - {"contact", "profile", "custom"}
 
 
 class NewCustomer(CustomerBody):
@@ -195,6 +206,20 @@ class CustomerView(View):
     tags: list[BorneTag] | None = None
     star: StarView | None = Field(default=None, description="the reader's own")
     placement_notice: Notice | None = Field(default=None, description="on creation: why the wish was not met")
+
+
+class CountersView(View):
+    """How many records of each kind the customer has (A-62, B-30)."""
+
+    contacts: int
+    collaborators: int
+
+
+class CustomerDetail(CustomerView):
+    """A customer with what its page shows beyond a list (A-60)."""
+
+    profile: ProfileView | None = Field(default=None, description="extended columns (T-1); null while none is filled")
+    counters: CountersView | None = None
 
 
 @dataclass(frozen=True)

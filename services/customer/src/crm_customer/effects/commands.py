@@ -164,12 +164,13 @@ def _advance(
     rows = [
         {
             "id": id_,
-            "effects_version": max(reached.get(id_, 0), customer.effects_version),
+            "effects_version": reached[id_],
             "facts_version": customer.facts_version + (id_ in told),
             "locked_at": locks[id_][0],
             "locked_by": locks[id_][1],
         }
         for id_, customer in customers.items()
+        if reached.get(id_, 0) > customer.effects_version
     ]
     if rows:
         given = rowset(_table(Customer), rows)
@@ -191,6 +192,7 @@ def _tell(session: Session, customers: Mapping[UUID, Customer], applied: Applied
     if not told:
         return
     ids = {effect.record_id for _, effects in told for effect in effects if effect.record == COLLABORATOR}
+    ids |= {member_id for move, _ in told for member_id in (move.former, move.owner) if member_id}
     names = {id_: member.name for id_, member in read_members(session, ids).items()}
     contacts = {effect.record_id for _, effects in told for effect in effects if effect.record == CONTACT}
     names |= contact_names(session, contacts)
@@ -226,6 +228,8 @@ def _entries(move: Move, effects: Sequence[Effect], names: Mapping[UUID, str]) -
 
 def _shown(effect: Effect, values: Mapping[str, Any], names: Mapping[UUID, str]) -> dict[str, Any]:
     about = {} if effect.record == LOCK else {"id": str(effect.record_id), "name": names.get(effect.record_id, "")}
+    if effect.record == CONTACT and values["owner_id"]:
+        about |= {"owner_name": names.get(UUID(values["owner_id"]), "")}
     return about | {name: value for name, value in values.items() if name not in ("added_by", "added_at")}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from chassis.audit import RecordedAuditEntry, audit_of
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.contacts.rules import masked
+from crm_customer.contacts import rules as contact_rules
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import sight_of, visible_customer
@@ -18,6 +18,7 @@ from crm_customer.customers.rules import is_custom
 from crm_customer.customers.views import Named
 from crm_customer.fields.queries import custom_fields
 from crm_customer.history.views import FieldChange, HistoryEntry, HistoryView
+from crm_customer.profiles import rules as profile_rules
 from directory.permissions import Permission
 from directory.tables import members
 
@@ -25,6 +26,7 @@ api = Api("customers")
 _MOST = 200
 # What entries say besides fields: the version reached, the import job that caused it.
 _ABOUT = ("version", "source_job")
+_MASKS = {"contact": contact_rules.masked, "profile": profile_rules.masked}
 
 
 @api.route(
@@ -48,7 +50,7 @@ def read_history(call: Call[None, None], customer_id: UUID) -> HistoryView:
     items = [_entry(entry, fields, names, hidden) for entry, fields in told if fields is not None]
     if len(entries) < _MOST and not any(entry.action == "customer.created" for entry in entries):
         items.append(_import(customer, names))
-    return HistoryView(items=items)
+    return HistoryView(items=items).worded(call.runtime.messages, call.language)
 
 
 def _import(customer: Customer, names: dict[UUID, str]) -> HistoryEntry:
@@ -77,9 +79,8 @@ def _entry(entry: RecordedAuditEntry, fields: list[str], names: dict[UUID, str],
 
 def _shown(name: str, values: Any, hidden: bool) -> Any:
     value = values.get(name)
-    if hidden and name.startswith("contact."):
-        return masked(name.removeprefix("contact."), value)
-    return value
+    part, _, field = name.rpartition(".")
+    return _MASKS[part](field, value) if hidden and part in _MASKS else value
 
 
 def _names(session: Session, ids: Sequence[UUID] | set[UUID]) -> dict[UUID, str]:

@@ -13,6 +13,7 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
+from crm_customer.customers.parents import parent_not_found, visible_parents
 from crm_customer.customers.queries import Sight, load_reference, sight_of
 from crm_customer.customers.rules import Reference
 from crm_customer.imports.model import BulkWriteResult
@@ -20,6 +21,7 @@ from crm_customer.imports.rules import (
     ID,
     MATCHABLE,
     MOBILE,
+    PARENT,
     Chunk,
     Decision,
     Key,
@@ -29,6 +31,7 @@ from crm_customer.imports.rules import (
     read_row,
     settle_owner,
 )
+from crm_customer.imports.tagging import Vocabulary, settle_tags
 from crm_customer.search.model import CustomerSearch
 from directory.permissions import Permission
 from directory.scope import active_members, members_named
@@ -42,6 +45,7 @@ class Prepared:
     sight: Sight
     reference: Reference
     rows: Sequence[Row]
+    tags: Vocabulary | None
 
 
 def kept_answer(session: Session, chunk_id: UUID) -> pb.BulkWriteCustomersResponse | None:
@@ -64,12 +68,35 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
         raise NotFound("pool_not_found")
     reference = load_reference(session, mobile_pattern, sight.scope)
     read = [read_row(row.row_number, row.values, chunk.match_fields, reference) for row in rows]
-    named = members_named(session, {row.owner for row in read if row.owner})
-    departments = active_members(session, {id_ for ids in named.values() for id_ in ids})
+    _settle_owners(session, sight, read)
+    _settle_parents(session, sight, read)
+    return Prepared(chunk, sight, reference, read, settle_tags(session, read))
+
+
+def _settle_owners(session: Session, sight: Sight, rows: Sequence[Row]) -> None:
+    named = members_named(session, {row.owner for row in rows if row.owner})
+    referred = {id_ for row in rows if (id_ := _uuid(row.owner_ref))}
+    departments = active_members(session, {id_ for ids in named.values() for id_ in ids} | referred)
+    by_id = {row.owner_ref: [id_] for row in rows if (id_ := _uuid(row.owner_ref)) in departments}
     reached = {id_ for id_, department_id in departments.items() if sight.scope.reaches(id_, department_id)}
-    for row in read:
-        settle_owner(row, named, chunk.actor_id, reached, may_assign=sight.scope.may(Permission.POOL_ASSIGN))
-    return Prepared(chunk, sight, reference, read)
+    may_assign = sight.scope.may(Permission.POOL_ASSIGN)
+    for row in rows:
+        settle_owner(row, by_id | named, sight.scope.member_id, reached, may_assign=may_assign)
+
+
+def _settle_parents(session: Session, sight: Sight, rows: Sequence[Row]) -> None:
+    wanted = {row.number: UUID(row.values[PARENT]) for row in rows if row.values.get(PARENT)}
+    known = visible_parents(session, sight, wanted.values()) if wanted else set()
+    for row in rows:
+        if row.number in wanted and wanted[row.number] not in known:
+            row.parent_problem = parent_not_found(row.values[PARENT])
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def decisions(session: Session, prepared: Prepared) -> list[Decision]:

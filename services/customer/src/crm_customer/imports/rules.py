@@ -16,6 +16,7 @@ from crm_customer.customers.rules import (
     checked,
     is_custom,
     refuse_inactive,
+    refuse_postcodes,
     refuse_remark_alone,
     require_filled,
     settle,
@@ -25,8 +26,11 @@ from crm_customer.search.rules import normalised
 
 NAME, MOBILE, ID = "name", "contact.mobile", "id"
 MATCHABLE = (NAME, MOBILE, ID)
-OWNER = "owner"
-KNOWN = frozenset({*FIELDS, OWNER, ID})
+OWNER, OWNER_ID = "owner", "owner_id"
+TAGS, DELETED = "tags", "deleted"
+PARENT = "profile.parent_customer_id"
+KNOWN = frozenset({*FIELDS, OWNER, OWNER_ID, ID, TAGS, DELETED})
+_NOT_DELETED = frozenset({"", "0", "否", "no", "false"})
 
 Key = tuple[str, str]
 
@@ -48,7 +52,8 @@ class Chunk:
 class Row:
     """One row: clean values, what is wrong with it, and by what it is matched, in order.
 
-    `unborn` and `owner_problem` are wrong only where the row creates.
+    `owner` by name or login, `owner_ref` by id; `tags` as written, None without such a column, `tag_ids` as found.
+    `unborn` and `owner_problem` are wrong only where the row creates, `parent_problem` where the parent changes, too.
     """
 
     number: int
@@ -57,8 +62,24 @@ class Row:
     problems: list[Problem]
     keys: tuple[Key, ...]
     unborn: list[Problem]
+    owner_ref: str = ""
     owner_id: UUID | None = None
     owner_problem: Problem | None = None
+    tags: str | None = None
+    tag_ids: tuple[UUID, ...] = ()
+    parent_problem: Problem | None = None
+
+    @property
+    def owner_named(self) -> tuple[str, str]:
+        """The field that names the owner, and how; empty when none does."""
+        field = OWNER if self.owner else OWNER_ID if self.owner_ref else ""
+        return field, self.owner or self.owner_ref
+
+    def writes(self, prefix: str, *, clear_empty: bool) -> bool:
+        """Whether it fills, or clears, any field that begins with `prefix`."""
+        return any(
+            name.startswith(prefix) and (clear_empty or value is not None) for name, value in self.values.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -114,14 +135,20 @@ def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str],
             problems += wrong
         if text:
             keys.append((name, normalised(text) if name == NAME else text))
-    return Row(number, values, texts.get(OWNER, "").strip(), problems, tuple(keys), _unborn(values, reference))
+    if texts.get(DELETED, "").strip().lower() not in _NOT_DELETED:
+        problems.append(Problem(DELETED, "deleted_refused", texts[DELETED]))
+    owner, owner_ref = (texts.get(name, "").strip() for name in (OWNER, OWNER_ID))
+    unborn = _unborn(values, reference)
+    return Row(number, values, owner, problems, tuple(keys), unborn, owner_ref, tags=texts.get(TAGS))
 
 
 def _unborn(values: Mapping[str, Any], reference: Reference) -> list[Problem]:
     problems: list[Problem] = []
     require_filled(values, reference, problems, creating=True)
     refuse_inactive(values, {}, reference, problems)
-    refuse_remark_alone(split(values).contact, problems)
+    parts = split(values)
+    refuse_remark_alone(parts.contact, problems)
+    refuse_postcodes(parts.profile, parts.profile, problems)
     return problems
 
 
@@ -140,18 +167,23 @@ def settle_owner(
     *,
     may_assign: bool,
 ) -> None:
-    """Find the owner a row names (D-30); `reached`: whom the importer may give customers to, with the right at all
-    (decision 0016). What is wrong with it counts only when the row creates.
+    """Find the owner a row names, by id, else by name or login (D-30, T-1); `named` knows all three. `reached`: whom the
+    importer may give customers to, with the right at all (decision 0016). What is wrong with it counts only when the
+    row creates.
     """
-    if not row.owner:
+    field, written = row.owner_named
+    if not field:
         return
-    found = named.get(row.owner, ())
+    found = named.get(row.owner_ref) or named.get(row.owner, ())
+    code = None
     if len(found) != 1:
-        row.owner_problem = Problem(OWNER, "ambiguous_owner" if found else "unknown_owner", row.owner)
+        code = "ambiguous_owner" if found else "unknown_owner"
     elif found[0] != actor_id and not may_assign:
-        row.owner_problem = Problem(OWNER, "forbidden", row.owner)
+        code = "forbidden"
     elif found[0] not in reached:
-        row.owner_problem = Problem(OWNER, "owner_out_of_reach", row.owner)
+        code = "owner_out_of_reach"
+    if code:
+        row.owner_problem = Problem(field, code, written)
     else:
         row.owner_id = found[0]
 
@@ -181,7 +213,7 @@ def _decide(row: Row, matches: Matches, made: Mapping[int, UUID], chunk: Chunk, 
     first = next((taken.keys[key] for key in row.keys if key in taken.keys), None)
     if first is not None:
         return _repeated(row, first)
-    problems = [*row.unborn, row.owner_problem] if row.owner_problem else row.unborn
+    problems = [*row.unborn, *filter(None, (row.parent_problem, row.owner_problem))]
     if problems:
         return Settled(row, problems)
     taken.keys |= dict.fromkeys(row.keys, row.number)
@@ -222,7 +254,7 @@ def customer_id_of(job_id: UUID, row_number: int) -> UUID:
 
 @dataclass(frozen=True)
 class Change:
-    """An update of one customer: all its fields and its contact's as they will be, and those that change."""
+    """An update of one customer: all its fields as they will be, and those that change; tags by name, where they do."""
 
     customer_id: UUID
     before: Mapping[str, Any]
@@ -231,8 +263,13 @@ class Change:
 
     @property
     def parts(self) -> Parts:
-        """All fields as they will be."""
-        return split(self.after)
+        """All fields but the tags as they will be."""
+        return split({name: value for name, value in self.after.items() if name != TAGS})
+
+    def tagged(self, before: Sequence[str], after: Sequence[str]) -> "Change":
+        """The same, with other tags."""
+        names = {**self.before, TAGS: before}, {**self.after, TAGS: after}
+        return Change(self.customer_id, *names, (*self.changed, TAGS))
 
     def touches(self, *prefixes: str) -> bool:
         """Whether a field that begins with one of `prefixes` changes."""
@@ -256,6 +293,8 @@ def change_of(
         after["contact.name"] = after["contact.name"] or after["name"]
     else:
         refuse_remark_alone(contact, problems)
-    if problems:
-        return problems
-    return Change(update.customer_id, before, after, changed_fields(before, after))
+    refuse_postcodes(split(values).profile, split(after).profile, problems)
+    changed = changed_fields(before, after)
+    if PARENT in changed and update.row.parent_problem:
+        problems.append(update.row.parent_problem)
+    return problems or Change(update.customer_id, before, after, changed)

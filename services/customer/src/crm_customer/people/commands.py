@@ -17,11 +17,12 @@ from chassis.audit import AuditEntry, record_audit
 from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refusal, Stale
 from chassis.identifiers import new_id
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact
-from crm_customer.customers.commands import CONTACT, SUBJECT, clashes, owner_problems
+from crm_customer.customers.commands import CONTACT, clashes, owner_problems
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import Sight, one_of, require_writable, visible_customer
 from crm_customer.customers.rules import Reference
 from crm_customer.people.queries import visible_contact
+from crm_customer.people.recording import change_entries, entry_of, link_entries, move_entries, plain
 from crm_customer.people.rules import checked, checked_relation
 from crm_customer.people.views import SeenContact
 from crm_customer.search.projection import keep_contacts_in_search
@@ -78,7 +79,7 @@ def create_contact(session: Session, sight: Sight, draft: Draft, relation: Relat
     session.flush()
     keep_contacts_in_search(session, {contact.id: contact.name})
     after = {name: value for name, value in values.items() if value is not None} | {"owner_id": owner_id}
-    entries = [_entry("contact.created", contact, sight, None, {"version": 1, **after})]
+    entries = [entry_of("contact.created", contact, sight, None, {"version": 1, **after})]
     if customer is not None:
         contact.customer_id = customer.id
         entries += link(session, sight, customer, contact, Relation(relation_type, relation.is_primary))
@@ -107,7 +108,7 @@ def change_contact(
     values |= {"customer_id": customer.id} if customer else {}
     if contact.version != expected:
         current = {name: getattr(contact, name) for name in values}
-        conflicts = clashes(session, CONTACT, contact, expected, _plain(current), _plain(values))
+        conflicts = clashes(session, CONTACT, contact, expected, plain(current), plain(values))
         raise Stale("stale_version", extra=conflicts)
     entries = []
     if customer is not None and all(one.customer_id != customer.id for one in seen.links):
@@ -116,7 +117,7 @@ def change_contact(
     if before:
         session.flush()
         keep_contacts_in_search(session, {contact.id: contact.name})
-        record_audit(session, *entries, *_changes(seen, sight, before))
+        record_audit(session, *entries, *change_entries(seen, sight, before))
 
 
 def delete_contacts(
@@ -132,7 +133,7 @@ def delete_contacts(
     _move(session, ids, deleted_at=now, updated_at=now)
     primary = (one_of(CustomerContact.contact_id, ids), CustomerContact.is_primary)
     session.execute(update(CustomerContact).where(*primary).values(is_primary=False), execution_options=_UNSYNCED)
-    record_audit(session, *_moves("deleted", sight, done))
+    record_audit(session, *move_entries("deleted", sight, done))
     return refused
 
 
@@ -145,7 +146,7 @@ def restore_contacts(
     ids = [seen.contact.id for seen in done]
     _move(session, ids, deleted_at=None, updated_at=now)
     session.execute(_make_primary(ids), execution_options=_UNSYNCED)
-    record_audit(session, *_moves("restored", sight, done))
+    record_audit(session, *move_entries("restored", sight, done))
     return refused
 
 
@@ -181,26 +182,6 @@ def link(session: Session, sight: Sight, customer: Customer, contact: Contact, r
         return []
     action = "contact_changed" if present else "contact_added"
     return link_entries(sight, action, customer, contact, before if present else None, after)
-
-
-def link_entries(
-    sight: Sight,
-    action: str,
-    customer: Customer,
-    contact: Contact,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any] | None,
-) -> list[AuditEntry]:
-    """A link's change in the history of both: the customer names the contact, the contact the customer."""
-    actor_id = sight.scope.member_id
-    of_customer, of_contact = (
-        [None if side is None else {name: value, **side} for side in (before, after)]
-        for name, value in (("contact", contact.name), ("customer_id", str(customer.id)))
-    )
-    return [
-        AuditEntry(f"customer.{action}", SUBJECT, customer.id, actor_id, *of_customer),
-        AuditEntry(f"contact.{action.replace('contact', 'customer')}", CONTACT, contact.id, actor_id, *of_contact),
-    ]
 
 
 def require_changeable(sight: Sight, seen: SeenContact) -> None:
@@ -265,49 +246,6 @@ def _of(customer: Customer, contact: Contact) -> Any:
     """The customer's link with the contact, and with whoever is primary."""
     mine = CustomerContact.is_primary | (CustomerContact.contact_id == contact.id)
     return (CustomerContact.customer_id == customer.id) & mine
-
-
-def _changes(seen: SeenContact, sight: Sight, before: Mapping[str, Any]) -> list[AuditEntry]:
-    """A change in the contact's history, and in that of each customer whose primary contact it is."""
-    contact = seen.contact
-    after = {name: getattr(contact, name) for name in before}
-    sides = {"version": contact.version - 1, **before}, {"version": contact.version, **after}
-    entries = [_entry("contact.changed", contact, sight, *sides)]
-    shown = [{f"contact.{name}": side[name] for name in FORM_FIELDS if name in side} for side in (before, after)]
-    if shown[0]:
-        entries += [
-            AuditEntry("customer.contact_changed", SUBJECT, one.customer_id, sight.scope.member_id, *map(_plain, shown))
-            for one in seen.links
-            if one.is_primary
-        ]
-    return entries
-
-
-def _moves(action: str, sight: Sight, contacts: Sequence[SeenContact]) -> list[AuditEntry]:
-    """Deletions or restorations in the history of the contacts and of their customers. Versions are one further."""
-    entries = []
-    for seen in contacts:
-        contact, actor_id = seen.contact, sight.scope.member_id
-        entries.append(_entry(f"contact.{action}", contact, sight, None, {"version": contact.version + 1}))
-        entries += [
-            AuditEntry(
-                f"customer.contact_{action}", SUBJECT, one.customer_id, actor_id, None, {"contact": contact.name}
-            )
-            for one in seen.links
-        ]
-    return entries
-
-
-def _entry(
-    action: str, contact: Contact, sight: Sight, before: Mapping[str, Any] | None, after: Mapping[str, Any]
-) -> AuditEntry:
-    sides = before and _plain(before), _plain(after)
-    return AuditEntry(action, CONTACT, contact.id, sight.scope.member_id, *sides)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON has them."""
-    return {name: str(value) if isinstance(value, date | UUID) else value for name, value in values.items()}
 
 
 def _refuse(errors: list[FieldError]) -> None:

@@ -172,7 +172,8 @@ def read_contact_history(call: Call[None, None], contact_id: UUID) -> HistoryVie
     """Who changed what from what to what, newest first, on either form; masked as the contact is."""
     with call.runtime.database.reading() as session:
         sight = sight_of(session, call.actor.id)
-        return HistoryView(items=changes_of(session, visible_contact(session, sight, contact_id, deleted=None)))
+        items = changes_of(session, visible_contact(session, sight, contact_id, deleted=None))
+    return HistoryView(items=items).worded(call.runtime.messages, call.language)
 
 
 def _each(call: Call[ContactIds, None], act: _Act) -> ContactOutcomes:

@@ -56,7 +56,10 @@ class NewContact(ContactForm):
 
 
 class ContactChanges(ContactForm):
-    """Only the fields that are to change. `customer_id` links another customer and makes it the main one."""
+    """Only the fields that are to change; null leaves the owner and the customer as they are.
+
+    `customer_id` links another customer and makes it the main one.
+    """
 
 
 class ContactIds(Body):

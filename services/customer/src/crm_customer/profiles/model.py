@@ -1,6 +1,7 @@
 """Rarely filled columns of a customer: those of the S0 data file (T-1) that no form shows at first (decision 0019)."""
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, Integer, Numeric, Text
@@ -8,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
+from crm_customer.profiles.rules import FIELDS, amount
 
 
 class CustomerProfile(Base):
@@ -45,3 +47,15 @@ class CustomerProfile(Base):
     geocode_status: Mapped[str | None] = mapped_column(Text)
     latitude: Mapped[Decimal | None] = mapped_column(Numeric(10, 8))
     longitude: Mapped[Decimal | None] = mapped_column(Numeric(11, 8))
+
+    def values(self) -> dict[str, Any]:
+        """All columns, clean as the rules leave them."""
+        return {name: _clean(name, getattr(self, name)) for name in FIELDS}
+
+
+def _clean(name: str, value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, Decimal):
+        return amount(value) if name == "annual_revenue" else f"{value:.8f}"
+    return value

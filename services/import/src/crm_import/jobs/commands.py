@@ -16,7 +16,7 @@ from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.queries import own_job
 from crm_import.jobs.rules import UNDER_WAY, MappedColumn, Mode, Status
-from crm_import.kinds.kind import Kind
+from crm_import.kinds.kind import Field, Kind
 from crm_import.streams import SPLIT_SUBJECT
 from directory.permissions import Permission
 
@@ -37,10 +37,13 @@ def upload(
     file_name: str,
     file_bytes: int,
     found: Mapping[str, Any],
+    custom: Sequence[Field] | None,
     now: datetime,
 ) -> ImportJob:
-    """Record an uploaded, stored and previewed file."""
-    job = ImportJob.upload(job_id, actor.id, kind, file_name=file_name, file_bytes=file_bytes, found=found, now=now)
+    """Record an uploaded, stored and previewed file; `custom` are the custom fields that the actor sees."""
+    job = ImportJob.upload(
+        job_id, actor.id, kind, file_name=file_name, file_bytes=file_bytes, found=found, custom=custom, now=now
+    )
     session.add(job)
     session.flush()
     _audit(session, "import.upload", actor.id, job)
@@ -55,9 +58,11 @@ def change_settings(
     expected_version: int,
     proposed: Mapping[str, Any],
     found: Mapping[str, Any] | None,
+    custom: Sequence[Field] | None,
     now: datetime,
 ) -> ImportJob:
-    """Apply the settings that `proposed` holds by name; `found` is a fresh preview when the file is read otherwise.
+    """Apply the settings that `proposed` holds by name; `found` is a fresh preview when the file is read otherwise,
+    `custom` are the custom fields when they were asked for again.
 
     Raises NotFound, Stale, Conflict, Invalid.
     """
@@ -66,6 +71,7 @@ def change_settings(
     job.require_settable()
     job.require_own_settings(proposed)
     former = job.settings()
+    job.learn(custom)
     if found is not None:
         job.read_as(found)
     if "target_pool_id" in proposed:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
@@ -22,7 +22,17 @@ from crm_import.jobs import commands, queries
 from crm_import.jobs.clients import delete_files, fetched, reader_limits, store_file
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import MAX_FILE_BYTES
-from crm_import.jobs.views import ImportQuery, ImportSettingsBody, ImportView, UploadQuery, import_view
+from crm_import.jobs.views import (
+    ImportDetail,
+    ImportQuery,
+    ImportSettingsBody,
+    ImportView,
+    UploadQuery,
+    import_detail,
+    import_view,
+)
+from crm_import.kinds.clients import offered_to
+from crm_import.kinds.kind import Field
 from crm_import.kinds.registry import KINDS
 from crm_import.reading.process import read_preview
 from crm_import.reading.sniff import RefusedFile
@@ -44,30 +54,41 @@ _READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter")
     query=UploadQuery,
     consumes=_MULTIPART,
     max_bytes=MAX_FILE_BYTES + 1024 * 1024,
-    reply=ImportView,
+    reply=ImportDetail,
     status=201,
     idempotent=True,
     versioned=True,
 )
-def upload_import(call: Call[None, UploadQuery]) -> ImportView:
+def upload_import(call: Call[None, UploadQuery]) -> ImportDetail:
     """The file in the part `file`: .xlsx, .xls or .csv, at most 20 MB; `kind` says what its rows are. The reply holds
     the guessed mapping. Members also want organisation.manage.
     """
     kind = KINDS[call.query.kind]
     commands.require_rights(call.actor, kind)
+    offered = offered_to(call.runtime, call.actor.id, kind)
+    custom = offered.custom if offered else None
+    read_as = kind.extended(custom or ())
     with _received(_uploaded_file()) as (path, file_name, digest):
         with _refusals():
-            found = read_preview(path, file_name, kind, Layout(""), None, reader_limits(call.runtime))
+            found = read_preview(path, file_name, read_as, Layout(""), None, reader_limits(call.runtime))
         job_id, size = new_id(), path.stat().st_size
         key = f"imports/{job_id}/source"
         store_file(call.runtime, key, path)
-    view: ImportView | None = None
+    view: ImportDetail | None = None
     try:
         view = call.command(
             lambda session: _view(
                 call,
                 commands.upload(
-                    session, call.actor, job_id, kind, file_name=file_name, file_bytes=size, found=found, now=now()
+                    session,
+                    call.actor,
+                    job_id,
+                    kind,
+                    file_name=file_name,
+                    file_bytes=size,
+                    found=found,
+                    custom=custom,
+                    now=now(),
                 ),
             ),
             content=digest,
@@ -84,7 +105,7 @@ def list_imports(call: Call[None, ImportQuery]) -> Page[ImportView]:
     query = call.query
     with call.runtime.database.reading() as session:
         jobs, total = queries.list_jobs(session, call.actor, query.status, query.kind, query.page, query.page_size)
-        items = [_view(call, job) for job in jobs]
+        items = [import_view(job, call.language, _failure(call, job)) for job in jobs]
     return Page[ImportView](items=items, page=query.page, page_size=query.page_size, total=total)
 
 
@@ -93,10 +114,10 @@ def list_imports(call: Call[None, ImportQuery]) -> Page[ImportView]:
     "/imports/<uuid:import_id>",
     access=Access.MEMBER,
     summary="Read an import and its progress",
-    reply=ImportView,
+    reply=ImportDetail,
     versioned=True,
 )
-def read_import(call: Call[None, None], import_id: UUID) -> ImportView:
+def read_import(call: Call[None, None], import_id: UUID) -> ImportDetail:
     """One's own; anybody's with import.read_all."""
     with call.runtime.database.reading() as session:
         return _view(call, queries.readable_job(session, call.actor, import_id))
@@ -108,14 +129,14 @@ def read_import(call: Call[None, None], import_id: UUID) -> ImportView:
     access=Permission.IMPORT_RUN,
     summary="Set how an uploaded file is imported",
     body=ImportSettingsBody,
-    reply=ImportView,
+    reply=ImportDetail,
     versioned=True,
 )
-def change_import(call: Call[ImportSettingsBody, None], import_id: UUID) -> ImportView:
+def change_import(call: Call[ImportSettingsBody, None], import_id: UUID) -> ImportDetail:
     """Mapping, mode, match fields, pool, and how the file is read; until the start."""
     expected = call.expected_version()
     proposed = call.body.model_dump(mode="python", exclude_unset=True)
-    found = _read_again(call, import_id, proposed)
+    found, custom = _looked_again(call, import_id, proposed)
     with call.runtime.database.transaction() as session:
         job = commands.change_settings(
             session,
@@ -124,6 +145,7 @@ def change_import(call: Call[ImportSettingsBody, None], import_id: UUID) -> Impo
             expected_version=expected,
             proposed=proposed,
             found=found,
+            custom=custom,
             now=now(),
         )
         return _view(call, job)
@@ -134,11 +156,11 @@ def change_import(call: Call[ImportSettingsBody, None], import_id: UUID) -> Impo
     "/imports/<uuid:import_id>:start",
     access=Permission.IMPORT_RUN,
     summary="Import now",
-    reply=ImportView,
+    reply=ImportDetail,
     idempotent=True,
     versioned=True,
 )
-def start_import(call: Call[None, None], import_id: UUID) -> ImportView:
+def start_import(call: Call[None, None], import_id: UUID) -> ImportDetail:
     """Queues the job; starting it again answers its state."""
     return call.command(lambda session: _view(call, commands.start(session, call.actor, import_id, now())))
 
@@ -148,25 +170,34 @@ def start_import(call: Call[None, None], import_id: UUID) -> ImportView:
     "/imports/<uuid:import_id>:cancel",
     access=Permission.IMPORT_RUN,
     summary="Cancel an import",
-    reply=ImportView,
+    reply=ImportDetail,
     idempotent=True,
     versioned=True,
 )
-def cancel_import(call: Call[None, None], import_id: UUID) -> ImportView:
+def cancel_import(call: Call[None, None], import_id: UUID) -> ImportDetail:
     """What is written stays written; the remaining rows become skipped."""
     return call.command(lambda session: _view(call, commands.cancel(session, call.actor, import_id, now())))
 
 
-def _read_again(call: Call[Any, Any], import_id: UUID, proposed: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """A fresh preview when the file is to be read otherwise; made with no transaction open."""
+def _looked_again(
+    call: Call[Any, Any], import_id: UUID, proposed: Mapping[str, Any]
+) -> tuple[Mapping[str, Any] | None, Sequence[Field] | None]:
+    """A fresh preview when the file is to be read otherwise, and the custom fields of now when columns are mapped;
+    with no transaction open.
+    """
     with call.runtime.database.reading() as session:
         job = queries.own_job(session, call.actor, import_id, is_locked=False)
         job.require_settable()
     changed = {
         name for name in _READ_DIFFERENTLY if proposed.get(name) is not None and proposed[name] != getattr(job, name)
     }
+    if not changed and not proposed.get("mapping"):
+        return None, None
+    offered = offered_to(call.runtime, call.actor.id, job.traits)
+    custom = offered.custom if offered else None
+    job.learn(custom)
     if not changed:
-        return None
+        return None, custom
     layout = Layout(
         job.file_format,
         proposed.get("sheet") or job.sheet,
@@ -174,7 +205,7 @@ def _read_again(call: Call[Any, Any], import_id: UUID, proposed: Mapping[str, An
         proposed.get("delimiter") or job.delimiter,
     )
     header_row = proposed.get("header_row") or None
-    return _previewed(call.runtime, job, layout, header_row)
+    return _previewed(call.runtime, job, layout, header_row), custom
 
 
 def _previewed(runtime: Runtime, job: ImportJob, layout: Layout, header_row: int | None) -> Mapping[str, Any]:
@@ -182,11 +213,14 @@ def _previewed(runtime: Runtime, job: ImportJob, layout: Layout, header_row: int
         return read_preview(path, path.name, job.traits, layout, header_row, reader_limits(runtime))
 
 
-def _view(call: Call[Any, Any], job: ImportJob) -> ImportView:
-    message = None
-    if job.failure_code:
-        message = call.runtime.messages.text(job.failure_code, call.language, job.failure_parameters)
-    return import_view(job, call.language, message)
+def _view(call: Call[Any, Any], job: ImportJob) -> ImportDetail:
+    return import_detail(job, call.language, _failure(call, job))
+
+
+def _failure(call: Call[Any, Any], job: ImportJob) -> str | None:
+    if not job.failure_code:
+        return None
+    return call.runtime.messages.text(job.failure_code, call.language, job.failure_parameters)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """An import job: one uploaded file on its way into the lists that people work with."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -22,7 +23,7 @@ from crm_import.jobs.rules import (
     check_required,
     check_settings,
 )
-from crm_import.kinds.kind import Kind
+from crm_import.kinds.kind import Field, Kind
 from crm_import.kinds.registry import KINDS
 from crm_import.mapping.rules import guess_mapping, usable_match_fields
 
@@ -58,6 +59,8 @@ class ImportJob(Base):
     columns: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     rows_estimate: Mapped[int] = mapped_column(Integer)
     mapping: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    # Custom fields as the importer saw them when the mapping was made; none: nobody could be asked.
+    custom_fields: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     mode: Mapped[str] = mapped_column(Text)
     match_fields: Mapped[list[str]] = mapped_column(ARRAY(Text))
     target_pool_id: Mapped[UUID | None]
@@ -88,9 +91,10 @@ class ImportJob(Base):
         file_name: str,
         file_bytes: int,
         found: Mapping[str, Any],
+        custom: Sequence[Field] | None,
         now: datetime,
     ) -> Self:
-        """A new job about a stored file; `found` is what its preview told."""
+        """A new job about a stored file; `found` is what its preview told, `custom` as in `learn`."""
         job = cls(
             id=job_id,
             version=1,
@@ -120,13 +124,14 @@ class ImportJob(Base):
             is_settled=False,
             are_results_expired=False,
         )
+        job.learn(custom)
         job.read_as(found)
         return job
 
     @property
     def traits(self) -> Kind:
-        """What holds for its kind."""
-        return KINDS[self.kind]
+        """What holds for its kind, with the custom fields."""
+        return KINDS[self.kind].extended(map(Field.stored, self.custom_fields or ()))
 
     @property
     def source_key(self) -> str:
@@ -172,6 +177,11 @@ class ImportJob(Base):
         """What people may set, as JSON."""
         named = {name: getattr(self, name) for name in _SETTINGS}
         return named | {"target_pool_id": str(self.target_pool_id) if self.target_pool_id else None}
+
+    def learn(self, custom: Sequence[Field] | None) -> None:
+        """Take over the custom fields that the importer sees now; None, nobody could be asked: those of before stay."""
+        if custom is not None:
+            self.custom_fields = [asdict(replace(field, options=())) for field in custom]
 
     def read_as(self, found: Mapping[str, Any]) -> None:
         """Take over how the file is read; the mapping is guessed afresh."""

@@ -22,6 +22,14 @@ class ColumnView(View):
     field_label: str | None
 
 
+class FieldView(View):
+    """A field that a column can fill; `required`: one column must, with these settings."""
+
+    name: str
+    label: str
+    required: bool
+
+
 class MappingEntry(Body):
     """Which column (index from 0) fills which field."""
 
@@ -64,6 +72,15 @@ class ImportView(View):
     finished_at: datetime | None
     failure_code: str | None
     failure_message: str | None
+    custom_fields_known: bool = Field(
+        description="false: customer could not be asked for custom fields; mapping columns again asks once more"
+    )
+
+
+class ImportDetail(ImportView):
+    """An import job with the fields that its columns can fill, custom ones included."""
+
+    fields: list[FieldView]
 
 
 class ImportSettingsBody(Body):
@@ -103,15 +120,29 @@ def import_view(job: ImportJob, language: str, failure_message: str | None) -> I
     values: dict[str, Any] = {
         name: getattr(job, name)
         for name in ImportView.model_fields
-        if name not in ("columns", "mapping", "failure_message")
+        if name not in ("columns", "mapping", "failure_message", "custom_fields_known")
     }
+    kind = job.traits
     columns = [
         ColumnView(
             **column,
             field=fields.get(column["index"]),
-            field_label=job.traits.label(fields[column["index"]], language) if column["index"] in fields else None,
+            field_label=kind.label(fields[column["index"]], language) if column["index"] in fields else None,
         )
         for column in job.columns
     ]
     mapping = [MappingEntry(**entry) for entry in job.mapping]
-    return ImportView(**values, columns=columns, mapping=mapping, failure_message=failure_message)
+    known = job.custom_fields is not None or not kind.custom_fields
+    return ImportView(
+        **values, columns=columns, mapping=mapping, failure_message=failure_message, custom_fields_known=known
+    )
+
+
+def import_detail(job: ImportJob, language: str, failure_message: str | None) -> ImportDetail:
+    """The view of a job with its fields in `language`."""
+    kind, required = job.traits, job.required_fields
+    fields = [
+        FieldView(name=field.name, label=field.label(language), required=field.name in required)
+        for field in kind.fields
+    ]
+    return ImportDetail(**dict(import_view(job, language, failure_message)), fields=fields)

@@ -1,10 +1,12 @@
-"""Customers: the fields of the customer module that a file may fill (A.3, D-12), with labels, options, usual headers."""
+"""Customers: the fields of the customer module that a file may fill (A.3, T-1, D-12), with labels, options, usual
+headers.
+"""
 
 from crm_import.kinds.kind import Field, Kind, KindName
+from crm_import.kinds.s0_file import PROFILE_FIELDS, S0_FILES
 from directory.permissions import Permission
 
-# The options of the seed's form (A-36 to A-54), for drop-downs of the template alone: which values are accepted
-# when rows are written is decided by customer's dictionaries.
+# The options at the beginning, for drop-downs of the template while customer cannot be asked for those of today.
 INDUSTRIES = ("教育/培训", "电子商务", "对外贸易", "其他")
 SOURCES = ("电话营销", "网络营销", "其他")
 COMPANY_NATURES = ("合资", "国企", "事业单位", "民营", "其他")
@@ -12,6 +14,11 @@ ANNUAL_TURNOVERS = ("0-10万", "10-20万", "20-50万", "50万以上")
 RATINGS = ("一星", "二星", "三星")
 EMPLOYEE_COUNTS = ("5-20人", "20-50人", "50人以上")
 CUSTOMER_TYPES = ("潜在客户", "重要客户", "目标对象")
+FORMS = ("企业", "个人")
+LEVELS = ("A级", "B级", "C级")
+STAGES = ("初步接触", "需求确认", "方案报价", "商务谈判", "已成交")
+INTENTIONS = ("高", "中", "低")
+STATUSES = ("活跃", "沉睡", "流失")
 SALUTATIONS = ("先生", "女士", "老师", "医生", "博士", "教授")
 # fmt: off
 PROVINCES = (
@@ -48,6 +55,13 @@ FIELDS = (
     Field("owner", "负责人", "Owner", (
         "客户负责人", "跟进人", "跟单人员", "业务员", "销售", "销售人员", "归属人", "所属人", "负责人姓名",
         "responsible person", "sales", "sales rep", "assigned to")),
+    Field("kind", "客户形态", "Kind of customer", ("企业/个人",), FORMS),
+    Field("level", "客户级别", "Customer level", ("客户等级",), LEVELS),
+    Field("stage", "跟进阶段", "Follow-up stage", ("客户阶段", "销售阶段"), STAGES),
+    Field("intention", "客户意向", "Intention", ("意向度", "意向程度", "意向级别"), INTENTIONS),
+    Field("status", "客户状态", "Customer status", (), STATUSES),
+    Field("wechat_nickname", "微信昵称", "WeChat nickname", ("微信名", "wechat name")),
+    Field("tags", "标签", "Tags", ("客户标签",)),
     Field("remark", "备注", "Remark", ("客户备注", "说明", "备注信息", "描述", "notes", "note", "comment", "description")),
     Field("contact.name", "联系人姓名", "Contact name", (
         "联系人", "首要联系人", "主要联系人", "姓名", "联系人名称", "联络人", "contact", "contact person", "primary contact")),
@@ -63,6 +77,9 @@ FIELDS = (
     Field("contact.qq", "QQ", "QQ", ("qq号", "qq号码")),
     Field("contact.remark", "联系人备注", "Contact remark", ("首要联系人备注",)),
     Field("id", "ID", "ID", ("客户id", "客户编号", "编号", "customer id"), in_template=False),
+    Field("owner_id", "负责人 ID", "Owner ID", ("负责人编号",), in_template=False),
+    Field("deleted", "已删除", "Deleted", ("是否删除",), in_template=False),
+    *PROFILE_FIELDS,
 )
 # fmt: on
 
@@ -72,6 +89,7 @@ CUSTOMERS = Kind(
     header_prefixes=(
         ("首要联系人|主要联系人|联系人|contact|primarycontact", "contact."),
         ("客户|公司|企业|customer|company|account", ""),
+        ("客户|公司|企业|customer|company|account", "profile."),
     ),
     required=("name",),
     match_fields=("contact.mobile", "name", "id"),
@@ -81,4 +99,6 @@ CUSTOMERS = Kind(
     to_start=(Permission.CUSTOMER_CREATE,),
     to_update=(Permission.CUSTOMER_UPDATE,),
     settings=frozenset({"target_pool_id", "mobile_required"}),
+    known_files=S0_FILES,
+    custom_fields=True,
 )

@@ -1,10 +1,10 @@
 """What a kind of import is: the fields its files may fill, the rights it takes, the settings it has."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from directory.permissions import Permission
 
@@ -19,7 +19,8 @@ class KindName(StrEnum):
 @dataclass(frozen=True)
 class Field:
     """One field. `name` as in REST; `headers` are further usual column headers beside the labels; `options` fill the
-    template's drop-down, or the organisation's `chosen_from`; `suggests`: the drop-down also takes free text.
+    template's drop-down, or the organisation's `chosen_from`; `suggests`: the drop-down also takes free text; `rule`
+    names what explains it in the template, when that is not its own name; `required`: a file that creates has a column.
     """
 
     name: str
@@ -30,10 +31,27 @@ class Field:
     chosen_from: Literal["departments", "roles"] | None = None
     suggests: bool = False
     in_template: bool = True
+    rule: str = ""
+    required: bool = False
+
+    @classmethod
+    def stored(cls, kept: Mapping[str, Any]) -> "Field":
+        """The field out of JSON."""
+        values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in kept.items()}
+        return cls(**values)
 
     def label(self, language: str) -> str:
         """Its label in `zh` or `en`."""
         return self.zh if language == "zh" else self.en
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A file that another system writes: its headers, each with the field it fills, or with none where the column is
+    left alone whatever it may look like.
+    """
+
+    fields: Sequence[tuple[str, str | None]]
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,7 @@ class Kind:
     compared as a mobile number; a column that looks like `phone` is the mobile when its first value is one.
     `permissions` are needed beside import.run to upload, to start, and for every chunk; `to_start` and `to_update` are
     asked at the start alone, since whoever writes the rows asks again. `settings` of those that not every kind has.
+    `custom_fields`: records have fields that administrators define, which `kinds.clients` asks for.
     """
 
     name: KindName
@@ -61,6 +80,19 @@ class Kind:
     to_start: Sequence[Permission] = ()
     to_update: Sequence[Permission] = ()
     settings: frozenset[str] = frozenset()
+    known_files: Sequence[KnownFile] = ()
+    custom_fields: bool = False
+
+    def extended(self, fields: Iterable[Field]) -> "Kind":
+        """The kind with further fields."""
+        more = tuple(fields)
+        required = tuple(field.name for field in more if field.required)
+        return replace(self, fields=(*self.fields, *more), required_to_create=(*self.required_to_create, *required))
+
+    @property
+    def custom(self) -> Sequence[Field]:
+        """The fields that administrators have defined."""
+        return [field for field in self.fields if field.name.startswith("custom.")]
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:

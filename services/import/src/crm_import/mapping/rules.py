@@ -4,11 +4,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from crm_import.kinds.kind import Kind
-from crm_import.kinds.registry import KINDS
 
+_BRACKETS = re.compile(r"[()\[\]【】<>]")
 _BRACKETED = re.compile(r"[(\[【<].*?[)\]】>]")
 _DECORATION = re.compile(r"[\s*_\-.:/\\'\"]+")
 _MOBILE = re.compile(r"1[0-9]{10}")
@@ -21,29 +21,35 @@ def plain(header: str) -> str:
     return _DECORATION.sub("", _BRACKETED.sub("", text))
 
 
+def whole(header: str) -> str:
+    """The same with what stands in brackets: `[账单地址]街道` → `账单地址街道`."""
+    return _DECORATION.sub("", _BRACKETS.sub("", unicodedata.normalize("NFKC", header).casefold()))
+
+
 @dataclass(frozen=True)
 class _Headers:
-    """The plain headers by which one kind's fields are known: their labels, all of them, and those that follow words
+    """The whole headers by which one kind's fields are known: their labels, all of them, and those that follow words
     for what the fields belong to.
     """
 
     labels: Mapping[str, str]
     known: Mapping[str, str]
     prefixed: Sequence[tuple[re.Pattern[str], Mapping[str, str]]]
+    known_files: Sequence[Mapping[str, str | None]]
 
 
-@cache
-def _headers(kind_name: str) -> _Headers:
-    kind = KINDS[kind_name]
+@lru_cache(maxsize=32)
+def _headers(kind: Kind) -> _Headers:
     labels = [(header, field.name) for field in kind.fields for header in (field.name, field.zh, field.en)]
     usual = [(header, field.name) for field in kind.fields for header in field.headers]
     return _Headers(
-        labels=_plain(labels),
-        known=_plain([*labels, *usual]),
+        labels=_by_header(labels),
+        known=_by_header([*labels, *usual]),
         prefixed=[
-            (re.compile(f"^({words})(的|s)?"), _plain(_belonging(kind, prefix)))
+            (re.compile(f"^({words})(的|s)?"), _by_header(_belonging(kind, prefix)))
             for words, prefix in kind.header_prefixes
         ],
+        known_files=[{whole(header): field for header, field in file.fields} for file in kind.known_files],
     )
 
 
@@ -54,47 +60,59 @@ def _belonging(kind: Kind, prefix: str) -> Iterable[tuple[str, str]]:
             yield from ((header, field.name) for header in (own_name, field.zh, field.en, *field.headers))
 
 
-def _plain(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _by_header(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     names: dict[str, str] = {}
     for header, name in headers:
-        names.setdefault(plain(header), name)
+        names.setdefault(whole(header), name)
     return names
-
-
-def guess_field(header: str, kind: Kind) -> str | None:
-    """The field that a column headed `header` most likely holds, or None."""
-    text = plain(header)
-    headers = _headers(kind.name)
-    if not text or text in headers.known:
-        return headers.known.get(text)
-    for prefix, known in headers.prefixed:
-        rest = prefix.sub("", text, count=1)
-        if rest != text and rest in known:
-            return known[rest]
-    return None
 
 
 def guess_mapping(headers: Sequence[str], kind: Kind, samples: Sequence[str] = ()) -> list[str | None]:
     """For each column its field. A field is given once: to the column that bears its label, else to the first
     that may mean it, so that 手机 wins over an earlier 移动电话. A phone column whose first value (in `samples`)
-    is a mobile number is the mobile, when there is no other.
+    is a mobile number is the mobile, when there is no other. A known file of another system is taken as that.
     """
+    words = _headers(kind)
+    known = _known_file(headers, words)
     found: list[str | None] = [None] * len(headers)
-    labels = _headers(kind.name).labels
     guesses: tuple[Callable[[str], str | None], ...] = (
-        lambda header: labels.get(plain(header)),
-        lambda header: guess_field(header, kind),
+        lambda header: known.get(whole(header)),
+        lambda header: words.labels.get(whole(header)) or words.labels.get(plain(header)),
+        lambda header: _meant(header, words),
     )
-    for guess in guesses:
+    for number, guess in enumerate(guesses):
         for index, header in enumerate(headers):
-            field = guess(header)
-            if found[index] is None and field not in found:
+            settled = found[index] is not None or (number > 0 and whole(header) in known)
+            field = None if settled else guess(header)
+            if field is not None and field not in found:
                 found[index] = field
     if samples and kind.mobile and kind.phone in found and kind.mobile not in found:
         phone = found.index(kind.phone)
         if match_key(samples[phone], is_mobile=True):
             found[phone] = kind.mobile
     return found
+
+
+def _meant(header: str, words: _Headers) -> str | None:
+    """The field that a column headed `header` most likely holds, or None."""
+    text = plain(header)
+    for form in (whole(header), text):
+        if form in words.known:
+            return words.known[form]
+    for prefix, known in words.prefixed:
+        rest = prefix.sub("", text, count=1)
+        if rest != text and rest in known:
+            return known[rest]
+    return None
+
+
+def _known_file(headers: Sequence[str], words: _Headers) -> Mapping[str, str | None]:
+    """The fields by whole header of the known file of which at least half the headers are there; empty: of none."""
+    given = {whole(header) for header in headers}
+    for file in words.known_files:
+        if 2 * len(given & file.keys()) >= len(file):
+            return file
+    return {}
 
 
 def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int]) -> list[str]:

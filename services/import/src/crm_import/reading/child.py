@@ -33,6 +33,7 @@ def main() -> int:
 
 
 def _answers(order: dict[str, Any]) -> Any:
+    from crm_import.kinds.kind import Field
     from crm_import.kinds.registry import KINDS
     from crm_import.reading.preview import preview
     from crm_import.reading.sniff import file_format
@@ -48,7 +49,8 @@ def _answers(order: dict[str, Any]) -> Any:
     if found == "xlsx":
         check_zip(path)
     layout = Layout(**{**order["layout"], "format": found})
-    yield {"format": found, **preview(path, KINDS[order["kind"]], layout, order["header_row"])}
+    kind = KINDS[order["kind"]].extended(map(Field.stored, order["custom"]))
+    yield {"format": found, **preview(path, kind, layout, order["header_row"])}
 
 
 def _limit(memory_bytes: int, cpu_seconds: int) -> None:

@@ -44,6 +44,7 @@ def read_preview(
         "path": str(path),
         "file_name": file_name,
         "kind": kind.name,
+        "custom": [asdict(field) for field in kind.custom],
         "layout": asdict(layout),
         "header_row": header_row,
     }

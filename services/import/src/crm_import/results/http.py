@@ -43,7 +43,8 @@ def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowVie
         job = readable_job(session, call.actor, import_id)
         _require_kept(job)
         found, total = list_results(session, job.id, query.outcome, query.page, query.page_size)
-    items = [row_view(result, job.traits, call.runtime.messages, call.language) for result in found]
+    kind = job.traits
+    items = [row_view(result, kind, call.runtime.messages, call.language) for result in found]
     return Page[RowView](items=items, page=query.page, page_size=query.page_size, total=total)
 
 

@@ -1,7 +1,7 @@
 """The template that people fill in (D-07, D-12): a sheet with drop-downs and one that explains each field."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from openpyxl import Workbook
@@ -12,7 +12,6 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from chassis.wording import Messages
 from crm_import.kinds.kind import Field, Kind
-from crm_import.kinds.registry import KINDS
 from crm_import.templates.queries import Choices
 
 _ROWS = 5000
@@ -22,20 +21,26 @@ _SHADE = PatternFill("solid", start_color="DDEBF7")
 
 
 @lru_cache(maxsize=8)
-def template(kind_name: str, choices: Choices, messages: Messages, language: str) -> bytes:
-    """The template of a kind with labels and explanations in `language`; `choices` are the organisation's own."""
-    kind, chosen = KINDS[kind_name], dict(choices)
+def template(kind: Kind, choices: Choices, messages: Messages, language: str, *, complete: bool) -> bytes:
+    """The template of a kind with labels and explanations in `language`; `choices` are the organisation's own.
+
+    Not `complete`: custom fields could not be asked for, which the explanations say.
+    """
+    chosen = dict(choices)
     book = Workbook()
     rows = book.active
     assert isinstance(rows, Worksheet)
-    rows.title = messages.text(f"template_sheet.{kind_name}", language, {})
+    rows.title = messages.text(f"template_sheet.{kind.name}", language, {})
     options = book.create_sheet(_OPTIONS)
     options.sheet_state = "hidden"
     _fill_header(rows, kind, language)
     for index, field in enumerate(_shown(kind), 1):
         if words := chosen.get(field.name, field.options):
             _add_drop_down(rows, options, index, words, is_free=field.suggests)
-    _explain(book.create_sheet(messages.text("template_help_sheet", language, {}), 1), kind, messages, language)
+    explained = book.create_sheet(messages.text("template_help_sheet", language, {}), 1)
+    if not complete:
+        explained.append([messages.text("template_incomplete", language, {})])
+    _explain(explained, kind, chosen, messages, language)
     content = io.BytesIO()
     book.save(content)
     return content.getvalue()
@@ -53,7 +58,7 @@ def _fill_header(sheet: Worksheet, kind: Kind, language: str) -> None:
     sheet.freeze_panes = "A2"
     for index, field in enumerate(_shown(kind), 1):
         cell = sheet.cell(1, index, field.label(language) + ("*" if _is_required(field, kind) else ""))
-        cell.font, cell.fill = _BOLD, _SHADE
+        cell.font, cell.fill, cell.data_type = _BOLD, _SHADE, "s"  # never a formula, whatever a field is called
         column = sheet.column_dimensions[get_column_letter(index)]
         column.width = 16
         column.number_format = "@"  # text, so that Excel keeps long numbers and leading zeros
@@ -73,13 +78,18 @@ def _add_drop_down(rows: Worksheet, options: Worksheet, index: int, words: Seque
     rows.add_data_validation(choice)
 
 
-def _explain(sheet: Worksheet, kind: Kind, messages: Messages, language: str) -> None:
+def _explain(
+    sheet: Worksheet, kind: Kind, chosen: Mapping[str, Sequence[str]], messages: Messages, language: str
+) -> None:
     titles = ("template_field", "template_required", "template_rule", "template_options")
     sheet.append([messages.text(title, language, {}) for title in titles])
     for field in _shown(kind):
         is_required = "template_yes" if _is_required(field, kind) else "template_no"
-        rule = messages.text(f"template_rule.{kind.name}.{field.name}", language, {})
-        sheet.append([field.label(language), messages.text(is_required, language, {}), rule, "、".join(field.options)])
+        rule = messages.text(f"template_rule.{field.rule or f'{kind.name}.{field.name}'}", language, {})
+        words = "" if field.chosen_from else "、".join(chosen.get(field.name, field.options))
+        sheet.append([field.label(language), messages.text(is_required, language, {}), rule, words])
+        for cell in sheet[sheet.max_row]:
+            cell.data_type = "s"
     for cell in sheet[1]:
         cell.font, cell.fill = _BOLD, _SHADE
     for letter, width in (("A", 18), ("B", 10), ("C", 60), ("D", 60)):

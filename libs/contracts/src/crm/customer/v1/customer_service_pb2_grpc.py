@@ -97,7 +97,8 @@ class CustomerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListCustomFields(self, request, context):
-        """The fields that customers have beyond the form's, as the actor may fill them: for mappings of imports.
+        """The fields that customers have beyond the form's, as the actor may fill them, and the options of the form's: for
+        mappings and templates of imports.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,9 @@ class CustomerServiceStub:
     An older version never overwrites a newer one. Only pool may call.
     """
     ListCustomFields: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomFieldsRequest, _customer_service_pb2.ListCustomFieldsResponse]
-    """The fields that customers have beyond the form's, as the actor may fill them: for mappings of imports."""
+    """The fields that customers have beyond the form's, as the actor may fill them, and the options of the form's: for
+    mappings and templates of imports.
+    """
     BulkWriteCustomers: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteCustomersRequest, _customer_service_pb2.BulkWriteCustomersResponse]
     """Writes one chunk of an import set-wise; repeating it answers the same results. Only import may
     call. RESOURCE_EXHAUSTED with RetryInfo when two bulk writes already run in this replica.
@@ -72,7 +74,9 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     An older version never overwrites a newer one. Only pool may call.
     """
     ListCustomFields: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomFieldsRequest, _customer_service_pb2.ListCustomFieldsResponse]  # type: ignore[assignment]
-    """The fields that customers have beyond the form's, as the actor may fill them: for mappings of imports."""
+    """The fields that customers have beyond the form's, as the actor may fill them, and the options of the form's: for
+    mappings and templates of imports.
+    """
     BulkWriteCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteCustomersRequest, _customer_service_pb2.BulkWriteCustomersResponse]  # type: ignore[assignment]
     """Writes one chunk of an import set-wise; repeating it answers the same results. Only import may
     call. RESOURCE_EXHAUSTED with RetryInfo when two bulk writes already run in this replica.
@@ -119,7 +123,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.ListCustomFieldsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customer_service_pb2.ListCustomFieldsResponse, _abc.Awaitable[_customer_service_pb2.ListCustomFieldsResponse]]:
-        """The fields that customers have beyond the form's, as the actor may fill them: for mappings of imports."""
+        """The fields that customers have beyond the form's, as the actor may fill them, and the options of the form's: for
+        mappings and templates of imports.
+        """
 
     @_abc_1.abstractmethod
     def BulkWriteCustomers(

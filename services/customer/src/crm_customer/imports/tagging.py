@@ -1,0 +1,125 @@
+"""Tags in rows of an import (I-01): finding what a cell names, and giving it to customers set-wise."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import FromClause, Table, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from crm_customer.customers.queries import one_of
+from crm_customer.customers.rules import Problem
+from crm_customer.database import rowset
+from crm_customer.imports.rules import TAGS, Row
+from crm_customer.search.rules import normalised
+from crm_customer.tags.model import CustomerTag, Tag, TagGroup
+
+_BORNE: Table = CustomerTag.__table__  # type: ignore[assignment]
+_BETWEEN = re.compile(r"[;；,，、\n]")
+
+
+@dataclass(frozen=True)
+class KnownTag:
+    """A tag with what of its group decides about giving it."""
+
+    id: UUID
+    name: str
+    group: str
+    multiple: bool
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """All tags there are, by their normalised name and by `group:name`."""
+
+    tags: Mapping[str, Sequence[KnownTag]]
+    names: Mapping[UUID, str]
+
+    @classmethod
+    def of(cls, tags: Iterable[KnownTag]) -> "Vocabulary":
+        """Tags ready to be found."""
+        found: dict[str, list[KnownTag]] = {}
+        names: dict[UUID, str] = {}
+        for tag in tags:
+            names[tag.id] = tag.name
+            for text in (tag.name, f"{tag.group}:{tag.name}"):
+                found.setdefault(normalised(text), []).append(tag)
+        return cls(found, names)
+
+    def words(self, ids: Iterable[UUID]) -> list[str]:
+        """Names of tags, sorted; of one that is gone meanwhile nothing."""
+        return sorted(self.names[id_] for id_ in ids if id_ in self.names)
+
+    def read(self, cell: str) -> tuple[tuple[UUID, ...], list[Problem]]:
+        """The tags that a cell names, separated by semicolons, commas or lines, and what is wrong with it."""
+        problems: list[Problem] = []
+        given: dict[UUID, KnownTag] = {}
+        for text in filter(None, map(str.strip, [cell] if normalised(cell) in self.tags else _BETWEEN.split(cell))):
+            found = self.tags.get(normalised(text), ())
+            if len(found) == 1:
+                given[found[0].id] = found[0]
+            else:
+                problems.append(Problem(TAGS, "ambiguous_tag" if found else "unknown_tag", text))
+        single = [tag.group for tag in given.values() if not tag.multiple]
+        problems += [
+            Problem(TAGS, "one_tag_per_group", group) for group in sorted(set(single)) if single.count(group) > 1
+        ]
+        return tuple(given), problems
+
+
+def settle_tags(session: Session, rows: Sequence[Row]) -> Vocabulary | None:
+    """Find the tags that rows name, with one statement; None when no row has a column of them."""
+    tagged = [row for row in rows if row.tags is not None]
+    if not tagged:
+        return None
+    grouped = select(Tag.id, Tag.name, TagGroup.name.label("group"), TagGroup.multiple).join(
+        TagGroup, TagGroup.id == Tag.group_id
+    )
+    vocabulary = Vocabulary.of(KnownTag(*row) for row in session.execute(grouped))
+    for row in tagged:
+        row.tag_ids, problems = vocabulary.read(row.tags or "")
+        row.problems += problems
+    return vocabulary
+
+
+@dataclass(frozen=True)
+class Retagged:
+    """The tags of one customer before and after."""
+
+    before: frozenset[UUID]
+    after: frozenset[UUID]
+
+
+def retagged(session: Session, wanted: Mapping[UUID, Row], *, clear_empty: bool) -> dict[UUID, Retagged]:
+    """What the rows change of the tags that their customers bear: a cell says all of them, an empty one only counts
+    with `clear_empty` (D-31).
+    """
+    given = {id_: row for id_, row in wanted.items() if row.tag_ids or (clear_empty and row.tags is not None)}
+    if not given:
+        return {}
+    borne: dict[UUID, set[UUID]] = {id_: set() for id_ in given}
+    for row in session.execute(select(_BORNE).where(one_of(CustomerTag.customer_id, list(given)))):
+        borne[row.customer_id].add(row.tag_id)
+    changes = {id_: Retagged(frozenset(borne[id_]), frozenset(row.tag_ids)) for id_, row in given.items()}
+    return {id_: change for id_, change in changes.items() if change.before != change.after}
+
+
+def keep_tags(session: Session, changes: Mapping[UUID, Retagged]) -> None:
+    """Give and take tags as `changes` say, with one statement each."""
+    gone = [(id_, tag) for id_, change in changes.items() for tag in change.before - change.after]
+    new = [(id_, tag) for id_, change in changes.items() for tag in change.after - change.before]
+    if gone:
+        given = _pairs(gone)
+        session.execute(
+            delete(_BORNE).where(_BORNE.c.customer_id == given.c.customer_id, _BORNE.c.tag_id == given.c.tag_id)
+        )
+    if new:
+        given = _pairs(new)
+        pairs = select(given.c.customer_id, given.c.tag_id)
+        session.execute(insert(_BORNE).from_select(["customer_id", "tag_id"], pairs).on_conflict_do_nothing())
+
+
+def _pairs(pairs: Sequence[tuple[UUID, UUID]]) -> FromClause:
+    return rowset(_BORNE, [{"customer_id": customer_id, "tag_id": tag_id} for customer_id, tag_id in pairs])
