@@ -120,7 +120,7 @@ def test_all_that_match_are_frozen_when_the_batch_is_started(batches: Batches) -
 
 def test_a_selection_takes_the_conditions_of_lists(batches: Batches) -> None:
     hot, cold = _tag(batches, "热", "冷")
-    tagged, other, plain = (batches.customers.create(batches.sales) for _ in range(3))
+    tagged, other, _ = (batches.customers.create(batches.sales) for _ in range(3))
     batches.finish(batches.ask("tag", [tagged], add=[hot]))
     batches.finish(batches.ask("tag", [other], add=[cold]))
     condition = {"field": "tags", "operator": "any_of", "values": [hot]}
