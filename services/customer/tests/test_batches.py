@@ -118,6 +118,39 @@ def test_all_that_match_are_frozen_when_the_batch_is_started(batches: Batches) -
     assert sorted(batches.customers.listed(batches.sales)) == ["别的", "教育后来"]
 
 
+def test_a_selection_takes_the_conditions_of_lists(batches: Batches) -> None:
+    hot, cold = _tag(batches, "热", "冷")
+    tagged, other, _ = (batches.customers.create(batches.sales) for _ in range(3))
+    batches.finish(batches.ask("tag", [tagged], add=[hot]))
+    batches.finish(batches.ask("tag", [other], add=[cold]))
+    condition = {"field": "tags", "operator": "any_of", "values": [hot]}
+
+    batch = batches.finish(batches.ask("delete", selection={"filter": {"conditions": [condition]}}))
+    wrong = batches.ask("delete", selection={"filter": {"conditions": [condition | {"field": "mobile"}]}})
+
+    assert batches.items(batch).keys() == {tagged["id"]}
+    assert wrong.json["errors"][0]["pointer"] == "/selection/filter/conditions/0/field"
+
+
+def test_custom_fields_get_values_beside_those_there_are(batches: Batches) -> None:
+    admin = batches.organisation.admin
+    fields = [
+        batches.customers.request("POST", "/fields", admin, json={"zh": key, "en": key, "key": key, "kind": kind}).json
+        for key, kind in (("budget", "number"), ("note", "text"))
+    ]
+    assert [field["key"] for field in fields] == ["custom.budget", "custom.note"], fields
+    first = batches.customers.create(batches.sales, custom={"budget": 5, "note": "旧"})
+    second = batches.customers.create(batches.sales)
+
+    batches.finish(batches.ask("update", [first, second], changes={"custom": {"budget": 7}}))
+    wrong = batches.ask("update", [first], changes={"custom": {"budget": "多"}})
+
+    read = [batches.customers.request("GET", f"/customers/{one['id']}", batches.sales).json for one in (first, second)]
+    assert [one["custom"] for one in read] == [{"budget": 7, "note": "旧"}, {"budget": 7}]
+    assert batches.history(first)[0]["changes"] == [{"field": "custom.budget", "before": 5, "after": 7}]
+    assert wrong.json["errors"][0]["pointer"] == "/changes/custom/budget"
+
+
 def test_a_filter_of_a_restoration_finds_deleted_customers_alone(batches: Batches) -> None:
     made = [batches.customers.create(batches.sales, f"客户{n}") for n in range(3)]
     batches.finish(batches.ask("delete", made[:2]))
