@@ -2,9 +2,15 @@
 
 import sys
 
-from bench import idle, imports, lists, tracing
+from bench import idle, imports, lists, search, tracing
 
-MEASUREMENTS = {"imports": imports.main, "lists": lists.main, "idle": idle.main, "tracing": tracing.main}
+MEASUREMENTS = {
+    "imports": imports.main,
+    "lists": lists.main,
+    "search": search.main,
+    "idle": idle.main,
+    "tracing": tracing.main,
+}
 
 
 def main(names: list[str]) -> int:

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from chassis.database import Database
 from chassis.events.outbox import chunks, record_event
 from crm.identity.v1 import identity_events_pb2 as pb
-from crm_customer.search.rules import grams_of, normalised
+from crm_customer.search.rules import bigrams, grams_of, initials, normalised
 from crm_identity.organisation.model import Department, Member
 from highsea_local.demo.gateway import until
 from tests.support.whole import Whole
@@ -33,6 +33,7 @@ COLLEAGUES = 99
 PLACES = "北京上海广州深圳杭州南京苏州成都武汉西安青岛厦门长沙宁波"
 WORDS = "华夏春松明远宏达瑞康天成东方新海联众金石安泰云帆盛世中科正大永兴国信立德博雅恒通"
 TRADES = ("科技", "贸易", "教育咨询", "电子商务", "机械制造", "生物医药", "物流", "装饰工程", "食品", "文化传播")
+SURNAMES = "王李张刘陈杨赵黄周吴"
 INDUSTRIES = ("education", "ecommerce", "foreign_trade", "other")
 
 
@@ -162,10 +163,13 @@ def seed_customers(
                 place = (owner, departments.get(owner), None if owner else made.choice(pools))
                 rows.append(_customer(made, size, number, place, first + step * number))
             _copy(customer, "customers", CUSTOMER, (row.customer for row in rows))
-            _copy(customer, "contacts", CONTACT, (row.contact for row in rows if contacts))
             _copy(customer, "customer_search", SEARCH, (row.search for row in rows))
+            if contacts:
+                _copy(customer, "contacts", CONTACT, (row.contact for row in rows))
+                _copy(customer, "customer_contacts", LINK, ((row.customer[0], row.contact[0], True) for row in rows))
+                _copy(customer, "contact_search", CONTACT_SEARCH, (row.contact_search for row in rows))
             _copy(pool, "assignments", ASSIGNMENT, (row.assignment for row in rows))
-    for url, table in zip(urls, ("customers, contacts, customer_search", "assignments"), strict=True):
+    for url, table in zip(urls, (CUSTOMER_TABLES, "assignments"), strict=True):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"VACUUM ANALYZE {table}")  # type: ignore[arg-type]
 
@@ -188,10 +192,14 @@ def knows(whole: Whole, service: str, member_ids: Sequence[UUID]) -> bool:
 
 CUSTOMER = (
     *("id", "version", "facts_version", "name", "industry", "owner_id", "owner_department_id", "pool_id"),
-    *("held_since", "assignment_version", "created_by", "created_at", "updated_at"),
+    *("held_since", "assignment_version", "created_by", "created_at", "updated_at", "wechat_nickname"),
+    "effects_version",
 )
-CONTACT = ("id", "customer_id", "is_primary", "name", "mobile", "created_at", "updated_at")
-SEARCH = ("customer_id", "name", "address", "grams")
+CONTACT = ("id", "customer_id", "name", "mobile", "phone", "owner_id", "created_by", "created_at", "updated_at")
+LINK = ("customer_id", "contact_id", "is_primary")
+SEARCH = ("customer_id", "name", "address", "nickname", "initials", "grams")
+CONTACT_SEARCH = ("contact_id", "name", "grams")
+CUSTOMER_TABLES = "customers, contacts, customer_contacts, customer_search, contact_search"
 ASSIGNMENT = ("customer_id", "version", "owner_id", "pool_id", "held_since", "suspended", "home_pool_id")
 # Whatever a credential consists of, that of somebody who has the demo organisation's password.
 _SAME_PASSWORD = text("""
@@ -207,6 +215,7 @@ _SAME_PASSWORD = text("""
 class _Rows:
     customer: Sequence[Any]
     contact: Sequence[Any]
+    contact_search: Sequence[Any]
     search: Sequence[Any]
     assignment: Sequence[Any]
 
@@ -246,11 +255,15 @@ def _customer(
     name = f"{PLACES[bits % 14 * 2 :][:2]}{words}{TRADES[bits % 10]}{size.mark}{number}号"
     changed = at + (datetime.now(UTC) - at) * made.random() if bits % 3 == 0 else at
     owner, _, pool = place
-    search = normalised(name)
+    nickname = f"{SURNAMES[bits % 10]}总{words[:2]}" if bits % 3 == 1 else None
+    phone = f"0{made.randrange(10, 999)}-{made.randrange(10**8):08}" if bits % 4 == 1 else None
+    search, called = normalised(name), nickname or ""
+    letters, contact_id = initials(search), UUID(int=id_.int ^ 1)
     return _Rows(
-        (id_, 1, 1, name, INDUSTRIES[bits % 4], *place, at, 1, owner or id_, at, changed),
-        (UUID(int=id_.int ^ 1), id_, True, words, f"13{made.randrange(10**9):09}", at, at),
-        (id_, search, "", grams_of(search, "")),
+        (id_, 1, 1, name, INDUSTRIES[bits % 4], *place, at, 1, owner or id_, at, changed, nickname, 1),
+        (contact_id, id_, words, f"13{made.randrange(10**9):09}", phone, owner, owner or id_, at, at),
+        (contact_id, words, sorted(bigrams(words))),
+        (id_, search, "", called, letters, grams_of(search, "", called, letters)),
         (id_, 1, owner, pool, at, False, pool),
     )
 

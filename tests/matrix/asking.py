@@ -8,6 +8,7 @@ from tests.matrix.table import DECLARED, PARAMETER, Row
 from tests.matrix.world import World
 
 _OWN_ONLY = {
+    "contact_delete_own_only",
     "delete_own_only",
     "not_yours_to_give",
     "not_your_collaborator",
@@ -60,6 +61,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "department_id": lambda: people.departments["aside"],
         "group_id": lambda: people.group_id,
         "role_id": lambda: people.role_id,
+        "contact_id": lambda: case.world.contact_of(case.customer),
         "kind_name": lambda: case.row.remark or "customers",
     }
     return known[name]() if name in known else case.world.record(name.removesuffix("_id"), case.caller, case.place)
@@ -104,6 +106,6 @@ def _seen(case: Case, answer: httpx.Response) -> str:
 
 def _leaked(case: Case, answer: httpx.Response) -> list[str]:
     """What of the contact is in an answer to somebody who may not read it."""
-    if case.row.section != "customers":
+    if case.row.section not in ("customers", "contacts"):
         return []
     return [name for name, value in case.customer.contact.items() if value in answer.text]

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from chassis.identifiers import new_id
 from tests.matrix.people import session_of
 from tests.matrix.table import Row
 from tests.matrix.world import OWNERS, Customer, World
@@ -245,6 +246,21 @@ CALLS: dict[str, Call] = {
         conflicts=("in_pool",),
     ),
     "DELETE /customers/{customer_id}/collaborators/{member_id}": Call(uses_up=True, path={"member_id": _helper}),
+    "GET /contacts/{contact_id}": Call(shows_contact=True),
+    "GET /contacts/{contact_id}/history": Call(shows_contact=True),
+    "PATCH /contacts/{contact_id}": Call(
+        body=lambda case: {"remark": case.world.people.name()}, shows_contact=True, conflicts=("claim_first",)
+    ),
+    "DELETE /contacts/{contact_id}": Call(uses_up=True, conflicts=("claim_first",)),
+    "POST /contacts/{contact_id}:restore": Call(shows_contact=True, conflicts=("claim_first",)),
+    "GET /customers/{customer_id}/contacts": Call(shows_contact=True),
+    "PUT /customers/{customer_id}/contacts/{contact_id}": Call(
+        body=lambda _: {}, shows_contact=True, conflicts=("claim_first",)
+    ),
+    "DELETE /customers/{customer_id}/contacts/{contact_id}": Call(uses_up=True, conflicts=("claim_first",)),
+    "POST /contacts": Call(body=lambda case: {"name": case.world.people.name()}),
+    "POST /contacts:delete": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
+    "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "POST /assignments:claim": Call(
         body=_customers(), uses_up=True, conflicts=("already_owned", "not_claimable", "not_pool_member", "suspended")
     ),

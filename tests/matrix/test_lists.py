@@ -123,6 +123,23 @@ def _letter(result: dict[str, Any], conflicts: tuple[str, ...]) -> str:
     return letters.get(result["code"], str(result))
 
 
+@each_reader
+def test_the_list_of_contacts_shows_those_that_may_be_read_with_their_numbers_or_without(
+    world: World, caller: str
+) -> None:
+    row = TABLE["GET /contacts/{contact_id}"]
+    places = {id_: place for id_, place in world.places(caller).items() if place in row.places}
+    letters = {id_: row.expected(caller, place) for id_, place in places.items()}
+    listed = {
+        item["customer"]["id"]: item["masked"]
+        for item in _items(world, caller, "/contacts", created_from=YESTERDAY)
+        if item["customer"]
+    }
+
+    expected = {id_: letter == "M" for id_, letter in letters.items() if letter in "✓M"}
+    assert {id_: masked for id_, masked in listed.items() if id_ in places} == expected
+
+
 @pytest.mark.parametrize("kind", ["import", "notification"])
 @pytest.mark.parametrize("caller", TAKERS)
 def test_a_list_shows_the_records_that_may_be_read_alone(world: World, kind: str, caller: str) -> None:

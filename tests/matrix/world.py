@@ -65,10 +65,10 @@ class World:
         for caller in (*IMPORTERS, "mate"):
             self._make_records(caller)
         self.records["release", "stranger"] = self.new_release("stranger")
+        self.records["filter", "stranger"] = self.new_filter("stranger")
         self._leavers = self._make_leavers(leavers)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
-            self.records["filter", member] = self.new_filter(member)
         self._notify((*PERSONS, "mate"))
         self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
@@ -98,6 +98,11 @@ class World:
     def take(self, caller: str, place: str) -> Customer:
         """A customer for one case alone."""
         return self._stock[caller, place].pop()
+
+    def contact_of(self, customer: Customer) -> str:
+        """The id of the customer's primary contact."""
+        contact_id: str = self.admin.get(f"/customers/{customer.id}/contacts")["items"][0]["id"]
+        return contact_id
 
     def record(self, kind: str, caller: str, place: str) -> str:
         """The id of an import, batch or notification of the caller's own, or of somebody else's.
@@ -263,7 +268,8 @@ class World:
         until(lambda: len(self.whole.rows("pool", suspended, [ids])) == len(ids))
 
     def _make_records(self, caller: str) -> None:
-        """An import that can be started, one that is over, and a batch that is."""
+        """An import that can be started, one that is over, a batch that is, a saved filter."""
+        self.records["filter", caller] = self.new_filter(caller)
         self.records["import", caller] = self.new_import(caller)["id"]
         self.records["ended import", caller] = self.new_import(caller)["id"]
         person = self.whole.sign_in(self.people.members[caller].login)

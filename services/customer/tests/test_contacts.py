@@ -1,13 +1,18 @@
 """One contact: its form, changes, the recycle bin, who sees which of its fields."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 
+from chassis.clock import now
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1.customer_events_pb2 import CustomerUpdated
+from crm_customer.collaboration.model import Collaborator
+from crm_customer.customers.model import Customer
+from crm_customer.dictionaries.model import DictionaryOption
 
 NUMBERS = {"mobile": "13800138000", "phone": "025-1234567", "email": "chen@example.com", "qq": "123456"}
 
@@ -233,6 +238,73 @@ def test_in_a_pool_numbers_are_masked_and_nothing_changes_before_a_claim(custome
     assert customers.contact(organisation.operations, contact)["mobile"] == "13800138000"
     made = customers.new_contact(organisation.operations, name="新", customer_id=customer["id"])
     assert made["owner"] is None
+
+
+def _share(customers: Any, customer: Any, member: Any, *, can_write: bool) -> None:
+    with customers.database.transaction() as session:
+        given = {"customer_id": UUID(customer["id"]), "member_id": member.id, "can_write": can_write}
+        session.add(Collaborator(**given, added_by=member.id, added_at=now()))
+
+
+def test_a_collaborator_who_reads_changes_no_contact(customers: Any) -> None:
+    organisation = customers.organisation
+    sales, reader, writer = organisation.sales, organisation.rival, organisation.colleague
+    customer = customers.create(sales)
+    contact = customers.new_contact(sales, name="陈工", customer_id=customer["id"], **NUMBERS)
+    _share(customers, customer, reader, can_write=False)
+    _share(customers, customer, writer, can_write=True)
+    link = f"/customers/{customer['id']}/contacts/{contact['id']}"
+
+    assert customers.contact(reader, contact)["mobile"] == "13800138000"
+    assert [one["name"] for one in customers.contacts(reader)] == ["陈工"]
+    refusals = [
+        customers.patch_contact(reader, contact, remark="x"),
+        customers.request("PUT", link, reader, json={"relation_type": "partner"}),
+        customers.request("DELETE", link, reader),
+        customers.request("POST", "/contacts", reader, json={"name": "新", "customer_id": customer["id"]}),
+    ]
+    assert [(reply.status_code, reply.json["code"]) for reply in refusals] == [(403, "read_only_collaborator")] * 4
+    assert customers.patch_contact(writer, contact, remark="x").status_code == 200
+    for member in (reader, writer):
+        gone = customers.request("DELETE", f"/contacts/{contact['id']}", member, headers={"If_Match": '"2"'})
+        assert (gone.status_code, gone.json["code"]) == (403, "contact_delete_own_only")
+
+
+def test_a_lock_hides_the_contacts_of_its_customer(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    contact = customers.new_contact(organisation.sales, name="陈工", customer_id=customer["id"], **NUMBERS)
+    _share(customers, customer, organisation.rival, can_write=True)
+    with customers.database.transaction() as session:
+        locked = update(Customer).where(Customer.id == UUID(customer["id"]))
+        session.execute(locked.values(locked_at=now(), locked_by=organisation.sales.id))
+
+    for member in (organisation.admin, organisation.supervisor, organisation.rival):
+        assert customers.contact_status(member, contact) == 404
+        assert customers.contacts(member) == customers.contacts(member, phone="1380") == []
+    assert [one["name"] for one in customers.contacts(organisation.sales, phone="1380")] == ["陈工"]
+
+
+def test_an_option_offered_no_more_stays_where_it_was_chosen(customers: Any) -> None:
+    sales = customers.organisation.sales
+    customer = customers.create(sales)
+    contact = customers.new_contact(
+        sales, name="陈工", contact_group="user", customer_id=customer["id"], relation_type="partner"
+    )
+    with customers.database.transaction() as session:
+        hidden = DictionaryOption.key.in_(["user", "partner"])
+        session.execute(update(DictionaryOption).where(hidden).values(active=False))
+
+    kept = customers.patch_contact(sales, contact, contact_group="user", remark="x")
+    again = customers.link(sales, customer, contact, relation_type="partner")
+    anew = {"name": "新", "contact_group": "user", "relation_type": "partner"}
+    refused = customers.request("POST", "/contacts", sales, json=anew).json["errors"]
+
+    assert (kept.json["contact_group"], again["customers"][0]["relation_type"]) == ("user", "partner")
+    assert {error["pointer"]: error["code"] for error in refused} == {
+        "/contact_group": "option_inactive",
+        "/relation_type": "option_inactive",
+    }
 
 
 def test_numbers_are_read_where_one_way_shows_them(customers: Any) -> None:

@@ -14,6 +14,7 @@ from chassis.identifiers import new_id
 from crm_customer.fields.due import build_field_indexes, remove_deleted_fields
 from crm_customer.fields.model import CustomField
 from directory.permissions import Permission
+from directory.store import store_roles
 
 SIZES = [{"zh": "大", "en": "Large"}, {"zh": "小", "en": "Small"}]
 
@@ -281,6 +282,20 @@ def test_the_kind_and_key_of_a_field_never_change(customers: Any) -> None:
     assert _change(customers, field, kind="number").status_code == 422
     assert _change(customers, field, key="other").status_code == 422
     assert _change(customers, field, zh="名录").json["key"] == "custom.size"
+
+
+def test_a_field_whose_role_is_gone_can_still_be_changed(customers: Any) -> None:
+    roles = [str(customers.organisation.role_ids["sales"])]
+    field = _add(customers, role_ids=roles)
+    gone = customers.organisation.role_state("sales")
+    gone.version = 2
+    with customers.database.transaction() as session:
+        store_roles(session, [gone], deleted=True)
+
+    assert _change(customers, field, zh="新名").json["zh"] == "新名"
+    assert _errors(
+        _send(customers, "PATCH", f"/fields/{field['id']}", 2, json={"role_ids": [*roles, str(new_id())]})
+    ) == [("/role_ids/1", "role_not_found")]
 
 
 def test_a_stale_change_of_a_field_gets_both_values(customers: Any) -> None:

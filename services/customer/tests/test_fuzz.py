@@ -13,6 +13,8 @@ def test_no_request_made_out_of_the_document_breaks_a_route(customers: Any, role
     customer = customers.create(member, contact={"name": "王磊", "mobile": "13800138000"})
     field = {"zh": "规模", "en": "Size", "kind": "single_choice", "options": [{"zh": "大", "en": "Large"}]}
     made = customers.request("POST", "/fields", customers.organisation.admin, json=field).json
+    saved = customers.request("POST", "/views", member, json={"page": "customers", "name": "我的", "filter": {}}).json
     known = {"customer_id": customer["id"], "field_id": made["id"], "dictionary": "industry", "key": "other"}
+    known |= {"filter_id": saved["id"], "page": "customers"}
 
     assert broken_routes(customers, customers.headers(member), known) == {}

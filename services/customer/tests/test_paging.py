@@ -50,11 +50,11 @@ def test_going_on_with_the_cursor_shows_every_customer_once(customers: Any, quer
     _fill(customers, 47, deleted=query.get("view") == "deleted")
     whole = _names(_page(customers, page_size=200, **query))
 
-    found: list[str] = []
     page = _page(customers, **query)
-    numbers = [page["page"]]
-    while found.extend(_names(page)) or page["next_cursor"]:
+    found, numbers = _names(page), [page["page"]]
+    while page["next_cursor"]:
         page = _page(customers, cursor=page["next_cursor"], **query)
+        found += _names(page)
         numbers.append(page["page"])
 
     assert len(whole) == 47
@@ -90,6 +90,17 @@ def test_the_last_page_of_nothing_is_the_first(customers: Any) -> None:
     last = _page(customers, page="last")
 
     assert (last["page"], last["items"], last["total"]) == (1, [], 0)
+
+
+def test_locked_customers_have_a_last_page_too(customers: Any) -> None:
+    sales = customers.organisation.sales
+    for name in "甲乙丙":
+        customer = customers.create(sales, name)
+        assert customers.request("POST", f"/customers/{customer['id']}:lock", sales).status_code == 200
+
+    last = _page(customers, view="locked", page="last", page_size=2)
+
+    assert (last["page"], len(last["items"]), last["total"]) == (2, 1, 3)
 
 
 def test_a_page_beyond_the_end_is_empty(customers: Any) -> None:

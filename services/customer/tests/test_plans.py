@@ -18,7 +18,7 @@ from crm_customer.fields.model import CustomField
 from crm_customer.fields.operators import FilterKind, Operator
 from crm_customer.fields.rules import Kind
 from crm_customer.listing.field_conditions import FieldCondition
-from crm_customer.listing.queries import page_statement, total
+from crm_customer.listing.queries import page_of, page_statement, total
 from crm_customer.listing.rules import Filter, ListView, Sort, with_view
 from crm_customer.ownership import projection
 from crm_customer.paging import Total, explain
@@ -63,7 +63,11 @@ FOLLOWING = (
             generate_series(1, length(given) - 1) AS i
         UNION SELECT '昵'
     )
-    FROM (SELECT id, name, '昵' || reverse(substr(name, 3)) AS nickname, 'kh' || substr(name, 3) AS letters FROM customers)
+    FROM (
+        SELECT id, name, '昵' || CASE WHEN name LIKE '%0' THEN '教育咨询' ELSE reverse(substr(name, 3)) END AS nickname,
+            'kh' || substr(name, 3) AS letters
+        FROM customers
+    )
     """,
     """
     INSERT INTO contacts (id, customer_id, is_primary, name, mobile, created_at, updated_at)
@@ -242,6 +246,7 @@ def _cases(many: Any, role: str, member: Member) -> Iterator[tuple[str, Filter]]
     yield "initials", Filter(search="kh2999")
     yield "frequent initials", Filter(search="kh")
     yield "nickname", Filter(search="昵9992")
+    yield "frequent characters that come together", Filter(search="教育咨询")
     yield "beginning of nicknames", Filter(search="昵")
     yield "unknown text", Filter(search="春松")
     yield "number", Filter(search="138000001")
@@ -276,7 +281,8 @@ def test_a_page_reads_few_rows_for_every_role_order_and_filter(many: Any, role: 
 
                 assert rows_read(plan) < MOST_ROWS_READ, (name, sort, rows_read(plan), plan)
                 assert blocks_read(plan) < MOST_ROWS_READ, (name, sort, plan)
-                assert tables_scanned(plan) == set(), (name, sort)
+                # The organisation is so small here that it is read as a whole.
+                assert tables_scanned(plan) <= {"directory_members"}, (name, sort)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -306,6 +312,21 @@ def test_the_number_of_statements_does_not_depend_on_what_is_seen(many: Any, rol
         event.remove(many.database.engine, "before_cursor_execute", listen)
 
 
+def test_what_a_text_is_looked_for_with_is_planned_for_that_text(many: Any) -> None:
+    with many.database.reading() as session:
+        sight = sight_of(session, many.organisation.admin.id)
+        for number in range(10, 30):
+            page_of(session, sight, Filter(search=f"138000{number}"), 0, 15)
+        plans = session.execute(
+            text(
+                "SELECT sum(custom_plans), sum(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%grams%'"
+            )
+        ).one()
+
+    assert plans[0] > 20
+    assert plans[1] == 0
+
+
 def test_following_an_owner_who_moved_reads_the_owners_customers_alone(many: Any) -> None:
     owners = {"ids": [many.organisation.sales.id, many.extra["owners"][1]]}
     with many.database.engine.connect() as connection:
@@ -322,7 +343,7 @@ def _member(many: Any, role: str) -> Member:
 
 
 def test_a_total_that_takes_too_long_is_an_estimate(many: Any, monkeypatch: Any) -> None:
-    from crm_customer import paging
+    from crm_customer.listing import queries
 
     with many.database.reading() as session:
         sight = sight_of(session, many.organisation.admin.id)
@@ -330,7 +351,7 @@ def test_a_total_that_takes_too_long_is_an_estimate(many: Any, monkeypatch: Any)
     alive = ROWS * 9 // 10 - locked
     assert total(many.database, sight, Filter()) == Total(alive)
 
-    monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 1"))
+    monkeypatch.setattr(queries, "PATIENCE", 1)
     count = total(many.database, sight, Filter(sort=Sort.LAST_UPDATED))
 
     assert count.estimated

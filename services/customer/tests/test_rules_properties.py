@@ -23,7 +23,16 @@ from crm_customer.dictionaries.rules import (
     repeated_label,
 )
 from crm_customer.fields.rules import LARGEST_NUMBER, LONGEST_TEXT, Choice, Field, Kind
-from crm_customer.search.rules import normalised
+from crm_customer.search.rules import (
+    are_initials,
+    bigrams,
+    grams_of,
+    initial_grams,
+    initials,
+    initials_pattern,
+    normalised,
+    number_in,
+)
 
 MOBILE = re.compile(r"^1[3-9]\d{9}$")
 CHOICES = (Choice("large", "大", "Large"), Choice("small", "小、精", "Small"), Choice("old", "旧", "Old", active=False))
@@ -205,3 +214,38 @@ def test_a_label_that_could_be_taken_for_another_is_a_repetition(label: str) -> 
 @pytest.mark.parametrize(("offered", "expected"), [(0, "radio"), (6, "radio"), (7, "select")])
 def test_few_options_are_radio_buttons(offered: int, expected: str) -> None:
     assert control("industry", offered) == expected
+
+
+@always
+@given(st.text(min_size=1, max_size=50), st.text(max_size=50), st.data())
+def test_every_part_of_a_name_and_nickname_is_among_the_grams_of_the_customer(
+    name: str, nickname: str, data: Any
+) -> None:
+    texts = normalised(name), normalised(nickname)
+    grams = set(grams_of(texts[0], "", texts[1], initials(texts[0])))
+
+    for text in texts:
+        start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
+        assert bigrams(text[start:end]) <= grams
+    assert set(texts[1][:1]) <= grams
+
+
+@always
+@given(st.text(st.sampled_from("重庆长行银单华夏春松aZ09★（ "), min_size=2, max_size=50), st.data())
+def test_initials_are_found_with_any_reading_of_each_character(name: str, data: Any) -> None:
+    letters = initials(normalised(name))
+    groups = letters.split()
+    start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(groups))] * 2)))
+    wanted = "".join(data.draw(st.sampled_from(group)) for group in groups[start:end])
+
+    if are_initials(wanted):
+        assert initial_grams(wanted) <= set(grams_of(normalised(name), "", "", letters))
+        assert re.search(initials_pattern(wanted), letters)
+
+
+@always
+@given(st.text(max_size=50))
+def test_a_number_is_looked_for_by_plain_digits_or_not_at_all(wanted: str) -> None:
+    found = number_in(wanted)
+
+    assert found == "" or (found.isascii() and found.isdigit() and len(found) >= 3)

@@ -7,19 +7,15 @@ from sqlalchemy import text, update
 
 from chassis.clock import now
 from chassis.identifiers import new_id
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
+from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.search.due import fill_search
-from crm_customer.search.projection import Searchable, keep_in_search
 from crm_customer.search.rules import initials, normalised
 
 NAME = "北京华夏春松 Ａ1科技（中国）"
 MOBILE, PHONE = "13800138765", "010-6688 9900"
-
-
-def _nicknamed(customers: Any, customer: Any, nickname: str) -> None:
-    with customers.database.transaction() as session:
-        keep_in_search(session, [Searchable(customer["id"], customer["name"], "", nickname)])
 
 
 def _second_contact(customers: Any, customer: Any, **values: Any) -> Any:
@@ -71,8 +67,7 @@ def test_initials_are_those_of_characters_letters_and_digits_alone() -> None:
 
 def test_a_customer_is_found_by_any_part_of_the_nickname(customers: Any) -> None:
     sales = customers.organisation.sales
-    customer = customers.create(sales, "甲公司")
-    _nicknamed(customers, customer, "Sunny 阳光总在138")
+    customers.create(sales, "甲公司", wechat_nickname="Sunny 阳光总在138")
 
     for wanted in ("sun", "ny阳", "光总", "s", "138"):
         assert customers.listed(sales, search=wanted) == ["甲公司"], wanted
@@ -121,14 +116,38 @@ def test_masked_numbers_are_never_found_while_digits_of_names_are(customers: Any
 
 def test_a_changed_name_and_nickname_are_found_and_the_old_ones_are_not(customers: Any) -> None:
     sales = customers.organisation.sales
-    customer = customers.create(sales, "旧名称")
-    _nicknamed(customers, customer, "从前")
+    customer = customers.create(sales, "旧名称", wechat_nickname="从前")
 
-    customers.patch(sales, customer, name="新字号")
+    customers.patch(sales, customer, name="新字号", wechat_nickname="后来")
 
-    assert customers.listed(sales, search="字号") == customers.listed(sales, search="xzh") == ["新字号"]
+    for wanted in ("字号", "xzh", "后来"):
+        assert customers.listed(sales, search=wanted) == ["新字号"], wanted
     for wanted in ("旧名", "jmc", "从前"):
         assert customers.listed(sales, search=wanted) == [], wanted
+
+
+def test_imported_customers_are_found_as_those_of_the_form_are(customers: Any, rpc: Any) -> None:
+    admin, row = customers.organisation.admin, {"name": "重庆长安", "wechat_nickname": "从前", "contact.mobile": MOBILE}
+
+    def write(update: bool, **values: str) -> Any:
+        mode = rows_pb.IMPORT_MODE_CREATE_AND_UPDATE if update else rows_pb.IMPORT_MODE_CREATE_ONLY
+        request = pb.BulkWriteCustomersRequest(
+            job_id=str(new_id()),
+            chunk_id=str(new_id()),
+            actor_id=str(admin.id),
+            mode=mode,
+            match_fields=["name"],
+            rows=[rows_pb.ImportRow(row_number=2, values=row | values)],
+        )
+        return rpc("import").BulkWriteCustomers(request, timeout=30)
+
+    write(update=False)
+    for wanted in ("cqca", "zqza", "从前", "8765"):
+        assert customers.listed(admin, search=wanted) == ["重庆长安"], wanted
+    write(update=True, wechat_nickname="后来")
+
+    assert customers.listed(admin, search="后来") == customers.listed(admin, search="cqca") == ["重庆长安"]
+    assert customers.listed(admin, search="从前") == []
 
 
 def test_a_text_in_the_address_alone_is_not_found_by_the_quick_search(customers: Any) -> None:

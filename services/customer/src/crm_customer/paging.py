@@ -24,7 +24,13 @@ LAST = 0
 _DEEP = 10_000
 _MOST_PAGES = 1_000_000
 _CANCELLED = "57014"
-_IMPATIENT = text("SET LOCAL statement_timeout = 300")
+# Milliseconds that counting may take.
+PATIENCE = 300
+# Counting is planned for the very values each time: texts above all decide what is quick.
+_IMPATIENT = text("""
+    SELECT set_config('statement_timeout', CAST(:patience AS text), TRUE),
+        set_config('plan_cache_mode', 'force_custom_plan', TRUE)
+""")
 _KEPT_SECONDS = 15
 _KEPT_FROM = 1000
 _MOST_KEPT = 10_000
@@ -65,7 +71,7 @@ class PagedQuery(Body):
 
 @dataclass(frozen=True)
 class Total:
-    """Rows of a list; `estimated` where counting took longer than 300 ms."""
+    """Rows of a list; `estimated` where counting took too long."""
 
     rows: int
     estimated: bool = False
@@ -135,7 +141,13 @@ def shown(found: Sequence[RowT], window: Window) -> tuple[Sequence[RowT], bool]:
 
 
 def counted(
-    database: Database, key: Hashable, matching: Select[Any], parameters: Parameters, roughly: Select[Any] | None = None
+    database: Database,
+    key: Hashable,
+    matching: Select[Any],
+    parameters: Parameters,
+    *,
+    roughly: Select[Any] | None = None,
+    patience: int = PATIENCE,
 ) -> Total:
     """The size of the list that `matching` finds. Large ones, where one more or less goes unnoticed, are counted every
     15 seconds for each `key`. `roughly`: nearly the same, to be estimated instead where that goes better.
@@ -144,7 +156,7 @@ def counted(
     kept = _totals.get(key)
     if kept is not None and kept[0] > time.monotonic():
         return kept[1]
-    total = _count(database, matching, matching if roughly is None else roughly, parameters)
+    total = _count(database, matching, matching if roughly is None else roughly, parameters, patience)
     if total.estimated or total.rows >= _KEPT_FROM:
         if len(_totals) >= _MOST_KEPT:
             _totals.clear()
@@ -152,10 +164,12 @@ def counted(
     return total
 
 
-def _count(database: Database, matching: Select[Any], roughly: Select[Any], parameters: Parameters) -> Total:
+def _count(
+    database: Database, matching: Select[Any], roughly: Select[Any], parameters: Parameters, patience: int
+) -> Total:
     try:
         with database.reading() as session:
-            session.execute(_IMPATIENT)
+            session.execute(_IMPATIENT, {"patience": str(patience)})
             return Total(session.scalar(matching.with_only_columns(func.count()), parameters) or 0)
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) != _CANCELLED:

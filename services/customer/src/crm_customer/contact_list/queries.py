@@ -56,7 +56,7 @@ def total(database: Database, sight: Sight, wanted: ContactConditions) -> Total:
     found = select(Contact.id).where(*asked(sight, wanted))
     matching = found.where(listed(sight) if few else listed_of_all(sight))
     # Who sees the company sees nearly all.
-    return counted(database, ("contacts", sight, wanted), matching, {}, found if sight.scope.company else None)
+    return counted(database, ("contacts", sight, wanted), matching, {}, roughly=found if sight.scope.company else None)
 
 
 def _straight(sight: Sight, wanted: ContactConditions, shape: _Shape) -> Select[UUID]:

@@ -69,8 +69,8 @@ def _of_contact(key: str, zh: str, en: str, kind: str = Kind.TEXT) -> BuiltIn:
 
 CUSTOMERS = (
     _filled("name", "客户名称", "Customer name"),
-    _filled("kind", "客户形态", "Kind of customer"),
     _filled("customer_type", "客户类型", "Customer type"),
+    _filled("kind", "客户形态", "Kind of customer"),
     _filled("industry", "客户行业", "Industry"),
     _filled("source", "客户信息来源", "Information source"),
     _filled("company_nature", "公司性质", "Company nature"),

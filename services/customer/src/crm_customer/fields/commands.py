@@ -39,7 +39,7 @@ def add_field(session: Session, actor_id: UUID, values: Mapping[str, Any]) -> Cu
     position = last + 1 if values["position"] is None else values["position"]
     field = CustomField(**given | {"options": _with_keys(given["options"]), "position": position})
     field.id, field.key, field.version, field.indexed = new_id(), key, 1, False
-    _check(session, field, others)
+    _check(session, field, others, field.role_ids)
     session.add(field)
     session.flush()
     _audit(session, "added", field, actor_id, None, {"kind": field.kind} | field.state())
@@ -62,8 +62,9 @@ def change_field(
     before = {name: value for name, value in field.state().items() if wanted.get(name, value) != value}
     for name in before:
         setattr(field, name, wanted[name])
+    named = [role_id for role_id in field.role_ids if role_id not in before.get("role_ids", field.role_ids)]
     with session.no_autoflush:
-        _check(session, field, [other for other in all_fields(session) if other.id != field.id])
+        _check(session, field, [other for other in all_fields(session) if other.id != field.id], named)
     if before:
         _count(session, field)
         _audit(session, "changed", field, actor_id, before, {name: wanted[name] for name in before})
@@ -88,7 +89,7 @@ def restore_field(session: Session, actor_id: UUID, field_id: UUID, now: datetim
     _locked(session)
     field = _found(session, field_id, since=now - KEPT)
     if field.deleted_at is not None:
-        _check(session, field, all_fields(session))
+        _check(session, field, all_fields(session), [])
         field.deleted_at = None
         _count(session, field)
         _audit(session, "restored", field, actor_id, None, {"label_zh": field.label_zh})
@@ -109,9 +110,10 @@ def _found(session: Session, field_id: UUID, since: datetime | None = None) -> C
     return field
 
 
-def _check(session: Session, field: CustomField, others: Sequence[CustomField]) -> None:
+def _check(session: Session, field: CustomField, others: Sequence[CustomField], named: Sequence[UUID]) -> None:
+    """`named`: roles that are to see the field from now on; one that had been before may be gone meanwhile."""
     errors = _wrong_options(field)
-    unknown = unknown_roles(session, field.role_ids)
+    unknown = unknown_roles(session, named)
     errors += [
         FieldError(f"/role_ids/{place}", "role_not_found")
         for place, role_id in enumerate(field.role_ids)

@@ -74,13 +74,16 @@ def build_field_indexes(runtime: Runtime) -> bool:
 
 
 def _execute(runtime: Runtime, *statements: str) -> None:
-    """Outside a transaction, on a connection of its own: it may wait for whoever is at work now."""
+    """Outside a transaction, on a connection of their own: they may wait for whoever is at work now."""
     with runtime.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()
         connection.exec_driver_sql("SET statement_timeout = '1h'")
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-            log.info("field_index", statement=statement)
+        try:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+                log.info("field_index", statement=statement)
+        finally:
+            # Nobody else is to have a connection that waits so long.
+            connection.invalidate()
 
 
 def remove_deleted_fields(runtime: Runtime) -> bool:

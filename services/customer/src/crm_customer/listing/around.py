@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Select, Uuid, any_, bindparam, func, or_, select
 
 from crm_customer.collaboration.model import Collaborator
 from crm_customer.customers.queries import Condition, Sight, one_of
@@ -34,6 +34,9 @@ def _set_by(sight: Sight, view: ListView) -> tuple[Any, list[ColumnElement[bool]
         return Star.customer_id, [Star.member_id == me]
     if sight.scope.company:
         return Star.customer_id, []
+    if not sight.scope.department_ids:
+        return Star.customer_id, [Star.member_id == me]
     beside = one_of(members.c.department_id, sight.scope.department_ids, "sight_departments")
-    reached = or_(Star.member_id == me, Star.member_id.in_(select(members.c.id).where(beside)))
-    return Star.customer_id, [reached]
+    # Found once, so that the index of stars by member serves; oneself need not work in a department seen.
+    reached = func.array(select(members.c.id).where(or_(beside, members.c.id == me)).scalar_subquery())
+    return Star.customer_id, [Star.member_id == any_(reached)]

@@ -3,7 +3,7 @@
 from operator import ge, lt
 from typing import Any
 
-from sqlalchemy import BindParameter, Uuid, bindparam, tuple_
+from sqlalchemy import BindParameter, Uuid, any_, bindparam, func, select, tuple_
 
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import Condition, Sight, one_of
@@ -45,7 +45,14 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
         found.append(_beyond(wanted))
     if frequent:
         return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
-    return found + [Customer.id.in_(ids) for ids in elsewhere(sight, wanted)]
+    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)] + _gathered(sight, wanted)
+
+
+def _gathered(sight: Sight, wanted: Filter) -> list[Condition]:
+    """Customers of a view around them, found first: PostgreSQL cannot know how few, and would rather read all."""
+    if wanted.among is None:
+        return []
+    return [Customer.id == any_(func.array(around(sight, wanted.among).scalar_subquery()))]
 
 
 def _beyond(wanted: Filter) -> Condition:
@@ -56,7 +63,17 @@ def _beyond(wanted: Filter) -> Condition:
     return here < at if descends else here > at
 
 
-def elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
+def indexed(sight: Sight, wanted: Filter) -> list[Any]:
+    """For each part of what is asked for that has an index of its own: the customers found by it."""
+    found = _elsewhere(sight, wanted)
+    for place, condition in enumerate(wanted.conditions):
+        # Indexes of custom fields do not hold the recycle bin.
+        if condition.indexed and not condition.lies_elsewhere and not wanted.deleted:
+            found.append(select(Customer.id).where(alive(wanted), matches(condition, f"wanted_{place}")))
+    return found
+
+
+def _elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
     """For each part of what is asked for that has an index on another table: the customers found by it."""
     found = texts(sight, wanted)
     found += [
@@ -64,7 +81,7 @@ def elsewhere(sight: Sight, wanted: Filter) -> list[Any]:
         for place, condition in enumerate(wanted.conditions)
         if condition.lies_elsewhere
     ]
-    return found + ([around(sight, wanted.among)] if wanted.among else [])
+    return found
 
 
 def _value(name: str, column: str, value: Any) -> BindParameter[Any]:

@@ -16,7 +16,7 @@ from crm_customer.listing.queries import page_of, total
 from crm_customer.listing.rules import Filter, ListView
 from crm_customer.listing.views import CustomerQuery
 from crm_customer.locking.queries import locked_page
-from crm_customer.paging import Cursor, Total, Window, read_cursor, shown, window_of
+from crm_customer.paging import LAST, Cursor, Total, Window, read_cursor, shown, window_of
 from crm_customer.settings import Settings
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -59,10 +59,12 @@ def _locked(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
         raise Invalid("validation_failed", errors=errors, count=len(errors))
     with call.runtime.database.reading() as session:
         here = _here(session, call)
-        offset = (query.page - 1) * query.page_size
-        ids, count = locked_page(session, here.sight, offset, query.page_size)
+        page, size = query.page, query.page_size
+        if page == LAST:
+            page = window_of(query, Total(locked_page(session, here.sight, 0, 1)[1])).page
+        ids, count = locked_page(session, here.sight, (page - 1) * size, size)
         items = customer_views(seen(session, here.sight, ids), day_of(here.moment, here.zone))
-    return Page(items=items, page=query.page, page_size=query.page_size, total=count)
+    return Page(items=items, page=page, page_size=size, total=count)
 
 
 def _here(session: Session, call: Call[None, CustomerQuery]) -> Here:

@@ -67,7 +67,7 @@ def _tagged(condition: FieldCondition, name: str) -> Condition:
 
 def _own(condition: FieldCondition, name: str) -> Condition:
     """A column of customers."""
-    column = getattr(Customer, condition.field)
+    column: ColumnElement[Any] = getattr(Customer, condition.field)
     match condition.operator:
         case Operator.EMPTY:
             return column.is_(None)
@@ -87,11 +87,11 @@ def _custom(condition: FieldCondition, name: str) -> Condition:
         return ~filled
     if condition.operator is Operator.FILLED:
         return filled
-    found = filled & compared(condition, name)
+    found = filled & _compared(condition, name)
     return found.is_not(true()) if condition.operator is Operator.NONE_OF else found
 
 
-def compared(condition: FieldCondition, name: str) -> Condition:
+def _compared(condition: FieldCondition, name: str) -> Condition:
     """Whether the value of a custom field is as asked for, where there is one."""
     key = _key(condition)
     text = Customer.custom.op("->>", return_type=Text())(key)
@@ -113,7 +113,8 @@ def _key(condition: FieldCondition) -> ColumnElement[str]:
 
 
 def _one_of_these(column: Any, condition: FieldCondition, name: str) -> Condition:
-    return column == any_(bindparam(name, list(condition.values), ARRAY(column.type)))
+    found: Condition = column == any_(bindparam(name, list(condition.values), ARRAY(column.type)))
+    return found
 
 
 def _between(column: Any, condition: FieldCondition, name: str) -> Condition:

@@ -38,22 +38,26 @@ from sqlalchemy.orm import Session
 from chassis.database import Database
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import NOBODY, Condition, Sight, one_of
-from crm_customer.fields.operators import FilterKind, Operator
-from crm_customer.listing.conditions import alive, conditions
-from crm_customer.listing.estimates import fewest
+from crm_customer.fields.operators import Operator
+from crm_customer.listing.around import around
+from crm_customer.listing.conditions import alive, conditions, indexed
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.matching import parameters_of
 from crm_customer.listing.rules import Filter
 from crm_customer.listing.texts import named_like
-from crm_customer.paging import Parameters, Total, counted
+from crm_customer.paging import PATIENCE, Parameters, Total, counted, explain
 from crm_customer.search.rules import number_in
 
 _WALK = text("SET LOCAL enable_bitmapscan = off")
+# A text or value decides by itself what is quick: a plan for any would read tables.
+_THIS_VALUE = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _SOMEBODY, _SOME_TIME = UUID(int=1), datetime.min.replace(tzinfo=UTC)
 _FEW_PLACES = 20
 _FEW_ROWS = 10_000
 # Collecting reads the customer beside what its index says: two rows for each.
 _FEW_FOUND = _FEW_ROWS // 2
+# Milliseconds for counting what a text finds: a search is done within 100.
+_TEXT_PATIENCE = 50
 _MOMENTS = ("created_from", "created_until", "updated_from", "updated_until")
 
 
@@ -79,15 +83,16 @@ def page_statement(
 
 
 def total(database: Database, sight: Sight, wanted: Filter) -> Total:
-    """The size of the list."""
-    return counted(database, (sight, wanted), _made(_matching, sight, wanted), _parameters(sight, wanted))
+    """The size of the list; what texts find is counted with less patience."""
+    matching, patience = _made(_matching, sight, wanted), _TEXT_PATIENCE if wanted.has_text else PATIENCE
+    return counted(database, (sight, wanted), matching, _parameters(sight, wanted), patience=patience)
 
 
 def _made(make: Callable[..., Select[UUID]], sight: Sight, wanted: Filter, *others: Any) -> Select[UUID]:
     """What `make` makes of these, made once for all sights and filters that are alike but for their values: to put a
     statement together takes longer than to execute it. Texts decide about more than values.
     """
-    if wanted.search or wanted.address or any(one.kind is FilterKind.WORDS for one in wanted.conditions):
+    if wanted.has_text:
         return make(sight, wanted, *others)
     return _kept(make, sight.anybodys(), _alike(sight, wanted), *others)
 
@@ -106,7 +111,10 @@ def _alike(sight: Sight, wanted: Filter) -> Filter:
         owner_ids=wanted.owner_ids and (NOBODY if mine else _SOMEBODY,),
         pool_ids=wanted.pool_ids and (NOBODY if seen else _SOMEBODY,),
         conditions=tuple(map(_same_condition, wanted.conditions)),
-        **{name: _SOME_TIME for name in _MOMENTS if getattr(wanted, name)},
+        created_from=wanted.created_from and _SOME_TIME,
+        created_until=wanted.created_until and _SOME_TIME,
+        updated_from=wanted.updated_from and _SOME_TIME,
+        updated_until=wanted.updated_until and _SOME_TIME,
         after=wanted.after and (_SOME_TIME, NOBODY),
     )
 
@@ -184,15 +192,23 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
 
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
     """Whether what is asked for is fewer rows than walks in order might pass before the page is full."""
-    found = fewest(session, sight, wanted)
-    if found is not None:
-        return found < _FEW_FOUND
+    if wanted.among and _count(session, [around(sight, wanted.among)]) < _FEW_FOUND:
+        return True
+    asked = indexed(sight, wanted)
+    if asked:
+        session.execute(_THIS_VALUE)
+        return any(_few(session, found) for found in asked)
     other = "created" if wanted.order[0] == "updated_at" else "updated"
     across = getattr(wanted, f"{other}_from") or getattr(wanted, f"{other}_until")
     if not across or wanted.deleted:
         return False
     moments = replace(Filter(), **{name: getattr(wanted, name) for name in _MOMENTS})
     return _count(session, [select(Customer.id).where(*conditions(sight, moments))]) < _FEW_ROWS
+
+
+def _few(session: Session, found: Select[Any]) -> bool:
+    """Whether these are few by PostgreSQL's estimate, and really: it takes pairs of characters of one word to be chance."""
+    return int(explain(session, found)["Plan Rows"]) < _FEW_FOUND and _count(session, [found]) < _FEW_FOUND
 
 
 def _count(session: Session, statements: Sequence[Select[Any]]) -> int:

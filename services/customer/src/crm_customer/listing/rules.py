@@ -81,6 +81,11 @@ class Filter:
     backwards: bool = False
 
     @property
+    def has_text(self) -> bool:
+        """Whether customers are looked for by a text."""
+        return bool(self.search or self.address or any(one.kind is FilterKind.WORDS for one in self.conditions))
+
+    @property
     def order(self) -> tuple[str, bool]:
         """The column it is sorted by, and whether it descends."""
         order = "-deleted_at" if self.deleted else self.sort
@@ -111,9 +116,11 @@ def option_conditions(
 def with_conditions(wanted: Filter, conditions: Sequence[FieldCondition], zone: str) -> Filter:
     """`wanted` narrowed by `conditions`. Owners, pools and moments join those asked for otherwise: they have indexes."""
     for condition in conditions:
-        only = condition.operator is Operator.ANY_OF and f"{condition.field}s"
-        if only in ("owner_ids", "pool_ids"):
-            wanted = replace(wanted, **{only: both(getattr(wanted, only), condition.values)})
+        only = condition.field if condition.operator is Operator.ANY_OF else ""
+        if only == "owner_id":
+            wanted = replace(wanted, owner_ids=both(wanted.owner_ids, condition.values))
+        elif only == "pool_id":
+            wanted = replace(wanted, pool_ids=both(wanted.pool_ids, condition.values))
         elif condition.kind is FilterKind.MOMENT:
             wanted = _between_days(wanted, condition, zone)
         else:
@@ -129,13 +136,22 @@ def both(these: tuple[UUID, ...], those: tuple[UUID, ...]) -> tuple[UUID, ...]:
 
 
 def _between_days(wanted: Filter, condition: FieldCondition, zone: str) -> Filter:
-    begins, ends = f"{condition.field.removesuffix('_at')}_from", f"{condition.field.removesuffix('_at')}_until"
     first, last = condition.values
-    starts = (getattr(wanted, begins), first and start_of(first, zone))
-    untils = (getattr(wanted, ends), last and start_of(day_after(last), zone))
-    return replace(
-        wanted, **{begins: max(filter(None, starts), default=None), ends: min(filter(None, untils), default=None)}
-    )
+    start = start_of(first, zone) if first else None
+    end = start_of(day_after(last), zone) if last else None
+    if condition.field == "created_at":
+        start, end = _latest(wanted.created_from, start), _earliest(wanted.created_until, end)
+        return replace(wanted, created_from=start, created_until=end)
+    start, end = _latest(wanted.updated_from, start), _earliest(wanted.updated_until, end)
+    return replace(wanted, updated_from=start, updated_until=end)
+
+
+def _latest(*moments: datetime | None) -> datetime | None:
+    return max((moment for moment in moments if moment), default=None)
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment), default=None)
 
 
 _SINCE = {
@@ -150,13 +166,12 @@ def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datet
     today = moment.astimezone(ZoneInfo(zone)).date()
     if view in _SINCE:
         start = start_of(periods_of(today)[_SINCE[view]][0], zone)
-        return replace(conditions, created_from=max(start, conditions.created_from or start))
+        return replace(conditions, created_from=_latest(start, conditions.created_from))
     match view:
         case ListView.MINE:
             return replace(conditions, owner_ids=both(conditions.owner_ids, (member_id,)))
         case ListView.RECENTLY_UPDATED:
-            start = month_before(moment)
-            return replace(conditions, updated_from=max(start, conditions.updated_from or start))
+            return replace(conditions, updated_from=_latest(month_before(moment), conditions.updated_from))
         case ListView.LOCKED:
             return replace(conditions, owner_ids=(UUID(int=0),))
     return replace(

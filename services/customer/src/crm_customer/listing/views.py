@@ -47,7 +47,11 @@ class Conditions(RootModel[Annotated[list[ConditionBody], Field(max_length=MOST_
 class CustomerFilter(Body):
     """Search conditions (A-14), combined with AND. Texts match anywhere, without regard to case (A-15)."""
 
-    search: str = Field(default="", max_length=100, description="part of the name, or the beginning of a mobile number")
+    search: str = Field(
+        default="",
+        max_length=100,
+        description="part of the name, its initials or the WeChat nickname; beginning or last 4 digits of a contact's number",
+    )
     view: ListView = ListView.ALL
     pool_id: UUID | None = Field(default=None, description="customers lying in this pool")
     owner_id: UUID | None = None

@@ -59,7 +59,7 @@ def create_contact(session: Session, sight: Sight, draft: Draft, relation: Relat
     Raises Invalid with every wrong field, Conflict claim_first.
     """
     customer = _main_customer(session, sight, draft.customer_id)
-    values, problems = checked({"name": None, **draft.given}, setting.reference, setting.today)
+    values, problems = checked({"name": None, **draft.given}, setting.reference, setting.today, {})
     relation_type, wrong = checked_relation(relation.relation_type, setting.reference)
     pooled = customer is not None and customer.pool_id is not None
     owner_id = draft.owner_id or (None if pooled else sight.scope.member_id)
@@ -98,7 +98,8 @@ def change_contact(
     seen = visible_contact(session, sight, contact_id, lock=True)
     contact = seen.contact
     require_changeable(sight, seen)
-    values, problems = checked(draft.given, setting.reference, setting.today, contact.salutation)
+    present = {name: getattr(contact, name) for name in ("salutation", "contact_group")}
+    values, problems = checked(draft.given, setting.reference, setting.today, present)
     given = draft.owner_id not in (None, contact.owner_id)
     errors = owner_problems(session, sight, draft.owner_id) if given and draft.owner_id else []
     _refuse([problem.error() for problem in problems] + errors)

@@ -19,11 +19,11 @@ _SHARED = {name: RULES[f"contact.{name}"] for name in ("email", "position", "qq"
 
 
 def checked(
-    given: Mapping[str, str | None], reference: Reference, today: date, salutation: str | None = None
+    given: Mapping[str, str | None], reference: Reference, today: date, current: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Clean values of the fields given, and everything wrong with them. Empty texts become None.
 
-    `salutation` is the present one, which stays valid even where the customer's form took it as free text.
+    What is `current` stays valid: a salutation that the customer's form took as free text, an option offered no more.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -32,7 +32,7 @@ def checked(
         try:
             if "\0" in value:
                 raise Broken("null_character")
-            values[name] = _clean(name, value, reference, today, salutation) if value else None
+            values[name] = _clean(name, value, reference, today, current.get(name)) if value else None
         except Broken as broken:
             problems.append(Problem(name, broken.code, value, broken.parameters))
     if "name" in values and not values["name"]:
@@ -40,7 +40,7 @@ def checked(
     return values, problems
 
 
-def _clean(name: str, value: str, reference: Reference, today: date, salutation: str | None) -> Any:
+def _clean(name: str, value: str, reference: Reference, today: date, current: str | None) -> Any:
     if name in _SHARED:
         return _SHARED[name](value, reference)
     match name:
@@ -49,10 +49,10 @@ def _clean(name: str, value: str, reference: Reference, today: date, salutation:
         case "address":
             return text_up_to(100, value)
         case "salutation":
-            return value if value == salutation else _option(_SALUTATIONS.get(normalised(value)))
+            return value if value == current else _salutation(value)
         case "birthday":
             return _birthday(date.fromisoformat(value), today)
-    return _option(reference.options.find(name, value))
+    return _option(name, value, reference, current)
 
 
 def _name(value: str) -> str:
@@ -61,9 +61,19 @@ def _name(value: str) -> str:
     return value
 
 
-def _option(key: str | None) -> str:
+def _salutation(value: str) -> str:
+    found = _SALUTATIONS.get(normalised(value))
+    if found is None:
+        raise Broken("unknown_option")
+    return found
+
+
+def _option(dictionary: str, value: str, reference: Reference, current: str | None) -> str:
+    key = reference.options.find(dictionary, value)
     if key is None:
         raise Broken("unknown_option")
+    if key != current and not reference.options.offers(dictionary, key):
+        raise Broken("option_inactive")
     return key
 
 
@@ -73,10 +83,12 @@ def _birthday(day: date, today: date) -> date:
     return day
 
 
-def checked_relation(text: str | None, reference: Reference) -> tuple[str | None, list[Problem]]:
+def checked_relation(
+    text: str | None, reference: Reference, current: str | None = None
+) -> tuple[str | None, list[Problem]]:
     """Key of the kind of relation meant by `text`, and what is wrong with it."""
     value = (text or "").strip()
     try:
-        return (_option(reference.options.find("relation_type", value)) if value else None), []
+        return (_option("relation_type", value, reference, current) if value else None), []
     except Broken as broken:
         return None, [Problem("relation_type", broken.code, value)]

@@ -36,7 +36,8 @@ def add_contact(
     require_changeable(sight, seen)
     if relation.is_primary is False and any(one.is_primary and one.customer_id == customer_id for one in seen.links):
         raise Conflict("primary_needed")
-    relation_type, problems = checked_relation(relation.relation_type, reference)
+    present = next((one.relation_type for one in seen.links if one.customer_id == customer_id), None)
+    relation_type, problems = checked_relation(relation.relation_type, reference, present)
     if problems:
         raise Invalid("validation_failed", errors=[problem.error() for problem in problems], count=len(problems))
     wanted = Relation(None if relation.relation_type is None else relation_type or "", relation.is_primary)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -43,10 +44,9 @@ def initials_pattern(wanted: str) -> str:
     return "[a-z]* [a-z]*".join(wanted)
 
 
-def initial_grams(letters: str) -> set[str]:
-    """Every two neighbouring letters of initials, marked; `letters` may be as `initials` or as a user writes them."""
-    pairs = pairwise(letters.split() if " " in letters else letters)
-    return {INITIALS + first + second for left, right in pairs for first in left for second in right}
+def initial_grams(groups: Iterable[str]) -> set[str]:
+    """Every two neighbouring letters of initials, marked. `groups`: the letters of each character, or a text of letters."""
+    return {INITIALS + first + second for left, right in pairwise(groups) for first in left for second in right}
 
 
 def number_in(wanted: str) -> str:
@@ -60,7 +60,12 @@ def grams_of(name: str, address: str, nickname: str, letters: str) -> list[str]:
     """What the index keeps of a customer: bigrams of the name and the nickname, of the address and the initials marked,
     and the nickname's first character, for the beginning of a name has an index of its own.
     """
-    found = bigrams(name) | bigrams(nickname) | initial_grams(letters) | {ADDRESS + gram for gram in bigrams(address)}
+    found = (
+        bigrams(name)
+        | bigrams(nickname)
+        | initial_grams(letters.split())
+        | {ADDRESS + gram for gram in bigrams(address)}
+    )
     return sorted(found | set(nickname[:1]))
 
 
