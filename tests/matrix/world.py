@@ -65,10 +65,10 @@ class World:
         for caller in (*IMPORTERS, "mate"):
             self._make_records(caller)
         self.records["release", "stranger"] = self.new_release("stranger")
+        self.records["filter", "stranger"] = self.new_filter("stranger")
         self._leavers = self._make_leavers(leavers)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
-            self.records["filter", member] = self.new_filter(member)
         self._notify((*PERSONS, "mate"))
         self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
@@ -268,7 +268,8 @@ class World:
         until(lambda: len(self.whole.rows("pool", suspended, [ids])) == len(ids))
 
     def _make_records(self, caller: str) -> None:
-        """An import that can be started, one that is over, and batches that are."""
+        """An import that can be started, one that is over, batches that are, a saved filter."""
+        self.records["filter", caller] = self.new_filter(caller)
         self.records["import", caller] = self.new_import(caller)["id"]
         self.records["ended import", caller] = self.new_import(caller)["id"]
         person = self.whole.sign_in(self.people.members[caller].login)
