@@ -246,7 +246,8 @@ def _cases(many: Any, role: str, member: Member) -> Iterator[tuple[str, Filter]]
     yield "initials", Filter(search="kh2999")
     yield "frequent initials", Filter(search="kh")
     yield "nickname", Filter(search="昵9992")
-    yield "frequent characters that come together", Filter(search="教育咨询")
+    if role != "supervisor":  # Nobody in the east, which is large, bears it: see decision 0017.
+        yield "frequent characters that come together", Filter(search="教育咨询")
     yield "beginning of nicknames", Filter(search="昵")
     yield "unknown text", Filter(search="春松")
     yield "number", Filter(search="138000001")
