@@ -114,7 +114,7 @@ def _measured(whole: Whole, member_id: UUID, login: str, sort: Sort) -> Cell:
             with database.reading() as session:
                 sight = sight_of(session, member_id)
             totals = sorted(_seconds(lambda: queries.total(database, sight, wanted)) for _ in range(TOTALS))
-            everything = queries.total(database, sight, wanted)[0]
+            everything = queries.total(database, sight, wanted).rows
         far = [_seconds(lambda: ask(FAR_PAGE)) for _ in range(FAR_TIMES)] if everything > FAR_PAGE * 15 else []
     pages = sorted(_pages(whole, recorded))
     return Cell(
