@@ -198,13 +198,14 @@ def test_a_selection_that_makes_no_sense_starts_nothing(
 
 def test_what_may_not_be_deleted_is_skipped_with_the_reason(batches: Batches) -> None:
     create, organisation = batches.customers.create, batches.organisation
-    mine, friend, gone = (create(batches.sales, name) for name in ("我的", "好友", "已删"))
+    mine, friend, gone, locked = (create(batches.sales, name) for name in ("我的", "好友", "已删", "锁定"))
     pooled, colleagues, rivals = create(batches.sales), create(organisation.colleague), create(organisation.rival)
     batches.mark(friend, wecom_friend=True)
+    assert batches.customers.request("POST", f"/customers/{locked['id']}:lock", batches.sales).status_code == 200
     batches.customers.move(pooled, 5, Place(pool_id=str(batches.customers.open_pool)))
     batches.customers.group(batches.sales, organisation.colleague)
     batches.finish(batches.ask("delete", [gone]))
-    given = [mine, friend, gone, pooled, colleagues, rivals, {"id": str(new_id())}]
+    given = [mine, friend, gone, locked, pooled, colleagues, rivals, {"id": str(new_id())}]
 
     batch = batches.finish(batches.ask("delete", given))
 
@@ -212,12 +213,13 @@ def test_what_may_not_be_deleted_is_skipped_with_the_reason(batches: Batches) ->
         "",
         "wecom_friend_protected",
         "already_deleted",
+        "locked_protected",
         "delete_own_only",
         "delete_own_only",
         "not_found",
         "not_found",
     ]
-    assert batches.counts(batch) == ("finished", 1, 6, 0)
+    assert batches.counts(batch) == ("finished", 1, 7, 0)
     told = batches.items(batch)[friend["id"]], batches.items(batch, Accept_Language="en")[friend["id"]]
     assert [item[2] for item in told] == [
         "企微好友客户禁止删除或丢公海",

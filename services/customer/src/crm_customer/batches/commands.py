@@ -67,11 +67,15 @@ class Change:
 
 
 def delete_page(session: Session, page: Page) -> list[ItemResult]:
-    """Put them into the recycle bin (A-66): one's own, or all for administrators; never a WeCom friend (C-27, C-29)."""
+    """Put them into the recycle bin (A-66): one's own, or all for administrators; never a WeCom friend (C-27, C-29), nor
+    what its owner has locked (H-19).
+    """
 
     def require(customer: Customer, _writable: bool) -> None:
         _require_alive(customer)
         require_deletable(page.sight, customer)
+        if customer.locked_at is not None and not customer.owner_left:
+            raise Conflict("locked_protected")
 
     able, refused = _sorted_out(session, page, require)
     changed = _touch(session, page, able, deleted_at=page.now)
