@@ -6,9 +6,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import UniqueConstraint
+
 import chassis.database.tables
 from chassis.database.migration import schema_differences
 from chassis.http.api import Access
+from crm_customer.database import Base
 from crm_customer.service import SERVICE
 from directory.permissions import Permission
 
@@ -48,3 +51,15 @@ def test_every_route_names_a_right_and_every_creating_post_is_idempotent() -> No
 
     assert {route.access for route in routes} <= {*Permission, Access.MEMBER}
     assert all(route.idempotent for route in routes if route.method == "POST")
+
+
+def test_what_refers_to_a_record_is_found_by_an_index() -> None:
+    """Otherwise each customer that changes hands or goes would be looked for in all contacts."""
+    unfound = []
+    for table in Base.metadata.tables.values():
+        whole = [index for index in table.indexes if index.dialect_options["postgresql"]["where"] is None]
+        keys = [table.primary_key, *whole, *(one for one in table.constraints if isinstance(one, UniqueConstraint))]
+        first = {next(iter(key.columns)).name for key in keys if key.columns}
+        unfound += [f"{table.name}.{key.parent.name}" for key in table.foreign_keys if key.parent.name not in first]
+
+    assert unfound == []

@@ -78,6 +78,7 @@ class Contact(Base):
             for owner in ((), ("owner_id",))
             for moment in ("created_at", "updated_at")
         ),
+        Index("ix_contacts_customer_id", "customer_id"),
         Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=_DELETED),
         Index("ix_contacts_owner_id_deleted_at_id", "owner_id", "deleted_at", "id", postgresql_where=_DELETED),
         Index("ix_contacts_birthday", text(_DAY_OF_YEAR), postgresql_where=_WITH_BIRTHDAY),

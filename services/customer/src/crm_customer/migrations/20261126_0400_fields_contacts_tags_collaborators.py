@@ -179,6 +179,7 @@ def _grow_contacts() -> None:
         )
     day_of_year = "CAST(EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) AS SMALLINT)"
     born = sa.text("birthday IS NOT NULL AND deleted_at IS NULL")
+    op.create_index("ix_contacts_customer_id", "contacts", ["customer_id"])
     op.create_index("ix_contacts_birthday", "contacts", [sa.text(f"({day_of_year})")], postgresql_where=born)
     for owner in ([], ["owner_id"]):
         columns = [*owner, "deleted_at", "id"]
