@@ -21,6 +21,7 @@ from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.database import rowset
 from crm_customer.effects.model import AssignmentEffect
 from crm_customer.effects.queries import (
+    behind,
     contact_names,
     lock_customers,
     moment_text,
@@ -67,7 +68,8 @@ def apply_effects(
     given: dict[UUID, list[Move]] = {}
     for move in moves:
         given.setdefault(move.customer_id, []).append(move)
-    customers = lock_customers(session, given.keys() | (complete or {}).keys())
+    newest = {id_: max(move.version for move in its) for id_, its in given.items()}
+    customers = lock_customers(session, behind(session, newest) | (complete or {}).keys())
     wanted = [
         move
         for id_, customer in customers.items()

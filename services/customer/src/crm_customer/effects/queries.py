@@ -29,6 +29,15 @@ def missed(session: Session) -> tuple[list[Known], bool]:
     return [Known(*row) for row in rows], len(rows) == _AT_ONCE
 
 
+def behind(session: Session, versions: Mapping[UUID, int]) -> set[UUID]:
+    """Of the customers, those whose effects are not at that version yet: of those born there already, none."""
+    arrays = (literal(list(versions), ARRAY(Uuid)), literal(list(versions.values()), ARRAY(BigInteger)))
+    types = (column("id", Uuid), column("version", BigInteger))
+    given = func.unnest(*arrays).table_valued(*types, name="given").render_derived()
+    found = select(Customer.id).join(given, given.c.id == Customer.id)
+    return set(session.scalars(found.where(Customer.effects_version < given.c.version)))
+
+
 def lock_customers(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Customer]:
     """The customers that exist, locked in id order."""
     statement = select(Customer).where(_among(Customer.id, customer_ids)).order_by(Customer.id)
