@@ -10,7 +10,7 @@ import pytest
 from chassis.identifiers import new_id
 from tests.matrix.calls import Case, call_of
 from tests.matrix.table import TABLE, guarded
-from tests.matrix.world import World
+from tests.matrix.world import GUARDED, World
 
 pytestmark = pytest.mark.system
 
@@ -52,6 +52,16 @@ def test_a_list_shows_the_customers_that_may_be_read_and_no_other(world: World, 
     assert _listed(world, caller, created_from=YESTERDAY) == expected
     assert _listed(world, caller, search=world.people.tag) == expected
     assert _listed(world, caller, search=world.people.tag, sort="updated_at") == expected
+
+
+@each_reader
+def test_a_list_shows_what_is_shared_and_nothing_that_others_have_locked(world: World, caller: str) -> None:
+    row = TABLE["GET /customers/{customer_id} (guarded)"]
+    places = {world.customer(caller, place).id: place for place in GUARDED}
+    listed = {item["id"] for item in _items(world, caller, "/customers", created_from=YESTERDAY)}
+
+    expected = {id_ for id_, place in places.items() if place != "locked" and row.expected(caller, place) == "✓"}
+    assert listed & places.keys() == expected
 
 
 @each_reader

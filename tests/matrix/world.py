@@ -211,7 +211,10 @@ class World:
     def _make_standing(self) -> dict[tuple[str, str], Customer]:
         """One customer for each place, whose contact somebody has changed, so that its history knows it too."""
         own = [(caller, place) for caller in PERSONS for place in ("own", "bin")]
-        cases = [*own, *(("", place) for place in (*OWNERS, "public", "foreign", "unassigned"))]
+        cases = [
+            *own,
+            *(("", place) for place in (*OWNERS, "public", "foreign", "unassigned") if place not in GUARDED),
+        ]
         standing = dict(zip(cases, self._make_customers(cases, filled=False), strict=True))
         for customer in standing.values():
             self.admin.patch(f"/customers/{customer.id}", {"contact": customer.contact}, 1)

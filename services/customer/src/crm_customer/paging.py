@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.errors import FieldError, Invalid
-from chassis.http.api import Body
+from chassis.http.api import Body, Page
 
 # What `page` is when the last one is asked for.
 LAST = 0
@@ -138,6 +138,13 @@ def shown(found: Sequence[RowT], window: Window) -> tuple[Sequence[RowT], bool]:
     if window.backwards:
         return found[: window.limit][::-1], window.offset > 0
     return found[: window.limit], len(found) > window.limit
+
+
+def total_shown(query: PagedQuery, page: Page[Any]) -> Total | None:
+    """The list's size where a page shows its end, so that nothing is to be counted; None: it does not."""
+    if query.cursor or query.needs_total or len(page.items) == page.page_size or (not page.items and page.page > 1):
+        return None
+    return Total((page.page - 1) * page.page_size + len(page.items))
 
 
 def counted(

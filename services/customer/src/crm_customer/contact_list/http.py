@@ -21,7 +21,7 @@ from crm_customer.contact_list.rules import (
 from crm_customer.contact_list.views import ContactQuery
 from crm_customer.customers.queries import Sight, sight_of
 from crm_customer.listing.rules import Filter, ListView, day_after, start_of, with_view
-from crm_customer.paging import Cursor, Total, Window, read_cursor, shown, window_of
+from crm_customer.paging import Cursor, Total, Window, read_cursor, shown, total_shown, window_of
 from crm_customer.people.queries import seen_contacts
 from crm_customer.people.views import ContactDetail, contact_detail
 from directory.permissions import Permission
@@ -46,7 +46,9 @@ def list_contacts(call: Call[None, ContactQuery]) -> Page[ContactDetail]:
         wanted = _filter(call, zone_of(session))
         if not query.needs_total:
             page = _page(session, sight, wanted, query, None)
-    count = total(call.runtime.database, sight, wanted)
+    count = None if page is None else total_shown(query, page)
+    if count is None:
+        count = total(call.runtime.database, sight, wanted)
     if page is None:
         with call.runtime.database.reading() as session:
             page = _page(session, sight, wanted, query, count)

@@ -16,7 +16,7 @@ from crm_customer.listing.queries import page_of, total
 from crm_customer.listing.rules import Filter, ListView
 from crm_customer.listing.views import CustomerQuery
 from crm_customer.locking.queries import locked_page
-from crm_customer.paging import LAST, Cursor, Total, Window, read_cursor, shown, window_of
+from crm_customer.paging import LAST, Cursor, Total, Window, read_cursor, shown, total_shown, window_of
 from crm_customer.settings import Settings
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -42,7 +42,9 @@ def list_customers(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
         wanted = filter_of(here, catalogue_for(session, here, query), query, query.sort)
         if not query.needs_total:
             page = _page(session, here, wanted, query, None)
-    count = total(call.runtime.database, here.sight, wanted)
+    count = None if page is None else total_shown(query, page)
+    if count is None:
+        count = total(call.runtime.database, here.sight, wanted)
     if page is None:
         with call.runtime.database.reading() as session:
             page = _page(session, here, wanted, query, count)
