@@ -45,7 +45,15 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
         found.append(_beyond(wanted))
     if frequent:
         return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
-    return found + [Customer.id.in_(ids) for ids in _elsewhere(sight, wanted)] + _gathered(sight, wanted)
+    return found + [_among(ids) for ids in _elsewhere(sight, wanted)] + _gathered(sight, wanted)
+
+
+def _among(ids: Any) -> Condition:
+    """Customers that another table finds, looked up once: on a table it knows little of, PostgreSQL would look for each
+    customer again.
+    """
+    (found,) = ids.cte().prefix_with("MATERIALIZED", dialect="postgresql").c
+    return Customer.id.in_(select(found))
 
 
 def _gathered(sight: Sight, wanted: Filter) -> list[Condition]:
