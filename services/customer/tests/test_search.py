@@ -1,5 +1,6 @@
 """Text search of the customer list: names, initials, nicknames, numbers (I-05, I-15, A-15)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,10 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact, CustomerContact
+from crm_customer.customers.queries import sight_of
+from crm_customer.listing.queries import page_statement
+from crm_customer.listing.rules import Filter
+from crm_customer.paging import explain
 from crm_customer.search.due import fill_search
 from crm_customer.search.rules import initials, normalised
 
@@ -179,3 +184,39 @@ def test_what_the_release_before_writes_is_filled_in(customers: Any) -> None:
     with customers.database.reading() as session:
         assert session.execute(text("SELECT name, grams FROM contact_search")).one() == ("王五", ["王五"])
         assert session.scalar(text("SELECT count(*) FROM customer_search WHERE initials IS NULL")) == 0
+
+
+def test_numbers_are_looked_for_once_even_where_nothing_is_known_of_the_tables(customers: Any) -> None:
+    """Before PostgreSQL has looked at new tables it takes them for tiny, and would look for each customer again."""
+    sales = customers.organisation.sales
+    made = {"owner": sales.id, "department": sales.department_id}
+    with customers.database.transaction() as session:
+        for statement in _MANY:
+            session.execute(text(statement), made)
+    with customers.database.reading() as session:
+        sight = sight_of(session, sales.id)
+        plan = explain(session, *page_statement(session, sight, Filter(search="1398000"), 0, 16), analyze=True)
+
+    read = [node for node in _nodes(plan) if node.get("Relation Name") == "contacts"]
+    assert [node["Actual Loops"] for node in read] == [1]
+    assert len(customers.listed(sales, search="1398000")) == 200
+
+
+_MANY = (
+    """
+    INSERT INTO customers (id, version, facts_version, name, owner_id, owner_department_id, assignment_version, created_by,
+        created_at, updated_at)
+    SELECT gen_random_uuid(), 1, 1, '客户' || n, :owner, :department, 1, :owner, now(), now()
+    FROM generate_series(1, 200) AS n
+    """,
+    """
+    INSERT INTO contacts (id, customer_id, is_primary, name, mobile, created_at, updated_at)
+    SELECT gen_random_uuid(), id, TRUE, name, '1398000' || lpad(substr(name, 3), 4, '0'), now(), now() FROM customers
+    """,
+)
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from _nodes(below)
