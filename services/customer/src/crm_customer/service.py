@@ -43,7 +43,6 @@ from crm_customer.locking import http as locking_http
 from crm_customer.marking import http as marking_http
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.people import http as people_http
-from crm_customer.profiles import model as profiles_model
 from crm_customer.relations import http as relations_http
 from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
@@ -55,9 +54,6 @@ from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
-
-# Tables whose features are not read by anything above.
-_MODELS = (profiles_model,)
 
 
 class _CustomerService(Reads, Places, BulkWrites, CustomFields, CustomerServiceServicer):
