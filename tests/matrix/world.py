@@ -279,7 +279,7 @@ class World:
         person.post(f"/imports/{self.records['ended import', caller]}:cancel")
         customer = person.post("/customers", {"name": self.people.name()})
         changes = {"customer_ids": [customer["id"]], "changes": {"rating": 3}}
-        self.records["customer batch", caller] = self.finish(person, "/customers:update", changes)["id"]
+        self.records["customer batch", caller] = self.finish(caller, "/customers:update", changes)
         selection = {"filter": {"view": "mine", "search": customer["name"]}}
         body = {"selection": selection, "pool_id": self.pools["spare"]}
         batch_id = self.records["batch", caller] = person.post("/assignments:release", body)["batch_id"]
@@ -287,11 +287,13 @@ class World:
         self.records["release", caller] = self.new_release(caller)
         self.records["session", caller] = session_of(self.people.members[caller].token)
 
-    @staticmethod
-    def finish(person: Person, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """A batch of customers that the person has started, once it is over."""
-        started = person.post(path, body)
-        return until(lambda: (batch := person.get(f"/customers/batches/{started['id']}"))["finished_at"] and batch)
+    def finish(self, caller: str, path: str, body: dict[str, Any]) -> str:
+        """The id of a batch of customers that the caller has started, once it is over."""
+        headers = self.people.headers(caller)
+        batch_id: str = self.http.post(path, json=body, headers=headers).raise_for_status().json()["id"]
+        ended = f"/customers/batches/{batch_id}"
+        until(lambda: self.http.get(ended, headers=headers).raise_for_status().json()["finished_at"])
+        return batch_id
 
     def _notify(self, members: Sequence[str]) -> None:
         """A notification and a mail for each of the members."""
