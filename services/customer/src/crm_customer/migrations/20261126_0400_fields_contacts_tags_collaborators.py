@@ -375,7 +375,3 @@ def _create_collaboration() -> None:
         sa.Column("after", JSONB(none_as_null=True)),
         sa.PrimaryKeyConstraint("customer_id", "version", "record", "record_id", name="pk_assignment_effects"),
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("restore the backup taken before the upgrade")
