@@ -21,6 +21,7 @@ NOT_ITS_OWN = {
     },
     "crm_pool": {
         "customers.facts_version",
+        "rehearsals.rule_version",
         "assignment_history.version",
         "assignment_history.undoes_version",
         "claim_ledger.version",

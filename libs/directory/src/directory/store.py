@@ -118,7 +118,8 @@ def group_row(state: pb.Group, *, deleted: bool = False) -> dict[str, Any]:
 
 def organisation_row(state: pb.Organisation) -> dict[str, Any]:
     """The organisation's settings as their row."""
-    return {"id": 1, "version": state.version, "name": state.name, "zone": state.zone}
+    calendar = {day.day: day.working for day in state.calendar}
+    return {"id": 1, "version": state.version, "name": state.name, "zone": state.zone, "calendar": calendar}
 
 
 def signing_keys_row(state: pb.SigningKeys) -> dict[str, Any]:

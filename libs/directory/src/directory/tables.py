@@ -1,7 +1,7 @@
 """The organisation as this service knows it. Written by the directory consumer and rebuild alone."""
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, SmallInteger, Table, Text
-from sqlalchemy.dialects.postgresql import ARRAY, UUID
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Index, Integer, SmallInteger, Table, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 from chassis.database import new_metadata
 
@@ -73,6 +73,8 @@ organisation = Table(
     Column("version", BigInteger, nullable=False),
     Column("name", Text, nullable=False),
     Column("zone", Text, nullable=False),
+    # Day to whether people work on it, for days that differ from the week.
+    Column("calendar", JSONB, nullable=False, server_default=text("'{}'")),
 )
 
 signing_keys = Table(

@@ -16,6 +16,7 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
+from crm_customer.activities.rpc import HandoverCards
 from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
 from crm_customer.collaborators import http as collaborators_http
@@ -56,7 +57,7 @@ from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
 
 
-class _CustomerService(Reads, Places, BulkWrites, CustomFields, CustomerServiceServicer):
+class _CustomerService(Reads, Places, BulkWrites, CustomFields, HandoverCards, CustomerServiceServicer):
     """CustomerService, each feature answering its own methods."""
 
     def __init__(self, runtime: Runtime) -> None:

@@ -2,6 +2,10 @@
 
 import grpc
 
+import crm_pool.recycle_rules.model
+import crm_pool.recycling.model
+import crm_pool.rehearsals.model
+import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
 from batch.work import batch_tasks
@@ -14,7 +18,9 @@ from crm_pool.assignments.due import SELECTIONS
 from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
+from crm_pool.caps.model import HoldingCap
 from crm_pool.database import Base
+from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
@@ -26,6 +32,7 @@ from crm_pool.pools.events import DEPARTMENTS
 from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
+from crm_pool.reasons.model import ReleaseReason
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
@@ -61,7 +68,15 @@ SERVICE = Service(
     migrations=["directory.migrations", "batch.migrations", "crm_pool.migrations"],
     metadatas=[Base.metadata, directory_metadata, batch_metadata],
     messages=["batch", "crm_pool"],
-    versions=[Assignment.version, Pool.version, PoolSettings.version],
+    versions=[
+        Assignment.version,
+        Pool.version,
+        PoolSettings.version,
+        RecycleRule.version,
+        Extension.version,
+        HoldingCap.version,
+        ReleaseReason.version,
+    ],
     streams=[event_stream("pool")],
     subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS, DEPARTMENTS],
     projections=[directory_projection(), CUSTOMER_PROJECTION],

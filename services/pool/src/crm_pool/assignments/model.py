@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, Index, Text, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -40,7 +40,19 @@ class Assignment(Base):
     __table_args__ = (
         CheckConstraint("num_nonnulls(owner_id, pool_id) = 1", name="place"),
         Index("ix_assignments_owner_id", "owner_id", postgresql_where=text("owner_id IS NOT NULL AND NOT suspended")),
-        Index("ix_assignments_pool_id", "pool_id", postgresql_where=text("pool_id IS NOT NULL AND NOT suspended")),
+        Index(
+            "ix_assignments_pool_id_held_since",
+            "pool_id",
+            "held_since",
+            "customer_id",
+            postgresql_where=text("pool_id IS NOT NULL AND NOT suspended"),
+        ),
+        Index(
+            "ix_assignments_expires_on",
+            "expires_on",
+            "customer_id",
+            postgresql_where=text("expires_on IS NOT NULL AND owner_id IS NOT NULL AND NOT suspended"),
+        ),
     )
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -51,6 +63,10 @@ class Assignment(Base):
     expires_on: Mapped[date | None] = mapped_column(Date)
     suspended: Mapped[bool]
     home_pool_id: Mapped[UUID | None]
+    # It has had an owner: in a pool it is a recycled customer (再生客户, C-40).
+    had_owner: Mapped[bool] = mapped_column(server_default=false())
+    # The earliest day that a recompute which the owner did not cause may let it expire on; ends with the owner.
+    not_before: Mapped[date | None] = mapped_column(Date)
 
     @classmethod
     def born(
@@ -66,6 +82,8 @@ class Assignment(Base):
             expires_on=None,
             suspended=suspended,
             home_pool_id=place.pool_id,
+            had_owner=place.owner_id is not None,
+            not_before=None,
         )
         return Change(assignment, None, cause)
 
@@ -153,6 +171,7 @@ class Assignment(Base):
             place=place_message(self.place),
             expires_on=self.expires_on.isoformat() if self.expires_on else "",
             suspended=self.suspended,
+            had_owner=self.had_owner,
         )
         state.held_since.FromDatetime(self.held_since)
         return state
@@ -168,6 +187,8 @@ class Assignment(Base):
     def _put(self, place: Place, cause: Cause, at: datetime, effects: Effects = NO_EFFECTS) -> "Change":
         change = Change(self, self.place, cause, effects)
         self.owner_id, self.pool_id, self.held_since = place.owner_id, place.pool_id, at
+        self.had_owner = self.had_owner or place.owner_id is not None
+        self.not_before = None
         self.version += 1
         return change
 
@@ -195,7 +216,13 @@ class HistoryEntry(Base):
     """One change of an assignment: who, when, from where, to where, why (C-42, H-20). `actor_id` None: the system."""
 
     __tablename__ = "assignment_history"
-    __table_args__ = (Index("ix_assignment_history_released", "batch_id", postgresql_where=text(_RELEASED)),)
+    __table_args__ = (
+        Index("ix_assignment_history_released", "batch_id", postgresql_where=text(_RELEASED)),
+        *(
+            Index(f"ix_assignment_history_{name}_at", name, "at", postgresql_where=text(f"{name} IS NOT NULL"))
+            for name in ("from_owner_id", "to_owner_id", "from_pool_id", "to_pool_id")
+        ),
+    )
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -211,6 +238,10 @@ class HistoryEntry(Base):
     following: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
     former_owner: Mapped[str | None] = mapped_column(Text)
     undoes_version: Mapped[int | None] = mapped_column(BigInteger)
+    # Of a release by hand: why, from the dictionary and in words; of recycling: the version of the rule.
+    reason_id: Mapped[UUID | None]
+    reason_note: Mapped[str | None] = mapped_column(Text)
+    rule_id: Mapped[UUID | None]
 
     @property
     def previous(self) -> Place | None:

@@ -28,6 +28,9 @@ class Cause(StrEnum):
     RESUME = "resume"
     HANDOVER = "handover"
     UNDO = "undo"
+    RESCHEDULE = "reschedule"
+    CONFIRM = "confirm"
+    CASCADE = "cascade"
 
 
 # What starts a cool-down: losing a customer, not giving it to somebody (design §3).

@@ -1,8 +1,9 @@
 """Customers as this service knows them: facts owned by the customer service, kept by their version."""
 
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, false, text
+from sqlalchemy import BigInteger, DateTime, Integer, Text, false, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,3 +26,9 @@ class Customer(Base):
     level: Mapped[str] = mapped_column(Text, server_default="")
     # Texts of ids; a list that travels set-wise like every other column.
     collaborator_ids: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
+    # What the clock runs from (design §3), UTC, and what exempts from it.
+    last_touch_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    won: Mapped[bool] = mapped_column(server_default=false())
+    open_opportunities: Mapped[int] = mapped_column(Integer, server_default="0")
+    last_opportunity_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_deal_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -1,6 +1,7 @@
 """Keeping customers' facts: whole states, set-wise; an older version never overwrites a newer one."""
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -28,7 +29,16 @@ def customer_row(state: CustomerState) -> dict[str, Any]:
         "wecom_friend": state.wecom_friend,
         "level": state.level,
         "collaborator_ids": sorted(state.collaborator_ids),
+        "last_touch_at": _moment(state, "last_touch_at"),
+        "won": state.won,
+        "open_opportunities": state.open_opportunities,
+        "last_opportunity_at": _moment(state, "last_opportunity_at"),
+        "last_deal_at": _moment(state, "last_deal_at"),
     }
+
+
+def _moment(state: CustomerState, name: str) -> datetime | None:
+    return getattr(state, name).ToDatetime(tzinfo=UTC) if state.HasField(name) else None  # type: ignore[arg-type]
 
 
 def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUID, Customer]:

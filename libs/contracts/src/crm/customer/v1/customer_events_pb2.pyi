@@ -263,6 +263,43 @@ class CollaborationChanged(_message.Message):
 Global___CollaborationChanged: _TypeAlias = CollaborationChanged  # noqa: Y015
 
 @_typing.final
+class RevealsSurged(_message.Message):
+    """Somebody looked at unusually many hidden contacts in a short time; the pool's administrators are to be told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    POOL_NAME_FIELD_NUMBER: _builtins.int
+    REVEALS_FIELD_NUMBER: _builtins.int
+    MINUTES_FIELD_NUMBER: _builtins.int
+    RECEIVER_IDS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    pool_id: _builtins.str
+    pool_name: _builtins.str
+    reveals: _builtins.int
+    minutes: _builtins.int
+    @_builtins.property
+    def receiver_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        pool_id: _builtins.str = ...,
+        pool_name: _builtins.str = ...,
+        reveals: _builtins.int = ...,
+        minutes: _builtins.int = ...,
+        receiver_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "minutes", b"minutes", "pool_id", b"pool_id", "pool_name", b"pool_name", "receiver_ids", b"receiver_ids", "reveals", b"reveals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevealsSurged: _TypeAlias = RevealsSurged  # noqa: Y015
+
+@_typing.final
 class CustomerState(_message.Message):
     """What other services need to know of a customer. No phone, e-mail or address leaves here."""
 
@@ -280,6 +317,11 @@ class CustomerState(_message.Message):
     WECOM_FRIEND_FIELD_NUMBER: _builtins.int
     COLLABORATOR_IDS_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
+    LAST_TOUCH_AT_FIELD_NUMBER: _builtins.int
+    WON_FIELD_NUMBER: _builtins.int
+    OPEN_OPPORTUNITIES_FIELD_NUMBER: _builtins.int
+    LAST_OPPORTUNITY_AT_FIELD_NUMBER: _builtins.int
+    LAST_DEAL_AT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     facts_version: _builtins.int
     """Version of the facts in this message; readers keep the highest. Raised by every change of them."""
@@ -294,6 +336,10 @@ class CustomerState(_message.Message):
     """企微好友: never deleted or dropped to a pool, goes only to its owner or collaborators (C-27, C-28)."""
     level: _builtins.str
     """Key of the dictionary customer_level; empty: none."""
+    won: _builtins.bool
+    """Whether it has a completed order (已成交)."""
+    open_opportunities: _builtins.int
+    """Opportunities that are neither won nor lost."""
     @_builtins.property
     def wish(self) -> _place_pb2.Place:
         """Where the creator wished it to lie; meaningful while the assignment has version 0."""
@@ -303,6 +349,18 @@ class CustomerState(_message.Message):
     @_builtins.property
     def collaborator_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Members who work on it beside its owner (协助人), at most 50."""
+
+    @_builtins.property
+    def last_touch_at(self) -> _timestamp_pb2.Timestamp:
+        """Last qualifying touch (design §3): a follow-up by the owner or a collaborator, at the server's time. Unset: none."""
+
+    @_builtins.property
+    def last_opportunity_at(self) -> _timestamp_pb2.Timestamp:
+        """When its newest opportunity was made. Unset: none."""
+
+    @_builtins.property
+    def last_deal_at(self) -> _timestamp_pb2.Timestamp:
+        """When its last order was completed. Unset: none."""
 
     def __init__(
         self,
@@ -319,10 +377,15 @@ class CustomerState(_message.Message):
         wecom_friend: _builtins.bool = ...,
         collaborator_ids: _abc.Iterable[_builtins.str] | None = ...,
         level: _builtins.str = ...,
+        last_touch_at: _timestamp_pb2.Timestamp | None = ...,
+        won: _builtins.bool = ...,
+        open_opportunities: _builtins.int = ...,
+        last_opportunity_at: _timestamp_pb2.Timestamp | None = ...,
+        last_deal_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "wish", b"wish"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_deal_at", b"last_deal_at", "last_opportunity_at", b"last_opportunity_at", "last_touch_at", b"last_touch_at", "wish", b"wish"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_version", b"assignment_version", "collaborator_ids", b"collaborator_ids", "created_at", b"created_at", "created_by", b"created_by", "deleted", b"deleted", "facts_version", b"facts_version", "id", b"id", "level", b"level", "locked", b"locked", "name", b"name", "wecom_friend", b"wecom_friend", "wish", b"wish"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_version", b"assignment_version", "collaborator_ids", b"collaborator_ids", "created_at", b"created_at", "created_by", b"created_by", "deleted", b"deleted", "facts_version", b"facts_version", "id", b"id", "last_deal_at", b"last_deal_at", "last_opportunity_at", b"last_opportunity_at", "last_touch_at", b"last_touch_at", "level", b"level", "locked", b"locked", "name", b"name", "open_opportunities", b"open_opportunities", "wecom_friend", b"wecom_friend", "wish", b"wish", "won", b"won"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

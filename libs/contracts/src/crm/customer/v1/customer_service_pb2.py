@@ -27,9 +27,10 @@ from crm.common.v1 import options_pb2 as crm_dot_common_dot_v1_dot_options__pb2
 from crm.common.v1 import selection_pb2 as crm_dot_common_dot_v1_dot_selection__pb2
 from crm.customer.v1 import customer_events_pb2 as crm_dot_customer_dot_v1_dot_customer__events__pb2
 from crm.pool.v1 import pool_events_pb2 as crm_dot_pool_dot_v1_dot_pool__events__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&crm/customer/v1/customer_service.proto\x12\x0f\x63rm.customer.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a\x1d\x63rm/common/v1/selection.proto\x1a%crm/customer/v1/customer_events.proto\x1a\x1d\x63rm/pool/v1/pool_events.proto\"U\n\x17ResolveSelectionRequest\x12+\n\tselection\x18\x01 \x01(\x0b\x32\x18.crm.common.v1.Selection\x12\r\n\x05limit\x18\x02 \x01(\x05\"G\n\x18ResolveSelectionResponse\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\x12\x15\n\rinvisible_ids\x18\x02 \x03(\t\"/\n\x17GetCustomerFactsRequest\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\"M\n\x18GetCustomerFactsResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\"\x8e\x01\n\x17\x41pplyAssignmentsRequest\x12\x31\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12.\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"/\n\x18\x41pplyAssignmentsResponse\x12\x13\n\x0bunknown_ids\x18\x01 \x03(\t\"\x19\n\x17ListCustomFieldsRequest\"x\n\x18ListCustomFieldsResponse\x12,\n\x06\x66ields\x18\x01 \x03(\x0b\x32\x1c.crm.customer.v1.CustomField\x12.\n\x07options\x18\x02 \x03(\x0b\x32\x1d.crm.customer.v1.FieldOptions\"-\n\x0c\x46ieldOptions\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\"o\n\x0b\x43ustomField\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x10\n\x08label_zh\x18\x02 \x01(\t\x12\x10\n\x08label_en\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x10\n\x08required\x18\x05 \x01(\x08\x12\x0f\n\x07options\x18\x06 \x03(\t\"\xe3\x01\n\x19\x42ulkWriteCustomersRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\'\n\x04mode\x18\x04 \x01(\x0e\x32\x19.crm.common.v1.ImportMode\x12\x14\n\x0cmatch_fields\x18\x05 \x03(\t\x12\x13\n\x0b\x63lear_empty\x18\x06 \x01(\x08\x12\x16\n\x0etarget_pool_id\x18\x07 \x01(\t\x12&\n\x04rows\x18\x08 \x03(\x0b\x32\x18.crm.common.v1.ImportRow\"M\n\x1a\x42ulkWriteCustomersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.crm.common.v1.ImportRowResult\"W\n\x19ListCustomerStatesRequest\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x15\n\runplaced_only\x18\x03 \x01(\x08\"O\n\x1aListCustomerStatesResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState2\xe2\x05\n\x0f\x43ustomerService\x12q\n\x10ResolveSelection\x12(.crm.customer.v1.ResolveSelectionRequest\x1a).crm.customer.v1.ResolveSelectionResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12q\n\x10GetCustomerFacts\x12(.crm.customer.v1.GetCustomerFactsRequest\x1a).crm.customer.v1.GetCustomerFactsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12y\n\x10\x41pplyAssignments\x12(.crm.customer.v1.ApplyAssignmentsRequest\x1a).crm.customer.v1.ApplyAssignmentsResponse\"\x10\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x04pool\x12q\n\x10ListCustomFields\x12(.crm.customer.v1.ListCustomFieldsRequest\x1a).crm.customer.v1.ListCustomFieldsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12\x81\x01\n\x12\x42ulkWriteCustomers\x12*.crm.customer.v1.BulkWriteCustomersRequest\x1a+.crm.customer.v1.BulkWriteCustomersResponse\"\x12\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x06import\x12w\n\x12ListCustomerStates\x12*.crm.customer.v1.ListCustomerStatesRequest\x1a+.crm.customer.v1.ListCustomerStatesResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&crm/customer/v1/customer_service.proto\x12\x0f\x63rm.customer.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a\x1d\x63rm/common/v1/selection.proto\x1a%crm/customer/v1/customer_events.proto\x1a\x1d\x63rm/pool/v1/pool_events.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"U\n\x17ResolveSelectionRequest\x12+\n\tselection\x18\x01 \x01(\x0b\x32\x18.crm.common.v1.Selection\x12\r\n\x05limit\x18\x02 \x01(\x05\"G\n\x18ResolveSelectionResponse\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\x12\x15\n\rinvisible_ids\x18\x02 \x03(\t\"/\n\x17GetCustomerFactsRequest\x12\x14\n\x0c\x63ustomer_ids\x18\x01 \x03(\t\"M\n\x18GetCustomerFactsResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\"-\n\x16GetHandoverCardRequest\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\"\xa7\x01\n\x17GetHandoverCardResponse\x12\'\n\x07touches\x18\x01 \x03(\x0b\x32\x16.crm.customer.v1.Touch\x12*\n\x08promises\x18\x02 \x03(\x0b\x32\x18.crm.customer.v1.Promise\x12\x37\n\ropportunities\x18\x03 \x03(\x0b\x32 .crm.customer.v1.OpenOpportunity\"c\n\x05Touch\x12&\n\x02\x61t\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\t\"9\n\x07Promise\x12\n\n\x02on\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x03 \x01(\t\"\\\n\x0fOpenOpportunity\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05stage\x18\x03 \x01(\t\x12\x0e\n\x06\x61mount\x18\x04 \x01(\t\x12\x10\n\x08\x63urrency\x18\x05 \x01(\t\"\x8e\x01\n\x17\x41pplyAssignmentsRequest\x12\x31\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12.\n\x07\x63hanges\x18\x02 \x03(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"/\n\x18\x41pplyAssignmentsResponse\x12\x13\n\x0bunknown_ids\x18\x01 \x03(\t\"\x19\n\x17ListCustomFieldsRequest\"x\n\x18ListCustomFieldsResponse\x12,\n\x06\x66ields\x18\x01 \x03(\x0b\x32\x1c.crm.customer.v1.CustomField\x12.\n\x07options\x18\x02 \x03(\x0b\x32\x1d.crm.customer.v1.FieldOptions\"-\n\x0c\x46ieldOptions\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06labels\x18\x02 \x03(\t\"o\n\x0b\x43ustomField\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x10\n\x08label_zh\x18\x02 \x01(\t\x12\x10\n\x08label_en\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x10\n\x08required\x18\x05 \x01(\x08\x12\x0f\n\x07options\x18\x06 \x03(\t\"\xe3\x01\n\x19\x42ulkWriteCustomersRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\'\n\x04mode\x18\x04 \x01(\x0e\x32\x19.crm.common.v1.ImportMode\x12\x14\n\x0cmatch_fields\x18\x05 \x03(\t\x12\x13\n\x0b\x63lear_empty\x18\x06 \x01(\x08\x12\x16\n\x0etarget_pool_id\x18\x07 \x01(\t\x12&\n\x04rows\x18\x08 \x03(\x0b\x32\x18.crm.common.v1.ImportRow\"M\n\x1a\x42ulkWriteCustomersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.crm.common.v1.ImportRowResult\"W\n\x19ListCustomerStatesRequest\x12\x10\n\x08\x61\x66ter_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x15\n\runplaced_only\x18\x03 \x01(\x08\"O\n\x1aListCustomerStatesResponse\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState2\xda\x06\n\x0f\x43ustomerService\x12q\n\x10ResolveSelection\x12(.crm.customer.v1.ResolveSelectionRequest\x1a).crm.customer.v1.ResolveSelectionResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12q\n\x10GetCustomerFacts\x12(.crm.customer.v1.GetCustomerFactsRequest\x1a).crm.customer.v1.GetCustomerFactsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12v\n\x0fGetHandoverCard\x12\'.crm.customer.v1.GetHandoverCardRequest\x1a(.crm.customer.v1.GetHandoverCardResponse\"\x10\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x04pool\x12y\n\x10\x41pplyAssignments\x12(.crm.customer.v1.ApplyAssignmentsRequest\x1a).crm.customer.v1.ApplyAssignmentsResponse\"\x10\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x04pool\x12q\n\x10ListCustomFields\x12(.crm.customer.v1.ListCustomFieldsRequest\x1a).crm.customer.v1.ListCustomFieldsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12\x81\x01\n\x12\x42ulkWriteCustomers\x12*.crm.customer.v1.BulkWriteCustomersRequest\x1a+.crm.customer.v1.BulkWriteCustomersResponse\"\x12\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x06import\x12w\n\x12ListCustomerStates\x12*.crm.customer.v1.ListCustomerStatesRequest\x1a+.crm.customer.v1.ListCustomerStatesResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERSERVICE'].methods_by_name['ResolveSelection']._serialized_options = b'\210\265\030\001\220\265\030\001'
   _globals['_CUSTOMERSERVICE'].methods_by_name['GetCustomerFacts']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['GetCustomerFacts']._serialized_options = b'\210\265\030\001\220\265\030\001'
+  _globals['_CUSTOMERSERVICE'].methods_by_name['GetHandoverCard']._loaded_options = None
+  _globals['_CUSTOMERSERVICE'].methods_by_name['GetHandoverCard']._serialized_options = b'\210\265\030\001\220\265\030\001\232\265\030\004pool'
   _globals['_CUSTOMERSERVICE'].methods_by_name['ApplyAssignments']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['ApplyAssignments']._serialized_options = b'\210\265\030\001\220\265\030\001\232\265\030\004pool'
   _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomFields']._loaded_options = None
@@ -48,34 +51,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERSERVICE'].methods_by_name['BulkWriteCustomers']._serialized_options = b'\210\265\030\001\220\265\030\001\232\265\030\006import'
   _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomerStates']._loaded_options = None
   _globals['_CUSTOMERSERVICE'].methods_by_name['ListCustomerStates']._serialized_options = b'\210\265\030\001\220\265\030\001'
-  _globals['_RESOLVESELECTIONREQUEST']._serialized_start=222
-  _globals['_RESOLVESELECTIONREQUEST']._serialized_end=307
-  _globals['_RESOLVESELECTIONRESPONSE']._serialized_start=309
-  _globals['_RESOLVESELECTIONRESPONSE']._serialized_end=380
-  _globals['_GETCUSTOMERFACTSREQUEST']._serialized_start=382
-  _globals['_GETCUSTOMERFACTSREQUEST']._serialized_end=429
-  _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_start=431
-  _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_end=508
-  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_start=511
-  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_end=653
-  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_start=655
-  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_end=702
-  _globals['_LISTCUSTOMFIELDSREQUEST']._serialized_start=704
-  _globals['_LISTCUSTOMFIELDSREQUEST']._serialized_end=729
-  _globals['_LISTCUSTOMFIELDSRESPONSE']._serialized_start=731
-  _globals['_LISTCUSTOMFIELDSRESPONSE']._serialized_end=851
-  _globals['_FIELDOPTIONS']._serialized_start=853
-  _globals['_FIELDOPTIONS']._serialized_end=898
-  _globals['_CUSTOMFIELD']._serialized_start=900
-  _globals['_CUSTOMFIELD']._serialized_end=1011
-  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_start=1014
-  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_end=1241
-  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_start=1243
-  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_end=1320
-  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_start=1322
-  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_end=1409
-  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_start=1411
-  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_end=1490
-  _globals['_CUSTOMERSERVICE']._serialized_start=1493
-  _globals['_CUSTOMERSERVICE']._serialized_end=2231
+  _globals['_RESOLVESELECTIONREQUEST']._serialized_start=255
+  _globals['_RESOLVESELECTIONREQUEST']._serialized_end=340
+  _globals['_RESOLVESELECTIONRESPONSE']._serialized_start=342
+  _globals['_RESOLVESELECTIONRESPONSE']._serialized_end=413
+  _globals['_GETCUSTOMERFACTSREQUEST']._serialized_start=415
+  _globals['_GETCUSTOMERFACTSREQUEST']._serialized_end=462
+  _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_start=464
+  _globals['_GETCUSTOMERFACTSRESPONSE']._serialized_end=541
+  _globals['_GETHANDOVERCARDREQUEST']._serialized_start=543
+  _globals['_GETHANDOVERCARDREQUEST']._serialized_end=588
+  _globals['_GETHANDOVERCARDRESPONSE']._serialized_start=591
+  _globals['_GETHANDOVERCARDRESPONSE']._serialized_end=758
+  _globals['_TOUCH']._serialized_start=760
+  _globals['_TOUCH']._serialized_end=859
+  _globals['_PROMISE']._serialized_start=861
+  _globals['_PROMISE']._serialized_end=918
+  _globals['_OPENOPPORTUNITY']._serialized_start=920
+  _globals['_OPENOPPORTUNITY']._serialized_end=1012
+  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_start=1015
+  _globals['_APPLYASSIGNMENTSREQUEST']._serialized_end=1157
+  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_start=1159
+  _globals['_APPLYASSIGNMENTSRESPONSE']._serialized_end=1206
+  _globals['_LISTCUSTOMFIELDSREQUEST']._serialized_start=1208
+  _globals['_LISTCUSTOMFIELDSREQUEST']._serialized_end=1233
+  _globals['_LISTCUSTOMFIELDSRESPONSE']._serialized_start=1235
+  _globals['_LISTCUSTOMFIELDSRESPONSE']._serialized_end=1355
+  _globals['_FIELDOPTIONS']._serialized_start=1357
+  _globals['_FIELDOPTIONS']._serialized_end=1402
+  _globals['_CUSTOMFIELD']._serialized_start=1404
+  _globals['_CUSTOMFIELD']._serialized_end=1515
+  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_start=1518
+  _globals['_BULKWRITECUSTOMERSREQUEST']._serialized_end=1745
+  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_start=1747
+  _globals['_BULKWRITECUSTOMERSRESPONSE']._serialized_end=1824
+  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_start=1826
+  _globals['_LISTCUSTOMERSTATESREQUEST']._serialized_end=1913
+  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_start=1915
+  _globals['_LISTCUSTOMERSTATESRESPONSE']._serialized_end=1994
+  _globals['_CUSTOMERSERVICE']._serialized_start=1997
+  _globals['_CUSTOMERSERVICE']._serialized_end=2855
 # @@protoc_insertion_point(module_scope)

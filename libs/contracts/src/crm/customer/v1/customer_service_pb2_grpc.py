@@ -46,6 +46,11 @@ class CustomerServiceStub:
                 request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.GetCustomerFactsRequest.SerializeToString,
                 response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.GetCustomerFactsResponse.FromString,
                 _registered_method=True)
+        self.GetHandoverCard = channel.unary_unary(
+                '/crm.customer.v1.CustomerService/GetHandoverCard',
+                request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.GetHandoverCardRequest.SerializeToString,
+                response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.GetHandoverCardResponse.FromString,
+                _registered_method=True)
         self.ApplyAssignments = channel.unary_unary(
                 '/crm.customer.v1.CustomerService/ApplyAssignments',
                 request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ApplyAssignmentsRequest.SerializeToString,
@@ -83,6 +88,13 @@ class CustomerServiceServicer:
 
     def GetCustomerFacts(self, request, context):
         """Facts as they are this moment, to be confirmed before taking (design §3). Unknown ids are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHandoverCard(self, request, context):
+        """What a new owner should know of a customer (交接卡), as far as the actor sees it. NOT_FOUND outside the actor's scope.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -131,6 +143,11 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.GetCustomerFacts,
                     request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.GetCustomerFactsRequest.FromString,
                     response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.GetCustomerFactsResponse.SerializeToString,
+            ),
+            'GetHandoverCard': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHandoverCard,
+                    request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.GetHandoverCardRequest.FromString,
+                    response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.GetHandoverCardResponse.SerializeToString,
             ),
             'ApplyAssignments': grpc.unary_unary_rpc_method_handler(
                     servicer.ApplyAssignments,
@@ -209,6 +226,33 @@ class CustomerService:
             '/crm.customer.v1.CustomerService/GetCustomerFacts',
             crm_dot_customer_dot_v1_dot_customer__service__pb2.GetCustomerFactsRequest.SerializeToString,
             crm_dot_customer_dot_v1_dot_customer__service__pb2.GetCustomerFactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHandoverCard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.customer.v1.CustomerService/GetHandoverCard',
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.GetHandoverCardRequest.SerializeToString,
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.GetHandoverCardResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,8 @@ class CustomerServiceStub:
     """
     GetCustomerFacts: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerFactsRequest, _customer_service_pb2.GetCustomerFactsResponse]
     """Facts as they are this moment, to be confirmed before taking (design §3). Unknown ids are left out."""
+    GetHandoverCard: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.GetHandoverCardRequest, _customer_service_pb2.GetHandoverCardResponse]
+    """What a new owner should know of a customer (交接卡), as far as the actor sees it. NOT_FOUND outside the actor's scope."""
     ApplyAssignments: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ApplyAssignmentsRequest, _customer_service_pb2.ApplyAssignmentsResponse]
     """Applies places decided by pool to the projection at once, so that users read their own write.
     An older version never overwrites a newer one. Only pool may call.
@@ -69,6 +71,8 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """
     GetCustomerFacts: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetCustomerFactsRequest, _customer_service_pb2.GetCustomerFactsResponse]  # type: ignore[assignment]
     """Facts as they are this moment, to be confirmed before taking (design §3). Unknown ids are left out."""
+    GetHandoverCard: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.GetHandoverCardRequest, _customer_service_pb2.GetHandoverCardResponse]  # type: ignore[assignment]
+    """What a new owner should know of a customer (交接卡), as far as the actor sees it. NOT_FOUND outside the actor's scope."""
     ApplyAssignments: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ApplyAssignmentsRequest, _customer_service_pb2.ApplyAssignmentsResponse]  # type: ignore[assignment]
     """Applies places decided by pool to the projection at once, so that users read their own write.
     An older version never overwrites a newer one. Only pool may call.
@@ -106,6 +110,14 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_customer_service_pb2.GetCustomerFactsResponse, _abc.Awaitable[_customer_service_pb2.GetCustomerFactsResponse]]:
         """Facts as they are this moment, to be confirmed before taking (design §3). Unknown ids are left out."""
+
+    @_abc_1.abstractmethod
+    def GetHandoverCard(
+        self,
+        request: _customer_service_pb2.GetHandoverCardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.GetHandoverCardResponse, _abc.Awaitable[_customer_service_pb2.GetHandoverCardResponse]]:
+        """What a new owner should know of a customer (交接卡), as far as the actor sees it. NOT_FOUND outside the actor's scope."""
 
     @_abc_1.abstractmethod
     def ApplyAssignments(

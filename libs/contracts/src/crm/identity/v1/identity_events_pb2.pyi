@@ -450,24 +450,59 @@ class Organisation(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     ZONE_FIELD_NUMBER: _builtins.int
+    CALENDAR_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     name: _builtins.str
     zone: _builtins.str
     """IANA zone in which days are counted, default Asia/Shanghai."""
+    @_builtins.property
+    def calendar(self) -> _containers.RepeatedCompositeFieldContainer[Global___CalendarDay]:
+        """Days that differ from the week: weekends on which people work, weekdays on which they do not."""
+
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
         name: _builtins.str = ...,
         zone: _builtins.str = ...,
+        calendar: _abc.Iterable[Global___CalendarDay] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "version", b"version", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calendar", b"calendar", "name", b"name", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Organisation: _TypeAlias = Organisation  # noqa: Y015
+
+@_typing.final
+class CalendarDay(_message.Message):
+    """One day of the working-day calendar (工作日历)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    WORKING_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """YYYY-MM-DD."""
+    working: _builtins.bool
+    name: _builtins.str
+    """For example 国庆节."""
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        working: _builtins.bool = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "name", b"name", "working", b"working"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CalendarDay: _TypeAlias = CalendarDay  # noqa: Y015
 
 @_typing.final
 class SigningKeys(_message.Message):

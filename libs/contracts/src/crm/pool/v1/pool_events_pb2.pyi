@@ -99,6 +99,12 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """The owner left."""
     CAUSE_UNDO: _Cause.ValueType  # 12
     """A release, by hand or by the system, was taken back."""
+    CAUSE_RESCHEDULE: _Cause.ValueType  # 13
+    """Nothing but `expires_on` changed; no history, no effects."""
+    CAUSE_CONFIRM: _Cause.ValueType  # 14
+    """认定为有效: out of a prospect pool, to be assigned (C-09)."""
+    CAUSE_CASCADE: _Cause.ValueType  # 15
+    """Nobody claimed it out of its pool in time: it went on to the next one."""
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper): ...
 
@@ -124,6 +130,12 @@ CAUSE_HANDOVER: Cause.ValueType  # 11
 """The owner left."""
 CAUSE_UNDO: Cause.ValueType  # 12
 """A release, by hand or by the system, was taken back."""
+CAUSE_RESCHEDULE: Cause.ValueType  # 13
+"""Nothing but `expires_on` changed; no history, no effects."""
+CAUSE_CONFIRM: Cause.ValueType  # 14
+"""认定为有效: out of a prospect pool, to be assigned (C-09)."""
+CAUSE_CASCADE: Cause.ValueType  # 15
+"""Nobody claimed it out of its pool in time: it went on to the next one."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _PoolKind:
@@ -271,6 +283,238 @@ class OwnerLeft(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___OwnerLeft: _TypeAlias = OwnerLeft  # noqa: Y015
+
+@_typing.final
+class ExpiryDigest(_message.Message):
+    """What expires soon of a member's customers, or, for a manager, of the members' below: one a person and day, all customers
+    together (到期提醒).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    EXPIRING_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Who is to be told."""
+    day: _builtins.str
+    """The organisation's day that it is about, YYYY-MM-DD. (member_id, day) is told once."""
+    @_builtins.property
+    def expiring(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExpiringCustomers]:
+        """Soonest first."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        day: _builtins.str = ...,
+        expiring: _abc.Iterable[Global___ExpiringCustomers] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "expiring", b"expiring", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpiryDigest: _TypeAlias = ExpiryDigest  # noqa: Y015
+
+@_typing.final
+class ExpiringCustomers(_message.Message):
+    """Customers of one owner that expire on one day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    EXPIRES_ON_FIELD_NUMBER: _builtins.int
+    DAYS_LEFT_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAMES_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.str
+    """Who loses them; the receiver, unless the receiver is the manager."""
+    expires_on: _builtins.str
+    """YYYY-MM-DD; they are taken after its end."""
+    days_left: _builtins.int
+    """Days left: 0 on the last one."""
+    customers: _builtins.int
+    @_builtins.property
+    def customer_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of some, at most 3."""
+
+    def __init__(
+        self,
+        *,
+        owner_id: _builtins.str = ...,
+        expires_on: _builtins.str = ...,
+        days_left: _builtins.int = ...,
+        customers: _builtins.int = ...,
+        customer_names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_names", b"customer_names", "customers", b"customers", "days_left", b"days_left", "expires_on", b"expires_on", "owner_id", b"owner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExpiringCustomers: _TypeAlias = ExpiringCustomers  # noqa: Y015
+
+@_typing.final
+class ExtensionRequested(_message.Message):
+    """An owner asks for more time (延期申请); deciders are to be told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTENSION_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DECIDER_IDS_FIELD_NUMBER: _builtins.int
+    extension_id: _builtins.str
+    customer_id: _builtins.str
+    customer_name: _builtins.str
+    owner_id: _builtins.str
+    days: _builtins.int
+    reason: _builtins.str
+    @_builtins.property
+    def decider_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        extension_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        days: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        decider_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "customer_name", b"customer_name", "days", b"days", "decider_ids", b"decider_ids", "extension_id", b"extension_id", "owner_id", b"owner_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtensionRequested: _TypeAlias = ExtensionRequested  # noqa: Y015
+
+@_typing.final
+class ExtensionDecided(_message.Message):
+    """It was granted or refused; the owner is to be told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTENSION_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    DAYS_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
+    EXPIRES_ON_FIELD_NUMBER: _builtins.int
+    extension_id: _builtins.str
+    customer_id: _builtins.str
+    customer_name: _builtins.str
+    owner_id: _builtins.str
+    days: _builtins.int
+    granted: _builtins.bool
+    decided_by: _builtins.str
+    expires_on: _builtins.str
+    """Last day now, YYYY-MM-DD; empty: it does not expire."""
+    def __init__(
+        self,
+        *,
+        extension_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        days: _builtins.int = ...,
+        granted: _builtins.bool = ...,
+        decided_by: _builtins.str = ...,
+        expires_on: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "customer_name", b"customer_name", "days", b"days", "decided_by", b"decided_by", "expires_on", b"expires_on", "extension_id", b"extension_id", "granted", b"granted", "owner_id", b"owner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtensionDecided: _TypeAlias = ExtensionDecided  # noqa: Y015
+
+@_typing.final
+class RecyclingHeld(_message.Message):
+    """A recycling run waits for somebody's confirmation (design §3, circuit breaker)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    RECEIVER_IDS_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    day: _builtins.str
+    """YYYY-MM-DD."""
+    customers: _builtins.int
+    """How many customers wait."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """missed_runs | clock_went_back | owner_share | company_share."""
+
+    @_builtins.property
+    def receiver_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        day: _builtins.str = ...,
+        reasons: _abc.Iterable[_builtins.str] | None = ...,
+        customers: _builtins.int = ...,
+        receiver_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "day", b"day", "reasons", b"reasons", "receiver_ids", b"receiver_ids", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecyclingHeld: _TypeAlias = RecyclingHeld  # noqa: Y015
+
+@_typing.final
+class RecycleRuleAnnounced(_message.Message):
+    """A version of a pool's recycling rule will take effect; its owners are told beforehand."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_ID_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    POOL_NAME_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_ON_FIELD_NUMBER: _builtins.int
+    RECEIVERS_FIELD_NUMBER: _builtins.int
+    rule_id: _builtins.str
+    pool_id: _builtins.str
+    pool_name: _builtins.str
+    effective_on: _builtins.str
+    """YYYY-MM-DD."""
+    @_builtins.property
+    def receivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReceiverCount]:
+        """Owners, and how many of their customers will expire earlier than before."""
+
+    def __init__(
+        self,
+        *,
+        rule_id: _builtins.str = ...,
+        pool_id: _builtins.str = ...,
+        pool_name: _builtins.str = ...,
+        effective_on: _builtins.str = ...,
+        receivers: _abc.Iterable[Global___ReceiverCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_on", b"effective_on", "pool_id", b"pool_id", "pool_name", b"pool_name", "receivers", b"receivers", "rule_id", b"rule_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecycleRuleAnnounced: _TypeAlias = RecycleRuleAnnounced  # noqa: Y015
 
 @_typing.final
 class ReceiverCount(_message.Message):
@@ -439,6 +683,7 @@ class AssignmentState(_message.Message):
     HELD_SINCE_FIELD_NUMBER: _builtins.int
     EXPIRES_ON_FIELD_NUMBER: _builtins.int
     SUSPENDED_FIELD_NUMBER: _builtins.int
+    HAD_OWNER_FIELD_NUMBER: _builtins.int
     customer_id: _builtins.str
     version: _builtins.int
     """Upper 23 bits epoch, lower 40 bits counter; 0 is never sent. Readers keep the highest."""
@@ -446,6 +691,8 @@ class AssignmentState(_message.Message):
     """Last day it may stay, YYYY-MM-DD in the organisation's zone; empty: no rule applies."""
     suspended: _builtins.bool
     """Deleted or merged customers: no caps, claims or recycling."""
+    had_owner: _builtins.bool
+    """Whether it has had an owner, now or before: in a pool it is then a recycled customer (再生客户, C-40)."""
     @_builtins.property
     def place(self) -> _place_pb2.Place: ...
     @_builtins.property
@@ -461,10 +708,11 @@ class AssignmentState(_message.Message):
         held_since: _timestamp_pb2.Timestamp | None = ...,
         expires_on: _builtins.str = ...,
         suspended: _builtins.bool = ...,
+        had_owner: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["held_since", b"held_since", "place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "expires_on", b"expires_on", "held_since", b"held_since", "place", b"place", "suspended", b"suspended", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "expires_on", b"expires_on", "had_owner", b"had_owner", "held_since", b"held_since", "place", b"place", "suspended", b"suspended", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -483,17 +731,37 @@ class Pool(_message.Message):
     OPEN_TO_ALL_FIELD_NUMBER: _builtins.int
     MEMBER_IDS_FIELD_NUMBER: _builtins.int
     DEPARTMENT_IDS_FIELD_NUMBER: _builtins.int
+    ROLE_IDS_FIELD_NUMBER: _builtins.int
+    ADMIN_IDS_FIELD_NUMBER: _builtins.int
+    HIDDEN_FIELDS_FIELD_NUMBER: _builtins.int
+    DAILY_REVEALS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     version: _builtins.int
     name: _builtins.str
     kind: Global___PoolKind.ValueType
     open_to_all: _builtins.bool
     """Who may see and claim: everybody, or the members and departments listed."""
+    daily_reveals: _builtins.int
+    """Hidden contacts a member may look at in one of the organisation's days; 0: none. Unset: no limit."""
     @_builtins.property
     def member_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def department_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Departments with everything below."""
+
+    @_builtins.property
+    def role_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Roles whose members belong to it."""
+
+    @_builtins.property
+    def admin_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Its administrators (公海管理员): they see it, assign and move out of it, import into it; they do not belong to it by that."""
+
+    @_builtins.property
+    def hidden_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Fields that members without customer.contacts_in_pool do not see before the claim, as GET /fields names them; those of
+        contacts as contact.mobile.
+        """
 
     def __init__(
         self,
@@ -505,11 +773,17 @@ class Pool(_message.Message):
         open_to_all: _builtins.bool = ...,
         member_ids: _abc.Iterable[_builtins.str] | None = ...,
         department_ids: _abc.Iterable[_builtins.str] | None = ...,
+        role_ids: _abc.Iterable[_builtins.str] | None = ...,
+        admin_ids: _abc.Iterable[_builtins.str] | None = ...,
+        hidden_fields: _abc.Iterable[_builtins.str] | None = ...,
+        daily_reveals: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_daily_reveals", b"_daily_reveals", "daily_reveals", b"daily_reveals"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["department_ids", b"department_ids", "id", b"id", "kind", b"kind", "member_ids", b"member_ids", "name", b"name", "open_to_all", b"open_to_all", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_daily_reveals", b"_daily_reveals", "admin_ids", b"admin_ids", "daily_reveals", b"daily_reveals", "department_ids", b"department_ids", "hidden_fields", b"hidden_fields", "id", b"id", "kind", b"kind", "member_ids", b"member_ids", "name", b"name", "open_to_all", b"open_to_all", "role_ids", b"role_ids", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__daily_reveals: _TypeAlias = _typing.Literal["daily_reveals"]  # noqa: Y015
+    _WhichOneofArgType__daily_reveals: _TypeAlias = _typing.Literal["_daily_reveals", b"_daily_reveals"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__daily_reveals) -> _WhichOneofReturnType__daily_reveals | None: ...
 
 Global___Pool: _TypeAlias = Pool  # noqa: Y015

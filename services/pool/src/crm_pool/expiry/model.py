@@ -1,0 +1,73 @@
+"""What makes customers expire: versions of the pools' rules (回收规则), and the time granted beyond (延期)."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_pool.database import Base
+
+
+class RecycleRule(Base):
+    """One version of a pool's rule; `number` counts the pool's versions from 1.
+
+    `conditions`: as `rules.Condition` reads them. `state`: draft (being written), shadow (only records what it would do),
+    announced (takes effect on `effective_on`), active (one a pool), ended. `target_pool_id` None: into the pool itself.
+    """
+
+    __tablename__ = "recycle_rules"
+    __table_args__ = (
+        UniqueConstraint("pool_id", "number", name="uq_recycle_rules_pool_id_number"),
+        CheckConstraint("state IN ('draft', 'shadow', 'announced', 'active', 'ended')", name="state"),
+        Index("uq_recycle_rules_active", "pool_id", unique=True, postgresql_where=text("state = 'active'")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    pool_id: Mapped[UUID]
+    number: Mapped[int] = mapped_column(Integer)
+    state: Mapped[str] = mapped_column(Text)
+    conditions: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    working_days: Mapped[bool]
+    exempt_won: Mapped[bool]
+    exempt_open_opportunity: Mapped[bool]
+    target_pool_id: Mapped[UUID | None]
+    effective_on: Mapped[date | None] = mapped_column(Date)
+    created_by: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    announced_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Extension(Base):
+    """延期: an owner asks for `days` more. A granted one counts while the same owner holds the customer since
+    `held_since`; it does not move the clock.
+
+    `state`: requested, granted, refused, withdrawn.
+    """
+
+    __tablename__ = "extensions"
+    __table_args__ = (
+        CheckConstraint("days > 0", name="days"),
+        CheckConstraint("state IN ('requested', 'granted', 'refused', 'withdrawn')", name="state"),
+        Index("uq_extensions_requested", "customer_id", unique=True, postgresql_where=text("state = 'requested'")),
+        Index("ix_extensions_customer_id", "customer_id", "owner_id", "held_since"),
+        Index("ix_extensions_owner_id", "owner_id", "requested_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    customer_id: Mapped[UUID]
+    owner_id: Mapped[UUID]
+    held_since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    days: Mapped[int] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    requested_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    decided_by: Mapped[UUID | None]
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    note: Mapped[str | None] = mapped_column(Text)
