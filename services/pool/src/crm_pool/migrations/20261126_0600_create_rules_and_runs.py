@@ -3,7 +3,6 @@
 The running release must survive this file: add first, remove in a later release.
 """
 
-import uuid
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,11 +16,11 @@ depends_on = None
 
 # id, label_zh, label_en
 _REASONS = (
-    (uuid.UUID("019acb00-0000-7000-8000-000000000001"), "无法联系", "Cannot be reached"),
-    (uuid.UUID("019acb00-0000-7000-8000-000000000002"), "没有需求", "No need"),
-    (uuid.UUID("019acb00-0000-7000-8000-000000000003"), "不在负责范围", "Not my territory"),
-    (uuid.UUID("019acb00-0000-7000-8000-000000000004"), "号码无效", "Invalid number"),
-    (uuid.UUID("019acb00-0000-7000-8000-000000000005"), "其他", "Other"),
+    ("019acb00-0000-7000-8000-000000000001", "无法联系", "Cannot be reached"),
+    ("019acb00-0000-7000-8000-000000000002", "没有需求", "No need"),
+    ("019acb00-0000-7000-8000-000000000003", "不在负责范围", "Not my territory"),
+    ("019acb00-0000-7000-8000-000000000004", "号码无效", "Invalid number"),
+    ("019acb00-0000-7000-8000-000000000005", "其他", "Other"),
 )
 
 
