@@ -91,8 +91,15 @@ class Pool(Base):
     def admits(self, scope: Scope) -> bool:
         """Whether the member belongs to the pool and so may claim from it."""
         return scope.belongs_to_pool(
-            open_to_all=self.open_to_all, member_ids=self.member_ids, department_ids=self.department_ids
+            open_to_all=self.open_to_all,
+            member_ids=self.member_ids,
+            department_ids=self.department_ids,
+            role_ids=self.role_ids,
         )
+
+    def run_by(self, scope: Scope) -> bool:
+        """Whether the member is one of its administrators (decision 0025)."""
+        return scope.member_id in self.admin_ids
 
     def seen_by(self, scope: Scope) -> bool:
         """Whether the member sees the pool and what lies in it (C-10, C-14).
@@ -104,6 +111,8 @@ class Pool(Base):
             open_to_all=self.open_to_all,
             member_ids=self.member_ids,
             department_ids=self.department_ids,
+            role_ids=self.role_ids,
+            admin_ids=self.admin_ids,
         )
 
     def state(self) -> pb.Pool:
