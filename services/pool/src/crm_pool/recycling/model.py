@@ -64,6 +64,11 @@ class Run(Base):
         return self.state == "held" or (self.is_running and bool(self.held_owner_ids))
 
     @property
+    def waits_wholly(self) -> bool:
+        """Whether all that has expired waits, not only what held owners lose."""
+        return self.state == "held" and self.finished_at is None
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will be taken by it."""
         return self.state in ("finished", "dropped")
