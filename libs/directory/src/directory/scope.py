@@ -59,13 +59,23 @@ class Scope:
         return self.company or member_id == self.member_id or department_id in self.department_ids
 
     def belongs_to_pool(
-        self, *, open_to_all: bool, member_ids: Collection[UUID], department_ids: Collection[UUID]
+        self,
+        *,
+        open_to_all: bool,
+        member_ids: Collection[UUID],
+        department_ids: Collection[UUID],
+        role_ids: Collection[UUID],
     ) -> bool:
         """Whether a pool opened like this counts the member among its own: those who may claim from it.
 
         A listed department counts with everything below it; a pool open to nobody has no members.
         """
-        return open_to_all or self.member_id in member_ids or not set(department_ids).isdisjoint(self.ancestor_ids)
+        return (
+            open_to_all
+            or self.member_id in member_ids
+            or not set(department_ids).isdisjoint(self.ancestor_ids)
+            or not set(role_ids).isdisjoint(self.role_ids)
+        )
 
     def sees_pool(
         self,
@@ -74,19 +84,25 @@ class Scope:
         open_to_all: bool,
         member_ids: Collection[UUID],
         department_ids: Collection[UUID],
+        role_ids: Collection[UUID],
+        admin_ids: Collection[UUID],
     ) -> bool:
         """Whether the member sees a pool and the customers in it (C-10, C-14): the one rule of every service.
 
-        To-be-assigned pools need pool.to_be_assigned. Besides its own members a pool is seen by whoever manages
-        pools, sees the company, or sees a department that it is opened to.
+        Its administrators see it always. To-be-assigned pools need pool.to_be_assigned of everybody else. Besides its own
+        members a pool is seen by whoever manages pools, sees the company, or sees a department that it is opened to.
         """
+        if self.member_id in admin_ids:
+            return True
         if to_be_assigned and not self.may("pool.to_be_assigned"):
             return False
         return (
             self.company
             or self.may("pool.manage")
             or not set(department_ids).isdisjoint(self.department_ids)
-            or self.belongs_to_pool(open_to_all=open_to_all, member_ids=member_ids, department_ids=department_ids)
+            or self.belongs_to_pool(
+                open_to_all=open_to_all, member_ids=member_ids, department_ids=department_ids, role_ids=role_ids
+            )
         )
 
 

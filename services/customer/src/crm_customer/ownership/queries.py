@@ -27,6 +27,8 @@ def visible_pools(session: Session, scope: Scope) -> tuple[UUID, ...]:
                 open_to_all=pool.open_to_all,
                 member_ids=pool.member_ids,
                 department_ids=pool.department_ids,
+                role_ids=(),
+                admin_ids=(),
             )
         )
     )

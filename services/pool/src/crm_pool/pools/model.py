@@ -1,6 +1,6 @@
 """Pools (客户池) and the organisation's limit on holding customers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
 from uuid import UUID
@@ -90,8 +90,15 @@ class Pool(Base):
     def admits(self, scope: Scope) -> bool:
         """Whether the member belongs to the pool and so may claim from it."""
         return scope.belongs_to_pool(
-            open_to_all=self.open_to_all, member_ids=self.member_ids, department_ids=self.department_ids
+            open_to_all=self.open_to_all,
+            member_ids=self.member_ids,
+            department_ids=self.department_ids,
+            role_ids=self.role_ids,
         )
+
+    def run_by(self, scope: Scope) -> bool:
+        """Whether the member is one of its administrators (decision 0025)."""
+        return scope.member_id in self.admin_ids
 
     def seen_by(self, scope: Scope) -> bool:
         """Whether the member sees the pool and what lies in it (C-10, C-14).
@@ -103,6 +110,8 @@ class Pool(Base):
             open_to_all=self.open_to_all,
             member_ids=self.member_ids,
             department_ids=self.department_ids,
+            role_ids=self.role_ids,
+            admin_ids=self.admin_ids,
         )
 
     def state(self) -> pb.Pool:
@@ -129,12 +138,18 @@ class Pool(Base):
             self.updated_at = at
         return changed
 
-    def delete(self, customers: int, at: datetime) -> None:
-        """Close the pool for good. Raises Conflict default_pool, or pool_not_empty while `customers` lie in it."""
+    def delete(self, customers: int, feeding: Sequence[str], at: datetime) -> None:
+        """Close the pool for good.
+
+        Raises Conflict default_pool, pool_not_empty while `customers` lie in it, or pool_is_target while those pools named
+        in `feeding` put customers into it by themselves.
+        """
         if self.is_default:
             raise Conflict("default_pool")
         if customers:
             raise Conflict("pool_not_empty", customers=customers)
+        if feeding:
+            raise Conflict("pool_is_target", pools="、".join(feeding))
         self.version += 1
         self.updated_at = self.deleted_at = at
 

@@ -18,7 +18,7 @@ from crm_pool.database import Changes, require_version
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.expiry.rules import RuleState
 from crm_pool.pools.model import Pool
-from crm_pool.pools.queries import all_pools, visible_pools
+from crm_pool.pools.queries import all_pools, keep_existing, visible_pools
 from crm_pool.pools.rules import PoolKind
 from crm_pool.recycle_rules import queries
 from crm_pool.recycle_rules.model import ShadowDecision
@@ -152,7 +152,9 @@ def _locked(session: Session, actor_id: UUID, rule_id: UUID) -> RecycleRule:
 
 def _check_pools(session: Session, actor_id: UUID, pool_id: UUID, target_pool_id: UUID | None) -> None:
     """The pool is in sight; customers are taken into one to claim or to assign from (C-36)."""
-    pools = visible_pools(session, resolve_scope(session, actor_id))
+    kept = keep_existing(session, [pool_id, target_pool_id or pool_id])
+    seen = visible_pools(session, resolve_scope(session, actor_id))
+    pools = {id_: pool for id_, pool in seen.items() if id_ in kept}
     if pool_id not in pools:
         raise _invalid(FieldError("/pool_id", "pool_not_found"))
     target: Pool | None = pools.get(target_pool_id or pool_id)
