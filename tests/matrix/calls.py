@@ -87,6 +87,10 @@ def _customers(**more: Made) -> Made:
     return lambda case: {"customer_ids": [case.customer.id]} | {name: made(case) for name, made in more.items()}
 
 
+def _activities(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"customer_id": case.customer.id})
+
+
 def _receiver(case: Case) -> str:
     return case.world.people.members["receiver"].id
 
@@ -268,6 +272,8 @@ CALLS: dict[str, Call] = {
     "POST /contacts": Call(body=lambda case: {"name": case.world.people.name()}),
     "POST /contacts:delete": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
+    "GET /activities": Call(send=_activities),
+    "POST /activities": Call(body=lambda case: case.world.follow_up(case.customer), conflicts=("claim_first",)),
     "PATCH /customers/{customer_id} (guarded)": Call(
         body=lambda case: {"remark": case.world.people.name()}, conflicts=("claim_first",)
     ),

@@ -14,6 +14,8 @@ from crm_notify.notifications.http import api as notifications_api
 from crm_notify.push.events import DIRECTORY
 from crm_notify.push.http import api as push_api
 from crm_notify.push.role import push_role
+from crm_notify.recycling.events import RECYCLING
+from crm_notify.reveals.events import REVEALS
 from crm_notify.settings import Settings
 from directory.actors import DirectoryActors
 from directory.events import directory_projection
@@ -29,7 +31,7 @@ SERVICE = Service(
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_notify"],
-    subscriptions=[DIRECTORY, ASSIGNMENTS, COLLABORATIONS, CUSTOMER_BATCHES, IMPORTS],
+    subscriptions=[DIRECTORY, ASSIGNMENTS, COLLABORATIONS, CUSTOMER_BATCHES, IMPORTS, RECYCLING, REVEALS],
     projections=[directory_projection()],
     due=[SEND_MAIL, MEASURE_DELIVERIES, FORGET_OLD],
     roles={"push": push_role(MIGRATIONS)},

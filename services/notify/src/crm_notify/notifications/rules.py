@@ -18,6 +18,13 @@ class Kind(StrEnum):
     CUSTOMERS_RECYCLED = "customers_recycled"
     CUSTOMERS_HANDED_OVER = "customers_handed_over"
     OWNER_LEFT = "owner_left"
+    CUSTOMERS_EXPIRING = "customers_expiring"
+    EXTENSION_REQUESTED = "extension_requested"
+    EXTENSION_GRANTED = "extension_granted"
+    EXTENSION_REFUSED = "extension_refused"
+    RECYCLING_HELD = "recycling_held"
+    RECYCLE_RULE_ANNOUNCED = "recycle_rule_announced"
+    REVEALS_SURGED = "reveals_surged"
     ASSIGNMENT_BATCH_FINISHED = "assignment_batch_finished"
     CUSTOMERS_DELETED = "customers_deleted"
     CUSTOMERS_RESTORED = "customers_restored"
@@ -36,7 +43,7 @@ class Kind(StrEnum):
 class Notice:
     """What one member is to hear of one event, in the app, by e-mail or both.
 
-    `parameters` are JSON: ids of members as text (`actor_id`, `left_member_ids`), whose names are looked up when the
+    `parameters` are JSON: ids of members as text (`actor_id`, `left_member_ids`, `owner_id` of what is `expiring`), whose names are looked up when the
     words are made, and plain values. `subject_type` and `subject_id` say what to open.
     """
 

@@ -16,7 +16,9 @@ class NotificationQuery(PageQuery):
 
 
 class Subject(View):
-    """What a notification is about: `customer`, `assignment_batch`, `leaver` (a member's id) or `import`."""
+    """What a notification is about: `customer`, `assignment_batch`, `customer_batch`, `leaver` (a member's id), `import`, `pool`,
+    `extension` or `recycling_run`.
+    """
 
     type: str
     id: UUID

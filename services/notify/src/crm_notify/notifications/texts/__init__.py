@@ -50,13 +50,18 @@ def _context(parameters: Mapping[str, Any], names: Mapping[UUID, str], language:
         **parameters,
         "actor": name(parameters["actor_id"]) if parameters.get("actor_id") else "",
         "left": [name(id_) for id_ in parameters.get("left_member_ids", ())],
+        "expiring": [
+            {**line, "owner": name(line["owner_id"]) if line["owner_id"] else ""}
+            for line in parameters.get("expiring", ())
+        ],
+        "reasons": [_source(language)["reasons"].get(reason, reason) for reason in parameters.get("reasons", ())],
         "cause": _source(language)["causes"].get(parameters.get("cause", ""), ""),
     }
 
 
 def _member_ids(parameters: Mapping[str, Any]) -> Sequence[str]:
-    actor = parameters.get("actor_id")
-    return [*([actor] if actor else []), *parameters.get("left_member_ids", ())]
+    actor, owners = parameters.get("actor_id"), (line["owner_id"] for line in parameters.get("expiring", ()))
+    return [id_ for id_ in (actor, *parameters.get("left_member_ids", ()), *owners) if id_]
 
 
 @cache
