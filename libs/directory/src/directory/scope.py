@@ -1,17 +1,17 @@
 """What a member may see, resolved once per request into plain values for a query (design §2.6, H-12, H-13)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import literal, select, text
+from sqlalchemy import ARRAY, Uuid, any_, exists, func, literal, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from chassis.errors import Unauthenticated
-from directory.tables import departments, members, organisation
+from directory.tables import departments, members, organisation, roles
 
 DEFAULT_ZONE = "Asia/Shanghai"
 
@@ -29,34 +29,14 @@ _REACHES = {"own": DataScope.OWN, "department": DataScope.DEPARTMENT, "centre": 
 
 
 @dataclass(frozen=True)
-class Scope:
-    """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
-    `ancestor_ids`: own department and all above it, for pools opened to a department with everything below;
-    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11);
-    `role_ids`: the member's roles.
+class Belonging:
+    """What decides to which pools a member belongs: own department and all above it, for pools opened to a department with
+    everything below, and roles.
     """
 
     member_id: UUID
-    data_scope: DataScope
-    department_id: UUID | None
-    department_ids: tuple[UUID, ...]
     ancestor_ids: tuple[UUID, ...]
-    colleague_ids: tuple[UUID, ...]
-    permissions: frozenset[str]
-    role_ids: tuple[UUID, ...] = ()
-
-    @property
-    def company(self) -> bool:
-        """Whether everything is visible."""
-        return self.data_scope is DataScope.COMPANY
-
-    def may(self, permission: str) -> bool:
-        """Whether the member holds `permission`."""
-        return permission in self.permissions
-
-    def reaches(self, member_id: UUID, department_id: UUID | None) -> bool:
-        """Whether the member may give customers to another: to oneself, or to somebody in a department one sees."""
-        return self.company or member_id == self.member_id or department_id in self.department_ids
+    role_ids: tuple[UUID, ...]
 
     def belongs_to_pool(
         self,
@@ -76,6 +56,32 @@ class Scope:
             or not set(department_ids).isdisjoint(self.ancestor_ids)
             or not set(role_ids).isdisjoint(self.role_ids)
         )
+
+
+@dataclass(frozen=True)
+class Scope(Belonging):
+    """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
+    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11).
+    """
+
+    data_scope: DataScope
+    department_id: UUID | None
+    department_ids: tuple[UUID, ...]
+    colleague_ids: tuple[UUID, ...]
+    permissions: frozenset[str]
+
+    @property
+    def company(self) -> bool:
+        """Whether everything is visible."""
+        return self.data_scope is DataScope.COMPANY
+
+    def may(self, permission: str) -> bool:
+        """Whether the member holds `permission`."""
+        return permission in self.permissions
+
+    def reaches(self, member_id: UUID, department_id: UUID | None) -> bool:
+        """Whether the member may give customers to another: to oneself, or to somebody in a department one sees."""
+        return self.company or member_id == self.member_id or department_id in self.department_ids
 
     def sees_pool(
         self,
@@ -153,26 +159,59 @@ def resolve_scope(session: Session, member_id: UUID) -> Scope:
     )
 
 
-def _upwards(session: Session, department_id: UUID) -> Sequence[Any]:
-    start = select(
-        departments.c.id, departments.c.parent_id, departments.c.head_id, literal(0).label("distance")
-    ).where(departments.c.id == department_id)
-    tree = start.cte("upwards", recursive=True)
+_BELONGINGS = text("""
+    SELECT id, role_ids, ARRAY(
+        WITH RECURSIVE above AS (
+            SELECT departments.id, parent_id, 0 AS distance FROM directory_departments departments
+            WHERE departments.id = department_id
+            UNION ALL
+            SELECT departments.id, departments.parent_id, distance + 1 FROM directory_departments departments
+            JOIN above ON departments.id = above.parent_id WHERE distance < 100
+        ) SELECT id FROM above ORDER BY distance
+    ) AS ancestor_ids
+    FROM directory_members WHERE id = ANY(CAST(:members AS uuid[])) AND active
+""")
+
+
+def belongings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Belonging]:
+    """To which pools members can belong, by member; those who are unknown or have left are left out."""
+    found = session.execute(_BELONGINGS, {"members": list(member_ids)})
+    return {row.id: Belonging(row.id, tuple(row.ancestor_ids), tuple(row.role_ids)) for row in found}
+
+
+def managers_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Per member the head of the nearest department upwards other than the member (design §3, Manager); members without
+    one are left out.
+    """
+    tree = (
+        select(members.c.id.label("member_id"), departments.c.parent_id, departments.c.head_id)
+        .add_columns(literal(0).label("distance"))
+        .join(departments, departments.c.id == members.c.department_id)
+        .where(members.c.id == any_(literal(list(member_ids), ARRAY(Uuid))))
+        .cte("upwards", recursive=True)
+    )
     tree = tree.union_all(
-        select(departments.c.id, departments.c.parent_id, departments.c.head_id, tree.c.distance + 1).where(
+        select(tree.c.member_id, departments.c.parent_id, departments.c.head_id, tree.c.distance + 1).where(
             departments.c.id == tree.c.parent_id, tree.c.distance < 100
         )
     )
-    return session.execute(select(tree).order_by(tree.c.distance)).all()
+    heads = select(tree.c.member_id, tree.c.head_id).where(tree.c.head_id != tree.c.member_id)
+    nearest = heads.ext(distinct_on(tree.c.member_id)).order_by(tree.c.member_id, tree.c.distance)
+    return {row.member_id: row.head_id for row in session.execute(nearest)}
 
 
 def manager_of(session: Session, member_id: UUID) -> UUID | None:
-    """Head of the nearest department upwards other than the member (design §3, Manager)."""
-    department_id = session.scalar(select(members.c.department_id).where(members.c.id == member_id))
-    for department in _upwards(session, department_id) if department_id else ():
-        if department.head_id not in (None, member_id):
-            return cast(UUID, department.head_id)
-    return None
+    """The manager of one member, see `managers_of`."""
+    return managers_of(session, [member_id]).get(member_id)
+
+
+def holders_of(session: Session, permission: str) -> list[UUID]:
+    """Active people who hold `permission`, in id order."""
+    held = exists().where(
+        roles.c.id == func.any(members.c.role_ids), roles.c.permissions.contains([permission]), ~roles.c.deleted
+    )
+    found = select(members.c.id).where(members.c.active, ~members.c.service_account, held)
+    return list(session.scalars(found.order_by(members.c.id)))
 
 
 def is_absent(absent_from: datetime | None, absent_until: datetime | None, at: datetime) -> bool:

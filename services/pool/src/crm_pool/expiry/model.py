@@ -11,13 +11,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.errors import Conflict
 from crm_pool.database import Base, Changes, take_over
-from crm_pool.expiry.rules import RuleState
+from crm_pool.expiry.rules import Condition, ConditionKind, Rule, RuleState
 
 
 class RecycleRule(Base):
     """One version of a pool's rule; `number` counts the pool's versions from 1.
 
-    `conditions`: as `rules.Condition` reads them. `state`: draft (being written), shadow (only records what it would do),
+    `conditions`: [{kind, days, days_by_level}], see `rules.Condition`. `state`: draft (being written), shadow (only records what it would do),
     announced (takes effect on `effective_on`), active (one a pool), ended. `target_pool_id` None: into the pool itself.
     """
 
@@ -45,6 +45,23 @@ class RecycleRule(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     announced_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @property
+    def rule(self) -> Rule:
+        """What it says, as the clock reads it."""
+        return Rule(
+            id=self.id,
+            pool_id=self.pool_id,
+            number=self.number,
+            conditions=tuple(
+                Condition(ConditionKind(one["kind"]), one["days"], one.get("days_by_level", {}))
+                for one in self.conditions
+            ),
+            working_days=self.working_days,
+            exempt_won=self.exempt_won,
+            exempt_open_opportunity=self.exempt_open_opportunity,
+            target_pool_id=self.target_pool_id,
+        )
 
     def change(self, values: Mapping[str, Any], at: datetime) -> Changes | None:
         """Take over `values`; returns what changed as (before, after), None when nothing did. Raises Conflict
