@@ -1,4 +1,4 @@
-"""Runs of the recycler (自动回收), and what shadow versions would have taken."""
+"""Runs of the recycler (自动回收)."""
 
 from collections.abc import Collection
 from datetime import date, datetime
@@ -121,15 +121,3 @@ class Run(Base):
         """Nothing is left to take but what is held."""
         self.state = "held" if self.held_owner_ids else "finished"
         self.finished_at = at
-
-
-class ShadowDecision(Base):
-    """A customer that a shadow version would have taken on a day."""
-
-    __tablename__ = "shadow_decisions"
-
-    rule_id: Mapped[UUID] = mapped_column(primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
-    day: Mapped[date] = mapped_column(Date, primary_key=True)
-    owner_id: Mapped[UUID]
-    expires_on: Mapped[date] = mapped_column(Date)
