@@ -2,7 +2,6 @@
 
 import grpc
 
-import crm_pool.recycling.model
 import crm_pool.rehearsals.model
 import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
@@ -18,6 +17,7 @@ from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
 from crm_pool.caps.model import HoldingCap
+from crm_pool.cascades.due import CASCADE
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
@@ -34,6 +34,8 @@ from crm_pool.pools.rpc import PoolMethods
 from crm_pool.reasons.model import ReleaseReason
 from crm_pool.recycle_rules.due import APPLY_RULES
 from crm_pool.recycle_rules.http import api as rules_api
+from crm_pool.recycling.due import MEASURE_RECYCLING, RECYCLE
+from crm_pool.recycling.http import api as runs_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
@@ -63,6 +65,7 @@ SERVICE = Service(
         assignments_api,
         leaving_api,
         releases_api,
+        runs_api,
         rules_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
         audit_api("pool"),
@@ -88,6 +91,9 @@ SERVICE = Service(
         LIST_LEAVERS,
         HAND_OVER,
         APPLY_RULES,
+        RECYCLE,
+        CASCADE,
+        MEASURE_RECYCLING,
         *batch_tasks([*SELECTIONS, UNDO]),
     ],
     register_rpc=[_register],

@@ -268,8 +268,6 @@ def _create_runs() -> None:
         _number("walk"),
         sa.Column("after_expires_on", sa.Date, nullable=True),
         _uuid("after_customer_id", null=True),
-        _uuid("shadow_after_customer_id", null=True),
-        _moment("shadow_done_at", null=True),
         _number("nominated"),
         _number("taken"),
         _number("spared"),

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.clock import day_of
 from chassis.errors import FieldError, Invalid, NotFound
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
@@ -40,7 +38,7 @@ from crm_pool.recycling.rules import (
     is_too_much_of_owner,
 )
 from directory.permissions import Permission
-from directory.scope import holders_of, managers_of, zone_of
+from directory.scope import holders_of, managers_of
 
 PAGE = 500
 
@@ -76,10 +74,8 @@ def next_page(session: Session, at: datetime) -> Page | None:
     """
     if unsettled_rules(session):
         return None
-    zone = zone_of(session)
-    today, has_come = day_of(at, zone), at.astimezone(ZoneInfo(zone)).time() >= queries.begins_at(session)
-    run = queries.last_run(session)
-    if has_come and (run is None or run.day != today):
+    today, run = queries.day_begun(session, at), queries.last_run(session)
+    if today is not None and (run is None or run.day != today):
         run = _begin(session, today, at)
     if run is None or not run.is_running:
         return None

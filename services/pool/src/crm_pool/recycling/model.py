@@ -46,9 +46,6 @@ class Run(Base):
     walk: Mapped[int] = mapped_column(Integer)
     after_expires_on: Mapped[date | None] = mapped_column(Date)
     after_customer_id: Mapped[UUID | None]
-    # Shadow versions: how far they have looked through all customers with owners.
-    shadow_after_customer_id: Mapped[UUID | None]
-    shadow_done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     nominated: Mapped[int] = mapped_column(Integer)
     taken: Mapped[int] = mapped_column(Integer)
     spared: Mapped[int] = mapped_column(Integer)

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, exists, func, literal, select, tuple_
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from crm_pool.expiry.model import RecycleRule
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.recycling.model import Run
 from crm_pool.recycling.rules import ONE_IN_OF_COMPANY, RunsBefore, batch_of
+from directory.scope import zone_of
 from directory.tables import members
 
 _OWNED = (Assignment.owner_id.is_not(None), ~Assignment.suspended)
@@ -32,9 +34,10 @@ class Expired:
     expires_on: date
 
 
-def begins_at(session: Session) -> time:
-    """The organisation's time of day at which runs begin."""
-    return session.scalars(select(PoolSettings.recycle_at)).one()
+def day_begun(session: Session, at: datetime) -> date | None:
+    """The organisation's day at `at`, once the time of day has come at which runs begin; None before."""
+    local = at.astimezone(ZoneInfo(zone_of(session)))
+    return local.date() if local.time() >= session.scalars(select(PoolSettings.recycle_at)).one() else None
 
 
 def last_run(session: Session, *, lock: bool = False) -> Run | None:
@@ -71,7 +74,7 @@ def expired_behind(session: Session, run: Run, limit: int) -> list[Expired]:
     if run.place is not None:
         found = found.where(tuple_(Assignment.expires_on, Assignment.customer_id) > run.place)
     rows = session.execute(found.order_by(Assignment.expires_on, Assignment.customer_id).limit(limit))
-    return [Expired(*row) for row in rows]
+    return [Expired(*row) for row in rows]  # type: ignore[arg-type]  # both are set, as the index says
 
 
 def expired_by_owner(session: Session, day: date) -> Counter[UUID]:
