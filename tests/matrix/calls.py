@@ -317,6 +317,8 @@ CALLS: dict[str, Call] = {
     "POST /assignments/leavers/{member_id}:hand-over": Call(
         path={"member_id": lambda case: case.world.take_leaver(case.place)}
     ),
+    "POST /rules/runs/{run_id}:confirm": Call(body=lambda _: {}, path={"run_id": lambda case: case.world.new_run()}),
+    "POST /rules/runs/{run_id}:drop": Call(path={"run_id": lambda case: case.world.new_run()}),
     "PATCH /pools/{pool_id}": Call(body=lambda _: {}),
     "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),

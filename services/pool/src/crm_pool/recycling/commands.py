@@ -135,17 +135,16 @@ def drop(session: Session, actor_id: UUID, run_id: UUID, at: datetime) -> Run:
 def _begin(session: Session, today: date, at: datetime) -> Run | None:
     """The run of `today`, looked at by the breaker; None: another worker has begun it, or that day has had one."""
     previous = queries.last_run(session, lock=True)
-    if previous is not None and not previous.is_over:
-        if previous.finished_at is None:
-            _close_walk(session, previous, at)
-        previous.overtake()
-        session.flush()
     before = queries.runs_before(session)
     row = {"id": new_id(), "day": today, "state": "running", "started_at": at, "walk": 1}
     new = insert(Run).values(**row, nominated=0, taken=0, spared=0).on_conflict_do_nothing(index_elements=[Run.day])
     begun = session.scalars(new.returning(Run.id)).one_or_none()
     if begun is None:
         return None
+    if previous is not None and not previous.is_over:
+        if previous.finished_at is None:
+            _close_walk(session, previous, at)
+        previous.overtake()
     run = session.get_one(Run, begun)
     _look(session, run, clock_reasons(before, at))
     return run
