@@ -10,12 +10,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.errors import Conflict
 from crm_pool.database import Base
+from crm_pool.expiry.rules import Condition, ConditionKind, Rule
 
 
 class RecycleRule(Base):
     """One version of a pool's rule; `number` counts the pool's versions from 1.
 
-    `conditions`: as `rules.Condition` reads them. `state`: draft (being written), shadow (only records what it would do),
+    `conditions`: [{kind, days, days_by_level}], see `rules.Condition`. `state`: draft (being written), shadow (only records what it would do),
     announced (takes effect on `effective_on`), active (one a pool), ended. `target_pool_id` None: into the pool itself.
     """
 
@@ -42,6 +43,23 @@ class RecycleRule(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     announced_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @property
+    def rule(self) -> Rule:
+        """What it says, as the clock reads it."""
+        return Rule(
+            id=self.id,
+            pool_id=self.pool_id,
+            number=self.number,
+            conditions=tuple(
+                Condition(ConditionKind(one["kind"]), one["days"], one.get("days_by_level", {}))
+                for one in self.conditions
+            ),
+            working_days=self.working_days,
+            exempt_won=self.exempt_won,
+            exempt_open_opportunity=self.exempt_open_opportunity,
+            target_pool_id=self.target_pool_id,
+        )
 
 
 class Extension(Base):

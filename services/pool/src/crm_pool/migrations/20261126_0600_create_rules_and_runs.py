@@ -106,6 +106,7 @@ def _widen_assignments() -> None:
         op.add_column("customers", fact)
     op.add_column("assignments", sa.Column("had_owner", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("assignments", sa.Column("not_before", sa.Date))
+    op.add_column("placement_plans", sa.Column("expires_on", sa.Date))
     op.execute(
         "UPDATE assignments SET had_owner = true WHERE owner_id IS NOT NULL OR EXISTS (SELECT FROM assignment_history h"
         " WHERE h.customer_id = assignments.customer_id AND h.from_owner_id IS NOT NULL)"
@@ -330,6 +331,7 @@ def downgrade() -> None:
     )
     for name in ("had_owner", "not_before"):
         op.drop_column("assignments", name)
+    op.drop_column("placement_plans", "expires_on")
     for name in ("last_touch_at", "won", "open_opportunities", "last_opportunity_at", "last_deal_at"):
         op.drop_column("customers", name)
     for name in (

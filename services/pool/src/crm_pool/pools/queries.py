@@ -64,6 +64,11 @@ def holding_cap(session: Session) -> int | None:
     return session.scalar(select(PoolSettings.holding_cap))
 
 
+def warning_days(session: Session) -> int:
+    """How many days from today a change that the owner did not cause leaves a customer at least."""
+    return session.scalars(select(PoolSettings.warning_days)).one()
+
+
 def pool_names(session: Session, pool_ids: Collection[UUID]) -> dict[UUID, str]:
     """Names by id, deleted pools included."""
     if not pool_ids:
