@@ -78,7 +78,7 @@ def _of_view(scope: Scope, view: str) -> Select[Any]:
     return _with_place().where(Extension.state == "requested", ~Assignment.suspended, held, ~mine, may_decide)
 
 
-def _with_place() -> Select[Any]:
+def _with_place() -> Select[Any, Any]:
     return select(Extension, Assignment).join(Assignment, Assignment.customer_id == Extension.customer_id)
 
 
