@@ -18,6 +18,16 @@ class ConditionKind(StrEnum):
     NO_DEAL = "no_deal"
 
 
+class RuleState(StrEnum):
+    """A version is drafted, may run in the shadow (影子运行, only recording), is announced, takes effect, ends."""
+
+    DRAFT = "draft"
+    SHADOW = "shadow"
+    ANNOUNCED = "announced"
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
 class Exemption(StrEnum):
     """Why a customer does not expire although a rule applies to its owner."""
 

@@ -54,7 +54,8 @@ def feeding(session: Session, pool_id: UUID) -> list[str]:
     rules = (
         select(Pool.name)
         .join(_RULES, _RULES.c.pool_id == Pool.id)
-        .where(_RULES.c.target_pool_id == pool_id, _RULES.c.state != "ended", Pool.id != pool_id)
+        .where(_RULES.c.target_pool_id == pool_id, _RULES.c.state != "ended")
+        .where(Pool.id != pool_id, Pool.deleted_at.is_(None))
     )
     return sorted(session.scalars(union(cascades, rules)))
 
