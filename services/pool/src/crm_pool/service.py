@@ -3,7 +3,6 @@
 import grpc
 
 import crm_pool.recycling.model
-import crm_pool.rehearsals.model
 import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
@@ -34,6 +33,8 @@ from crm_pool.pools.rpc import PoolMethods
 from crm_pool.reasons.model import ReleaseReason
 from crm_pool.recycle_rules.due import APPLY_RULES
 from crm_pool.recycle_rules.http import api as rules_api
+from crm_pool.rehearsals.due import FORGET_REHEARSALS, REHEARSE
+from crm_pool.rehearsals.http import api as rehearsals_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
@@ -64,6 +65,7 @@ SERVICE = Service(
         leaving_api,
         releases_api,
         rules_api,
+        rehearsals_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
         audit_api("pool"),
     ],
@@ -88,6 +90,8 @@ SERVICE = Service(
         LIST_LEAVERS,
         HAND_OVER,
         APPLY_RULES,
+        REHEARSE,
+        FORGET_REHEARSALS,
         *batch_tasks([*SELECTIONS, UNDO]),
     ],
     register_rpc=[_register],

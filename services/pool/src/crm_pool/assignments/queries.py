@@ -164,6 +164,12 @@ def page_of_owned(session: Session, after: UUID | None, limit: int) -> Sequence[
     return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
 
 
+def assignments_of(session: Session, customer_ids: Collection[UUID]) -> Sequence[Assignment]:
+    """The assignments of these customers as they are, in id order."""
+    found = select(Assignment).where(among(Assignment.customer_id, customer_ids))
+    return session.scalars(found.order_by(Assignment.customer_id)).all()
+
+
 def holdings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many customers each member owns; those of deleted customers do not count."""
     counted = session.execute(

@@ -93,7 +93,7 @@ def change_rule(call: Call[RuleChange, None], rule_id: UUID) -> RuleView:
 def discard_rule(call: Call[None, None], rule_id: UUID) -> None:
     expected = call.expected_version()
     with call.runtime.database.transaction() as session:
-        commands.discard(session, call.actor.id, rule_id, expected)
+        commands.discard(session, call.actor.id, rule_id, expected, clock.now())
 
 
 @api.route(
