@@ -32,7 +32,7 @@ from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
 from crm_pool.reasons.model import ReleaseReason
-from crm_pool.recycle_rules.due import APPLY_RULES
+from crm_pool.recycle_rules.due import APPLY_RULES, FORGET_SHADOWS
 from crm_pool.recycle_rules.http import api as rules_api
 from crm_pool.rehearsals.due import FORGET_REHEARSALS, REHEARSE
 from crm_pool.rehearsals.http import api as rehearsals_api
@@ -92,6 +92,7 @@ SERVICE = Service(
         LIST_LEAVERS,
         HAND_OVER,
         APPLY_RULES,
+        FORGET_SHADOWS,
         REHEARSE,
         FORGET_REHEARSALS,
         *batch_tasks([*SELECTIONS, UNDO]),

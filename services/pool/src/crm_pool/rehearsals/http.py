@@ -12,9 +12,8 @@ from chassis.errors import NotFound
 from chassis.http.api import Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_pool.assignments.http import named, names_of
-from crm_pool.assignments.queries import about, assignments_of, sight_of
+from crm_pool.assignments.queries import names_in_sight
 from crm_pool.assignments.views import Named
-from crm_pool.customers.projection import customer_names
 from crm_pool.rehearsals import commands, queries
 from crm_pool.rehearsals.model import Rehearsal, RehearsedCustomer
 from crm_pool.rehearsals.queries import Filter
@@ -143,10 +142,7 @@ def _department(id_: UUID | None, names: Mapping[UUID, str]) -> Named | None:
 
 def _customers(session: Session, actor_id: UUID, found: Sequence[RehearsedCustomer]) -> list[RehearsedCustomerView]:
     """Names only of the customers that the caller sees."""
-    ids = [one.customer_id for one in found]
-    assignments = assignments_of(session, ids)
-    sight = about(session, sight_of(session, actor_id), assignments)
-    customers = customer_names(session, {one.customer_id for one in assignments if sight.sees(one)})
+    customers = names_in_sight(session, actor_id, [one.customer_id for one in found])
     owners = names_of(session, {one.owner_id for one in found}, ())
     departments = queries.department_names(session, {one.department_id for one in found if one.department_id})
     return [
