@@ -87,6 +87,10 @@ def _customers(**more: Made) -> Made:
     return lambda case: {"customer_ids": [case.customer.id]} | {name: made(case) for name, made in more.items()}
 
 
+def _activities(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"customer_id": case.customer.id})
+
+
 def _receiver(case: Case) -> str:
     return case.world.people.members["receiver"].id
 
@@ -121,6 +125,12 @@ def _aside(case: Case) -> str:
 def _upload(case: Case, path: str) -> httpx.Response:
     files = {"file": ("导入.csv", f"客户名称,姓名\n{case.world.people.name()},张三\n".encode())}
     return case.ask("POST", path, files=files, params={"kind": case.row.remark or "customers"})
+
+
+def _change_calendar(case: Case, path: str) -> httpx.Response:
+    # What nothing differs from, so that the organisation's version stays.
+    known = case.ask("GET", "/organisation/calendar").headers
+    return case.ask("PUT", path, json={"days": []}, headers={"If-Match": known.get("ETag", '"1"')})
 
 
 def _log_in(case: Case, path: str) -> httpx.Response:
@@ -268,6 +278,8 @@ CALLS: dict[str, Call] = {
     "POST /contacts": Call(body=lambda case: {"name": case.world.people.name()}),
     "POST /contacts:delete": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
+    "GET /activities": Call(send=_activities),
+    "POST /activities": Call(body=lambda case: case.world.follow_up(case.customer), conflicts=("claim_first",)),
     "PATCH /customers/{customer_id} (guarded)": Call(
         body=lambda case: {"remark": case.world.people.name()}, conflicts=("claim_first",)
     ),
@@ -334,6 +346,7 @@ CALLS: dict[str, Call] = {
     "POST /auth/logout": Call(after=_sign_in),
     "PATCH /auth/me": Call(body=lambda _: {"language": "zh-CN"}),
     "PATCH /organisation": Call(body=lambda _: {}),
+    "PUT /organisation/calendar/{year}": Call(send=_change_calendar),
     "POST /members": Call(
         body=lambda case: {
             "login": (name := f"n{case.world.people.name()[2:]}"),

@@ -104,6 +104,15 @@ class World:
         contact_id: str = self.admin.get(f"/customers/{customer.id}/contacts")["items"][0]["id"]
         return contact_id
 
+    def follow_up(self, customer: Customer) -> dict[str, str]:
+        """What can be said of a call to the customer."""
+        return {"customer_id": customer.id, "kind": "follow_up", "method": "phone", "content": self.people.name()}
+
+    def activity_of(self, customer: Customer) -> str:
+        """The id of a follow-up with the customer."""
+        activity_id: str = self.admin.post("/activities", self.follow_up(customer))["id"]
+        return activity_id
+
     def record(self, kind: str, caller: str, place: str) -> str:
         """The id of an import, batch or notification of the caller's own, or of somebody else's.
 

@@ -23,7 +23,7 @@ from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, a
 from directory import store, tables
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
-from directory.scope import DataScope, is_absent, manager_of, members_named, resolve_scope
+from directory.scope import DataScope, holders_of, is_absent, manager_of, managers_of, members_named, resolve_scope
 from highsea_local.ports import free_port
 from tests.support.services import Keys, Opener, OpenService
 
@@ -78,6 +78,17 @@ def test_the_manager_is_the_nearest_head_upwards_other_than_the_member(opened: O
         assert manager_of(session, organisation.sales.id) == organisation.supervisor.id
         assert manager_of(session, organisation.supervisor.id) == organisation.admin.id
         assert manager_of(session, organisation.admin.id) is None
+        everybody = [one.id for one in (organisation.sales, organisation.supervisor, organisation.admin)]
+        assert managers_of(session, everybody) == {
+            organisation.sales.id: organisation.supervisor.id,
+            organisation.supervisor.id: organisation.admin.id,
+        }
+
+
+def test_who_holds_a_permission_is_active_and_has_a_role_that_grants_it(opened: OpenService) -> None:
+    organisation = opened.organisation
+    with opened.database.reading() as session:
+        assert set(holders_of(session, "pool.manage")) == {organisation.operations.id, organisation.admin.id}
 
 
 def test_members_of_a_user_group_are_colleagues_until_the_group_is_gone(opened: OpenService) -> None:

@@ -19,7 +19,7 @@ NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
 def path_of(route: Route) -> str:
-    return re.sub("<uuid:[a-z_]+>", NOBODY, route.path)
+    return re.sub("<uuid:[a-z_]+>", NOBODY, route.path).replace("<int:year>", "2028")
 
 
 def test_models_and_migrations_agree(bare: OpenService) -> None:

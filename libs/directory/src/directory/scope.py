@@ -1,17 +1,17 @@
 """What a member may see, resolved once per request into plain values for a query (design §2.6, H-12, H-13)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import literal, select, text
+from sqlalchemy import ARRAY, Uuid, any_, exists, func, literal, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from chassis.errors import Unauthenticated
-from directory.tables import departments, members, organisation
+from directory.tables import departments, members, organisation, roles
 
 DEFAULT_ZONE = "Asia/Shanghai"
 
@@ -153,26 +153,39 @@ def resolve_scope(session: Session, member_id: UUID) -> Scope:
     )
 
 
-def _upwards(session: Session, department_id: UUID) -> Sequence[Any]:
-    start = select(
-        departments.c.id, departments.c.parent_id, departments.c.head_id, literal(0).label("distance")
-    ).where(departments.c.id == department_id)
-    tree = start.cte("upwards", recursive=True)
+def managers_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Per member the head of the nearest department upwards other than the member (design §3, Manager); members without
+    one are left out.
+    """
+    tree = (
+        select(members.c.id.label("member_id"), departments.c.parent_id, departments.c.head_id)
+        .add_columns(literal(0).label("distance"))
+        .join(departments, departments.c.id == members.c.department_id)
+        .where(members.c.id == any_(literal(list(member_ids), ARRAY(Uuid))))
+        .cte("upwards", recursive=True)
+    )
     tree = tree.union_all(
-        select(departments.c.id, departments.c.parent_id, departments.c.head_id, tree.c.distance + 1).where(
+        select(tree.c.member_id, departments.c.parent_id, departments.c.head_id, tree.c.distance + 1).where(
             departments.c.id == tree.c.parent_id, tree.c.distance < 100
         )
     )
-    return session.execute(select(tree).order_by(tree.c.distance)).all()
+    heads = select(tree.c.member_id, tree.c.head_id).where(tree.c.head_id != tree.c.member_id)
+    nearest = heads.ext(distinct_on(tree.c.member_id)).order_by(tree.c.member_id, tree.c.distance)
+    return {row.member_id: row.head_id for row in session.execute(nearest)}
 
 
 def manager_of(session: Session, member_id: UUID) -> UUID | None:
-    """Head of the nearest department upwards other than the member (design §3, Manager)."""
-    department_id = session.scalar(select(members.c.department_id).where(members.c.id == member_id))
-    for department in _upwards(session, department_id) if department_id else ():
-        if department.head_id not in (None, member_id):
-            return cast(UUID, department.head_id)
-    return None
+    """The manager of one member, see `managers_of`."""
+    return managers_of(session, [member_id]).get(member_id)
+
+
+def holders_of(session: Session, permission: str) -> list[UUID]:
+    """Active people who hold `permission`, in id order."""
+    held = exists().where(
+        roles.c.id == func.any(members.c.role_ids), roles.c.permissions.contains([permission]), ~roles.c.deleted
+    )
+    found = select(members.c.id).where(members.c.active, ~members.c.service_account, held)
+    return list(session.scalars(found.order_by(members.c.id)))
 
 
 def is_absent(absent_from: datetime | None, absent_until: datetime | None, at: datetime) -> bool:

@@ -16,6 +16,7 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     CustomerServiceServicer,
     add_CustomerServiceServicer_to_server,
 )
+from crm_customer.activities import http as activities_http
 from crm_customer.activities.rpc import HandoverCards
 from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
@@ -85,6 +86,7 @@ SERVICE = Service(
         batches_http.api,
         batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,
+        activities_http.api,
         tags_http.api,
         dictionaries_http.api,
         fields_http.api,

@@ -10,6 +10,8 @@ from chassis import clock
 from chassis.due import DueTask
 from chassis.identifiers import new_id
 from chassis.runtime import Runtime
+from crm_identity.calendar.commands import ship
+from crm_identity.calendar.rules import shipped
 from crm_identity.keys.commands import ensure_first_key
 from crm_identity.organisation import commands, queries
 from crm_identity.organisation.model import ORGANISATION_ID, Department, Organisation, Role
@@ -22,7 +24,8 @@ _PERMISSIONS = tuple(sorted(permission.value for permission in Permission))
 
 
 def ensure_foundations(session: Session, sealing_key: bytes, at: datetime) -> None:
-    """Create what is missing, and give built-in roles what is new in this release; change nothing else that is there.
+    """Create what is missing, and give built-in roles and the calendar what is new in this release; change nothing else
+    that is there.
 
     Safe at any time, in any number of processes.
     """
@@ -30,7 +33,8 @@ def ensure_foundations(session: Session, sealing_key: bytes, at: datetime) -> No
     organisation = session.get(Organisation, ORGANISATION_ID)
     if organisation is None:
         values = {"name": ROOT_NAME, "zone": DEFAULT_ZONE}
-        organisation = Organisation(id=ORGANISATION_ID, known_permissions=list(_PERMISSIONS), **values)
+        given = {"known_permissions": list(_PERMISSIONS), "calendar": shipped()}
+        organisation = Organisation(id=ORGANISATION_ID, **given, **values)
         commands.add(session, "created", None, organisation, values)
     if queries.root(session) is None:
         commands.add(session, "created", None, Department(id=new_id(), name=ROOT_NAME), {"name": ROOT_NAME})
@@ -41,6 +45,7 @@ def ensure_foundations(session: Session, sealing_key: bytes, at: datetime) -> No
             grants: dict[str, Any] = {"name": role.words.zh, "permissions": role.permissions, "data_scope": scope}
             commands.create_role(session, None, grants, key=role.key)
     _grant_what_is_new(session, organisation)
+    ship(session, organisation)
     ensure_first_key(session, sealing_key, at)
 
 

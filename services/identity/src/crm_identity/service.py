@@ -12,6 +12,7 @@ from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, a
 from crm_identity.absences.due import ADVANCE_ABSENCES
 from crm_identity.absences.http import api as absences_api
 from crm_identity.actors import OwnActors
+from crm_identity.calendar.http import api as calendar_api
 from crm_identity.console import create_administrator, ensure_administrator, explaining, rotate_key
 from crm_identity.database import Base
 from crm_identity.demo import seed_demo
@@ -57,6 +58,7 @@ SERVICE = Service(
         groups_api,
         departments_api,
         organisation_api,
+        calendar_api,
         holdings_api,
         audit_api("identity"),
     ],

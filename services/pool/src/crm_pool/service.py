@@ -28,7 +28,7 @@ from crm_pool.placement.due import FORGET_PLANS
 from crm_pool.placement.events import CUSTOMER_PROJECTION, CUSTOMERS
 from crm_pool.placement.rpc import PlacementMethods
 from crm_pool.pools.due import ENSURE_DEFAULT_POOLS
-from crm_pool.pools.events import DEPARTMENTS
+from crm_pool.pools.events import DEPARTMENTS, ROLES
 from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
@@ -78,7 +78,7 @@ SERVICE = Service(
         ReleaseReason.version,
     ],
     streams=[event_stream("pool")],
-    subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS, DEPARTMENTS],
+    subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS, DEPARTMENTS, ROLES],
     projections=[directory_projection(), CUSTOMER_PROJECTION],
     due=[ENSURE_DEFAULT_POOLS, FORGET_PLANS, LIST_LEAVERS, HAND_OVER, *batch_tasks([*SELECTIONS, UNDO])],
     register_rpc=[_register],

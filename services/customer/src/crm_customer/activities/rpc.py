@@ -3,17 +3,25 @@
 from uuid import UUID
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
+from chassis.clock import day_of, now
 from chassis.errors import Forbidden, Invalid
 from chassis.rpc.server import current_caller
 from chassis.runtime import Runtime
 from crm.customer.v1 import customer_service_pb2 as pb
+from crm_customer.activities.model import Activity
+from crm_customer.activities.queries import last_touches, promises
+from crm_customer.activities.rules import SHOWN_IN_CARD
 from crm_customer.customers.queries import sight_of, visible_customer
 from directory.permissions import Permission
+from directory.scope import zone_of
+
+_MOST = 5
 
 
 class HandoverCards:
-    """GetHandoverCard of CustomerService. Follow-ups and opportunities are not kept yet: a card is empty."""
+    """GetHandoverCard of CustomerService. Nobody keeps opportunities yet: it names none."""
 
     runtime: Runtime
 
@@ -29,4 +37,20 @@ class HandoverCards:
             if not sight.scope.may(Permission.CUSTOMER_READ):
                 raise Forbidden("forbidden", permission=Permission.CUSTOMER_READ)
             visible_customer(session, sight, customer_id)
-        return pb.GetHandoverCardResponse()
+            today = day_of(now(), zone_of(session))
+            return pb.GetHandoverCardResponse(
+                touches=map(_touch, last_touches(session, customer_id, _MOST)),
+                promises=map(_promise, promises(session, customer_id, today, _MOST)),
+            )
+
+
+def _touch(activity: Activity) -> pb.Touch:
+    at = Timestamp()
+    at.FromDatetime(activity.at)
+    content = activity.content[:SHOWN_IN_CARD]
+    return pb.Touch(at=at, member_id=str(activity.member_id), method=activity.method, content=content)
+
+
+def _promise(activity: Activity) -> pb.Promise:
+    day = activity.next_contact_on.isoformat() if activity.next_contact_on else ""
+    return pb.Promise(on=day, member_id=str(activity.member_id), content=activity.content[:SHOWN_IN_CARD])

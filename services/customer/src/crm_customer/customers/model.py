@@ -128,6 +128,8 @@ class Customer(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # Last follow-up by the owner or a collaborator, by the server's clock (design §3).
+    last_touch_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # Import job and row in its file that made the customer: a redo finds its own rows again (D-44).
     source_job: Mapped[UUID | None]
     source_row: Mapped[int | None] = mapped_column(Integer)
@@ -147,6 +149,11 @@ class Customer(Base):
         self.version += 1
         self.facts_version += 1
         self.updated_at = now
+
+    def take_touch(self, now: datetime) -> None:
+        """Its owner or a collaborator followed it up (F-16): a fact that others are told of, no edit of the record."""
+        self.last_touch_at = now
+        self.facts_version += 1
 
     def delete(self, now: datetime) -> None:
         """Into the recycle bin (A-70); `pool` suspends its place."""

@@ -42,6 +42,8 @@ class Facts(Protocol):
     def wecom_friend(self) -> bool: ...
     @property
     def level(self) -> str | None: ...
+    @property
+    def last_touch_at(self) -> datetime | None: ...
 
 
 _MOST_STATES = 1000
@@ -75,22 +77,27 @@ def state_of(session: Session, customer: Facts) -> pb.CustomerState:
 
 
 def _state(customer: Facts, collaborator_ids: Iterable[str]) -> pb.CustomerState:
-    created_at = Timestamp()
-    created_at.FromDatetime(customer.created_at)
     return pb.CustomerState(
         id=str(customer.id),
         facts_version=customer.facts_version,
         name=customer.name,
         wish=place(customer.owner_id, customer.pool_id),
         created_by=str(customer.created_by),
-        created_at=created_at,
+        created_at=_stamp(customer.created_at),
         deleted=customer.deleted_at is not None,
         assignment_version=customer.assignment_version,
         locked=customer.locked_at is not None,
         wecom_friend=customer.wecom_friend,
         collaborator_ids=collaborator_ids,
         level=customer.level or "",
+        last_touch_at=None if customer.last_touch_at is None else _stamp(customer.last_touch_at),
     )
+
+
+def _stamp(moment: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
 
 
 def in_parts(message: type[Any], states: Iterable[pb.CustomerState], **others: str) -> Sequence[Any]:

@@ -203,6 +203,7 @@ class CustomerView(View):
     created_at: datetime | None
     updated_at: datetime | None
     deleted_at: datetime | None
+    last_touch_at: datetime | None = Field(description="last follow-up by the owner or a collaborator (F-16)")
     tags: list[BorneTag] | None = None
     star: StarView | None = Field(default=None, description="the reader's own")
     placement_notice: Notice | None = Field(default=None, description="on creation: why the wish was not met")
@@ -268,6 +269,7 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
         created_at=customer.created_at,
         updated_at=customer.updated_at,
         deleted_at=customer.deleted_at,
+        last_touch_at=customer.last_touch_at,
         tags=[BorneTag.model_validate(tag) for tag in seen.tags],
         star=None if seen.star is None else StarView.model_validate(seen.star),
     )

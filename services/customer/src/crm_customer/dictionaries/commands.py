@@ -12,9 +12,8 @@ from chassis.errors import Conflict, FieldError, Invalid, NotFound, Stale
 from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.dictionaries.queries import all_options, uses
 from crm_customer.dictionaries.rules import (
+    ALL,
     CLOSED,
-    CONTACT_DICTIONARIES,
-    DICTIONARIES,
     MOST_OPTIONS,
     RANGES,
     key_for,
@@ -91,7 +90,7 @@ def remove_option(session: Session, actor_id: UUID, address: tuple[str, str], ex
 
 def _locked(session: Session, dictionary: str) -> Sequence[DictionaryOption]:
     """The options of a dictionary, while nobody else changes any."""
-    if dictionary not in (*DICTIONARIES, *CONTACT_DICTIONARIES):
+    if dictionary not in ALL:
         raise NotFound("not_found")
     lock(session, "dictionaries")
     return [option for option in all_options(session) if option.dictionary == dictionary]

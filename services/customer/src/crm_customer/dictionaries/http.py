@@ -4,7 +4,7 @@ from chassis.http.api import Access, Api
 from chassis.http.call import Call
 from crm_customer.dictionaries import commands
 from crm_customer.dictionaries.queries import all_options
-from crm_customer.dictionaries.rules import CLOSED, CONTACT_DICTIONARIES, DICTIONARIES, control, regions
+from crm_customer.dictionaries.rules import ALL, CLOSED, control, regions
 from crm_customer.dictionaries.views import DictionariesView, NewOption, OptionChange, OptionView, RegionsView
 from directory.permissions import Permission
 
@@ -12,11 +12,15 @@ api = Api("dictionaries")
 
 
 @api.route(
-    "GET", "/dictionaries", access=Access.MEMBER, summary="Options of customers and contacts", reply=DictionariesView
+    "GET",
+    "/dictionaries",
+    access=Access.MEMBER,
+    summary="Options of customers, contacts and activities",
+    reply=DictionariesView,
 )
 def list_dictionaries(call: Call[None, None]) -> DictionariesView:
     """Every option with its words, also those no longer offered (A-36 to A-54, A-82)."""
-    found: dict[str, list[OptionView]] = {name: [] for name in (*DICTIONARIES, *CONTACT_DICTIONARIES)}
+    found: dict[str, list[OptionView]] = {name: [] for name in ALL}
     with call.runtime.database.reading() as session:
         for option in all_options(session):
             found.setdefault(option.dictionary, []).append(OptionView.model_validate(option))

@@ -8,8 +8,13 @@ from sqlalchemy.orm import Session
 from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.dictionaries.rules import Option, Options
 
-# Customers and contacts build on dictionaries, so dictionaries know of them only this: where options are kept.
-_TABLES = {"contact_group": "contacts", "relation_type": "customer_contacts"}
+# Customers and contacts build on dictionaries, so dictionaries know of them only this: where options are kept, in the
+# table of customers and a column of the same name unless said.
+_KEPT_IN = {
+    "contact_group": ("contacts", "contact_group"),
+    "relation_type": ("customer_contacts", "relation_type"),
+    "follow_up_method": ("activities", "method"),
+}
 _ORDER = (DictionaryOption.dictionary, DictionaryOption.position, DictionaryOption.key)
 
 
@@ -27,6 +32,7 @@ def all_options(session: Session) -> Sequence[DictionaryOption]:
 
 def uses(session: Session, option: DictionaryOption) -> int:
     """How many records have chosen the option, those in the recycle bin too."""
-    chosen = column(option.dictionary, Text)
-    kept_in = table(_TABLES.get(option.dictionary, "customers"), chosen)
+    name, key = _KEPT_IN.get(option.dictionary, ("customers", option.dictionary))
+    chosen = column(key, Text)
+    kept_in = table(name, chosen)
     return session.scalar(select(func.count()).select_from(kept_in).where(chosen == option.key)) or 0

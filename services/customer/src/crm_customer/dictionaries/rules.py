@@ -28,6 +28,9 @@ DICTIONARIES = (
 )
 # Of a contact, and of its link to a customer.
 CONTACT_DICTIONARIES = ("contact_group", "relation_type")
+# Of a follow-up.
+ACTIVITY_DICTIONARIES = ("follow_up_method",)
+ALL = (*DICTIONARIES, *CONTACT_DICTIONARIES, *ACTIVITY_DICTIONARIES)
 # What the options of these mean is known to the code.
 CLOSED = ("kind",)
 # Options of these may be ranges of numbers. The form has them as drop-downs, however few.

@@ -19,7 +19,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm.identity.v1 import identity_events_pb2 as pb
@@ -60,7 +60,7 @@ class Organisation(Record):
     """Settings of the one organisation. `zone`: IANA name of the zone in which its days are counted.
 
     `known_permissions`: those that the built-in roles have already been given, or not, by default. No setting: it
-    raises no version.
+    raises no version. `calendar`: by year the days that differ from the week, each as pb.CalendarDay reads it, in order.
     """
 
     __tablename__ = "organisation"
@@ -70,6 +70,7 @@ class Organisation(Record):
     name: Mapped[str] = mapped_column(Text)
     zone: Mapped[str] = mapped_column(Text)
     known_permissions: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
+    calendar: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, server_default="{}")
 
     @property
     def subject_id(self) -> UUID:
@@ -77,7 +78,8 @@ class Organisation(Record):
 
     def state(self) -> pb.Organisation:
         """As other services read it."""
-        return pb.Organisation(version=self.version, name=self.name, zone=self.zone)
+        days = [pb.CalendarDay(**day) for year in sorted(self.calendar) for day in self.calendar[year]]
+        return pb.Organisation(version=self.version, name=self.name, zone=self.zone, calendar=days)
 
     def changed(self) -> Message:
         return pb.OrganisationChanged(organisation=self.state())

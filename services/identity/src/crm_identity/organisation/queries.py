@@ -31,13 +31,18 @@ def locked(
     if record is None:
         raise NotFound("not_found")
     if version not in (None, record.version):
-        conflicts = [
-            {"pointer": f"/{field}", "yours": to_jsonable_python(value), "current": to_jsonable_python(current)}
-            for field, value in (wish or {}).items()
-            if (current := getattr(record, field)) != value
-        ]
-        raise Stale("stale_version", extra={"version": record.version, "conflicts": conflicts})
+        raise stale(record, {field: (value, getattr(record, field)) for field, value in (wish or {}).items()})
     return record
+
+
+def stale(record: Record, wishes: Mapping[str, tuple[Any, Any]]) -> Stale:
+    """The refusal of a change that was decided on another version; `wishes`: for each field the wish, and what it is now."""
+    conflicts = [
+        {"pointer": f"/{field}", "yours": to_jsonable_python(wish), "current": to_jsonable_python(current)}
+        for field, (wish, current) in wishes.items()
+        if wish != current
+    ]
+    return Stale("stale_version", extra={"version": record.version, "conflicts": conflicts})
 
 
 def found(session: Session, kind: type[RecordT], id_: UUID | int) -> RecordT:

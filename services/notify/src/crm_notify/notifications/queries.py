@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm_notify.notifications.model import Notification
 from directory.permissions import Permission
-from directory.scope import manager_of
-from directory.tables import members, roles
+from directory.scope import holders_of, managers_of
+from directory.tables import members
 
 
 def own_notifications(
@@ -54,19 +54,11 @@ def stand_ins(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID
 
 def managers(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID | None]:
     """The active manager of each member, None: there is none."""
-    # One query per member: they have left, and of these there is seldom even one among the receivers of a set.
-    found = {member_id: manager_of(session, member_id) for member_id in member_ids}
-    wanted = [manager for manager in found.values() if manager]
-    active = set(session.scalars(select(members.c.id).where(members.c.id.in_(wanted), members.c.active)))
-    return {member_id: manager if manager in active else None for member_id, manager in found.items()}
+    found = managers_of(session, member_ids)
+    active = set(session.scalars(select(members.c.id).where(members.c.id.in_(found.values()), members.c.active)))
+    return {id_: found[id_] if found.get(id_) in active else None for id_ in member_ids}
 
 
 def administrators(session: Session) -> Sequence[UUID]:
     """Members who manage the organisation, the longest known first; 20 at most."""
-    held = exists().where(
-        roles.c.id == func.any(members.c.role_ids),
-        roles.c.permissions.contains([Permission.ORGANISATION_MANAGE.value]),
-        ~roles.c.deleted,
-    )
-    found = select(members.c.id).where(members.c.active, ~members.c.service_account, held)
-    return session.scalars(found.order_by(members.c.id).limit(20)).all()
+    return holders_of(session, Permission.ORGANISATION_MANAGE)[:20]

@@ -18,14 +18,19 @@ from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.pools import queries
 from crm_pool.pools.model import Changes, Pool, PoolSettings
-from crm_pool.pools.rules import DEFAULT_POOLS, PoolKind
+from crm_pool.pools.rules import DEFAULT_POOLS, PoolKind, leads_back
 
 SETTINGS_ID = UUID(int=1)
 
 
 def create_pool(session: Session, actor_id: UUID, values: Mapping[str, Any]) -> Pool:
-    """A new pool. Raises Conflict pool_name_taken; Invalid when it is open to nobody or lists somebody unknown."""
+    """A new pool.
+
+    Raises Conflict pool_name_taken; Invalid when it is open to nobody, lists somebody unknown, or cascades to nowhere or
+    back to itself.
+    """
     ensure_default_pools(session)
+    _lock_pools(session)
     at = clock.now()
     pool = Pool(id=new_id(), version=1, is_default=False, created_at=at, updated_at=at, **values)
     _check(session, pool)
@@ -48,27 +53,30 @@ def change_pool(session: Session, actor_id: UUID, pool_id: UUID, expected: int, 
 
 
 def delete_pool(session: Session, actor_id: UUID, pool_id: UUID, expected: int) -> None:
-    """Delete an empty pool. Raises NotFound, Stale, Conflict default_pool or pool_not_empty."""
+    """Delete an empty pool. Raises NotFound, Stale, Conflict default_pool, pool_not_empty or pool_is_target."""
     pool = _locked(session, pool_id, expected, {})
-    pool.delete(queries.customers_in(session, pool_id), clock.now())
+    pool.delete(queries.customers_in(session, pool_id), queries.feeding(session, pool_id), clock.now())
     session.flush()
     record_audit(session, AuditEntry("pool.deleted", "pool", pool.id, actor_id, {"name": pool.name}, None))
     record_event(session, pb.PoolDeleted(pools=[pool.state()]))
 
 
 def settings_of(session: Session, *, lock: bool = False) -> PoolSettings:
-    """The limits of the whole organisation."""
+    """What holds for the whole organisation."""
     return session.scalars(select(PoolSettings).with_for_update() if lock else select(PoolSettings)).one()
 
 
 def change_settings(session: Session, actor_id: UUID, expected: int, values: Mapping[str, Any]) -> PoolSettings:
-    """Change the limits of the whole organisation. Raises Stale."""
+    """Change what holds for the whole organisation. Raises Stale."""
     settings = settings_of(session, lock=True)
     _check_version(settings, expected, values)
     changed = settings.change(values)
     if changed:
         session.flush()
-        record_audit(session, AuditEntry("pool_settings.changed", "pool_settings", SETTINGS_ID, actor_id, *changed))
+        before, after = (to_jsonable_python(values) for values in changed)
+        record_audit(
+            session, AuditEntry("pool_settings.changed", "pool_settings", SETTINGS_ID, actor_id, before, after)
+        )
     return settings
 
 
@@ -107,12 +115,25 @@ def to_be_assigned_for(session: Session, member_ids: Collection[UUID | None]) ->
 
 
 def remove_leavers(session: Session, member_ids: Collection[UUID]) -> None:
-    """Take members who left out of every pool's list. A pool whose list becomes empty is open to nobody."""
+    """Take members who left out of every pool's lists. A pool whose list becomes empty is open to nobody."""
+    gone = sorted(member_ids)
 
     def staying(pool: Pool) -> dict[str, Any]:
-        return {"member_ids": [id_ for id_ in pool.member_ids if id_ not in member_ids]}
+        return {"member_ids": _without(pool.member_ids, gone), "admin_ids": _without(pool.admin_ids, gone)}
 
-    _relist(session, "pool.leavers_removed", Pool.member_ids.overlap(sorted(member_ids)), staying)
+    listing = Pool.member_ids.overlap(gone) | Pool.admin_ids.overlap(gone)
+    _relist(session, "pool.leavers_removed", listing, staying)
+
+
+def remove_roles(session: Session, role_ids: Collection[UUID]) -> None:
+    """Take roles that are gone out of every pool's list. A pool whose list becomes empty is open to nobody."""
+    gone = sorted(role_ids)
+    _relist(
+        session,
+        "pool.roles_gone",
+        Pool.role_ids.overlap(gone),
+        lambda pool: {"role_ids": _without(pool.role_ids, gone)},
+    )
 
 
 def follow_departments(session: Session, merged_into: Mapping[UUID, UUID | None]) -> None:
@@ -138,23 +159,52 @@ def _relist(
         record_event(session, pb.PoolChanged(pools=[pool.state() for pool in pools]))
 
 
+def _without(ids: Collection[UUID], gone: Collection[UUID]) -> list[UUID]:
+    return [id_ for id_ in ids if id_ not in gone]
+
+
 def _check(session: Session, pool: Pool) -> None:
-    errors: list[FieldError] = []
-    if not (pool.open_to_all or pool.member_ids or pool.department_ids):
+    errors = [*_unknown(session, pool), *_cascade_errors(session, pool)]
+    if not (pool.open_to_all or pool.member_ids or pool.department_ids or pool.role_ids):
         errors.append(FieldError("/open_to_all", "pool_open_to_nobody"))
-    unknown = queries.unknown_listed(session, pool.member_ids, pool.department_ids)
-    for field, listed in (("member_ids", pool.member_ids), ("department_ids", pool.department_ids)):
-        errors += [
-            FieldError(f"/{field}/{place}", "not_in_directory") for place, id_ in enumerate(listed) if id_ in unknown
-        ]
     if errors:
         raise Invalid("validation_failed", errors=errors, count=len(errors))
-    lock(session, "pool-names")
     if queries.name_taken(session, pool.name, pool.id):
         raise Conflict("pool_name_taken", name=pool.name)
 
 
+def _unknown(session: Session, pool: Pool) -> list[FieldError]:
+    unknown = queries.unknown_listed(session, pool)
+    return [
+        FieldError(f"/{field}/{place}", "not_in_directory")
+        for field in ("member_ids", "department_ids", "role_ids", "admin_ids")
+        for place, id_ in enumerate(getattr(pool, field))
+        if id_ in unknown
+    ]
+
+
+def _cascade_errors(session: Session, pool: Pool) -> list[FieldError]:
+    if pool.cascade_pool_id is None and pool.cascade_after_days is None:
+        return []
+    if pool.cascade_after_days is None:
+        return [FieldError("/cascade_after_days", "cascade_incomplete")]
+    if pool.cascade_pool_id is None:
+        return [FieldError("/cascade_pool_id", "cascade_incomplete")]
+    others = queries.all_pools(session)
+    target = others.get(pool.cascade_pool_id)
+    if target is None or target.pool_kind is PoolKind.PROSPECT:
+        return [FieldError("/cascade_pool_id", "cascade_target")]
+    cascades = {id_: one.cascade_pool_id for id_, one in others.items()} | {pool.id: pool.cascade_pool_id}
+    return [FieldError("/cascade_pool_id", "cascade_loop")] if leads_back(pool.id, cascades) else []
+
+
+def _lock_pools(session: Session) -> None:
+    """Let nobody else configure pools until the transaction ends: names, cascades and targets are compared among all."""
+    lock(session, "pools")
+
+
 def _locked(session: Session, pool_id: UUID, expected: int, values: Mapping[str, Any]) -> Pool:
+    _lock_pools(session)
     # Deletion must wait for whoever is putting customers in: they hold the row FOR KEY SHARE.
     pool = session.scalar(select(Pool).where(Pool.id == pool_id, Pool.deleted_at.is_(None)).with_for_update())
     if pool is None:

@@ -89,7 +89,7 @@ def delete_pool(call: Call[None, None], pool_id: UUID) -> None:
     "GET",
     "/pools/settings",
     access=Permission.POOL_MANAGE,
-    summary="Limits of the whole organisation",
+    summary="What holds for the whole organisation",
     reply=SettingsView,
     versioned=True,
 )
@@ -102,12 +102,12 @@ def read_settings(call: Call[None, None]) -> SettingsView:
     "PATCH",
     "/pools/settings",
     access=Permission.POOL_MANAGE,
-    summary="Change the limits of the whole organisation",
+    summary="Change what holds for the whole organisation",
     body=SettingsChange,
     reply=SettingsView,
     versioned=True,
 )
 def change_settings(call: Call[SettingsChange, None]) -> SettingsView:
-    expected, values = call.expected_version(), call.body.model_dump()
+    expected, values = call.expected_version(), call.body.model_dump(exclude_unset=True)
     with call.runtime.database.transaction() as session:
         return SettingsView.model_validate(commands.change_settings(session, call.actor.id, expected, values))

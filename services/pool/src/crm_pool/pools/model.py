@@ -1,6 +1,6 @@
 """Pools (客户池) and the organisation's limit on holding customers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any
 from uuid import UUID
@@ -139,12 +139,18 @@ class Pool(Base):
             self.updated_at = at
         return changed
 
-    def delete(self, customers: int, at: datetime) -> None:
-        """Close the pool for good. Raises Conflict default_pool, or pool_not_empty while `customers` lie in it."""
+    def delete(self, customers: int, feeding: Sequence[str], at: datetime) -> None:
+        """Close the pool for good.
+
+        Raises Conflict default_pool, pool_not_empty while `customers` lie in it, or pool_is_target while those pools named
+        in `feeding` put customers into it by themselves.
+        """
         if self.is_default:
             raise Conflict("default_pool")
         if customers:
             raise Conflict("pool_not_empty", customers=customers)
+        if feeding:
+            raise Conflict("pool_is_target", pools="、".join(feeding))
         self.version += 1
         self.updated_at = self.deleted_at = at
 

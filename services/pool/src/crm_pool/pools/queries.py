@@ -3,17 +3,18 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from sqlalchemy import Boolean, Uuid, column, func, literal, select, table
+from sqlalchemy import Boolean, Text, Uuid, column, func, literal, select, table, union
 from sqlalchemy.orm import Session
 
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rules import PoolKind
 from directory.scope import Scope
-from directory.tables import departments, members
+from directory.tables import departments, members, roles
 
-# Assignments and plans build on pools, so pools know of them only this: a pool in which customers lie stays.
+# Assignments, plans and rules build on pools, so pools know of them only this: a pool that they need stays.
 _ASSIGNMENTS = table("assignments", column("pool_id", Uuid), column("suspended", Boolean))
 _PLANS = table("placement_plans", column("pool_id", Uuid), column("committed_at"))
+_RULES = table("recycle_rules", column("pool_id", Uuid), column("state", Text), column("target_pool_id", Uuid))
 
 
 def all_pools(session: Session) -> dict[UUID, Pool]:
@@ -45,6 +46,17 @@ def customers_in(session: Session, pool_id: UUID) -> int:
     lying = select(func.count()).where(_ASSIGNMENTS.c.pool_id == pool_id, ~_ASSIGNMENTS.c.suspended).scalar_subquery()
     coming = select(func.count()).where(_PLANS.c.pool_id == pool_id, _PLANS.c.committed_at.is_(None)).scalar_subquery()
     return int(session.scalars(select(lying + coming)).one())
+
+
+def feeding(session: Session, pool_id: UUID) -> list[str]:
+    """Names of the pools whose cascade, or rule that has not ended, puts customers into this one."""
+    cascades = select(Pool.name).where(Pool.cascade_pool_id == pool_id, Pool.deleted_at.is_(None))
+    rules = (
+        select(Pool.name)
+        .join(_RULES, _RULES.c.pool_id == Pool.id)
+        .where(_RULES.c.target_pool_id == pool_id, _RULES.c.state != "ended", Pool.id != pool_id)
+    )
+    return sorted(session.scalars(union(cascades, rules)))
 
 
 def holding_cap(session: Session) -> int | None:
@@ -91,13 +103,15 @@ def _departments_upwards(session: Session, member_ids: Collection[UUID]) -> Sequ
     return [(row.member_id, row.department_id) for row in rows]
 
 
-def unknown_listed(session: Session, member_ids: Collection[UUID], department_ids: Collection[UUID]) -> set[UUID]:
-    """Of the ids to be listed in a pool, those that are no member or no department."""
-    known_members = session.scalars(select(members.c.id).where(members.c.id.in_(member_ids)))
-    known = set(known_members) | set(
-        session.scalars(select(departments.c.id).where(departments.c.id.in_(department_ids), ~departments.c.deleted))
+def unknown_listed(session: Session, pool: Pool) -> set[UUID]:
+    """Of the ids listed in a pool, those that are no member, department or role."""
+    listed_members, departments_, roles_ = {*pool.member_ids, *pool.admin_ids}, pool.department_ids, pool.role_ids
+    known = union(
+        select(members.c.id).where(members.c.id.in_(listed_members)),
+        select(departments.c.id).where(departments.c.id.in_(departments_), ~departments.c.deleted),
+        select(roles.c.id).where(roles.c.id.in_(roles_), ~roles.c.deleted),
     )
-    return {*member_ids, *department_ids} - known
+    return {*listed_members, *departments_, *roles_}.difference(session.scalars(known))
 
 
 def default_kinds(session: Session) -> set[str]:

@@ -1,6 +1,8 @@
 """What a pool is and what its settings may be. Pure."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from uuid import UUID
 
 
 class PoolKind(StrEnum):
@@ -21,3 +23,13 @@ DEFAULT_POOLS = {PoolKind.PUBLIC: "公海客户池", PoolKind.TO_BE_ASSIGNED: "�
 # Masked before the claim unless the pool says otherwise (design §2.6).
 HIDDEN_BY_DEFAULT = ("contact.mobile", "contact.phone", "contact.email", "contact.qq")
 MAX_LISTED = 500
+MAX_HIDDEN_FIELDS = 50
+
+
+def leads_back(pool_id: UUID, cascades: Mapping[UUID, UUID | None]) -> bool:
+    """Whether customers that nobody claims would come back to the pool they started from; per pool where it cascades to."""
+    seen, at = {pool_id}, cascades.get(pool_id)
+    while at is not None and at not in seen:
+        seen.add(at)
+        at = cascades.get(at)
+    return at is not None
