@@ -58,6 +58,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
     known = {
         "customer_id": lambda: case.customer.id,
         "pool_id": lambda: case.world.pools[case.place],
+        "rule_id": lambda: case.world.rules[case.place],
         "member_id": lambda: _member(case),
         "department_id": lambda: people.departments["aside"],
         "group_id": lambda: people.group_id,

@@ -14,7 +14,7 @@ import httpx
 from chassis.identifiers import new_id
 from tests.matrix.people import session_of
 from tests.matrix.table import Row
-from tests.matrix.world import OWNERS, Customer, World
+from tests.matrix.world import FAR_AHEAD, OWNERS, Customer, World
 
 
 @dataclass(frozen=True)
@@ -222,6 +222,7 @@ _NEW_ROLE = _made("/roles", name=_own_name, permissions=lambda _: [], data_scope
 _NEW_TAG_GROUP = _made("/tags/groups", name=_own_name)
 _NEW_TAG = _made("/tags", name=_own_name, color=lambda _: "red", group_id=_NEW_TAG_GROUP)
 _NOBODY: Made = lambda _: {"customer_ids": [str(new_id())]}
+_NEW_RULE: Made = lambda case: case.world.new_rule(case.place)
 _NEW_FIELD = _made("/fields", zh=_own_name, en=_own_name, kind=lambda _: "text")
 _LIES_ELSEWHERE = ("already_owned", "not_owned", "already_in_pool", "not_in_pool", "suspended")
 
@@ -336,6 +337,22 @@ CALLS: dict[str, Call] = {
     "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),
     "PATCH /pools/settings": Call(body=lambda _: {"holding_cap": None}),
+    "POST /rules": Call(
+        body=lambda case: {
+            "pool_id": case.world.pools["public"],
+            "conditions": [{"kind": "no_deal", "days_by_level": {"A": 90}}],
+        }
+    ),
+    "PATCH /rules/{rule_id}": Call(
+        body=lambda _: {"working_days": True}, path={"rule_id": _NEW_RULE}, conflicts=("rule_not_draft",)
+    ),
+    "DELETE /rules/{rule_id}": Call(path={"rule_id": _NEW_RULE}, conflicts=("rule_not_draft",)),
+    "POST /rules/{rule_id}:announce": Call(
+        body=lambda _: {"effective_on": FAR_AHEAD}, path={"rule_id": _NEW_RULE}, conflicts=("rule_not_draft",)
+    ),
+    "POST /rules/{rule_id}:withdraw": Call(path={"rule_id": _NEW_RULE}, conflicts=("rule_not_announced",)),
+    "POST /rules/{rule_id}:shadow": Call(path={"rule_id": _NEW_RULE}, conflicts=("rule_not_draft",)),
+    "POST /rules/{rule_id}:end": Call(conflicts=("rule_not_active",)),
     "POST /imports": Call(send=_upload),
     "POST /imports (members)": Call(send=_upload, permission="organisation.manage"),
     "GET /import-templates/{kind_name}.xlsx (members)": Call(permission="organisation.manage"),

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import grpc
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from chassis import clock
 from chassis.auth.tokens import ServiceTokens
@@ -26,6 +26,7 @@ from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, a
 from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
+from crm_pool.expiry.model import RecycleRule
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.placement.events import CUSTOMERS
 from crm_pool.pools.commands import default_pool, ensure_default_pools
@@ -143,6 +144,34 @@ class Sea:
         version = self.send("GET", f"/pools/{pool_id}", self.organisation.admin).json["version"]
         path, admin = f"/pools/{pool_id}", self.organisation.admin
         assert self.send("PATCH", path, admin, values, If_Match=f'"{version}"').status_code == 200
+
+    def put_in_force(self, pool_id: Any, *conditions: dict[str, Any], state: str = "active", **values: Any) -> UUID:
+        """A version of the pool's rule, in force at once: no days are computed anew. By default 30 days without a
+        follow-up. Returns its id.
+        """
+        at = clock.now()
+        kept = [{"days_by_level": {}, **one} for one in conditions or ({"kind": "no_follow_up", "days": 30},)]
+        version = {
+            "id": new_id(),
+            "version": 1,
+            "pool_id": UUID(str(pool_id)),
+            "number": 1 + sum(str(one.pool_id) == str(pool_id) for one in self.rows(RecycleRule)),
+            "state": state,
+            "conditions": kept,
+            "working_days": False,
+            "exempt_won": True,
+            "exempt_open_opportunity": True,
+            "created_by": self.organisation.admin.id,
+            "created_at": at,
+            "updated_at": at,
+            **values,
+        }
+        with self.opened.database.transaction() as session:
+            if state == "active":
+                active = (RecycleRule.pool_id == version["pool_id"], RecycleRule.state == "active")
+                session.execute(update(RecycleRule).where(*active).values(state="ended", ended_at=at))
+            session.add(RecycleRule(**version))
+        return version["id"]
 
     def set_holding_cap(self, cap: int | None) -> None:
         """Change the holding cap as the administrator."""

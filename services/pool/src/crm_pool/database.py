@@ -1,17 +1,42 @@
 """The tables' common base, and sets of rows as one parameter per column."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_jsonable_python
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Table, Uuid, any_, column, func, insert, literal, select
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
 
 from chassis.database import new_metadata
+from chassis.errors import Stale
+
+# What was changed: before and after.
+Changes = tuple[dict[str, Any], dict[str, Any]]
 
 
 class Base(DeclarativeBase):
     metadata = new_metadata()
+
+
+def take_over(record: Base, values: Mapping[str, Any]) -> Changes | None:
+    """Set `values`; returns those that differed, None when none did."""
+    before = {field: getattr(record, field) for field, value in values.items() if getattr(record, field) != value}
+    for field in before:
+        setattr(record, field, values[field])
+    return (before, {field: values[field] for field in before}) if before else None
+
+
+def require_version(record: Base, expected: int, values: Mapping[str, Any]) -> None:
+    """Raises Stale with both values of each clashing field unless the record is that version still."""
+    version = record.version  # type: ignore[attr-defined]
+    if version != expected:
+        conflicts = [
+            {"pointer": f"/{field}", "yours": to_jsonable_python(value), "current": to_jsonable_python(current)}
+            for field, value in values.items()
+            if (current := getattr(record, field)) != value
+        ]
+        raise Stale("stale_version", extra={"version": version, "conflicts": conflicts})
 
 
 def row_of(record: Base) -> dict[str, Any]:

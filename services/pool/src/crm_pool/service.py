@@ -2,7 +2,6 @@
 
 import grpc
 
-import crm_pool.recycle_rules.model
 import crm_pool.recycling.model
 import crm_pool.rehearsals.model
 import crm_pool.reminders.model  # noqa: F401
@@ -34,6 +33,8 @@ from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
 from crm_pool.reasons.model import ReleaseReason
+from crm_pool.recycle_rules.due import APPLY_RULES
+from crm_pool.recycle_rules.http import api as rules_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
@@ -64,6 +65,7 @@ SERVICE = Service(
         leaving_api,
         releases_api,
         history_api,
+        rules_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
         audit_api("pool"),
     ],
@@ -82,6 +84,13 @@ SERVICE = Service(
     streams=[event_stream("pool")],
     subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS, DEPARTMENTS, ROLES],
     projections=[directory_projection(), CUSTOMER_PROJECTION],
-    due=[ENSURE_DEFAULT_POOLS, FORGET_PLANS, LIST_LEAVERS, HAND_OVER, *batch_tasks([*SELECTIONS, UNDO])],
+    due=[
+        ENSURE_DEFAULT_POOLS,
+        FORGET_PLANS,
+        LIST_LEAVERS,
+        HAND_OVER,
+        APPLY_RULES,
+        *batch_tasks([*SELECTIONS, UNDO]),
+    ],
     register_rpc=[_register],
 )

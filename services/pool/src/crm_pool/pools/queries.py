@@ -54,7 +54,8 @@ def feeding(session: Session, pool_id: UUID) -> list[str]:
     rules = (
         select(Pool.name)
         .join(_RULES, _RULES.c.pool_id == Pool.id)
-        .where(_RULES.c.target_pool_id == pool_id, _RULES.c.state != "ended", Pool.id != pool_id)
+        .where(_RULES.c.target_pool_id == pool_id, _RULES.c.state != "ended")
+        .where(Pool.id != pool_id, Pool.deleted_at.is_(None))
     )
     return sorted(session.scalars(union(cascades, rules)))
 
@@ -62,6 +63,11 @@ def feeding(session: Session, pool_id: UUID) -> list[str]:
 def holding_cap(session: Session) -> int | None:
     """Most customers a member may own, or None."""
     return session.scalar(select(PoolSettings.holding_cap))
+
+
+def warning_days(session: Session) -> int:
+    """How many days from today a change that the owner did not cause leaves a customer at least."""
+    return session.scalars(select(PoolSettings.warning_days)).one()
 
 
 def pool_names(session: Session, pool_ids: Collection[UUID]) -> dict[UUID, str]:
