@@ -6,7 +6,6 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis import clock
 from chassis.errors import FieldError, Invalid
 from chassis.http.api import Api
 from chassis.http.call import Call
@@ -15,7 +14,6 @@ from crm_pool.assignments.http import history_view, names_of_history
 from crm_pool.assignments.model import HistoryEntry
 from crm_pool.assignments.queries import Sight, sight_of
 from crm_pool.history import queries
-from crm_pool.history.rules import period_of
 from crm_pool.history.views import HistoryPage, HistoryQuery, MovementView
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -39,8 +37,7 @@ def list_history(call: Call[None, HistoryQuery]) -> HistoryPage:
         raise Invalid("validation_failed", errors=[FieldError("/member_id", "member_or_pool")], count=1)
     after = read_cursor(query.cursor, _position) if query.cursor else None
     with call.runtime.database.reading() as session:
-        zone = zone_of(session)
-        period = period_of(query.from_, query.to, today=clock.day_of(clock.now(), zone), zone=zone, days=_DAYS)
+        period = query.period(zone_of(session), _DAYS)
         sight = sight_of(session, call.actor.id)
         if query.member_id is not None:
             queries.require_member_in_sight(session, sight, query.member_id)

@@ -15,7 +15,7 @@ from crm_pool.assignments.queries import Sight, about, colleagues
 from crm_pool.assignments.rules import Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.database import among
-from crm_pool.history.rules import Period
+from crm_pool.history.views import Period
 from crm_pool.pools.model import Pool
 from directory.permissions import Permission
 
@@ -54,10 +54,10 @@ def require_pool_run_by(session: Session, sight: Sight, pool_id: UUID) -> None:
 def entries(session: Session, wanted: Wanted, limit: int) -> Sequence[HistoryEntry]:
     """The next entries. Each of the two indexes is walked for `limit` rows at most."""
     if wanted.member_id is not None:
-        columns, id_ = (HistoryEntry.to_owner_id, HistoryEntry.from_owner_id), wanted.member_id
+        gained, lost = HistoryEntry.to_owner_id, HistoryEntry.from_owner_id
     else:
-        columns, id_ = (HistoryEntry.to_pool_id, HistoryEntry.from_pool_id), wanted.pool_id
-    gained, lost = columns
+        gained, lost = HistoryEntry.to_pool_id, HistoryEntry.from_pool_id
+    id_ = wanted.member_id or wanted.pool_id
     # What stays where it was, as when a customer is deleted, is in both.
     arms = [_arm(wanted, limit, gained == id_), _arm(wanted, limit, lost == id_, gained.is_distinct_from(id_))]
     both = union_all(*(select(arm.subquery()) for arm in arms)).subquery()
