@@ -324,6 +324,13 @@ CALLS: dict[str, Call] = {
     "POST /assignments:move": Call(
         body=_customers(pool_id=lambda case: case.world.pools["spare"]), uses_up=True, conflicts=_LIES_ELSEWHERE
     ),
+    "POST /extensions": Call(
+        body=lambda case: {"customer_id": case.customer.id, "days": 1, "reason": "more time"},
+        conflicts=("does_not_expire", "not_owned", "suspended"),
+    ),
+    "POST /extensions/{extension_id}:grant": Call(body=lambda _: {}, conflicts=("already_decided",)),
+    "POST /extensions/{extension_id}:refuse": Call(body=lambda _: {"note": "no"}, conflicts=("already_decided",)),
+    "POST /extensions/{extension_id}:withdraw": Call(conflicts=("already_decided",)),
     "POST /assignments/batches/{batch_id}:cancel": Call(conflicts=("batch_over",)),
     "POST /releases/{release_id}:undo": Call(
         path={"release_id": lambda case: case.world.new_release(case.owner)}, permission="pool.manage"

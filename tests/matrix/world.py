@@ -71,6 +71,8 @@ class World:
         self.records["release", "stranger"] = self.new_release("stranger")
         self.records["filter", "stranger"] = self.new_filter("stranger")
         self._leavers = self._make_leavers(leavers)
+        for member in (*PERSONS[1:], "mate", "stranger"):
+            self.records["extension", member] = self._refused_extension(member)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
@@ -314,6 +316,17 @@ class World:
         until(lambda: person.get(f"/assignments/batches/{batch_id}")["finished_at"])
         self.records["release", caller] = self.new_release(caller)
         self.records["session", caller] = session_of(self.people.members[caller].token)
+
+    def _refused_extension(self, member: str) -> str:
+        """The id of an extension that a member asked for and did not get; nothing here expires, so that nobody can ask."""
+        asked = self.whole.rows(
+            "pool",
+            "INSERT INTO extensions (id, version, customer_id, owner_id, held_since, days, reason, state, requested_at)"
+            " SELECT gen_random_uuid(), 2, customer_id, owner_id, held_since, 1, 'more time', 'refused', now()"
+            " FROM assignments WHERE owner_id = %s LIMIT 1 RETURNING id",
+            [self.people.members[member].id],
+        )
+        return str(asked[0]["id"])
 
     def finish(self, caller: str, path: str, body: dict[str, Any]) -> str:
         """The id of a batch of customers that the caller has started, once it is over."""

@@ -20,6 +20,7 @@ from crm_pool.assignments.rpc import AssignmentMethods
 from crm_pool.caps.model import HoldingCap
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
+from crm_pool.extensions.http import api as extensions_api
 from crm_pool.history.http import api as history_api
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
 from crm_pool.leaving.events import LEAVERS
@@ -65,6 +66,7 @@ SERVICE = Service(
         leaving_api,
         releases_api,
         history_api,
+        extensions_api,
         rules_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
         audit_api("pool"),
