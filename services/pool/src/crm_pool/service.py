@@ -20,6 +20,7 @@ from crm_pool.caps.model import HoldingCap
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.extensions.http import api as extensions_api
+from crm_pool.history.http import api as history_api
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
@@ -65,6 +66,7 @@ SERVICE = Service(
         assignments_api,
         leaving_api,
         releases_api,
+        history_api,
         extensions_api,
         rules_api,
         rehearsals_api,

@@ -130,7 +130,7 @@ def _widen_assignments() -> None:
         op.create_index(
             f"ix_assignment_history_{column}_at",
             "assignment_history",
-            [column, "at"],
+            [column, "at", "customer_id"],
             postgresql_where=sa.text(f"{column} IS NOT NULL"),
         )
 
