@@ -115,7 +115,7 @@ def test_a_day_has_one_run_and_no_customer_that_was_just_claimed_is_taken_again(
     assert sea.act("claim", sea.organisation.colleague, [one]).status_code == 200
 
     sea.recycle()
-    _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+    sea.next_day()
     sea.recycle()
 
     assert sea.owners()[one] == sea.organisation.colleague.id
@@ -280,7 +280,7 @@ def test_two_recyclers_at_once_take_each_customer_once(sea: Any, rule: Any, monk
 def test_a_page_needs_as_many_statements_for_many_customers_as_for_few(sea: Any, rule: Any) -> None:
     counts = []
     for size in (2, 40):
-        _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+        sea.next_day()
         owner = sea.hire(f"业务{size}")
         sea.expire(sea.own(size, owner))
         sea.own(size * 5, owner)
@@ -430,7 +430,7 @@ class TestHeld:
         ids = sea.own(5, sea.organisation.sales)
         sea.expire(ids)
         sea.recycle()
-        _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+        sea.next_day()
 
         sea.recycle()
 
