@@ -20,6 +20,7 @@ from crm_pool.assignments.rpc import AssignmentMethods
 from crm_pool.caps.model import HoldingCap
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
+from crm_pool.explanations.http import api as explanations_api
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
@@ -61,6 +62,7 @@ SERVICE = Service(
     apis=[
         pools_api,
         assignments_api,
+        explanations_api,
         leaving_api,
         releases_api,
         rules_api,
