@@ -65,16 +65,20 @@ class World:
         self._guarded = dict(zip(GUARDED, self._make_customers([("", place) for place in GUARDED]), strict=True))
         for place, customer in self._guarded.items():
             self._guard(customer, place, (*PERSONS[1:], "mate"))
+        until(self._guards_known_to_pool)
         for caller in (*IMPORTERS, "mate"):
             self._make_records(caller)
         self.records["release", "stranger"] = self.new_release("stranger")
         self.records["filter", "stranger"] = self.new_filter("stranger")
         self._leavers = self._make_leavers(leavers)
+        for member in (*PERSONS[1:], "mate", "stranger"):
+            self.records["extension", member] = self._refused_extension(member)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
         self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
+        self.records["rehearsal", "mate"] = self.admin.post(f"/rules/{self.rules['draft']}:rehearse")["id"]
         self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
 
     @property
@@ -229,6 +233,12 @@ class World:
         shared = [{"member_id": self.people.members[member].id, "access": access} for member in members]
         self.http.post(f"{path}/collaborators", json={"collaborators": shared}, headers=headers).raise_for_status()
 
+    def _guards_known_to_pool(self) -> bool:
+        made = [one for (_, place), stock in self._stock.items() if place in GUARDED for one in stock]
+        ids = [customer.id for customer in (*made, *self._guarded.values())]
+        guarded = "SELECT 1 FROM customers WHERE id = ANY(%s::uuid[]) AND (locked OR collaborator_ids <> '[]')"
+        return len(self.whole.rows("pool", guarded, [ids])) == len(ids)
+
     def _make_standing(self) -> dict[tuple[str, str], Customer]:
         """One customer for each place, whose contact somebody has changed, so that its history knows it too."""
         own = [(caller, place) for caller in PERSONS for place in ("own", "bin")]
@@ -307,6 +317,17 @@ class World:
         until(lambda: person.get(f"/assignments/batches/{batch_id}")["finished_at"])
         self.records["release", caller] = self.new_release(caller)
         self.records["session", caller] = session_of(self.people.members[caller].token)
+
+    def _refused_extension(self, member: str) -> str:
+        """The id of an extension that a member asked for and did not get; nothing here expires, so that nobody can ask."""
+        asked = self.whole.rows(
+            "pool",
+            "INSERT INTO extensions (id, version, customer_id, owner_id, held_since, days, reason, state, requested_at)"
+            " SELECT gen_random_uuid(), 2, customer_id, owner_id, held_since, 1, 'more time', 'refused', now()"
+            " FROM assignments WHERE owner_id = %s LIMIT 1 RETURNING id",
+            [self.people.members[member].id],
+        )
+        return str(asked[0]["id"])
 
     def finish(self, caller: str, path: str, body: dict[str, Any]) -> str:
         """The id of a batch of customers that the caller has started, once it is over."""
