@@ -1,17 +1,50 @@
 """The tables' common base, and sets of rows as one parameter per column."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
 from uuid import UUID
 
+from pydantic_core import to_jsonable_python
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Table, Uuid, any_, column, func, insert, literal, select
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from chassis.database import new_metadata
+from chassis.errors import Stale
+
+Changes = tuple[dict[str, Any], dict[str, Any]]
 
 
 class Base(DeclarativeBase):
     metadata = new_metadata()
+
+
+class Versioned(Protocol):
+    """What users edit: each change raises its version."""
+
+    version: Any
+
+
+def require_version(record: Versioned, expected: int, values: Mapping[str, Any]) -> None:
+    """Raises Stale, with both values of each field that differs, when somebody has changed the record since."""
+    if record.version != expected:
+        conflicts = [
+            {"pointer": f"/{field}", "yours": to_jsonable_python(value), "current": to_jsonable_python(current)}
+            for field, value in values.items()
+            if (current := getattr(record, field)) != value
+        ]
+        raise Stale("stale_version", extra={"version": record.version, "conflicts": conflicts})
+
+
+def take_over(record: Versioned, values: Mapping[str, Any]) -> Changes | None:
+    """Change what differs, as the next version; returns what changed as (before, after), None when nothing did."""
+    before = {field: getattr(record, field) for field, value in values.items() if getattr(record, field) != value}
+    for field in before:
+        setattr(record, field, values[field])
+    if not before:
+        return None
+    record.version += 1
+    return before, {field: values[field] for field in before}
 
 
 def row_of(record: Base) -> dict[str, Any]:
@@ -20,7 +53,7 @@ def row_of(record: Base) -> dict[str, Any]:
 
 
 def among(
-    attribute: InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None], ids: Collection[UUID]
+    attribute: SQLCoreOperations[UUID] | SQLCoreOperations[UUID | None], ids: Collection[UUID]
 ) -> ColumnElement[bool]:
     """Whether `attribute` is one of `ids`, which travel as one parameter."""
     return attribute == any_(literal(list(ids), ARRAY(Uuid)))

@@ -18,6 +18,7 @@ from crm_pool.assignments.due import SELECTIONS
 from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
+from crm_pool.caps.http import api as caps_api
 from crm_pool.caps.model import HoldingCap
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
@@ -59,6 +60,7 @@ SERVICE = Service(
     actors=DirectoryActors(),
     apis=[
         pools_api,
+        caps_api,
         assignments_api,
         leaving_api,
         releases_api,

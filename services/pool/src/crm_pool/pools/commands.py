@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 from chassis import clock
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Invalid, NotFound, Stale
+from chassis.errors import Conflict, FieldError, Invalid, NotFound
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
+from crm_pool.database import Changes, require_version
 from crm_pool.pools import queries
-from crm_pool.pools.model import Changes, Pool, PoolSettings
+from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rules import DEFAULT_POOLS, PoolKind, leads_back
 
 SETTINGS_ID = UUID(int=1)
@@ -69,7 +70,7 @@ def settings_of(session: Session, *, lock: bool = False) -> PoolSettings:
 def change_settings(session: Session, actor_id: UUID, expected: int, values: Mapping[str, Any]) -> PoolSettings:
     """Change what holds for the whole organisation. Raises Stale."""
     settings = settings_of(session, lock=True)
-    _check_version(settings, expected, values)
+    require_version(settings, expected, values)
     changed = settings.change(values)
     if changed:
         session.flush()
@@ -209,18 +210,8 @@ def _locked(session: Session, pool_id: UUID, expected: int, values: Mapping[str,
     pool = session.scalar(select(Pool).where(Pool.id == pool_id, Pool.deleted_at.is_(None)).with_for_update())
     if pool is None:
         raise NotFound("not_found")
-    _check_version(pool, expected, values)
+    require_version(pool, expected, values)
     return pool
-
-
-def _check_version(record: Pool | PoolSettings, expected: int, values: Mapping[str, Any]) -> None:
-    if record.version != expected:
-        conflicts = [
-            {"pointer": f"/{field}", "yours": to_jsonable_python(value), "current": to_jsonable_python(current)}
-            for field, value in values.items()
-            if (current := getattr(record, field)) != value
-        ]
-        raise Stale("stale_version", extra={"version": record.version, "conflicts": conflicts})
 
 
 def _record(session: Session, action: str, actor_id: UUID, pool: Pool, changed: Changes) -> None:

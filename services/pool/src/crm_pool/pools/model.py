@@ -25,11 +25,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.errors import Conflict
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.database import Base
+from crm_pool.database import Base, Changes, take_over
 from crm_pool.pools.rules import HIDDEN_BY_DEFAULT, PoolKind
 from directory.scope import Scope
 
-Changes = tuple[dict[str, Any], dict[str, Any]]
 _HIDDEN_BY_DEFAULT = "{" + ",".join(HIDDEN_BY_DEFAULT) + "}"
 
 
@@ -133,9 +132,8 @@ class Pool(Base):
 
     def change(self, values: Mapping[str, Any], at: datetime) -> Changes | None:
         """Take over `values`; returns what changed as (before, after), None when nothing did."""
-        changed = _take_over(self, values)
+        changed = take_over(self, values)
         if changed:
-            self.version += 1
             self.updated_at = at
         return changed
 
@@ -182,14 +180,4 @@ class PoolSettings(Base):
 
     def change(self, values: Mapping[str, Any]) -> Changes | None:
         """Take over `values`; returns what changed as (before, after), None when nothing did."""
-        changed = _take_over(self, values)
-        if changed:
-            self.version += 1
-        return changed
-
-
-def _take_over(record: Base, values: Mapping[str, Any]) -> Changes | None:
-    before = {field: getattr(record, field) for field, value in values.items() if getattr(record, field) != value}
-    for field in before:
-        setattr(record, field, values[field])
-    return (before, {field: values[field] for field in before}) if before else None
+        return take_over(self, values)
