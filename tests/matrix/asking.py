@@ -12,6 +12,8 @@ _OWN_ONLY = {
     "contact_delete_own_only",
     "delete_own_only",
     "not_yours_to_give",
+    "only_owner_asks",
+    "own_extension",
     "not_your_collaborator",
     "owner_only",
     "read_only_collaborator",
@@ -58,6 +60,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
     known = {
         "customer_id": lambda: case.customer.id,
         "pool_id": lambda: case.world.pools[case.place],
+        "rule_id": lambda: case.world.rules[case.place],
         "member_id": lambda: _member(case),
         "department_id": lambda: people.departments["aside"],
         "group_id": lambda: people.group_id,

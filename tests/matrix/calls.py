@@ -14,7 +14,7 @@ import httpx
 from chassis.identifiers import new_id
 from tests.matrix.people import session_of
 from tests.matrix.table import Row
-from tests.matrix.world import OWNERS, Customer, World
+from tests.matrix.world import FAR_AHEAD, OWNERS, Customer, World
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,12 @@ def _made(path: str, **body: Made) -> Made:
 
 def _new_member(case: Case) -> str:
     return str(case.world.people.new_member()["id"])
+
+
+def _known_member(case: Case) -> str:
+    member_id = _new_member(case)
+    case.world.people.settle()
+    return member_id
 
 
 def _gone_member(case: Case) -> str:
@@ -208,12 +214,14 @@ _NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
+_NEW_CAP = _made("/pools/caps", cap=lambda _: 9, member_id=_known_member)
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
 _NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
 _NEW_ROLE = _made("/roles", name=_own_name, permissions=lambda _: [], data_scope=lambda _: "own")
 _NEW_TAG_GROUP = _made("/tags/groups", name=_own_name)
 _NEW_TAG = _made("/tags", name=_own_name, color=lambda _: "red", group_id=_NEW_TAG_GROUP)
 _NOBODY: Made = lambda _: {"customer_ids": [str(new_id())]}
+_NEW_RULE: Made = lambda case: case.world.new_rule(case.place)
 _NEW_FIELD = _made("/fields", zh=_own_name, en=_own_name, kind=lambda _: "text")
 _LIES_ELSEWHERE = ("already_owned", "not_owned", "already_in_pool", "not_in_pool", "suspended")
 
@@ -309,6 +317,13 @@ CALLS: dict[str, Call] = {
     "POST /assignments:move": Call(
         body=_customers(pool_id=lambda case: case.world.pools["spare"]), uses_up=True, conflicts=_LIES_ELSEWHERE
     ),
+    "POST /extensions": Call(
+        body=lambda case: {"customer_id": case.customer.id, "days": 1, "reason": "more time"},
+        conflicts=("does_not_expire", "not_owned", "suspended"),
+    ),
+    "POST /extensions/{extension_id}:grant": Call(body=lambda _: {}, conflicts=("already_decided",)),
+    "POST /extensions/{extension_id}:refuse": Call(body=lambda _: {"note": "no"}, conflicts=("already_decided",)),
+    "POST /extensions/{extension_id}:withdraw": Call(conflicts=("already_decided",)),
     "POST /assignments/batches/{batch_id}:cancel": Call(conflicts=("batch_over",)),
     "POST /releases/{release_id}:undo": Call(
         path={"release_id": lambda case: case.world.new_release(case.owner)}, permission="pool.manage"
@@ -320,6 +335,27 @@ CALLS: dict[str, Call] = {
     "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),
     "PATCH /pools/settings": Call(body=lambda _: {"holding_cap": None}),
+    "POST /pools/caps": Call(
+        body=lambda case: {"cap": 9, "member_id": _known_member(case) if case.allowed else _receiver(case)}
+    ),
+    "PATCH /pools/caps/{cap_id}": Call(body=lambda _: {"cap": 8}, path={"cap_id": _NEW_CAP}),
+    "DELETE /pools/caps/{cap_id}": Call(path={"cap_id": _NEW_CAP}),
+    "POST /rules": Call(
+        body=lambda case: {
+            "pool_id": case.world.pools["public"],
+            "conditions": [{"kind": "no_deal", "days_by_level": {"A": 90}}],
+        }
+    ),
+    "PATCH /rules/{rule_id}": Call(
+        body=lambda _: {"working_days": True}, path={"rule_id": _NEW_RULE}, conflicts=("rule_not_draft",)
+    ),
+    "DELETE /rules/{rule_id}": Call(path={"rule_id": _NEW_RULE}, conflicts=("rule_not_draft",)),
+    "POST /rules/{rule_id}:announce": Call(
+        body=lambda _: {"effective_on": FAR_AHEAD}, path={"rule_id": _NEW_RULE}, conflicts=("rule_not_draft",)
+    ),
+    "POST /rules/{rule_id}:withdraw": Call(path={"rule_id": _NEW_RULE}, conflicts=("rule_not_announced",)),
+    "POST /rules/{rule_id}:shadow": Call(path={"rule_id": _NEW_RULE}, conflicts=("rule_not_draft",)),
+    "POST /rules/{rule_id}:end": Call(conflicts=("rule_not_active",)),
     "POST /imports": Call(send=_upload),
     "POST /imports (members)": Call(send=_upload, permission="organisation.manage"),
     "GET /import-templates/{kind_name}.xlsx (members)": Call(permission="organisation.manage"),

@@ -4,6 +4,7 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chassis.identifiers import new_id
@@ -21,6 +22,7 @@ GUARDED = {"shared": "stranger", "edited": "stranger", "locked": "mate"}
 OWNERS |= GUARDED
 POOLS = {"public": "home", "foreign": "elsewhere", "unassigned": "home", "spare": "home"}
 IMPORTERS = PERSONS[1:]
+FAR_AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
 _CHUNK = 500
 _PHONE = 80_000_000
 
@@ -54,6 +56,7 @@ class World:
         self.http = self.people.http
         self.pools = {name: self._open_pool(name, department) for name, department in POOLS.items()}
         until(lambda: self._pools_known_to("customer") == len(POOLS))
+        self.rules = {place: self.new_rule(place) for place in ("public", "foreign", "unassigned", "draft")}
         self.records: dict[tuple[str, str], str] = {}
         self._stock: dict[tuple[str, str], list[Customer]] = defaultdict(list)
         self._numbers = itertools.count()
@@ -67,6 +70,8 @@ class World:
         self.records["release", "stranger"] = self.new_release("stranger")
         self.records["filter", "stranger"] = self.new_filter("stranger")
         self._leavers = self._make_leavers(leavers)
+        for member in (*PERSONS[1:], "mate", "stranger"):
+            self.records["extension", member] = self._refused_extension(member)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
@@ -143,6 +148,15 @@ class World:
         batch_id: str = answer.raise_for_status().json()["batch_id"]
         return batch_id
 
+    def new_rule(self, place: str) -> str:
+        """A version of the rule of a pool of its own, announced for a day that these tests do not see; or a draft."""
+        pool_id = self._open_pool(f"{place} {self.people.name()}", POOLS.get(place, POOLS["public"]))
+        body = {"pool_id": pool_id, "conditions": [{"kind": "no_follow_up", "days": 30}]}
+        rule_id: str = self.admin.post("/rules", body)["id"]
+        if place != "draft":
+            self.admin.post(f"/rules/{rule_id}:announce", {"effective_on": FAR_AHEAD})
+        return rule_id
+
     def leaver(self, place: str) -> str:
         """Somebody who left and stays on the list."""
         return self._leavers[place][0]
@@ -189,7 +203,7 @@ class World:
         return made
 
     def _open_pool(self, name: str, department: str) -> str:
-        kind = "to_be_assigned" if name == "unassigned" else "public"
+        kind = "to_be_assigned" if name.startswith("unassigned") else "public"
         opened_to = [self.people.departments[department]]
         body = {"name": f"{name} {self.people.tag}", "kind": kind, "department_ids": opened_to}
         made: str = self.admin.post("/pools", body)["id"]
@@ -295,6 +309,17 @@ class World:
         until(lambda: person.get(f"/assignments/batches/{batch_id}")["finished_at"])
         self.records["release", caller] = self.new_release(caller)
         self.records["session", caller] = session_of(self.people.members[caller].token)
+
+    def _refused_extension(self, member: str) -> str:
+        """The id of an extension that a member asked for and did not get; nothing here expires, so that nobody can ask."""
+        asked = self.whole.rows(
+            "pool",
+            "INSERT INTO extensions (id, version, customer_id, owner_id, held_since, days, reason, state, requested_at)"
+            " SELECT gen_random_uuid(), 2, customer_id, owner_id, held_since, 1, 'more time', 'refused', now()"
+            " FROM assignments WHERE owner_id = %s LIMIT 1 RETURNING id",
+            [self.people.members[member].id],
+        )
+        return str(asked[0]["id"])
 
     def finish(self, caller: str, path: str, body: dict[str, Any]) -> str:
         """The id of a batch of customers that the caller has started, once it is over."""

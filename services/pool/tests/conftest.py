@@ -10,7 +10,7 @@ from uuid import UUID
 
 import grpc
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from chassis import clock
 from chassis.auth.tokens import ServiceTokens
@@ -23,9 +23,10 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
-from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated
+from crm.identity.v1.identity_events_pb2 import Department, MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
+from crm_pool.expiry.model import RecycleRule
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.placement.events import CUSTOMERS
 from crm_pool.pools.commands import default_pool, ensure_default_pools
@@ -144,6 +145,34 @@ class Sea:
         path, admin = f"/pools/{pool_id}", self.organisation.admin
         assert self.send("PATCH", path, admin, values, If_Match=f'"{version}"').status_code == 200
 
+    def put_in_force(self, pool_id: Any, *conditions: dict[str, Any], state: str = "active", **values: Any) -> UUID:
+        """A version of the pool's rule, in force at once: no days are computed anew. By default 30 days without a
+        follow-up. Returns its id.
+        """
+        at = clock.now()
+        kept = [{"days_by_level": {}, **one} for one in conditions or ({"kind": "no_follow_up", "days": 30},)]
+        version = {
+            "id": new_id(),
+            "version": 1,
+            "pool_id": UUID(str(pool_id)),
+            "number": 1 + sum(str(one.pool_id) == str(pool_id) for one in self.rows(RecycleRule)),
+            "state": state,
+            "conditions": kept,
+            "working_days": False,
+            "exempt_won": True,
+            "exempt_open_opportunity": True,
+            "created_by": self.organisation.admin.id,
+            "created_at": at,
+            "updated_at": at,
+            **values,
+        }
+        with self.opened.database.transaction() as session:
+            if state == "active":
+                active = (RecycleRule.pool_id == version["pool_id"], RecycleRule.state == "active")
+                session.execute(update(RecycleRule).where(*active).values(state="ended", ended_at=at))
+            session.add(RecycleRule(**version))
+        return version["id"]
+
     def set_holding_cap(self, cap: int | None) -> None:
         """Change the holding cap as the administrator."""
         version = self.send("GET", "/pools/settings", self.organisation.admin).json["version"]
@@ -189,6 +218,13 @@ class Sea:
         member = Member(new_id(), key, email=f"{key}@example.test", **values)
         self.know(self.organisation.member_state(member))
         return member
+
+    def found_department(self, name: str, parent_id: UUID) -> UUID:
+        """One more department below another."""
+        state = Department(id=str(new_id()), version=1, name=name, parent_id=str(parent_id))
+        with self.opened.database.transaction() as session:
+            store.store_departments(session, [state])
+        return UUID(state.id)
 
     def know(self, *states: Any) -> None:
         """Write members' states into the directory."""
@@ -267,6 +303,19 @@ def sea(services: Opener, customer: CustomerStandIn) -> Iterator[Sea]:
         with opened.database.transaction() as session:
             ensure_default_pools(session)
         yield Sea(opened)
+
+
+@pytest.fixture
+def tomorrow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets days pass."""
+    real, passed = clock.now, timedelta()
+
+    def pass_days(days: int) -> None:
+        nonlocal passed
+        passed += timedelta(days=days)
+
+    monkeypatch.setattr(clock, "now", lambda: real() + passed)
+    return pass_days
 
 
 @pytest.fixture

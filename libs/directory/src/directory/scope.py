@@ -29,34 +29,14 @@ _REACHES = {"own": DataScope.OWN, "department": DataScope.DEPARTMENT, "centre": 
 
 
 @dataclass(frozen=True)
-class Scope:
-    """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
-    `ancestor_ids`: own department and all above it, for pools opened to a department with everything below;
-    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11);
-    `role_ids`: the member's roles.
+class Belonging:
+    """What decides to which pools a member belongs: own department and all above it, for pools opened to a department with
+    everything below, and roles.
     """
 
     member_id: UUID
-    data_scope: DataScope
-    department_id: UUID | None
-    department_ids: tuple[UUID, ...]
     ancestor_ids: tuple[UUID, ...]
-    colleague_ids: tuple[UUID, ...]
-    permissions: frozenset[str]
-    role_ids: tuple[UUID, ...] = ()
-
-    @property
-    def company(self) -> bool:
-        """Whether everything is visible."""
-        return self.data_scope is DataScope.COMPANY
-
-    def may(self, permission: str) -> bool:
-        """Whether the member holds `permission`."""
-        return permission in self.permissions
-
-    def reaches(self, member_id: UUID, department_id: UUID | None) -> bool:
-        """Whether the member may give customers to another: to oneself, or to somebody in a department one sees."""
-        return self.company or member_id == self.member_id or department_id in self.department_ids
+    role_ids: tuple[UUID, ...]
 
     def belongs_to_pool(
         self,
@@ -76,6 +56,32 @@ class Scope:
             or not set(department_ids).isdisjoint(self.ancestor_ids)
             or not set(role_ids).isdisjoint(self.role_ids)
         )
+
+
+@dataclass(frozen=True)
+class Scope(Belonging):
+    """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
+    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11).
+    """
+
+    data_scope: DataScope
+    department_id: UUID | None
+    department_ids: tuple[UUID, ...]
+    colleague_ids: tuple[UUID, ...]
+    permissions: frozenset[str]
+
+    @property
+    def company(self) -> bool:
+        """Whether everything is visible."""
+        return self.data_scope is DataScope.COMPANY
+
+    def may(self, permission: str) -> bool:
+        """Whether the member holds `permission`."""
+        return permission in self.permissions
+
+    def reaches(self, member_id: UUID, department_id: UUID | None) -> bool:
+        """Whether the member may give customers to another: to oneself, or to somebody in a department one sees."""
+        return self.company or member_id == self.member_id or department_id in self.department_ids
 
     def sees_pool(
         self,
@@ -151,6 +157,26 @@ def resolve_scope(session: Session, member_id: UUID) -> Scope:
         permissions=frozenset(found.permissions),
         role_ids=tuple(found.role_ids),
     )
+
+
+_BELONGINGS = text("""
+    SELECT id, role_ids, ARRAY(
+        WITH RECURSIVE above AS (
+            SELECT departments.id, parent_id, 0 AS distance FROM directory_departments departments
+            WHERE departments.id = department_id
+            UNION ALL
+            SELECT departments.id, departments.parent_id, distance + 1 FROM directory_departments departments
+            JOIN above ON departments.id = above.parent_id WHERE distance < 100
+        ) SELECT id FROM above ORDER BY distance
+    ) AS ancestor_ids
+    FROM directory_members WHERE id = ANY(CAST(:members AS uuid[])) AND active
+""")
+
+
+def belongings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Belonging]:
+    """To which pools members can belong, by member; those who are unknown or have left are left out."""
+    found = session.execute(_BELONGINGS, {"members": list(member_ids)})
+    return {row.id: Belonging(row.id, tuple(row.ancestor_ids), tuple(row.role_ids)) for row in found}
 
 
 def managers_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID]:

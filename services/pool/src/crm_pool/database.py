@@ -1,7 +1,7 @@
 """The tables' common base, and sets of rows as one parameter per column."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import SQLCoreOperations
 from chassis.database import new_metadata
 from chassis.errors import Stale
 
+# What was changed: before and after.
 Changes = tuple[dict[str, Any], dict[str, Any]]
 
 
@@ -19,32 +20,24 @@ class Base(DeclarativeBase):
     metadata = new_metadata()
 
 
-class Versioned(Protocol):
-    """What users edit: each change raises its version."""
+def take_over(record: Base, values: Mapping[str, Any]) -> Changes | None:
+    """Set `values`; returns those that differed, None when none did."""
+    before = {field: getattr(record, field) for field, value in values.items() if getattr(record, field) != value}
+    for field in before:
+        setattr(record, field, values[field])
+    return (before, {field: values[field] for field in before}) if before else None
 
-    version: Any
 
-
-def require_version(record: Versioned, expected: int, values: Mapping[str, Any]) -> None:
-    """Raises Stale, with both values of each field that differs, when somebody has changed the record since."""
-    if record.version != expected:
+def require_version(record: Base, expected: int, values: Mapping[str, Any]) -> None:
+    """Raises Stale with both values of each clashing field unless the record is that version still."""
+    version = record.version  # type: ignore[attr-defined]
+    if version != expected:
         conflicts = [
             {"pointer": f"/{field}", "yours": to_jsonable_python(value), "current": to_jsonable_python(current)}
             for field, value in values.items()
             if (current := getattr(record, field)) != value
         ]
-        raise Stale("stale_version", extra={"version": record.version, "conflicts": conflicts})
-
-
-def take_over(record: Versioned, values: Mapping[str, Any]) -> Changes | None:
-    """Change what differs, as the next version; returns what changed as (before, after), None when nothing did."""
-    before = {field: getattr(record, field) for field, value in values.items() if getattr(record, field) != value}
-    for field in before:
-        setattr(record, field, values[field])
-    if not before:
-        return None
-    record.version += 1
-    return before, {field: values[field] for field in before}
+        raise Stale("stale_version", extra={"version": version, "conflicts": conflicts})
 
 
 def row_of(record: Base) -> dict[str, Any]:

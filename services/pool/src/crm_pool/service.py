@@ -2,7 +2,6 @@
 
 import grpc
 
-import crm_pool.recycle_rules.model
 import crm_pool.recycling.model
 import crm_pool.rehearsals.model
 import crm_pool.reminders.model  # noqa: F401
@@ -22,6 +21,7 @@ from crm_pool.caps.http import api as caps_api
 from crm_pool.caps.model import HoldingCap
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
+from crm_pool.extensions.http import api as extensions_api
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
@@ -34,6 +34,8 @@ from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
 from crm_pool.reasons.model import ReleaseReason
+from crm_pool.recycle_rules.due import APPLY_RULES
+from crm_pool.recycle_rules.http import api as rules_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
@@ -64,6 +66,8 @@ SERVICE = Service(
         assignments_api,
         leaving_api,
         releases_api,
+        extensions_api,
+        rules_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
         audit_api("pool"),
     ],
@@ -82,6 +86,13 @@ SERVICE = Service(
     streams=[event_stream("pool")],
     subscriptions=[directory_subscription("pool"), CUSTOMERS, LEAVERS, DEPARTMENTS, ROLES],
     projections=[directory_projection(), CUSTOMER_PROJECTION],
-    due=[ENSURE_DEFAULT_POOLS, FORGET_PLANS, LIST_LEAVERS, HAND_OVER, *batch_tasks([*SELECTIONS, UNDO])],
+    due=[
+        ENSURE_DEFAULT_POOLS,
+        FORGET_PLANS,
+        LIST_LEAVERS,
+        HAND_OVER,
+        APPLY_RULES,
+        *batch_tasks([*SELECTIONS, UNDO]),
+    ],
     register_rpc=[_register],
 )

@@ -70,16 +70,24 @@ class Assignment(Base):
 
     @classmethod
     def born(
-        cls, customer_id: UUID, place: Place, at: datetime, cause: Cause, *, suspended: bool = False, version: int = 1
+        cls,
+        customer_id: UUID,
+        place: Place,
+        at: datetime,
+        cause: Cause,
+        *,
+        suspended: bool = False,
+        version: int = 1,
+        expires_on: date | None = None,
     ) -> "Change":
-        """A customer's first place, version 1 unless a restore lost those before."""
+        """A customer's first place, version 1 unless a restore lost those before. `expires_on`: the day that a plan promised."""
         assignment = cls(
             customer_id=customer_id,
             version=version,
             owner_id=place.owner_id,
             pool_id=place.pool_id,
             held_since=at,
-            expires_on=None,
+            expires_on=expires_on,
             suspended=suspended,
             home_pool_id=place.pool_id,
             had_owner=place.owner_id is not None,
@@ -167,6 +175,12 @@ class Assignment(Base):
         """The customer came back: to `place`, with a fresh clock. Never fails on a cap."""
         self.suspended = False
         return self._put(place, Cause.RESUME, at)
+
+    def reschedule(self, expires_on: date | None, not_before: date | None) -> "Change":
+        """Nothing but the day changes on which it expires, and that before which it does not (decision 0023)."""
+        self.expires_on, self.not_before = expires_on, not_before
+        self.version += 1
+        return Change(self, self.place, Cause.RESCHEDULE)
 
     def state(self) -> pb.AssignmentState:
         """Its whole state, as other services read it."""

@@ -159,6 +159,13 @@ def page_of_assignments(session: Session, after: UUID | None, limit: int) -> Seq
     return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
 
 
+def page_of_owned(session: Session, after: UUID | None, limit: int) -> Sequence[Assignment]:
+    """Assignments with an owner in customer-id order, beginning after `after`; those of deleted customers left out."""
+    owned = select(Assignment).where(Assignment.owner_id.is_not(None), ~Assignment.suspended)
+    statement = owned.order_by(Assignment.customer_id).limit(limit)
+    return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
+
+
 def holdings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many customers each member owns; those of deleted customers do not count."""
     counted = session.execute(

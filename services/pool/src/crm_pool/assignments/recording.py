@@ -17,9 +17,12 @@ from crm_pool.assignments.model import WAS_RELEASED, Assignment, Change, History
 from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.database import among, insert_rows, row_of, rowset
+from crm_pool.expiry.queries import verdicts
 
 _ASSIGNMENTS = cast(Table, Assignment.__table__)
 _HISTORY = cast(Table, HistoryEntry.__table__)
+# Imported rows are written with the day that their plan promised; facts of the customer reschedule them.
+_DAY_KNOWN = (Cause.IMPORT, Cause.RESCHEDULE)
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,19 @@ def locked(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assig
 
 
 def record(session: Session, done: Sequence[Done]) -> list[Change]:
-    """Write the changes with their history and facts; returns those really written.
+    """Write the changes with their days, history and facts; returns those really written.
 
-    A birth that another transaction completed first is left out. Raises RuntimeError when a row was not locked.
+    A birth that another transaction completed first is left out. A change of nothing but the day has no history. Raises
+    RuntimeError when a row was not locked.
     """
+    _set_days(session, [change.assignment for _, change in done if change.cause not in _DAY_KNOWN])
     births = [one for one in done if one[1].previous is None]
     changes = [one for one in done if one[1].previous is not None]
     written = _insert(session, births) + changes
     if changes:
         _update(session, [change.assignment for _, change in changes])
-    insert_rows(session, _HISTORY, [_history_row(act, change) for act, change in written])
+    moved = [one for one in written if one[1].cause is not Cause.RESCHEDULE]
+    insert_rows(session, _HISTORY, [_history_row(act, change) for act, change in moved])
     _publish(session, written)
     return [change for _, change in written]
 
@@ -109,6 +115,14 @@ def _counts(customers: Owners) -> list[pb.ReceiverCount]:
     return [pb.ReceiverCount(member_id=str(id_), customers=count) for id_, count in customers.items() if id_]
 
 
+def _set_days(session: Session, assignments: Sequence[Assignment]) -> None:
+    """Judged after the rows are locked: facts that are just arriving reschedule what is written here."""
+    judged = verdicts(session, [one for one in assignments if not one.suspended])
+    for one in assignments:
+        verdict = judged.get(one.customer_id)
+        one.expires_on = verdict.expires_on if verdict else None
+
+
 def _insert(session: Session, births: Sequence[Done]) -> list[Done]:
     if not births:
         return []
@@ -152,7 +166,8 @@ def _history_row(act: Act, change: Change) -> dict[str, Any]:
 
 
 def _publish(session: Session, written: Sequence[Done]) -> None:
-    names = customer_names(session, [change.assignment.customer_id for _, change in written]) if written else {}
+    named = [change.assignment.customer_id for _, change in written if change.cause is not Cause.RESCHEDULE]
+    names = customer_names(session, named) if named else {}
     groups: dict[tuple[Act, Cause], list[Change]] = {}
     for act, change in written:
         groups.setdefault((act, change.cause), []).append(change)

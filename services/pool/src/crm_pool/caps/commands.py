@@ -41,6 +41,7 @@ def change_cap(session: Session, actor_id: UUID, cap_id: UUID, expected: int, ca
     require_version(found, expected, {"cap": cap})
     changed = take_over(found, {"cap": cap})
     if changed:
+        found.version += 1
         session.flush()
         record_audit(session, AuditEntry("holding_cap.changed", "holding_cap", cap_id, actor_id, *changed))
     return found, queries.name_of(session, found) or ""

@@ -106,6 +106,7 @@ def _widen_assignments() -> None:
         op.add_column("customers", fact)
     op.add_column("assignments", sa.Column("had_owner", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("assignments", sa.Column("not_before", sa.Date))
+    op.add_column("placement_plans", sa.Column("expires_on", sa.Date))
     op.execute(
         "UPDATE assignments SET had_owner = true WHERE owner_id IS NOT NULL OR EXISTS (SELECT FROM assignment_history h"
         " WHERE h.customer_id = assignments.customer_id AND h.from_owner_id IS NOT NULL)"
@@ -166,13 +167,22 @@ def _create_rules() -> None:
         unique=True,
         postgresql_where=sa.text("state = 'active'"),
     )
+    op.create_index(
+        "uq_recycle_rules_announced",
+        "recycle_rules",
+        ["pool_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'announced'"),
+    )
     op.create_table(
         "recomputes",
         _uuid("id"),
-        _text("cause"),
-        _uuid("rule_id", null=True),
+        sa.Column("causes", ARRAY(sa.Text), nullable=False),
+        sa.Column("rule_ids", ARRAY(UUID(as_uuid=True)), nullable=False),
+        sa.Column("basis", JSONB, nullable=False),
         _moment("at"),
         _uuid("after_customer_id", null=True),
+        _number("examined"),
         _number("changed"),
         _moment("done_at", null=True),
         sa.PrimaryKeyConstraint("id", name="pk_recomputes"),
@@ -184,6 +194,7 @@ def _create_rules() -> None:
         _uuid("rule_id"),
         sa.Column("rule_version", sa.BigInteger, nullable=False),
         sa.Column("day", sa.Date, nullable=False),
+        _flag("announces"),
         _uuid("actor_id"),
         _moment("at"),
         _uuid("after_customer_id", null=True),
@@ -201,7 +212,15 @@ def _create_rules() -> None:
         _uuid("department_id", null=True),
         _text("level"),
         sa.Column("expires_on", sa.Date, nullable=False),
+        _flag("warned"),
         sa.PrimaryKeyConstraint("rehearsal_id", "customer_id", name="pk_rehearsed_customers"),
+    )
+    op.create_table(
+        "rehearsed_owners",
+        _uuid("rehearsal_id"),
+        _uuid("owner_id"),
+        _number("earlier"),
+        sa.PrimaryKeyConstraint("rehearsal_id", "owner_id", name="pk_rehearsed_owners"),
     )
     op.create_index("ix_rehearsed_customers_expires_on", "rehearsed_customers", ["rehearsal_id", "expires_on"])
     op.create_table(
@@ -255,12 +274,13 @@ def _create_runs() -> None:
     op.create_table(
         "shadow_decisions",
         _uuid("rule_id"),
-        _uuid("customer_id"),
         sa.Column("day", sa.Date, nullable=False),
+        _uuid("customer_id"),
         _uuid("owner_id"),
         sa.Column("expires_on", sa.Date, nullable=False),
-        sa.PrimaryKeyConstraint("rule_id", "customer_id", "day", name="pk_shadow_decisions"),
+        sa.PrimaryKeyConstraint("rule_id", "day", "customer_id", name="pk_shadow_decisions"),
     )
+    op.create_index("ix_shadow_decisions_day", "shadow_decisions", ["day"])
     op.create_table(
         "expiry_digests",
         _uuid("member_id"),
@@ -310,6 +330,7 @@ def downgrade() -> None:
         "shadow_decisions",
         "recycling_runs",
         "extensions",
+        "rehearsed_owners",
         "rehearsed_customers",
         "rehearsals",
         "recomputes",
@@ -330,6 +351,7 @@ def downgrade() -> None:
     )
     for name in ("had_owner", "not_before"):
         op.drop_column("assignments", name)
+    op.drop_column("placement_plans", "expires_on")
     for name in ("last_touch_at", "won", "open_opportunities", "last_opportunity_at", "last_deal_at"):
         op.drop_column("customers", name)
     for name in (

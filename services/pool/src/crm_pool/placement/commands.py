@@ -17,11 +17,13 @@ from chassis.database import lock
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import colleagues
 from crm_pool.assignments.recording import Act, locked, record
+from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
 from crm_pool.caps.queries import room
 from crm_pool.customers.model import Customer
 from crm_pool.customers.projection import keep_customers, keep_deleted
 from crm_pool.database import among, insert_rows, row_of
+from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.placement import queries
 from crm_pool.placement.model import KEPT, PlacementPlan
 from crm_pool.pools.commands import to_be_assigned_for
@@ -77,6 +79,7 @@ def keep_up(session: Session, reports: Sequence[Report]) -> None:
     newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
     place(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
     _follow_deletions(session, customers, {report.row["id"]: report.act for report in reports})
+    _follow_facts(session, reports)
 
 
 def let_go(session: Session, customer_ids: Collection[UUID], act: Act) -> None:
@@ -120,6 +123,9 @@ def plan(
     wishes = queries.Wishes(session, [one.wish for one in new if one.wish], visible_to=creator)
     refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish, creator))}
     made = [_promise(placement_id, one, names) for one in new if one.customer_id not in refused]
+    days = verdicts(session, [promise.birth().assignment for promise in made])
+    for promise in made:
+        promise.expires_on = days[promise.customer_id].expires_on
     insert_rows(session, cast(Table, PlacementPlan.__table__), [row_of(promise) for promise in made])
     promises |= {promise.customer_id: promise for promise in made}
     return [
@@ -159,9 +165,9 @@ def _as_planned(one: Newcomer, promise: PlacementPlan | None) -> Change | None:
     """The birth that was promised; without a promise the place that its row was written with."""
     if not one.planned or (promise is None and one.wish is None):
         return None
-    place_ = promise.place if promise else cast(Place, one.wish)
-    since = promise.planned_at if promise else one.since
-    return Assignment.born(one.customer_id, place_, since, Cause.IMPORT, suspended=one.deleted)
+    if promise is None:
+        return Assignment.born(one.customer_id, cast(Place, one.wish), one.since, Cause.IMPORT, suspended=one.deleted)
+    return promise.birth(suspended=one.deleted)
 
 
 def _as_wished(session: Session, newcomers: Sequence[Newcomer], refused: dict[UUID, str]) -> list[Birth]:
@@ -197,6 +203,14 @@ def _follow_deletions(session: Session, customers: Mapping[UUID, Customer], acts
     record(session, done)
 
 
+def _follow_facts(session: Session, reports: Sequence[Report]) -> None:
+    """Reschedule what the facts concern, where a rule is in force: touches, level, lock and the like (decision 0023)."""
+    rules = rules_in_force(session)
+    if rules:
+        ids = [report.row["id"] for report in reports]
+        reschedule(session, ids, Act(None, max(report.act.at for report in reports)), floor=False, rules=rules)
+
+
 def _places_to_return_to(
     session: Session, returning: Sequence[Assignment], customers: Mapping[UUID, Customer]
 ) -> dict[UUID, Place]:
@@ -223,6 +237,7 @@ def _promise(placement_id: UUID, one: Newcomer, names: Mapping[UUID, str]) -> Pl
         name=names[one.customer_id],
         owner_id=place_.owner_id,
         pool_id=place_.pool_id,
+        expires_on=None,
         planned_at=one.since,
         committed_at=None,
     )

@@ -1,9 +1,9 @@
 """Where rows about to be created will lie (design §2.1): promised to an import before it writes them."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, Index, Text, text
+from sqlalchemy import CheckConstraint, Date, DateTime, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_pool.assignments.model import Assignment, Change
@@ -15,7 +15,7 @@ KEPT = timedelta(days=7)
 
 
 class PlacementPlan(Base):
-    """The place planned for one customer; `planned_at` (UTC) becomes its `held_since`."""
+    """The place planned for one customer; `planned_at` (UTC) becomes its `held_since`, `expires_on` its day."""
 
     __tablename__ = "placement_plans"
     __table_args__ = (
@@ -30,6 +30,7 @@ class PlacementPlan(Base):
     name: Mapped[str] = mapped_column(Text)
     owner_id: Mapped[UUID | None]
     pool_id: Mapped[UUID | None]
+    expires_on: Mapped[date | None] = mapped_column(Date)
     planned_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     committed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
@@ -38,6 +39,13 @@ class PlacementPlan(Base):
         """Where the customer will lie."""
         return Place(self.owner_id, self.pool_id)
 
-    def birth(self) -> Change:
-        """The birth that makes the plan true."""
-        return Assignment.born(self.customer_id, self.place, self.planned_at, Cause.IMPORT)
+    def birth(self, *, suspended: bool = False) -> Change:
+        """The birth that makes the plan true; `suspended`: the customer has been deleted meanwhile."""
+        return Assignment.born(
+            self.customer_id,
+            self.place,
+            self.planned_at,
+            Cause.IMPORT,
+            suspended=suspended,
+            expires_on=self.expires_on,
+        )

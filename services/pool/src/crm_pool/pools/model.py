@@ -27,7 +27,7 @@ from chassis.errors import Conflict
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.database import Base, Changes, take_over
 from crm_pool.pools.rules import HIDDEN_BY_DEFAULT, PoolKind
-from directory.scope import Scope
+from directory.scope import Belonging, Scope
 
 _HIDDEN_BY_DEFAULT = "{" + ",".join(HIDDEN_BY_DEFAULT) + "}"
 
@@ -87,9 +87,9 @@ class Pool(Base):
         """Its kind."""
         return PoolKind(self.kind)
 
-    def admits(self, scope: Scope) -> bool:
-        """Whether the member belongs to the pool and so may claim from it."""
-        return scope.belongs_to_pool(
+    def admits(self, member: Belonging) -> bool:
+        """Whether the member belongs to the pool: may claim from it, and is governed by its rule."""
+        return member.belongs_to_pool(
             open_to_all=self.open_to_all,
             member_ids=self.member_ids,
             department_ids=self.department_ids,
@@ -134,6 +134,7 @@ class Pool(Base):
         """Take over `values`; returns what changed as (before, after), None when nothing did."""
         changed = take_over(self, values)
         if changed:
+            self.version += 1
             self.updated_at = at
         return changed
 
@@ -180,4 +181,7 @@ class PoolSettings(Base):
 
     def change(self, values: Mapping[str, Any]) -> Changes | None:
         """Take over `values`; returns what changed as (before, after), None when nothing did."""
-        return take_over(self, values)
+        changed = take_over(self, values)
+        if changed:
+            self.version += 1
+        return changed

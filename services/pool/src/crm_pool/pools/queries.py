@@ -7,7 +7,7 @@ from sqlalchemy import CTE, Boolean, Text, Uuid, column, func, literal, select, 
 from sqlalchemy.orm import Session
 
 from crm_pool.database import among
-from crm_pool.pools.model import Pool
+from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rules import PoolKind
 from directory.scope import Scope
 from directory.tables import departments, members, roles
@@ -55,9 +55,15 @@ def feeding(session: Session, pool_id: UUID) -> list[str]:
     rules = (
         select(Pool.name)
         .join(_RULES, _RULES.c.pool_id == Pool.id)
-        .where(_RULES.c.target_pool_id == pool_id, _RULES.c.state != "ended", Pool.id != pool_id)
+        .where(_RULES.c.target_pool_id == pool_id, _RULES.c.state != "ended")
+        .where(Pool.id != pool_id, Pool.deleted_at.is_(None))
     )
     return sorted(session.scalars(union(cascades, rules)))
+
+
+def warning_days(session: Session) -> int:
+    """How many days from today a change that the owner did not cause leaves a customer at least."""
+    return session.scalars(select(PoolSettings.warning_days)).one()
 
 
 def pool_names(session: Session, pool_ids: Collection[UUID]) -> dict[UUID, str]:

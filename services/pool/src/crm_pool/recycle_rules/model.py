@@ -1,9 +1,12 @@
-"""Bringing the days of customers into line with what applies now (design §3)."""
+"""Bringing the days of customers into line with what applies now (design §3), and what shadow versions would have taken."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Index, Integer, Text, text
+from sqlalchemy import Date, DateTime, Index, Integer, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_pool.database import Base
@@ -12,17 +15,39 @@ from crm_pool.database import Base
 class Recompute(Base):
     """A walk over all customers with owners, in id order, `after_customer_id` being the last one seen.
 
-    `cause`: rule, calendar, zone, department or pool. `rule_id`: the version that takes effect by it and does not recycle
-    before it is done.
+    `basis`: what days depended on when it began, as `queries.basis` says, by kind; `causes`: the kinds that had changed since
+    the walk before. `rule_ids`: the versions then active; they recycle once it is done. `changed`: customers that got
+    another day.
     """
 
     __tablename__ = "recomputes"
     __table_args__ = (Index("ix_recomputes_open", "at", postgresql_where=text("done_at IS NULL")),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    cause: Mapped[str] = mapped_column(Text)
-    rule_id: Mapped[UUID | None]
+    causes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    rule_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    basis: Mapped[dict[str, Any]] = mapped_column(JSONB)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     after_customer_id: Mapped[UUID | None]
+    examined: Mapped[int] = mapped_column(Integer)
     changed: Mapped[int] = mapped_column(Integer)
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    def pass_by(self, customer_ids: Sequence[UUID], changed: int) -> None:
+        """These customers, in id order, are done."""
+        self.after_customer_id = customer_ids[-1] if customer_ids else self.after_customer_id
+        self.examined += len(customer_ids)
+        self.changed += changed
+
+
+class ShadowDecision(Base):
+    """A customer that a shadow version would have taken on a day."""
+
+    __tablename__ = "shadow_decisions"
+    __table_args__ = (Index("ix_shadow_decisions_day", "day"),)
+
+    rule_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID]
+    expires_on: Mapped[date] = mapped_column(Date)

@@ -1,4 +1,4 @@
-"""Runs of the recycler (自动回收), and what shadow versions would have taken."""
+"""Runs of the recycler (自动回收)."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -35,15 +35,3 @@ class Run(Base):
     nominated: Mapped[int] = mapped_column(Integer)
     taken: Mapped[int] = mapped_column(Integer)
     spared: Mapped[int] = mapped_column(Integer)
-
-
-class ShadowDecision(Base):
-    """A customer that a shadow version would have taken on a day."""
-
-    __tablename__ = "shadow_decisions"
-
-    rule_id: Mapped[UUID] = mapped_column(primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
-    day: Mapped[date] = mapped_column(Date, primary_key=True)
-    owner_id: Mapped[UUID]
-    expires_on: Mapped[date] = mapped_column(Date)

@@ -10,7 +10,10 @@ from crm_pool.database import Base
 
 
 class Rehearsal(Base):
-    """One rehearsal of version `rule_version` of a rule as of `day`; walks the customers as a Recompute does."""
+    """One rehearsal of version `rule_version` of a rule as of `day`; walks the customers as a Recompute does.
+
+    `announces`: the rule was announced, and its owners are told of what this finds (`RecycleRuleAnnounced`).
+    """
 
     __tablename__ = "rehearsals"
     __table_args__ = (
@@ -22,6 +25,7 @@ class Rehearsal(Base):
     rule_id: Mapped[UUID]
     rule_version: Mapped[int] = mapped_column(BigInteger)
     day: Mapped[date] = mapped_column(Date)
+    announces: Mapped[bool]
     actor_id: Mapped[UUID]
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     after_customer_id: Mapped[UUID | None]
@@ -30,7 +34,10 @@ class Rehearsal(Base):
 
 
 class RehearsedCustomer(Base):
-    """A customer that would expire within 30 days of the rehearsal's day."""
+    """A customer that would expire by the rule within 30 days of the rehearsal's day.
+
+    `warned`: only the warning days keep it from expiring sooner.
+    """
 
     __tablename__ = "rehearsed_customers"
     __table_args__ = (Index("ix_rehearsed_customers_expires_on", "rehearsal_id", "expires_on"),)
@@ -41,3 +48,14 @@ class RehearsedCustomer(Base):
     department_id: Mapped[UUID | None]
     level: Mapped[str] = mapped_column(Text)
     expires_on: Mapped[date] = mapped_column(Date)
+    warned: Mapped[bool]
+
+
+class RehearsedOwner(Base):
+    """How many of an owner's customers would expire earlier than they do now, however late."""
+
+    __tablename__ = "rehearsed_owners"
+
+    rehearsal_id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    earlier: Mapped[int] = mapped_column(Integer)

@@ -1,0 +1,174 @@
+"""REST of the pools' recycling rules."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from chassis import clock
+from chassis.errors import NotFound
+from chassis.http.api import Api, Page
+from chassis.http.call import Call
+from crm_pool.assignments.http import Names, named, names_of
+from crm_pool.expiry.model import RecycleRule
+from crm_pool.recycle_rules import commands, queries
+from crm_pool.recycle_rules.views import Announcement, NewRule, RuleChange, RulesQuery, RuleView
+from directory.permissions import Permission
+from directory.scope import resolve_scope
+
+api = Api("rules")
+
+
+@api.route(
+    "GET",
+    "/rules",
+    access=Permission.CUSTOMER_READ,
+    summary="Versions of the pools' recycling rules",
+    query=RulesQuery,
+    reply=Page[RuleView],
+)
+def list_rules(call: Call[None, RulesQuery]) -> Page[RuleView]:
+    """Of the pools that the caller sees, the newest first: all for who manages pools, else those that were announced."""
+    page, page_size, wanted = call.query.page, call.query.page_size, call.query
+    with call.runtime.database.reading() as session:
+        scope = resolve_scope(session, call.actor.id)
+        found, total = queries.rules_page(session, scope, wanted.pool_id, wanted.state, page, page_size)
+        items = _views(session, found)
+    return Page[RuleView](items=items, page=page, page_size=page_size, total=total)
+
+
+@api.route(
+    "GET",
+    "/rules/<uuid:rule_id>",
+    access=Permission.CUSTOMER_READ,
+    summary="A version of a pool's recycling rule",
+    reply=RuleView,
+    versioned=True,
+)
+def read_rule(call: Call[None, None], rule_id: UUID) -> RuleView:
+    with call.runtime.database.reading() as session:
+        found = queries.rule_in_sight(session, resolve_scope(session, call.actor.id), rule_id)
+        if found is None:
+            raise NotFound("not_found")
+        return _views(session, [found])[0]
+
+
+@api.route(
+    "POST",
+    "/rules",
+    access=Permission.POOL_MANAGE,
+    summary="Draft a version of a pool's recycling rule",
+    body=NewRule,
+    reply=RuleView,
+    status=201,
+    idempotent=True,
+    versioned=True,
+)
+def draft_rule(call: Call[NewRule, None]) -> RuleView:
+    """It acts only once it is announced and its day has come."""
+    values = call.body.model_dump(exclude={"conditions"}) | _conditions(call.body)
+    return _command(call, lambda session: commands.draft(session, call.actor.id, values, clock.now()))
+
+
+@api.route(
+    "PATCH",
+    "/rules/<uuid:rule_id>",
+    access=Permission.POOL_MANAGE,
+    summary="Change a draft",
+    body=RuleChange,
+    reply=RuleView,
+    versioned=True,
+)
+def change_rule(call: Call[RuleChange, None], rule_id: UUID) -> RuleView:
+    expected, values = call.expected_version(), call.body.model_dump(exclude_unset=True, exclude={"conditions"})
+    if "conditions" in call.body.model_fields_set:
+        values |= _conditions(call.body)
+    return _command(
+        call, lambda session: commands.change(session, call.actor.id, rule_id, expected, values, clock.now())
+    )
+
+
+@api.route("DELETE", "/rules/<uuid:rule_id>", access=Permission.POOL_MANAGE, summary="Delete a draft", status=204)
+def discard_rule(call: Call[None, None], rule_id: UUID) -> None:
+    expected = call.expected_version()
+    with call.runtime.database.transaction() as session:
+        commands.discard(session, call.actor.id, rule_id, expected)
+
+
+@api.route(
+    "POST",
+    "/rules/<uuid:rule_id>:announce",
+    access=Permission.POOL_MANAGE,
+    summary="Let a draft take effect on a day, its owners being told now",
+    body=Announcement,
+    reply=RuleView,
+    idempotent=True,
+)
+def announce_rule(call: Call[Announcement, None], rule_id: UUID) -> RuleView:
+    """Tomorrow at the earliest. A pool has one announced version at a time."""
+    day = call.body.effective_on
+    return _command(call, lambda session: commands.announce(session, call.actor.id, rule_id, day, clock.now()))
+
+
+@api.route(
+    "POST",
+    "/rules/<uuid:rule_id>:withdraw",
+    access=Permission.POOL_MANAGE,
+    summary="Make an announced version a draft again",
+    reply=RuleView,
+    idempotent=True,
+)
+def withdraw_rule(call: Call[None, None], rule_id: UUID) -> RuleView:
+    return _command(call, lambda session: commands.withdraw(session, call.actor.id, rule_id, clock.now()))
+
+
+@api.route(
+    "POST",
+    "/rules/<uuid:rule_id>:shadow",
+    access=Permission.POOL_MANAGE,
+    summary="Let a draft record what it would take",
+    reply=RuleView,
+    idempotent=True,
+)
+def shadow_rule(call: Call[None, None], rule_id: UUID) -> RuleView:
+    """From the next run on; it takes nothing and reminds nobody."""
+    return _command(call, lambda session: commands.shadow(session, call.actor.id, rule_id, clock.now()))
+
+
+@api.route(
+    "POST",
+    "/rules/<uuid:rule_id>:end",
+    access=Permission.POOL_MANAGE,
+    summary="Switch off a version that is active or runs in the shadow",
+    reply=RuleView,
+    idempotent=True,
+)
+def end_rule(call: Call[None, None], rule_id: UUID) -> RuleView:
+    """Nothing expires by it any more."""
+    return _command(call, lambda session: commands.end(session, call.actor.id, rule_id, clock.now()))
+
+
+def _command(call: Call[Any, None], work: Callable[[Session], RecycleRule]) -> RuleView:
+    return call.command(lambda session: _views(session, [work(session)])[0])
+
+
+def _conditions(body: NewRule | RuleChange) -> dict[str, object]:
+    return {"conditions": [one.model_dump(mode="json") for one in body.conditions]}
+
+
+def _views(session: Session, rules: Sequence[RecycleRule]) -> list[RuleView]:
+    pools = {one.pool_id for one in rules} | {one.target_pool_id for one in rules}
+    names = names_of(session, {one.created_by for one in rules}, pools)
+    unsettled = queries.unsettled_rules(session)
+    return [_view(one, names, recycles=one.state == "active" and one.id not in unsettled) for one in rules]
+
+
+def _view(one: RecycleRule, names: Names, *, recycles: bool) -> RuleView:
+    named_ones = {
+        "pool": named(one.pool_id, names),
+        "target_pool": named(one.target_pool_id or one.pool_id, names),
+        "created_by": named(one.created_by, names),
+    }
+    plain = {name: getattr(one, name) for name in RuleView.model_fields if name not in {*named_ones, "recycles"}}
+    return RuleView.model_validate({**plain, **named_ones, "recycles": recycles})
