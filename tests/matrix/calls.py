@@ -91,6 +91,14 @@ def _activities(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", path, params={"customer_id": case.customer.id})
 
 
+def _history(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"member_id": case.world.people.members[case.owner].id})
+
+
+def _pool_history(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"pool_id": case.world.pools[case.place]})
+
+
 def _receiver(case: Case) -> str:
     return case.world.people.members["receiver"].id
 
@@ -314,6 +322,12 @@ CALLS: dict[str, Call] = {
     "POST /assignments:release": Call(
         body=_customers(pool_id=lambda case: case.world.pools["public"]), uses_up=True, conflicts=_LIES_ELSEWHERE
     ),
+    "POST /assignments:transfer (guarded)": Call(
+        body=_customers(member_id=_receiver), uses_up=True, conflicts=_LIES_ELSEWHERE
+    ),
+    "POST /assignments:release (guarded)": Call(
+        body=_customers(pool_id=lambda case: case.world.pools["public"]), uses_up=True, conflicts=_LIES_ELSEWHERE
+    ),
     "POST /assignments:move": Call(
         body=_customers(pool_id=lambda case: case.world.pools["spare"]), uses_up=True, conflicts=_LIES_ELSEWHERE
     ),
@@ -331,6 +345,8 @@ CALLS: dict[str, Call] = {
     "POST /assignments/leavers/{member_id}:hand-over": Call(
         path={"member_id": lambda case: case.world.take_leaver(case.place)}
     ),
+    "GET /assignments/history": Call(send=_history),
+    "GET /assignments/history (pool)": Call(send=_pool_history),
     "PATCH /pools/{pool_id}": Call(body=lambda _: {}),
     "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),

@@ -65,6 +65,7 @@ class World:
         self._guarded = dict(zip(GUARDED, self._make_customers([("", place) for place in GUARDED]), strict=True))
         for place, customer in self._guarded.items():
             self._guard(customer, place, (*PERSONS[1:], "mate"))
+        until(self._guards_known_to_pool)
         for caller in (*IMPORTERS, "mate"):
             self._make_records(caller)
         self.records["release", "stranger"] = self.new_release("stranger")
@@ -77,6 +78,7 @@ class World:
         self._notify((*PERSONS, "mate"))
         self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
+        self.records["rehearsal", "mate"] = self.admin.post(f"/rules/{self.rules['draft']}:rehearse")["id"]
         self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
 
     @property
@@ -230,6 +232,12 @@ class World:
         access = "write" if place == "edited" else "read"
         shared = [{"member_id": self.people.members[member].id, "access": access} for member in members]
         self.http.post(f"{path}/collaborators", json={"collaborators": shared}, headers=headers).raise_for_status()
+
+    def _guards_known_to_pool(self) -> bool:
+        made = [one for (_, place), stock in self._stock.items() if place in GUARDED for one in stock]
+        ids = [customer.id for customer in (*made, *self._guarded.values())]
+        guarded = "SELECT 1 FROM customers WHERE id = ANY(%s::uuid[]) AND (locked OR collaborator_ids <> '[]')"
+        return len(self.whole.rows("pool", guarded, [ids])) == len(ids)
 
     def _make_standing(self) -> dict[tuple[str, str], Customer]:
         """One customer for each place, whose contact somebody has changed, so that its history knows it too."""

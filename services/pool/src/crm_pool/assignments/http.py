@@ -145,9 +145,8 @@ def read_history(call: Call[None, PageQuery], customer_id: UUID) -> Page[History
     with call.runtime.database.reading() as session:
         queries.visible_assignment(session, call.actor.id, customer_id)
         entries, total = queries.history_page(session, customer_id, page, page_size)
-        members = {id_ for one in entries for id_ in (one.actor_id, one.from_owner_id, one.to_owner_id)}
-        names = names_of(session, members, {id_ for one in entries for id_ in (one.from_pool_id, one.to_pool_id)})
-    items = [_history_view(entry, names) for entry in entries]
+        names = names_of_history(session, entries)
+    items = [history_view(entry, names) for entry in entries]
     return Page[HistoryView](items=items, page=page, page_size=page_size, total=total)
 
 
@@ -248,6 +247,12 @@ def names_of(session: Session, member_ids: Any, pool_ids: Any) -> Names:
     return {id_: Named(id=id_, name=name) for id_, name in names.items()}
 
 
+def names_of_history(session: Session, entries: Sequence[HistoryEntry]) -> Names:
+    """The names that the views of `entries` need."""
+    members = {id_ for one in entries for id_ in (one.actor_id, one.from_owner_id, one.to_owner_id)}
+    return names_of(session, members, {id_ for one in entries for id_ in (one.from_pool_id, one.to_pool_id)})
+
+
 def _place(owner_id: UUID | None, pool_id: UUID | None, names: Names) -> PlaceView:
     return PlaceView(owner=named_if(owner_id, names), pool=named_if(pool_id, names))
 
@@ -262,7 +267,8 @@ def named_if(id_: UUID | None, names: Names) -> Named | None:
     return None if id_ is None else named(id_, names)
 
 
-def _history_view(entry: HistoryEntry, names: Names) -> HistoryView:
+def history_view(entry: HistoryEntry, names: Names) -> HistoryView:
+    """One change of a customer's place."""
     born = entry.from_owner_id is None and entry.from_pool_id is None
     return HistoryView(
         version=entry.version,

@@ -238,7 +238,13 @@ class HistoryEntry(Base):
     __table_args__ = (
         Index("ix_assignment_history_released", "batch_id", postgresql_where=text(_RELEASED)),
         *(
-            Index(f"ix_assignment_history_{name}_at", name, "at", postgresql_where=text(f"{name} IS NOT NULL"))
+            Index(
+                f"ix_assignment_history_{name}_at",
+                name,
+                "at",
+                "customer_id",
+                postgresql_where=text(f"{name} IS NOT NULL"),
+            )
             for name in ("from_owner_id", "to_owner_id", "from_pool_id", "to_pool_id")
         ),
     )

@@ -130,7 +130,7 @@ def _widen_assignments() -> None:
         op.create_index(
             f"ix_assignment_history_{column}_at",
             "assignment_history",
-            [column, "at"],
+            [column, "at", "customer_id"],
             postgresql_where=sa.text(f"{column} IS NOT NULL"),
         )
 
@@ -195,6 +195,7 @@ def _create_rules() -> None:
         sa.Column("rule_version", sa.BigInteger, nullable=False),
         sa.Column("day", sa.Date, nullable=False),
         _flag("announces"),
+        _flag("stopped"),
         _uuid("actor_id"),
         _moment("at"),
         _uuid("after_customer_id", null=True),
