@@ -162,6 +162,7 @@ def _history_row(act: Act, change: Change) -> dict[str, Any]:
         "following": change.effects.following,
         "former_owner": change.effects.former_owner,
         "undoes_version": change.effects.undoes_version,
+        "rule_id": change.rule_id,
     }
 
 
