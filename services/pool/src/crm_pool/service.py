@@ -14,10 +14,12 @@ from crm_pool.assignments.due import SELECTIONS
 from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
+from crm_pool.caps.http import api as caps_api
 from crm_pool.caps.model import HoldingCap
 from crm_pool.cascades.due import CASCADE
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
+from crm_pool.explanations.http import api as explanations_api
 from crm_pool.extensions.http import api as extensions_api
 from crm_pool.history.http import api as history_api
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
@@ -65,7 +67,9 @@ SERVICE = Service(
     actors=DirectoryActors(),
     apis=[
         pools_api,
+        caps_api,
         assignments_api,
+        explanations_api,
         leaving_api,
         releases_api,
         runs_api,
