@@ -309,6 +309,11 @@ class Sea:
         with self.opened.database.transaction() as session:
             store.store_roles(session, [state])
 
+    def sql(self, statement: str) -> None:
+        """What no request does, for example letting time pass."""
+        with self.opened.database.transaction() as session:
+            session.execute(text(statement))
+
     def rows(self, record: type[Any]) -> list[Any]:
         """Every row of a table."""
         with self.opened.database.reading() as session:

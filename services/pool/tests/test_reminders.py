@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from chassis import clock
 from chassis.clock import day_of
@@ -94,8 +93,7 @@ def test_a_day_reminds_once_however_many_workers_ask(sea: Any) -> None:
 def test_digests_need_as_many_statements_for_many_people_as_for_few(sea: Any) -> None:
     counts = []
     for size in (1, 30):
-        with sea.opened.database.transaction() as session:
-            session.execute(text("DELETE FROM expiry_digests"))
+        sea.sql("DELETE FROM expiry_digests")
         sea.expire([one for number in range(size) for one in sea.own(2, sea.hire(f"{size}号{number}"))], days=-3)
         with sea.counting_statements() as statements:
             assert sea.run("remind-of-expiry")
@@ -117,8 +115,7 @@ def test_people_beyond_one_page_are_reminded_too(sea: Any, monkeypatch: pytest.M
 def test_the_days_are_those_of_the_settings(sea: Any) -> None:
     sea.expire(sea.own(1, sea.organisation.sales), days=-10)
     sea.expire(sea.own(1, sea.organisation.sales), days=-7)
-    with sea.opened.database.transaction() as session:
-        session.execute(text("UPDATE pool_settings SET reminder_days = '{10,1}', manager_from_days = 1"))
+    sea.sql("UPDATE pool_settings SET reminder_days = '{10,1}', manager_from_days = 1")
 
     _remind(sea)
 
@@ -132,8 +129,7 @@ def test_nobody_is_reminded_of_what_does_not_expire(sea: Any) -> None:
     locked, deleted, left = sea.own(1, sales), sea.own(1, sales), sea.own(1, gone)
     sea.expire([*locked, *deleted, *left], days=-3)
     sea.report_again(locked, version=3, locked=True)
-    with sea.opened.database.transaction() as session:
-        session.execute(text("UPDATE assignments SET suspended = true WHERE customer_id = :id"), {"id": deleted[0]})
+    sea.sql(f"UPDATE assignments SET suspended = true WHERE customer_id = '{deleted[0]}'")
     sea.leave(gone)
 
     _remind(sea)
@@ -154,8 +150,7 @@ def test_a_manager_who_left_hears_nothing(sea: Any) -> None:
 def test_who_was_told_is_forgotten_after_a_month(sea: Any) -> None:
     sea.expire(sea.own(1, sea.organisation.sales), days=-7)
     _remind(sea)
-    with sea.opened.database.transaction() as session:
-        session.execute(text("INSERT INTO expiry_digests SELECT member_id, day - 31 FROM expiry_digests"))
+    sea.sql("INSERT INTO expiry_digests SELECT member_id, day - 31 FROM expiry_digests")
 
     sea.run("forget-expiry-digests")
 

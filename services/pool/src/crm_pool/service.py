@@ -44,6 +44,7 @@ from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.reminders.due import FORGET_DIGESTS, REMIND
 from crm_pool.settings import Settings
+from crm_pool.shadows.due import WATCH_SHADOWS
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
@@ -104,6 +105,7 @@ SERVICE = Service(
         RECYCLE,
         CASCADE,
         MEASURE_RECYCLING,
+        WATCH_SHADOWS,
         REMIND,
         FORGET_DIGESTS,
         FORGET_SHADOWS,
