@@ -23,7 +23,7 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
-from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated
+from crm.identity.v1.identity_events_pb2 import Department, MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
 from crm_pool.expiry.model import RecycleRule
@@ -253,6 +253,13 @@ class Sea:
         self.know(self.organisation.member_state(member))
         return member
 
+    def found_department(self, name: str, parent_id: UUID) -> UUID:
+        """One more department below another."""
+        state = Department(id=str(new_id()), version=1, name=name, parent_id=str(parent_id))
+        with self.opened.database.transaction() as session:
+            store.store_departments(session, [state])
+        return UUID(state.id)
+
     def know(self, *states: Any) -> None:
         """Write members' states into the directory."""
         with self.opened.database.transaction() as session:
@@ -330,6 +337,19 @@ def sea(services: Opener, customer: CustomerStandIn) -> Iterator[Sea]:
         with opened.database.transaction() as session:
             ensure_default_pools(session)
         yield Sea(opened, customer)
+
+
+@pytest.fixture
+def tomorrow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets days pass."""
+    real, passed = clock.now, timedelta()
+
+    def pass_days(days: int) -> None:
+        nonlocal passed
+        passed += timedelta(days=days)
+
+    monkeypatch.setattr(clock, "now", lambda: real() + passed)
+    return pass_days
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from crm_pool.assignments.due import SELECTIONS
 from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
+from crm_pool.caps.http import api as caps_api
 from crm_pool.caps.model import HoldingCap
 from crm_pool.cascades.due import CASCADE
 from crm_pool.database import Base
@@ -66,6 +67,7 @@ SERVICE = Service(
     actors=DirectoryActors(),
     apis=[
         pools_api,
+        caps_api,
         assignments_api,
         explanations_api,
         leaving_api,

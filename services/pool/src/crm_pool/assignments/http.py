@@ -209,7 +209,8 @@ def _order(call: Call[Any, None], session: Session, notify: Notify) -> Order:
 
 
 def _outcome_view(call: Call[Any, None], session: Session, outcome: Outcome) -> OutcomeView:
-    names = names_of(session, {row.owner_id for row in outcome.rows}, ())
+    me = Named(id=call.actor.id, name=call.actor.name)
+    names = {me.id: me, **names_of(session, {row.owner_id for row in outcome.rows} - {me.id}, ())}
     messages, language = call.runtime.messages, call.language
     results = [
         RowView(

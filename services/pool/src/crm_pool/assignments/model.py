@@ -100,11 +100,16 @@ class Assignment(Base):
         """Where it lies."""
         return Place(self.owner_id, self.pool_id)
 
+    def unclaimable(self) -> Conflict | None:
+        """Why nobody at all can claim it: suspended or already_owned (C-37); None: it lies in a pool."""
+        if self.suspended:
+            return Conflict("suspended")
+        return None if self.owner_id is None else Conflict("already_owned")
+
     def claim(self, member_id: UUID, at: datetime) -> "Change":
-        """领取: a member takes an ownerless customer. Raises Conflict suspended or already_owned (C-37)."""
-        self._require_active()
-        if self.owner_id is not None:
-            raise Conflict("already_owned")
+        """领取: a member takes an ownerless customer. Raises what `unclaimable` says."""
+        if refusal := self.unclaimable():
+            raise refusal
         return self._give_to(member_id, Cause.CLAIM, at, OUT_OF_POOL)
 
     def assign(self, member_id: UUID, at: datetime, chosen: Effects) -> "Change":
