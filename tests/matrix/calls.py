@@ -338,6 +338,7 @@ CALLS: dict[str, Call] = {
     "POST /assignments/leavers/{member_id}:hand-over": Call(
         path={"member_id": lambda case: case.world.take_leaver(case.place)}
     ),
+    "GET /pools/{pool_id}/figures": Call(permission="pool.assign"),
     "GET /assignments/history": Call(send=_history),
     "GET /assignments/history (pool)": Call(send=_pool_history),
     "PATCH /pools/{pool_id}": Call(body=lambda _: {}),

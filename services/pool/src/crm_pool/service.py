@@ -21,6 +21,8 @@ from crm_pool.caps.model import HoldingCap
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.extensions.http import api as extensions_api
+from crm_pool.figures.due import MEASURE_POOLS
+from crm_pool.figures.http import api as figures_api
 from crm_pool.history.http import api as history_api
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
 from crm_pool.leaving.events import LEAVERS
@@ -66,6 +68,7 @@ SERVICE = Service(
         leaving_api,
         releases_api,
         history_api,
+        figures_api,
         extensions_api,
         rules_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
@@ -92,6 +95,7 @@ SERVICE = Service(
         LIST_LEAVERS,
         HAND_OVER,
         APPLY_RULES,
+        MEASURE_POOLS,
         *batch_tasks([*SELECTIONS, UNDO]),
     ],
     register_rpc=[_register],
