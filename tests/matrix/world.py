@@ -78,6 +78,7 @@ class World:
         self._notify((*PERSONS, "mate"))
         self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
+        self.records["rehearsal", "mate"] = self.admin.post(f"/rules/{self.rules['draft']}:rehearse")["id"]
         self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
 
     @property

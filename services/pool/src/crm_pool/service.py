@@ -3,7 +3,6 @@
 import grpc
 
 import crm_pool.recycling.model
-import crm_pool.rehearsals.model
 import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
@@ -36,8 +35,10 @@ from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
 from crm_pool.reasons.model import ReleaseReason
-from crm_pool.recycle_rules.due import APPLY_RULES
+from crm_pool.recycle_rules.due import APPLY_RULES, FORGET_SHADOWS
 from crm_pool.recycle_rules.http import api as rules_api
+from crm_pool.rehearsals.due import FORGET_REHEARSALS, REHEARSE
+from crm_pool.rehearsals.http import api as rehearsals_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
@@ -71,6 +72,7 @@ SERVICE = Service(
         figures_api,
         extensions_api,
         rules_api,
+        rehearsals_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
         audit_api("pool"),
     ],
@@ -96,6 +98,9 @@ SERVICE = Service(
         HAND_OVER,
         APPLY_RULES,
         MEASURE_POOLS,
+        FORGET_SHADOWS,
+        REHEARSE,
+        FORGET_REHEARSALS,
         *batch_tasks([*SELECTIONS, UNDO]),
     ],
     register_rpc=[_register],

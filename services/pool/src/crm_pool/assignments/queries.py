@@ -15,7 +15,7 @@ from chassis.database import lock
 from chassis.errors import Forbidden, NotFound
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
 from crm_pool.assignments.rules import LOSSES
-from crm_pool.customers.projection import protections
+from crm_pool.customers.projection import customer_names, protections
 from crm_pool.customers.rules import Protection
 from crm_pool.database import among
 from crm_pool.pools.model import Pool
@@ -162,6 +162,13 @@ def page_of_owned(session: Session, after: UUID | None, limit: int) -> Sequence[
     owned = select(Assignment).where(Assignment.owner_id.is_not(None), ~Assignment.suspended)
     statement = owned.order_by(Assignment.customer_id).limit(limit)
     return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
+
+
+def names_in_sight(session: Session, actor_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Names of those of the customers that the member sees."""
+    assignments = session.scalars(select(Assignment).where(among(Assignment.customer_id, customer_ids))).all()
+    sight = about(session, sight_of(session, actor_id), assignments)
+    return customer_names(session, {one.customer_id for one in assignments if sight.sees(one)})
 
 
 def holdings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:

@@ -197,6 +197,7 @@ def _create_rules() -> None:
         sa.Column("rule_version", sa.BigInteger, nullable=False),
         sa.Column("day", sa.Date, nullable=False),
         _flag("announces"),
+        _flag("stopped"),
         _uuid("actor_id"),
         _moment("at"),
         _uuid("after_customer_id", null=True),
