@@ -1,5 +1,6 @@
 """Measuring what goes on in pools: the figures of the last seven days, by kind of pool."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -46,25 +47,32 @@ def measure_pools(runtime: Runtime) -> bool:
         found = _by_kind(session)
     _customers.set_all({(kind,): one.lying for kind, one in found.items()})
     _moves.set_all(
-        {
-            (kind, "in" if came else "out"): sum(move.customers for move in one.moves if move.came is came)
-            for kind, one in found.items()
-            for came in (True, False)
-        }
+        _numbers(found, {"in": lambda one: _moved(one, came=True), "out": lambda one: _moved(one, came=False)})
     )
     _stays.set_all({(kind,): one.stay_days_median for kind, one in found.items() if one.stay_days_median is not None})
     _returns.set_all(
-        {(kind, "first"): one.returns - one.returns_again for kind, one in found.items()}
-        | {(kind, "again"): one.returns_again for kind, one in found.items()}
+        _numbers(found, {"first": lambda one: one.returns - one.returns_again, "again": lambda one: one.returns_again})
     )
     _claims.set_all(
-        {(kind, "touched"): one.claims_touched for kind, one in found.items()}
-        | {(kind, "untouched"): one.claims - one.claims_touched for kind, one in found.items()}
+        _numbers(
+            found,
+            {"touched": lambda one: one.claims_touched, "untouched": lambda one: one.claims - one.claims_touched},
+        )
     )
     _touches.set_all(
         {(kind,): one.touch_hours_median for kind, one in found.items() if one.touch_hours_median is not None}
     )
     return False
+
+
+def _moved(one: Figures, *, came: bool) -> int:
+    return sum(move.customers for move in one.moves if move.came is came)
+
+
+def _numbers(
+    found: Mapping[str, Figures], numbers: Mapping[str, Callable[[Figures], int]]
+) -> Mapping[tuple[str, ...], float]:
+    return {(kind, name): number(one) for kind, one in found.items() for name, number in numbers.items()}
 
 
 def _by_kind(session: Session) -> dict[str, Figures]:
