@@ -68,6 +68,7 @@ class World:
         until(self._guards_known_to_pool)
         for caller in (*IMPORTERS, "mate"):
             self._make_records(caller)
+        self.records["run", "mate"] = self.new_run()
         self.records["release", "stranger"] = self.new_release("stranger")
         self.records["filter", "stranger"] = self.new_filter("stranger")
         self._leavers = self._make_leavers(leavers)
@@ -158,6 +159,18 @@ class World:
         if place != "draft":
             self.admin.post(f"/rules/{rule_id}:announce", {"effective_on": FAR_AHEAD})
         return rule_id
+
+    def new_run(self) -> str:
+        """A run that waits for a confirmation, of a day long ago; by itself none begins here."""
+        self.whole.rows("pool", "UPDATE pool_settings SET recycle_at = '23:59:59.999' RETURNING id")
+        made = self.whole.rows(
+            "pool",
+            "INSERT INTO recycling_runs (id, day, state, started_at, reasons, walk, nominated, taken, spared)"
+            " SELECT %s, DATE '2001-01-01' + count(*)::int, 'held', now(), '{missed_runs}', 1, 0, 0, 0 FROM recycling_runs"
+            " RETURNING id",
+            [new_id()],
+        )
+        return str(made[0]["id"])
 
     def leaver(self, place: str) -> str:
         """Somebody who left and stays on the list."""

@@ -2,7 +2,6 @@
 
 import grpc
 
-import crm_pool.recycling.model
 import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
@@ -16,9 +15,12 @@ from crm_pool.assignments.due import SELECTIONS
 from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
+from crm_pool.caps.http import api as caps_api
 from crm_pool.caps.model import HoldingCap
+from crm_pool.cascades.due import CASCADE
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
+from crm_pool.explanations.http import api as explanations_api
 from crm_pool.extensions.http import api as extensions_api
 from crm_pool.figures.due import MEASURE_POOLS
 from crm_pool.figures.http import api as figures_api
@@ -37,6 +39,8 @@ from crm_pool.pools.rpc import PoolMethods
 from crm_pool.reasons.model import ReleaseReason
 from crm_pool.recycle_rules.due import APPLY_RULES, FORGET_SHADOWS
 from crm_pool.recycle_rules.http import api as rules_api
+from crm_pool.recycling.due import MEASURE_RECYCLING, RECYCLE
+from crm_pool.recycling.http import api as runs_api
 from crm_pool.rehearsals.due import FORGET_REHEARSALS, REHEARSE
 from crm_pool.rehearsals.http import api as rehearsals_api
 from crm_pool.releases.due import UNDO
@@ -65,9 +69,12 @@ SERVICE = Service(
     actors=DirectoryActors(),
     apis=[
         pools_api,
+        caps_api,
         assignments_api,
+        explanations_api,
         leaving_api,
         releases_api,
+        runs_api,
         history_api,
         figures_api,
         extensions_api,
@@ -98,6 +105,9 @@ SERVICE = Service(
         HAND_OVER,
         APPLY_RULES,
         MEASURE_POOLS,
+        RECYCLE,
+        CASCADE,
+        MEASURE_RECYCLING,
         FORGET_SHADOWS,
         REHEARSE,
         FORGET_REHEARSALS,

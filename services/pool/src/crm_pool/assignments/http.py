@@ -37,6 +37,7 @@ from crm_pool.assignments.views import (
 )
 from crm_pool.customers.clients import facts_now
 from crm_pool.customers.projection import customer_row, keep_customers
+from crm_pool.expiry.rules import days_left
 from crm_pool.pools.queries import pool_names
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -127,6 +128,7 @@ def read_assignment(call: Call[None, None], customer_id: UUID) -> AssignmentView
             pool=place.pool,
             held_since=found.held_since,
             expires_on=found.expires_on,
+            days_left=days_left(found.expires_on, clock.day_of(clock.now(), zone_of(session))),
             suspended=found.suspended,
             version=found.version,
         )
@@ -207,7 +209,8 @@ def _order(call: Call[Any, None], session: Session, notify: Notify) -> Order:
 
 
 def _outcome_view(call: Call[Any, None], session: Session, outcome: Outcome) -> OutcomeView:
-    names = names_of(session, {row.owner_id for row in outcome.rows}, ())
+    me = Named(id=call.actor.id, name=call.actor.name)
+    names = {me.id: me, **names_of(session, {row.owner_id for row in outcome.rows} - {me.id}, ())}
     messages, language = call.runtime.messages, call.language
     results = [
         RowView(
