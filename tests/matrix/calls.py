@@ -324,6 +324,10 @@ CALLS: dict[str, Call] = {
     "POST /assignments/leavers/{member_id}:hand-over": Call(
         path={"member_id": lambda case: case.world.take_leaver(case.place)}
     ),
+    "POST /assignments/leavers/{member_id}:plan": Call(body=lambda _: {"how": "to_pool"}),
+    "POST /assignments/leavers/{member_id}:share": Call(
+        body=lambda _: {"how": "to_pool"}, path={"member_id": lambda case: case.world.take_leaver(case.place)}
+    ),
     "PATCH /pools/{pool_id}": Call(body=lambda _: {}),
     "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),

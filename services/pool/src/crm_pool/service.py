@@ -21,7 +21,7 @@ from crm_pool.caps.model import HoldingCap
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.extensions.http import api as extensions_api
-from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
+from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS, SHARING
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
 from crm_pool.placement.due import FORGET_PLANS
@@ -90,7 +90,7 @@ SERVICE = Service(
         LIST_LEAVERS,
         HAND_OVER,
         APPLY_RULES,
-        *batch_tasks([*SELECTIONS, UNDO]),
+        *batch_tasks([*SELECTIONS, UNDO, SHARING]),
     ],
     register_rpc=[_register],
 )
