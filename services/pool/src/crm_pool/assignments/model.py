@@ -1,6 +1,6 @@
 """Who owns which customer, or in which pool it lies: the only place where that is decided (design rule 1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -101,11 +101,16 @@ class Assignment(Base):
         """Where it lies."""
         return Place(self.owner_id, self.pool_id)
 
+    def unclaimable(self) -> Conflict | None:
+        """Why nobody at all can claim it: suspended or already_owned (C-37); None: it lies in a pool."""
+        if self.suspended:
+            return Conflict("suspended")
+        return None if self.owner_id is None else Conflict("already_owned")
+
     def claim(self, member_id: UUID, at: datetime) -> "Change":
-        """领取: a member takes an ownerless customer. Raises Conflict suspended or already_owned (C-37)."""
-        self._require_active()
-        if self.owner_id is not None:
-            raise Conflict("already_owned")
+        """领取: a member takes an ownerless customer. Raises what `unclaimable` says."""
+        if refusal := self.unclaimable():
+            raise refusal
         return self._give_to(member_id, Cause.CLAIM, at, OUT_OF_POOL)
 
     def assign(self, member_id: UUID, at: datetime, chosen: Effects) -> "Change":
@@ -146,6 +151,20 @@ class Assignment(Base):
             raise Conflict("already_in_pool")
         return self._put(to, Cause.HANDOVER, at, BY_DEFAULT if to.owner_id else NO_EFFECTS)
 
+    def recycle(self, pool_id: UUID, rule_id: UUID, at: datetime) -> "Change":
+        """自动回收: it has expired under that version of a rule, so its owner loses it to a pool.
+
+        Raises Conflict suspended or already_in_pool.
+        """
+        self._require_active()
+        if self.owner_id is None:
+            raise Conflict("already_in_pool")
+        return replace(self._put(Place(pool_id=pool_id), Cause.RECYCLE, at), rule_id=rule_id)
+
+    def cascade(self, pool_id: UUID, at: datetime) -> "Change":
+        """Nobody claimed it in time: on to the next pool. Raises Conflict suspended, not_in_pool or same_pool."""
+        return self._put_into_other(pool_id, Cause.CASCADE, at)
+
     def give_back(self, owner_id: UUID, released: int, at: datetime) -> "Change":
         """A release, which made the version `released`, is undone: back to its former owner with a fresh clock, never
         failing on a cap. Whether anything but its day has changed since is for the caller to see.
@@ -154,12 +173,7 @@ class Assignment(Base):
 
     def move(self, pool_id: UUID, at: datetime) -> "Change":
         """From pool to pool, for example 认定为有效 (C-09). Raises Conflict suspended, not_in_pool or same_pool."""
-        self._require_active()
-        if self.pool_id is None:
-            raise Conflict("not_in_pool")
-        if self.pool_id == pool_id:
-            raise Conflict("same_pool")
-        return self._put(Place(pool_id=pool_id), Cause.MOVE, at)
+        return self._put_into_other(pool_id, Cause.MOVE, at)
 
     def suspend(self) -> "Change":
         """The customer was deleted: no caps, no claims; the place is kept for its return."""
@@ -195,6 +209,14 @@ class Assignment(Base):
         if self.suspended:
             raise Conflict("suspended")
 
+    def _put_into_other(self, pool_id: UUID, cause: Cause, at: datetime) -> "Change":
+        self._require_active()
+        if self.pool_id is None:
+            raise Conflict("not_in_pool")
+        if self.pool_id == pool_id:
+            raise Conflict("same_pool")
+        return self._put(Place(pool_id=pool_id), cause, at)
+
     def _give_to(self, member_id: UUID, cause: Cause, at: datetime, effects: Effects) -> "Change":
         self.home_pool_id = self.pool_id or self.home_pool_id
         return self._put(Place(owner_id=member_id), cause, at, effects)
@@ -210,12 +232,13 @@ class Assignment(Base):
 
 @dataclass(frozen=True)
 class Change:
-    """What an act made of an assignment; `previous` is None at birth."""
+    """What an act made of an assignment; `previous` is None at birth. `rule_id`: the version of the rule that took it."""
 
     assignment: Assignment
     previous: Place | None
     cause: Cause
     effects: Effects = NO_EFFECTS
+    rule_id: UUID | None = None
 
     def message(self, customer_name: str = "") -> pb.AssignmentChange:
         """The change, as other services read it."""
@@ -234,7 +257,13 @@ class HistoryEntry(Base):
     __table_args__ = (
         Index("ix_assignment_history_released", "batch_id", postgresql_where=text(_RELEASED)),
         *(
-            Index(f"ix_assignment_history_{name}_at", name, "at", postgresql_where=text(f"{name} IS NOT NULL"))
+            Index(
+                f"ix_assignment_history_{name}_at",
+                name,
+                "at",
+                "customer_id",
+                postgresql_where=text(f"{name} IS NOT NULL"),
+            )
             for name in ("from_owner_id", "to_owner_id", "from_pool_id", "to_pool_id")
         ),
     )

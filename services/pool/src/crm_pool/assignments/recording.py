@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, select, text, update
+from sqlalchemy import Table, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -54,18 +54,6 @@ def locked(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assig
     for assignment in found:
         session.expunge(assignment)
     return {assignment.customer_id: assignment for assignment in found}
-
-
-def lock_members(session: Session, member_ids: Collection[UUID]) -> None:
-    """Let nobody else count or add customers of these members until the transaction ends. Before `locked`, always."""
-    if member_ids:
-        session.execute(
-            text(
-                "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended('member:' || id, 0) AS key"
-                " FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY key) AS keys"
-            ),
-            {"ids": list(member_ids)},
-        )
 
 
 def record(session: Session, done: Sequence[Done]) -> list[Change]:
@@ -176,6 +164,7 @@ def _history_row(act: Act, change: Change) -> dict[str, Any]:
         "following": change.effects.following,
         "former_owner": change.effects.former_owner,
         "undoes_version": change.effects.undoes_version,
+        "rule_id": change.rule_id,
     }
 
 

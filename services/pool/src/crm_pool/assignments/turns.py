@@ -7,12 +7,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.errors import Conflict
-from crm_pool.assignments import queries
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import Colleague, Sight
-from crm_pool.assignments.recording import lock_members
 from crm_pool.assignments.rules import Effects, FormerOwner, Turn
-from crm_pool.pools.queries import holding_cap
+from crm_pool.caps.queries import kept_room
 
 Decide = Callable[[Sight, Assignment], Change]
 
@@ -51,11 +49,7 @@ def in_turn(
 
     `received`: how many each has got so far of the batch that goes on here. `meant`: for whom alone a customer is meant.
     """
-    cap, room = holding_cap(session), None
-    if cap is not None:
-        lock_members(session, member_ids)
-        room = {member_id: cap - held for member_id, held in queries.holdings(session, member_ids).items()}
-    turn = Turn(member_ids, room, received)
+    turn = Turn(member_ids, kept_room(session, member_ids), received)
 
     def decide(sight: Sight, assignment: Assignment) -> Change:
         former, protection = assignment.owner_id, sight.protections[assignment.customer_id]
@@ -64,10 +58,10 @@ def in_turn(
         if meant is not None:
             chosen = {meant[assignment.customer_id]}
             allowed = chosen if allowed is None else chosen.intersection(allowed)
-        member_id = turn.peek(former, allowed)
+        member_id = turn.peek(former, allowed, won=protection.won)
         _require_present(sight, assignment, effects)
         change = give(assignment, member_id, effects)
-        turn.take(member_id, former)
+        turn.take(member_id, former, won=protection.won)
         return change
 
     return decide

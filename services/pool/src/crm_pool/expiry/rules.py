@@ -159,6 +159,11 @@ def judge(held: Held, rule: Rule | None, zone: str, calendar: Calendar) -> Verdi
     )
 
 
+def days_left(expires_on: date | None, today: date) -> int | None:
+    """距到期天数: 0 on the last day, and after it while the customer has not been taken yet. None: it does not expire."""
+    return None if expires_on is None else max(0, (expires_on - today).days)
+
+
 def with_warning(judged: date | None, current: date | None, earliest: date, *, floor: bool) -> date | None:
     """The day to be kept where `current` was: `judged`, but not before `earliest` where that would come as a surprise.
 

@@ -131,7 +131,7 @@ def _widen_assignments() -> None:
         op.create_index(
             f"ix_assignment_history_{column}_at",
             "assignment_history",
-            [column, "at"],
+            [column, "at", "customer_id"],
             postgresql_where=sa.text(f"{column} IS NOT NULL"),
         )
 
@@ -196,6 +196,7 @@ def _create_rules() -> None:
         sa.Column("rule_version", sa.BigInteger, nullable=False),
         sa.Column("day", sa.Date, nullable=False),
         _flag("announces"),
+        _flag("stopped"),
         _uuid("actor_id"),
         _moment("at"),
         _uuid("after_customer_id", null=True),
@@ -257,18 +258,23 @@ def _create_runs() -> None:
     op.create_table(
         "recycling_runs",
         _uuid("id"),
+        sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False),
         sa.Column("day", sa.Date, nullable=False),
         _text("state"),
         _moment("started_at"),
         _moment("finished_at", null=True),
         sa.Column("reasons", ARRAY(sa.Text), nullable=False, server_default="{}"),
         _uuids("held_owner_ids"),
-        _uuid("confirmed_by", null=True),
-        _moment("confirmed_at", null=True),
+        _uuid("decided_by", null=True),
+        _moment("decided_at", null=True),
+        _number("walk"),
+        sa.Column("after_expires_on", sa.Date, nullable=True),
+        _uuid("after_customer_id", null=True),
         _number("nominated"),
         _number("taken"),
         _number("spared"),
         sa.PrimaryKeyConstraint("id", name="pk_recycling_runs"),
+        sa.UniqueConstraint("number", name="uq_recycling_runs_number"),
         sa.UniqueConstraint("day", name="uq_recycling_runs_day"),
         sa.CheckConstraint("state IN ('running', 'held', 'finished', 'dropped')", name="ck_recycling_runs_state"),
     )

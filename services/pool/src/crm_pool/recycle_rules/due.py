@@ -15,4 +15,10 @@ def _apply(runtime: Runtime) -> bool:
         return recomputing.compute_page(session, clock.now())
 
 
+def _forget(runtime: Runtime) -> bool:
+    with runtime.database.transaction() as session:
+        return commands.forget(session, clock.now())
+
+
 APPLY_RULES = DueTask("apply-rules", 60, _apply)
+FORGET_SHADOWS = DueTask("forget-shadows", 3600, _forget)
