@@ -360,16 +360,23 @@ class Release(Base):
 
 
 class LedgerEntry(Base):
-    """One claim that succeeded, on one of the organisation's days. Releasing refunds nothing."""
+    """One claim that succeeded, on one of the organisation's days. Releasing refunds nothing.
+
+    `first_touch_at` (UTC): the first qualifying touch while the claimer held the customer, as customer told of it; None: none.
+    """
 
     __tablename__ = "claim_ledger"
-    __table_args__ = (Index("ix_claim_ledger_member_id_day", "member_id", "day"),)
+    __table_args__ = (
+        Index("ix_claim_ledger_member_id_day", "member_id", "day"),
+        Index("ix_claim_ledger_pool_id_day", "pool_id", "day"),
+    )
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     member_id: Mapped[UUID]
     pool_id: Mapped[UUID]
     day: Mapped[date] = mapped_column(Date)
+    first_touch_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 def effects_message(effects: Effects) -> pb.Effects | None:

@@ -125,6 +125,8 @@ def _widen_assignments() -> None:
         postgresql_where=sa.text("pool_id IS NOT NULL AND NOT suspended"),
     )
     op.drop_index("ix_assignments_pool_id", "assignments")
+    op.add_column("claim_ledger", _moment("first_touch_at", null=True))
+    op.create_index("ix_claim_ledger_pool_id_day", "claim_ledger", ["pool_id", "day"])
     for reason in (_uuid("reason_id", null=True), _text("reason_note", null=True), _uuid("rule_id", null=True)):
         op.add_column("assignment_history", reason)
     for column in ("from_owner_id", "to_owner_id", "from_pool_id", "to_pool_id"):
@@ -367,6 +369,8 @@ def downgrade() -> None:
         op.drop_index(f"ix_assignment_history_{column}_at", "assignment_history")
     for name in ("reason_id", "reason_note", "rule_id"):
         op.drop_column("assignment_history", name)
+    op.drop_index("ix_claim_ledger_pool_id_day", "claim_ledger")
+    op.drop_column("claim_ledger", "first_touch_at")
     op.drop_index("ix_assignments_expires_on", "assignments")
     op.drop_index("ix_assignments_pool_id_held_since", "assignments")
     op.create_index(
