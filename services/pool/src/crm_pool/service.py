@@ -25,7 +25,7 @@ from crm_pool.extensions.http import api as extensions_api
 from crm_pool.figures.due import MEASURE_POOLS
 from crm_pool.figures.http import api as figures_api
 from crm_pool.history.http import api as history_api
-from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
+from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS, SHARING
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
 from crm_pool.placement.due import FORGET_PLANS
@@ -111,7 +111,7 @@ SERVICE = Service(
         FORGET_SHADOWS,
         REHEARSE,
         FORGET_REHEARSALS,
-        *batch_tasks([*SELECTIONS, UNDO]),
+        *batch_tasks([*SELECTIONS, UNDO, SHARING]),
     ],
     register_rpc=[_register],
 )

@@ -118,8 +118,10 @@ def finish_batch(session: Session, act: Act, cause: Cause, received: Owners, los
 
 def _release(session: Session, act: Act, cause: Cause, lost: Owners, skipped: int) -> Release:
     pool_id = session.scalars(
-        select(HistoryEntry.to_pool_id).where(HistoryEntry.batch_id == act.batch_id, WAS_RELEASED).limit(1)
-    ).one()
+        select(HistoryEntry.to_pool_id)
+        .where(HistoryEntry.batch_id == act.batch_id, WAS_RELEASED, HistoryEntry.to_pool_id.is_not(None))
+        .limit(1)
+    ).one_or_none()
     return Release(
         id=act.batch_id,
         at=act.at,

@@ -57,6 +57,7 @@ def upgrade() -> None:
     _widen_assignments()
     _create_rules()
     _create_runs()
+    _widen_leaving()
     _create_caps_and_reasons()
 
 
@@ -297,6 +298,18 @@ def _create_runs() -> None:
     )
 
 
+def _widen_leaving() -> None:
+    op.add_column("leavers", _uuid("sharing_batch_id", null=True))
+    op.create_table(
+        "leaver_shares",
+        _uuid("batch_id"),
+        _uuid("customer_id"),
+        _uuid("member_id"),
+        sa.PrimaryKeyConstraint("batch_id", "customer_id", name="pk_leaver_shares"),
+    )
+    op.alter_column("releases", "pool_id", nullable=True)
+
+
 def _create_caps_and_reasons() -> None:
     op.create_table(
         "holding_caps",
@@ -334,6 +347,7 @@ def downgrade() -> None:
     for table in (
         "release_reasons",
         "holding_caps",
+        "leaver_shares",
         "expiry_digests",
         "shadow_decisions",
         "recycling_runs",
@@ -345,6 +359,12 @@ def downgrade() -> None:
         "recycle_rules",
     ):
         op.drop_table(table)
+    op.drop_column("leavers", "sharing_batch_id")
+    op.execute(
+        "UPDATE releases SET pool_id = (SELECT id FROM pools WHERE is_default AND kind = 'to_be_assigned')"
+        " WHERE pool_id IS NULL"
+    )
+    op.alter_column("releases", "pool_id", nullable=False)
     for column in ("from_owner_id", "to_owner_id", "from_pool_id", "to_pool_id"):
         op.drop_index(f"ix_assignment_history_{column}_at", "assignment_history")
     for name in ("reason_id", "reason_note", "rule_id"):
