@@ -12,6 +12,8 @@ _OWN_ONLY = {
     "contact_delete_own_only",
     "delete_own_only",
     "not_yours_to_give",
+    "only_owner_asks",
+    "own_extension",
     "not_your_collaborator",
     "owner_only",
     "read_only_collaborator",

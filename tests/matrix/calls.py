@@ -91,6 +91,14 @@ def _activities(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", path, params={"customer_id": case.customer.id})
 
 
+def _history(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"member_id": case.world.people.members[case.owner].id})
+
+
+def _pool_history(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"pool_id": case.world.pools[case.place]})
+
+
 def _receiver(case: Case) -> str:
     return case.world.people.members["receiver"].id
 
@@ -106,6 +114,12 @@ def _made(path: str, **body: Made) -> Made:
 
 def _new_member(case: Case) -> str:
     return str(case.world.people.new_member()["id"])
+
+
+def _known_member(case: Case) -> str:
+    member_id = _new_member(case)
+    case.world.people.settle()
+    return member_id
 
 
 def _gone_member(case: Case) -> str:
@@ -208,6 +222,7 @@ _NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
+_NEW_CAP = _made("/pools/caps", cap=lambda _: 9, member_id=_known_member)
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
 _NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
 _NEW_ROLE = _made("/roles", name=_own_name, permissions=lambda _: [], data_scope=lambda _: "own")
@@ -308,9 +323,22 @@ CALLS: dict[str, Call] = {
     "POST /assignments:release": Call(
         body=_customers(pool_id=lambda case: case.world.pools["public"]), uses_up=True, conflicts=_LIES_ELSEWHERE
     ),
+    "POST /assignments:transfer (guarded)": Call(
+        body=_customers(member_id=_receiver), uses_up=True, conflicts=_LIES_ELSEWHERE
+    ),
+    "POST /assignments:release (guarded)": Call(
+        body=_customers(pool_id=lambda case: case.world.pools["public"]), uses_up=True, conflicts=_LIES_ELSEWHERE
+    ),
     "POST /assignments:move": Call(
         body=_customers(pool_id=lambda case: case.world.pools["spare"]), uses_up=True, conflicts=_LIES_ELSEWHERE
     ),
+    "POST /extensions": Call(
+        body=lambda case: {"customer_id": case.customer.id, "days": 1, "reason": "more time"},
+        conflicts=("does_not_expire", "not_owned", "suspended"),
+    ),
+    "POST /extensions/{extension_id}:grant": Call(body=lambda _: {}, conflicts=("already_decided",)),
+    "POST /extensions/{extension_id}:refuse": Call(body=lambda _: {"note": "no"}, conflicts=("already_decided",)),
+    "POST /extensions/{extension_id}:withdraw": Call(conflicts=("already_decided",)),
     "POST /assignments/batches/{batch_id}:cancel": Call(conflicts=("batch_over",)),
     "POST /releases/{release_id}:undo": Call(
         path={"release_id": lambda case: case.world.new_release(case.owner)}, permission="pool.manage"
@@ -318,10 +346,24 @@ CALLS: dict[str, Call] = {
     "POST /assignments/leavers/{member_id}:hand-over": Call(
         path={"member_id": lambda case: case.world.take_leaver(case.place)}
     ),
+    "POST /assignments/leavers/{member_id}:plan": Call(body=lambda _: {"how": "to_pool"}),
+    "POST /assignments/leavers/{member_id}:share": Call(
+        body=lambda _: {"how": "to_pool"}, path={"member_id": lambda case: case.world.take_leaver(case.place)}
+    ),
+    "GET /pools/{pool_id}/figures": Call(permission="pool.assign"),
+    "POST /rules/runs/{run_id}:confirm": Call(body=lambda _: {}, path={"run_id": lambda case: case.world.new_run()}),
+    "POST /rules/runs/{run_id}:drop": Call(path={"run_id": lambda case: case.world.new_run()}),
+    "GET /assignments/history": Call(send=_history),
+    "GET /assignments/history (pool)": Call(send=_pool_history),
     "PATCH /pools/{pool_id}": Call(body=lambda _: {}),
     "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),
     "PATCH /pools/settings": Call(body=lambda _: {"holding_cap": None}),
+    "POST /pools/caps": Call(
+        body=lambda case: {"cap": 9, "member_id": _known_member(case) if case.allowed else _receiver(case)}
+    ),
+    "PATCH /pools/caps/{cap_id}": Call(body=lambda _: {"cap": 8}, path={"cap_id": _NEW_CAP}),
+    "DELETE /pools/caps/{cap_id}": Call(path={"cap_id": _NEW_CAP}),
     "POST /rules": Call(
         body=lambda case: {
             "pool_id": case.world.pools["public"],

@@ -65,16 +65,21 @@ class World:
         self._guarded = dict(zip(GUARDED, self._make_customers([("", place) for place in GUARDED]), strict=True))
         for place, customer in self._guarded.items():
             self._guard(customer, place, (*PERSONS[1:], "mate"))
+        until(self._guards_known_to_pool)
         for caller in (*IMPORTERS, "mate"):
             self._make_records(caller)
+        self.records["run", "mate"] = self.new_run()
         self.records["release", "stranger"] = self.new_release("stranger")
         self.records["filter", "stranger"] = self.new_filter("stranger")
         self._leavers = self._make_leavers(leavers)
+        for member in (*PERSONS[1:], "mate", "stranger"):
+            self.records["extension", member] = self._refused_extension(member)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
         self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
+        self.records["rehearsal", "mate"] = self.admin.post(f"/rules/{self.rules['draft']}:rehearse")["id"]
         self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
 
     @property
@@ -155,6 +160,18 @@ class World:
             self.admin.post(f"/rules/{rule_id}:announce", {"effective_on": FAR_AHEAD})
         return rule_id
 
+    def new_run(self) -> str:
+        """A run that waits for a confirmation, of a day long ago; by itself none begins here."""
+        self.whole.rows("pool", "UPDATE pool_settings SET recycle_at = '23:59:59.999' RETURNING id")
+        made = self.whole.rows(
+            "pool",
+            "INSERT INTO recycling_runs (id, day, state, started_at, reasons, walk, nominated, taken, spared)"
+            " SELECT %s, DATE '2001-01-01' + count(*)::int, 'held', now(), '{missed_runs}', 1, 0, 0, 0 FROM recycling_runs"
+            " RETURNING id",
+            [new_id()],
+        )
+        return str(made[0]["id"])
+
     def leaver(self, place: str) -> str:
         """Somebody who left and stays on the list."""
         return self._leavers[place][0]
@@ -228,6 +245,12 @@ class World:
         access = "write" if place == "edited" else "read"
         shared = [{"member_id": self.people.members[member].id, "access": access} for member in members]
         self.http.post(f"{path}/collaborators", json={"collaborators": shared}, headers=headers).raise_for_status()
+
+    def _guards_known_to_pool(self) -> bool:
+        made = [one for (_, place), stock in self._stock.items() if place in GUARDED for one in stock]
+        ids = [customer.id for customer in (*made, *self._guarded.values())]
+        guarded = "SELECT 1 FROM customers WHERE id = ANY(%s::uuid[]) AND (locked OR collaborator_ids <> '[]')"
+        return len(self.whole.rows("pool", guarded, [ids])) == len(ids)
 
     def _make_standing(self) -> dict[tuple[str, str], Customer]:
         """One customer for each place, whose contact somebody has changed, so that its history knows it too."""
@@ -307,6 +330,17 @@ class World:
         until(lambda: person.get(f"/assignments/batches/{batch_id}")["finished_at"])
         self.records["release", caller] = self.new_release(caller)
         self.records["session", caller] = session_of(self.people.members[caller].token)
+
+    def _refused_extension(self, member: str) -> str:
+        """The id of an extension that a member asked for and did not get; nothing here expires, so that nobody can ask."""
+        asked = self.whole.rows(
+            "pool",
+            "INSERT INTO extensions (id, version, customer_id, owner_id, held_since, days, reason, state, requested_at)"
+            " SELECT gen_random_uuid(), 2, customer_id, owner_id, held_since, 1, 'more time', 'refused', now()"
+            " FROM assignments WHERE owner_id = %s LIMIT 1 RETURNING id",
+            [self.people.members[member].id],
+        )
+        return str(asked[0]["id"])
 
     def finish(self, caller: str, path: str, body: dict[str, Any]) -> str:
         """The id of a batch of customers that the caller has started, once it is over."""

@@ -5,12 +5,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database.tables import audit_entries
 from chassis.identifiers import new_id
 from tests.support.organisation import Member
+from tests.support.plans import explained, rows_read
 from tests.support.services import OpenService
 
 NOTE, PAGE = UUID(int=7), UUID(int=8)
@@ -137,8 +138,8 @@ def test_without_the_right_nothing_is_read(told: OpenService, key: str) -> None:
         ("to=9999-12-31", "/to", "2199-12-31"),
         ("cursor=%00", "/cursor", "null"),
         ("cursor=abc", "/cursor", "begin again"),
-        ("cursor=MjAyNi0wMy0wMSAx", "/cursor", "begin again"),  # no zone
-        ("cursor=5byA5aeLIDE=", "/cursor", "begin again"),  # 开始 1
+        ("cursor=WyIyMDI2LTAzLTAxIiwgMV0", "/cursor", "begin again"),  # no zone
+        ("cursor=WyJcdTVmMDBcdTU5Y2IiLCAxXQ", "/cursor", "begin again"),  # 开始 1
         ("cursor=é", "/cursor", "begin again"),
         ("page_size=201", "/page_size", "200"),
         ("action=" + "x" * 101, "/action", "100"),
@@ -176,29 +177,12 @@ def crowded(sample: OpenService) -> OpenService:
     return sample
 
 
-def rows_read(sample: OpenService, query: str) -> int:
-    """How many rows the statement behind an answer read, by its plan."""
-    plans: list[Any] = []
-
-    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if "FROM audit_entries" in statement:
-            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters)
-            plans.append(cursor.fetchone()[0][0]["Plan"])
-
-    event.listen(sample.database.engine, "before_cursor_execute", explain)
-    try:
+def read_for(sample: OpenService, query: str) -> int:
+    """How many rows the statement behind an answer read."""
+    with explained(sample.database.engine, "FROM audit_entries") as plans:
         assert read(sample, query).status_code == 200
-    finally:
-        event.remove(sample.database.engine, "before_cursor_execute", explain)
     [plan] = plans
-    return _scanned(plan)
-
-
-def _scanned(node: dict[str, Any]) -> int:
-    below = sum(_scanned(child) for child in node.get("Plans", ()))
-    if "Relation Name" not in node:
-        return below
-    return below + node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
+    return rows_read(plan)
 
 
 def test_no_filter_reads_much_more_than_it_shows(crowded: OpenService) -> None:
@@ -217,4 +201,4 @@ def test_no_filter_reads_much_more_than_it_shows(crowded: OpenService) -> None:
         f"?actor_id={people.admin.id}&action=member.",
     )
 
-    assert {query: count for query in queries if (count := rows_read(crowded, query)) > 500} == {}
+    assert {query: count for query in queries if (count := read_for(crowded, query)) > 500} == {}

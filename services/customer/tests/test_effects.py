@@ -6,6 +6,8 @@ from typing import Any, cast
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event, text
 
 from chassis.errors import Unavailable
@@ -269,6 +271,77 @@ def test_effects_are_applied_once_and_in_order_however_the_events_come(world: Wo
         "SELECT version, count(*) FROM assignment_effects WHERE customer_id = :id GROUP BY 1 ORDER BY 1"
     )
     assert [tuple(row) for row in log] == [(2, 1), (3, 2), (4, 1)]
+
+
+DAYS = {2: "2027-01-02", 3: "2027-01-03", 5: "2027-01-05", 6: "2027-01-06"}
+VERSIONS = [2, 3, 4, 5, 6]
+
+
+def _days(world: World) -> dict[int, events.AssignmentChange]:
+    """The story as versions, between them those of nothing but the day."""
+    transferred, released, claimed = _story(world)
+    rescheduled = world.change(3, owned(world.rival), owned(world.rival))
+    again = world.change(6, owned(world.colleague), owned(world.colleague))
+    released.state.version, claimed.state.version = 4, 5
+    story = [transferred, rescheduled, released, claimed, again]
+    for change in story:
+        change.state.expires_on = DAYS.get(change.state.version, "")
+    _record(world, [transferred, released, claimed])
+    return {change.state.version: change for change in story}
+
+
+# Each version comes by the call, by the event or by both, some of them twice, in whatever order and in sets.
+DELIVERIES = st.permutations([*VERSIONS, *VERSIONS]).flatmap(
+    lambda order: st.lists(st.tuples(st.booleans(), st.booleans()), min_size=10, max_size=10).map(
+        lambda ways: [(version, *way) for version, way in zip(order, ways, strict=True)]
+    )
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(DELIVERIES)
+def test_calls_and_events_in_any_order_never_let_an_older_version_win_nor_lose_an_effect(
+    customers: Any, rpc: Any, deliveries: list[tuple[int, bool, bool]]
+) -> None:
+    world, highest, waiting = World(customers), 1, []
+    versions = _days(world)
+    for version, by_call, with_the_next in deliveries:
+        waiting.append(version)
+        if with_the_next:
+            continue
+        changes = [versions[one] for one in waiting]
+        if by_call:
+            rpc("pool").ApplyAssignments(pb.ApplyAssignmentsRequest(changes=changes))
+        else:
+            world.happens(*changes)
+        highest, waiting = max(highest, *waiting), []
+        ((reached, day),) = world.execute("SELECT assignment_version, expires_on FROM customers WHERE id = :id")
+        assert (reached, str(day or "")) == (highest, versions[highest].state.expires_on)
+    if waiting:
+        world.happens(*(versions[one] for one in waiting))
+    CATCH_UP.run(customers.runtime)
+
+    assert (world.contact_owner, world.collaborators) == (world.colleague.id, {})
+    ((owner, reached, effects),) = world.execute(
+        "SELECT owner_id, assignment_version, effects_version FROM customers WHERE id = :id"
+    )
+    assert (owner, reached, effects) == (world.colleague.id, 6, 6)
+    log = world.execute("SELECT version FROM assignment_effects WHERE customer_id = :id ORDER BY version")
+    assert [version for (version,) in log] == [2, 4, 4, 5]
+
+
+def test_a_day_alone_that_changes_takes_few_statements_and_reads_nothing_around_the_customer(
+    world: World, statements: list[str]
+) -> None:
+    change = world.change(2, owned(world.sales), owned(world.sales))
+    change.state.expires_on = DAYS[2]
+    del statements[:]
+
+    world.happens(change)
+
+    assert not [one for one in statements if "contacts" in one or "collaborators" in one]
+    assert len([one for one in statements if "customers" in one]) == 4
+    assert world.row.effects_version == 2
 
 
 def test_a_place_is_known_at_once_and_its_effects_once_pool_has_told_what_was_missed(world: World) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import grpc
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import event, select, text, update
 
 from chassis import clock
 from chassis.auth.tokens import ServiceTokens
@@ -23,7 +23,7 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
-from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated
+from crm.identity.v1.identity_events_pb2 import Department, MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
 from crm_pool.expiry.model import RecycleRule
@@ -31,6 +31,7 @@ from crm_pool.leaving.events import LEAVERS
 from crm_pool.placement.events import CUSTOMERS
 from crm_pool.pools.commands import default_pool, ensure_default_pools
 from crm_pool.pools.rules import PoolKind
+from crm_pool.recycle_rules.model import Recompute
 from crm_pool.service import SERVICE
 from directory import store
 from tests.support.organisation import Member
@@ -42,7 +43,8 @@ class CustomerStandIn(CustomerServiceServicer):
     """The customer service as far as pool needs it: keeps what it is told, lists what it was given.
 
     `told`: the calls of ApplyAssignments, `applied`: the states in them; `visible`: per member the customers that a
-    selection finds; `asked`: the selections resolved; `away`: it refuses.
+    selection finds; `lying`: where customers lie, by province and city, for selections by region; `asked`: the selections
+    resolved; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
     """
 
     bind: str = ""
@@ -50,8 +52,10 @@ class CustomerStandIn(CustomerServiceServicer):
     applied: list[Any] = field(default_factory=list)
     states: list[facts.CustomerState] = field(default_factory=list)
     visible: dict[str, list[str]] = field(default_factory=dict)
+    lying: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     asked: list[customer_pb.ResolveSelectionRequest] = field(default_factory=list)
     away: bool = False
+    after_facts: Callable[[], None] = lambda: None
 
     def ApplyAssignments(self, request: Any, _context: grpc.ServicerContext) -> Any:
         self.told.append(request)
@@ -62,12 +66,25 @@ class CustomerStandIn(CustomerServiceServicer):
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         self.asked.append(request)
+        asked = request.selection.filter
+        if asked.province:
+            return customer_pb.ResolveSelectionResponse(customer_ids=self._in_region(asked, context))
         found = self.visible.get(dict(context.invocation_metadata())["x-actor"], [])
         if len(found) > request.limit:
             abort(context, Conflict("selection_too_large", most=request.limit))
-        if request.selection.filter.industry:
+        if asked.industry:
             abort(context, Invalid("validation_failed", errors=[FieldError("/industry", "unknown_option")], count=1))
         return customer_pb.ResolveSelectionResponse(customer_ids=found)
+
+    def _in_region(self, asked: Any, context: grpc.ServicerContext) -> list[str]:
+        if asked.province not in {province for province, _ in self.lying}:
+            abort(context, Invalid("validation_failed", errors=[FieldError("/province", "unknown_option")], count=1))
+        found = [
+            ids
+            for (province, city), ids in self.lying.items()
+            if asked.city in ("", city) and province == asked.province
+        ]
+        return [id_ for ids in found for id_ in ids]
 
     def ListCustomerStates(self, request: Any, _context: grpc.ServicerContext) -> Any:
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
@@ -77,7 +94,9 @@ class CustomerStandIn(CustomerServiceServicer):
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         found = [state for state in self.states if state.id in request.customer_ids]
-        return customer_pb.GetCustomerFactsResponse(customers=found)
+        response = customer_pb.GetCustomerFactsResponse(customers=found)
+        self.after_facts()
+        return response
 
 
 @pytest.fixture
@@ -97,6 +116,7 @@ class Sea:
     """The opened service, and short ways to do what tests do all the time."""
 
     opened: OpenService
+    customer: CustomerStandIn
 
     @property
     def organisation(self) -> Any:
@@ -173,6 +193,34 @@ class Sea:
             session.add(RecycleRule(**version))
         return version["id"]
 
+    def own(self, count: int, owner: Member, **facts_of_each: Any) -> list[str]:
+        """Customers of a member that customer knows too. Returns their ids in order."""
+        states = [self.state(owner=owner, **facts_of_each) for _ in range(count)]
+        self.report(facts.CustomerCreated(customers=states, actor_id=str(owner.id), batch_id=str(new_id())))
+        self.customer.states.extend(states)
+        return [state.id for state in states]
+
+    def expire(self, customer_ids: Sequence[str], days: int = 1) -> None:
+        """Let time pass for customers under the rule in force by default: their last day was so many days ago. Every
+        customer has its day by the rules in force, and runs may begin at any time of day.
+        """
+        moved = (
+            "UPDATE assignments SET held_since = held_since - make_interval(days => :days), expires_on = expires_on - :days"
+            " WHERE customer_id = ANY(:ids)"
+        )
+        active = [rule.id for rule in self.rows(RecycleRule) if rule.state == "active"]
+        with self.opened.database.transaction() as session:
+            session.execute(text(moved), {"days": 30 + days, "ids": [UUID(id_) for id_ in customer_ids]})
+            session.execute(text("UPDATE pool_settings SET recycle_at = '00:00'"))
+            counts = {"examined": 0, "changed": 0}
+            at = clock.now()
+            session.add(Recompute(id=new_id(), causes=[], rule_ids=active, basis={}, at=at, done_at=at, **counts))
+
+    def recycle(self) -> None:
+        """Work today's run until nothing is left to do."""
+        while self.run("recycle"):
+            pass
+
     def set_holding_cap(self, cap: int | None) -> None:
         """Change the holding cap as the administrator."""
         version = self.send("GET", "/pools/settings", self.organisation.admin).json["version"]
@@ -218,6 +266,13 @@ class Sea:
         member = Member(new_id(), key, email=f"{key}@example.test", **values)
         self.know(self.organisation.member_state(member))
         return member
+
+    def found_department(self, name: str, parent_id: UUID) -> UUID:
+        """One more department below another."""
+        state = Department(id=str(new_id()), version=1, name=name, parent_id=str(parent_id))
+        with self.opened.database.transaction() as session:
+            store.store_departments(session, [state])
+        return UUID(state.id)
 
     def know(self, *states: Any) -> None:
         """Write members' states into the directory."""
@@ -295,7 +350,20 @@ def sea(services: Opener, customer: CustomerStandIn) -> Iterator[Sea]:
     with services.open(SERVICE, customer_grpc=customer.bind, http_threads=24) as opened:
         with opened.database.transaction() as session:
             ensure_default_pools(session)
-        yield Sea(opened)
+        yield Sea(opened, customer)
+
+
+@pytest.fixture
+def tomorrow(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lets days pass."""
+    real, passed = clock.now, timedelta()
+
+    def pass_days(days: int) -> None:
+        nonlocal passed
+        passed += timedelta(days=days)
+
+    monkeypatch.setattr(clock, "now", lambda: real() + passed)
+    return pass_days
 
 
 @pytest.fixture

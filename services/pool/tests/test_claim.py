@@ -5,26 +5,12 @@ from typing import Any
 
 import pytest
 
-from chassis import clock
 from crm.pool.v1 import pool_events_pb2 as events
 from crm_pool.assignments.rules import Cause
 
 
 def _rows(reply: Any) -> list[tuple[str, Any]]:
     return [(row["outcome"], row["code"]) for row in reply.json["results"]]
-
-
-@pytest.fixture
-def tomorrow(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Lets days pass."""
-    real, passed = clock.now, timedelta()
-
-    def pass_days(days: int) -> None:
-        nonlocal passed
-        passed += timedelta(days=days)
-
-    monkeypatch.setattr(clock, "now", lambda: real() + passed)
-    return pass_days
 
 
 def test_a_claimed_customer_belongs_to_the_claimer_and_everybody_is_told(sea: Any, customer: Any) -> None:

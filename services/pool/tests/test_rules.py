@@ -3,12 +3,16 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from chassis import clock
 from chassis.audit import audit_of
+from crm_pool.assignments.model import Assignment
 from crm_pool.expiry.model import RecycleRule
+from crm_pool.recycle_rules.model import ShadowDecision
+from crm_pool.recycle_rules.queries import shadow_rules
 
 FOLLOW_UP = {"kind": "no_follow_up", "days": 30}
 
@@ -225,3 +229,48 @@ def test_the_rule_of_a_pool_that_is_gone_does_not_take_effect(sea: Any, monkeypa
 
     _let_days_pass(sea, monkeypatch, 1)
     assert _states(sea) == {1: "ended"}
+
+
+def test_what_a_version_in_the_shadow_would_take_is_counted_by_day_listed_and_forgotten(
+    sea: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule, now = _draft(sea), clock.now()
+    ids = sea.create(3, owner=sea.organisation.sales)
+    assert _tell(sea, rule, "shadow").json["state"] == "shadow"
+    with sea.opened.database.transaction() as session:
+        assert [str(one.id) for one in shadow_rules(session)] == [rule["id"]]
+        for days, id_ in enumerate(ids[:2] + ids[:1]):
+            session.add(
+                ShadowDecision(
+                    rule_id=UUID(rule["id"]),
+                    day=_today() - timedelta(days=days),
+                    customer_id=UUID(id_),
+                    owner_id=sea.organisation.sales.id,
+                    expires_on=_today() - timedelta(days=9),
+                )
+            )
+
+    def read(what: str, member: Any = sea.organisation.admin) -> Any:
+        return sea.send("GET", f"/rules/{rule['id']}/shadow{what}", member)
+
+    assert read("").json["days"] == [{"day": f"{_today() - timedelta(days=days)}", "customers": 1} for days in range(3)]
+    listed = read(f"/customers?day={_today()}").json
+    assert [(one["customer_id"], one["name"], one["owner"]["name"]) for one in listed["items"]] == [
+        (ids[0], "星河贸易", "张三")
+    ]
+    assert read("/customers").json["total"] == 3
+    assert read("", sea.organisation.supervisor).status_code == 403
+
+    for days, left in ((89, 2), (90, 1), (91, 0)):
+        monkeypatch.setattr(clock, "now", lambda days=days: now + timedelta(days=days))
+        sea.run("forget-shadows")
+        assert len(sea.rows(ShadowDecision)) == left
+
+
+def test_a_version_in_the_shadow_gives_nobody_a_day(sea: Any) -> None:
+    sea.create(owner=sea.organisation.sales)
+    _tell(sea, _draft(sea), "shadow")
+    _draft(sea)
+
+    assert not sea.run("apply-rules")
+    assert [one.expires_on for one in sea.rows(Assignment)] == [None]

@@ -1,6 +1,5 @@
 """Pages of long lists: by number, the last one, or from a cursor; and how many rows there are (A-22 to A-28, design §5)."""
 
-import base64
 import json
 import time
 from collections.abc import Hashable, Sequence
@@ -15,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from chassis.errors import FieldError, Invalid
 from chassis.http.api import Body, Page
+from chassis.http.cursors import read_cursor, write_cursor
 
 # What `page` is when the last one is asked for.
 LAST = 0
@@ -112,22 +111,20 @@ class Cursor:
     page: int
 
     def written(self) -> str:
-        """As clients get it; they need not understand it."""
-        content = json.dumps([self.order, self.at.isoformat(), str(self.id), self.page])
-        return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+        """As clients get it."""
+        return write_cursor(self.order, self.at.isoformat(), str(self.id), self.page)
 
 
-def read_cursor(written: str, order: str) -> Cursor:
+def read_position(written: str, order: str) -> Cursor:
     """The cursor of a list in this order. Raises Invalid unknown_cursor."""
-    try:
-        found = json.loads(base64.b64decode(written + "=" * (-len(written) % 4), b"-_", validate=True))
-        of, at, id_, page = found
+
+    def position(of: str, at: str, id_: str, page: int) -> Cursor:
         cursor = Cursor(of, datetime.fromisoformat(at), UUID(id_), page)
         if of == order and cursor.at.tzinfo and type(page) is int and 1 <= page <= _MOST_PAGES:
             return cursor
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        pass
-    raise Invalid("validation_failed", errors=[FieldError("/cursor", "unknown_cursor")], count=1)
+        raise ValueError(written)
+
+    return read_cursor(written, position)
 
 
 def shown(found: Sequence[RowT], window: Window) -> tuple[Sequence[RowT], bool]:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Table, Uuid, any_, column, func, insert, literal, select
-from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.sql.elements import SQLCoreOperations
 
 from chassis.database import new_metadata
 from chassis.errors import Stale
@@ -45,7 +46,7 @@ def row_of(record: Base) -> dict[str, Any]:
 
 
 def among(
-    attribute: InstrumentedAttribute[UUID] | InstrumentedAttribute[UUID | None], ids: Collection[UUID]
+    attribute: SQLCoreOperations[UUID] | SQLCoreOperations[UUID | None], ids: Collection[UUID]
 ) -> ColumnElement[bool]:
     """Whether `attribute` is one of `ids`, which travel as one parameter."""
     return attribute == any_(literal(list(ids), ARRAY(Uuid)))

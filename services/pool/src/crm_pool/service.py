@@ -2,8 +2,6 @@
 
 import grpc
 
-import crm_pool.recycling.model
-import crm_pool.rehearsals.model
 import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
@@ -17,10 +15,17 @@ from crm_pool.assignments.due import SELECTIONS
 from crm_pool.assignments.http import api as assignments_api
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.rpc import AssignmentMethods
+from crm_pool.caps.http import api as caps_api
 from crm_pool.caps.model import HoldingCap
+from crm_pool.cascades.due import CASCADE
 from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
-from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
+from crm_pool.explanations.http import api as explanations_api
+from crm_pool.extensions.http import api as extensions_api
+from crm_pool.figures.due import MEASURE_POOLS
+from crm_pool.figures.http import api as figures_api
+from crm_pool.history.http import api as history_api
+from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS, SHARING
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
 from crm_pool.placement.due import FORGET_PLANS
@@ -32,8 +37,12 @@ from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
 from crm_pool.reasons.model import ReleaseReason
-from crm_pool.recycle_rules.due import APPLY_RULES
+from crm_pool.recycle_rules.due import APPLY_RULES, FORGET_SHADOWS
 from crm_pool.recycle_rules.http import api as rules_api
+from crm_pool.recycling.due import MEASURE_RECYCLING, RECYCLE
+from crm_pool.recycling.http import api as runs_api
+from crm_pool.rehearsals.due import FORGET_REHEARSALS, REHEARSE
+from crm_pool.rehearsals.http import api as rehearsals_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
@@ -60,10 +69,17 @@ SERVICE = Service(
     actors=DirectoryActors(),
     apis=[
         pools_api,
+        caps_api,
         assignments_api,
+        explanations_api,
         leaving_api,
         releases_api,
+        runs_api,
+        history_api,
+        figures_api,
+        extensions_api,
         rules_api,
+        rehearsals_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
         audit_api("pool"),
     ],
@@ -88,7 +104,14 @@ SERVICE = Service(
         LIST_LEAVERS,
         HAND_OVER,
         APPLY_RULES,
-        *batch_tasks([*SELECTIONS, UNDO]),
+        MEASURE_POOLS,
+        RECYCLE,
+        CASCADE,
+        MEASURE_RECYCLING,
+        FORGET_SHADOWS,
+        REHEARSE,
+        FORGET_REHEARSALS,
+        *batch_tasks([*SELECTIONS, UNDO, SHARING]),
     ],
     register_rpc=[_register],
 )

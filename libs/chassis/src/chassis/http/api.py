@@ -7,7 +7,7 @@ from datetime import date
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 JSON = "application/json"
@@ -37,6 +37,16 @@ def _written_day(value: Any) -> Any:
 
 # A day as in ISO 8601. A bare date would also take a number, as seconds since 1970.
 Day = Annotated[date, BeforeValidator(_written_day)]
+
+
+def _within_bounds(day: date) -> date:
+    if not 2000 <= day.year < 2200:
+        raise PydanticCustomError("day_out_of_range", "no day of this time")
+    return day
+
+
+# A day that every zone, database and calendar can hold, for periods to look at.
+NearDay = Annotated[Day, AfterValidator(_within_bounds)]
 
 
 class View(BaseModel):

@@ -1,32 +1,20 @@
 """GET /api/v1/<service>/audit: what every service remembers of who changed what (Q-07)."""
 
-import base64
-import binascii
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from chassis import clock
 from chassis.audit import AuditFilter, RecordedAuditEntry, find_audit
 from chassis.errors import FieldError, Invalid
-from chassis.http.api import Api, Body, Day, View
+from chassis.http.api import Api, Body, NearDay, View
 from chassis.http.call import Call
+from chassis.http.cursors import read_cursor, write_cursor
 
 PERMISSION = "audit.read"
-
-
-def _within_bounds(day: date) -> date:
-    """Days that every zone, database and calendar can hold."""
-    if not 2000 <= day.year < 2200:
-        raise PydanticCustomError("day_out_of_range", "no day of this time")
-    return day
-
-
-AuditDay = Annotated[Day, AfterValidator(_within_bounds)]
 
 
 class AuditQuery(Body):
@@ -39,8 +27,8 @@ class AuditQuery(Body):
     action: str = Field(default="", max_length=100)
     subject_type: str = Field(default="", max_length=100)
     subject_id: UUID | None = None
-    from_: AuditDay | None = Field(default=None, alias="from")
-    to: AuditDay | None = None
+    from_: NearDay | None = Field(default=None, alias="from")
+    to: NearDay | None = None
     page_size: int = Field(default=15, ge=1, le=200)
     cursor: str = Field(default="", max_length=100)
 
@@ -89,7 +77,8 @@ def audit_api(service: str) -> Api:
 
 def read_audit(call: Call[None, AuditQuery]) -> AuditPage:
     """What this service remembers of all members, whatever the reader's data scope."""
-    wanted, before = call.query, _read_cursor(call.query.cursor)
+    wanted = call.query
+    before = read_cursor(wanted.cursor, _position) if wanted.cursor else None
     actors = call.runtime.actors
     with call.runtime.database.reading() as session:
         # One more than asked for: it says whether there is a next page.
@@ -100,7 +89,7 @@ def read_audit(call: Call[None, AuditQuery]) -> AuditPage:
     return AuditPage(
         items=[_view(entry, names) for entry in entries],
         page_size=wanted.page_size,
-        next_cursor=_cursor(entries[-1]) if more else None,
+        next_cursor=write_cursor(entries[-1].at.isoformat(), entries[-1].id) if more else None,
     )
 
 
@@ -133,21 +122,11 @@ def _view(entry: RecordedAuditEntry, names: Mapping[UUID, str]) -> AuditEntryVie
     )
 
 
-def _cursor(entry: RecordedAuditEntry) -> str:
-    return base64.urlsafe_b64encode(f"{entry.at.isoformat()} {entry.id}".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, int] | None:
-    if not cursor:
-        return None
-    try:
-        at, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None or not 0 <= int(id_) < 2**63:
-            raise ValueError(cursor)
-        return moment, int(id_)
-    except (ValueError, binascii.Error) as error:
-        raise _wrong("/cursor", "unknown_cursor") from error
+def _position(at: str, id_: int) -> tuple[datetime, int]:
+    moment = datetime.fromisoformat(at)
+    if moment.tzinfo is None or type(id_) is not int or not 0 <= id_ < 2**63:
+        raise ValueError(at)
+    return moment, id_
 
 
 def _wrong(pointer: str, code: str) -> Invalid:

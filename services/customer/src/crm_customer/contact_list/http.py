@@ -21,7 +21,7 @@ from crm_customer.contact_list.rules import (
 from crm_customer.contact_list.views import ContactQuery
 from crm_customer.customers.queries import Sight, sight_of
 from crm_customer.listing.rules import Filter, ListView, day_after, start_of, with_view
-from crm_customer.paging import Cursor, Total, Window, read_cursor, shown, total_shown, window_of
+from crm_customer.paging import Cursor, Total, Window, read_position, shown, total_shown, window_of
 from crm_customer.people.queries import seen_contacts
 from crm_customer.people.views import ContactDetail, contact_detail
 from directory.permissions import Permission
@@ -63,7 +63,7 @@ def _page(
     order = "birthdays" if wanted.birthdays else wanted.moment
     window = window_of(query, count)
     if query.cursor:
-        cursor = read_cursor(query.cursor, order)
+        cursor = read_position(query.cursor, order)
         wanted, window = replace(wanted, after=(cursor.at, cursor.id)), Window(cursor.page, 0, query.page_size)
     wanted = replace(wanted, backwards=window.backwards)
     one_more = 0 if window.backwards else 1

@@ -69,13 +69,18 @@ def apply_effects(
     for move in moves:
         given.setdefault(move.customer_id, []).append(move)
     newest = {id_: max(move.version for move in its) for id_, its in given.items()}
-    customers = lock_customers(session, behind(session, newest) | (complete or {}).keys())
+    concerned = behind(session, newest) | (complete or {}).keys()
+    if not concerned:
+        return
+    customers = lock_customers(session, concerned)
     wanted = [
         move
         for id_, customer in customers.items()
         for move in due(given.get(id_, ()), customer.effects_version, complete=complete is not None)
     ]
-    applied = _applied(session, customers, wanted, now) if wanted else []
+    # A version of nothing but the day only counts as seen.
+    moving = [move for move in wanted if move.moved or move.undoes]
+    applied = _applied(session, customers, moving, now) if moving else []
     reached = dict(complete or {})
     for move in wanted:
         reached[move.customer_id] = max(move.version, reached.get(move.customer_id, 0))

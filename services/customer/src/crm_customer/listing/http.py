@@ -16,7 +16,7 @@ from crm_customer.listing.queries import page_of, total
 from crm_customer.listing.rules import Filter, ListView
 from crm_customer.listing.views import CustomerQuery
 from crm_customer.locking.queries import locked_page
-from crm_customer.paging import LAST, Cursor, Total, Window, read_cursor, shown, total_shown, window_of
+from crm_customer.paging import LAST, Cursor, Total, Window, read_position, shown, total_shown, window_of
 from crm_customer.settings import Settings
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -82,7 +82,7 @@ def _page(
     order = "-deleted_at" if wanted.deleted else str(wanted.sort)
     window = window_of(query, count)
     if query.cursor:
-        cursor = read_cursor(query.cursor, order)
+        cursor = read_position(query.cursor, order)
         wanted, window = replace(wanted, after=(cursor.at, cursor.id)), Window(cursor.page, 0, query.page_size)
     wanted = replace(wanted, backwards=window.backwards)
     one_more = 0 if window.backwards else 1

@@ -13,19 +13,20 @@ from uuid import UUID
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of
 from chassis.errors import Conflict, Forbidden, NotFound, Refusal
 from chassis.identifiers import new_id
 from crm_pool.assignments import queries
+from crm_pool.assignments.claiming import claimer, limits_of
 from crm_pool.assignments.model import Assignment, Change, LedgerEntry
 from crm_pool.assignments.queries import Sight
-from crm_pool.assignments.recording import Act, finish_batch, lock_members, locked, record
-from crm_pool.assignments.rules import Allowance, Effects, cooling_ends
+from crm_pool.assignments.recording import Act, finish_batch, locked, record
+from crm_pool.assignments.rules import Effects
 from crm_pool.assignments.turns import Decide, available, in_turn
+from crm_pool.caps.queries import lock_members
 from crm_pool.customers.projection import known_customers
 from crm_pool.database import insert_rows
 from crm_pool.pools.commands import default_pool
-from crm_pool.pools.queries import holding_cap, keep_existing
+from crm_pool.pools.queries import keep_existing
 from crm_pool.pools.rules import PoolKind
 
 
@@ -69,21 +70,23 @@ class Outcome:
 def claim(session: Session, order: Order, customer_ids: Sequence[UUID]) -> Outcome:
     """领取 (C-16, C-32, C-37): of several claimers one wins, the others are told who. Refused claims cost nothing."""
     sight = queries.sight_of(session, order.actor_id)
-    allowance = _allowance(session, order, sight)
+    limits = limits_of(session, sight)
+    if limits.are_counted:
+        lock_members(session, [order.actor_id])
     assignments = locked(session, customer_ids)
-    _cool_down(session, order, sight, assignments, allowance)
+    sight = queries.about(session, sight, assignments.values())
+    me = claimer(session, sight, limits, order.at, order.zone, assignments.values())
     entries: list[dict[str, object]] = []
 
     def decide(_sight: Sight, assignment: Assignment) -> Change:
-        pool_id = assignment.pool_id
-        if pool_id is not None:
-            _require_claimable(sight, pool_id)
-            allowance.check(assignment.customer_id, pool_id)
+        for refusal in me.refusals(assignment):
+            raise refusal
+        pool_id = cast("UUID", assignment.pool_id)
         change = assignment.claim(order.actor_id, order.at)
-        allowance.take(cast("UUID", pool_id))
+        me.allowance.take(pool_id, won=sight.protections[assignment.customer_id].won)
         entries.append(
             {"customer_id": assignment.customer_id, "version": assignment.version}
-            | {"member_id": order.actor_id, "pool_id": pool_id, "day": allowance.today}
+            | {"member_id": order.actor_id, "pool_id": pool_id, "day": me.allowance.today}
         )
         return change
 
@@ -105,7 +108,7 @@ def assign(
     receivers, passed_over = available(sight, queries.colleagues(session, chosen), chosen, order.at)
     received = queries.received_so_far(session, order.batch_id) if order.batch_id else {}
     decide = in_turn(session, receivers, lambda one, to, chosen: one.assign(to, order.at, chosen), effects, received)
-    outcome = _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
+    outcome = _all(session, order, customer_ids, sight, decide)
     return replace(outcome, passed_over=passed_over)
 
 
@@ -122,7 +125,7 @@ def transfer(
     if colleague is None or not colleague.assignable:
         raise Conflict("assignee_inactive")
     decide = in_turn(session, [member_id], lambda one, to, chosen: one.transfer(to, order.at, chosen), effects, {})
-    return _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
+    return _all(session, order, customer_ids, sight, decide)
 
 
 def release(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID | None) -> Outcome:
@@ -149,7 +152,13 @@ def _put(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: 
     sight = queries.sight_of(session, order.actor_id)
     if not kept or not sight.sees_pool(pool_id):
         raise NotFound("pool_not_found")
-    return _each(session, order, customer_ids, sight, locked(session, customer_ids), decide)
+    return _all(session, order, customer_ids, sight, decide)
+
+
+def _all(session: Session, order: Order, customer_ids: Sequence[UUID], sight: Sight, decide: Decide) -> Outcome:
+    """Lock the customers and decide about each."""
+    assignments = locked(session, customer_ids)
+    return _each(session, order, customer_ids, queries.about(session, sight, assignments.values()), assignments, decide)
 
 
 def _each(
@@ -166,7 +175,6 @@ def _each(
 
     `claiming`: nobody loses a customer, and the actor is told of what others took out of a pool that the actor sees.
     """
-    sight = queries.about(session, sight, assignments.values())
     unplaced = _unplaced(session, sight, [id_ for id_ in customer_ids if id_ not in assignments])
     rows: list[Row] = []
     changes: list[Change] = []
@@ -227,38 +235,3 @@ def _lay_in_sight(assignment: Assignment, sight: Sight) -> bool:
     """
     taken = assignment.owner_id is not None and not sight.is_locked(assignment)
     return taken and sight.sees_pool(assignment.home_pool_id)
-
-
-def _require_claimable(sight: Sight, pool_id: UUID) -> None:
-    pool = sight.pools[pool_id]
-    if not pool.pool_kind.claimable:
-        raise Conflict("not_claimable")
-    if not pool.admits(sight.scope):
-        raise Conflict("not_pool_member")
-
-
-def _allowance(session: Session, order: Order, sight: Sight) -> Allowance:
-    """What the actor may still claim, counted while nobody else can add to it."""
-    allowance, cap = Allowance(day_of(order.at, order.zone)), holding_cap(session)
-    quotas = {pool.id: pool.daily_claim_quota for pool in sight.pools.values() if pool.daily_claim_quota}
-    if cap is not None or quotas:
-        lock_members(session, [order.actor_id])
-    if cap is not None:
-        allowance.room = cap - queries.holdings(session, [order.actor_id])[order.actor_id]
-    if quotas:
-        made = queries.claims_made(session, order.actor_id, allowance.today)
-        allowance.claims_left = {pool_id: quota - made.get(pool_id, 0) for pool_id, quota in quotas.items()}
-    return allowance
-
-
-def _cool_down(
-    session: Session, order: Order, sight: Sight, assignments: Mapping[UUID, Assignment], allowance: Allowance
-) -> None:
-    """Read what the actor lost, after the rows are locked: a release that is just happening counts."""
-    days = {pool.id: pool.cool_down_days for pool in sight.pools.values() if pool.cool_down_days}
-    if not days:
-        return
-    for customer_id, lost_at in queries.losses(session, order.actor_id, assignments).items():
-        pool_id = assignments[customer_id].pool_id
-        if pool_id in days:
-            allowance.cooling_until[customer_id] = cooling_ends(day_of(lost_at, order.zone), days[pool_id])

@@ -37,6 +37,7 @@ from crm_pool.assignments.views import (
 )
 from crm_pool.customers.clients import facts_now
 from crm_pool.customers.projection import customer_row, keep_customers
+from crm_pool.expiry.rules import days_left
 from crm_pool.pools.queries import pool_names
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -127,6 +128,7 @@ def read_assignment(call: Call[None, None], customer_id: UUID) -> AssignmentView
             pool=place.pool,
             held_since=found.held_since,
             expires_on=found.expires_on,
+            days_left=days_left(found.expires_on, clock.day_of(clock.now(), zone_of(session))),
             suspended=found.suspended,
             version=found.version,
         )
@@ -145,9 +147,8 @@ def read_history(call: Call[None, PageQuery], customer_id: UUID) -> Page[History
     with call.runtime.database.reading() as session:
         queries.visible_assignment(session, call.actor.id, customer_id)
         entries, total = queries.history_page(session, customer_id, page, page_size)
-        members = {id_ for one in entries for id_ in (one.actor_id, one.from_owner_id, one.to_owner_id)}
-        names = names_of(session, members, {id_ for one in entries for id_ in (one.from_pool_id, one.to_pool_id)})
-    items = [_history_view(entry, names) for entry in entries]
+        names = names_of_history(session, entries)
+    items = [history_view(entry, names) for entry in entries]
     return Page[HistoryView](items=items, page=page, page_size=page_size, total=total)
 
 
@@ -195,7 +196,7 @@ def _select(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) -
                 succeeded=0,
                 skipped=0,
                 results=[],
-                passed_over=_passed_over(call, passed_over),
+                passed_over=passed_over_views(call, passed_over),
             )
 
         reply = call.command(work)
@@ -208,7 +209,8 @@ def _order(call: Call[Any, None], session: Session, notify: Notify) -> Order:
 
 
 def _outcome_view(call: Call[Any, None], session: Session, outcome: Outcome) -> OutcomeView:
-    names = names_of(session, {row.owner_id for row in outcome.rows}, ())
+    me = Named(id=call.actor.id, name=call.actor.name)
+    names = {me.id: me, **names_of(session, {row.owner_id for row in outcome.rows} - {me.id}, ())}
     messages, language = call.runtime.messages, call.language
     results = [
         RowView(
@@ -227,11 +229,12 @@ def _outcome_view(call: Call[Any, None], session: Session, outcome: Outcome) -> 
         succeeded=len(outcome.changes),
         skipped=len(results) - len(outcome.changes),
         results=results,
-        passed_over=_passed_over(call, outcome.passed_over),
+        passed_over=passed_over_views(call, outcome.passed_over),
     )
 
 
-def _passed_over(call: Call[Any, None], codes: Mapping[UUID, str]) -> list[PassedOverView]:
+def passed_over_views(call: Call[Any, None], codes: Mapping[UUID, str]) -> list[PassedOverView]:
+    """Assignees who got nothing, each with the reason in the caller's language."""
     text, language = call.runtime.messages.text, call.language
     return [PassedOverView(member_id=id_, code=code, message=text(code, language, {})) for id_, code in codes.items()]
 
@@ -245,6 +248,12 @@ def names_of(session: Session, member_ids: Any, pool_ids: Any) -> Names:
     pools = pool_names(session, {id_ for id_ in pool_ids if id_})
     names = {id_: one.name for id_, one in members.items()} | pools
     return {id_: Named(id=id_, name=name) for id_, name in names.items()}
+
+
+def names_of_history(session: Session, entries: Sequence[HistoryEntry]) -> Names:
+    """The names that the views of `entries` need."""
+    members = {id_ for one in entries for id_ in (one.actor_id, one.from_owner_id, one.to_owner_id)}
+    return names_of(session, members, {id_ for one in entries for id_ in (one.from_pool_id, one.to_pool_id)})
 
 
 def _place(owner_id: UUID | None, pool_id: UUID | None, names: Names) -> PlaceView:
@@ -261,7 +270,8 @@ def named_if(id_: UUID | None, names: Names) -> Named | None:
     return None if id_ is None else named(id_, names)
 
 
-def _history_view(entry: HistoryEntry, names: Names) -> HistoryView:
+def history_view(entry: HistoryEntry, names: Names) -> HistoryView:
+    """One change of a customer's place."""
     born = entry.from_owner_id is None and entry.from_pool_id is None
     return HistoryView(
         version=entry.version,

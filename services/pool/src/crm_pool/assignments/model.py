@@ -1,6 +1,6 @@
 """Who owns which customer, or in which pool it lies: the only place where that is decided (design rule 1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from chassis.errors import Conflict
 from crm.common.v1.place_pb2 import Place as PlaceMessage
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.rules import (
+    BY_DEFAULT,
     NO_EFFECTS,
     OUT_OF_POOL,
     RELEASES,
@@ -100,11 +101,16 @@ class Assignment(Base):
         """Where it lies."""
         return Place(self.owner_id, self.pool_id)
 
+    def unclaimable(self) -> Conflict | None:
+        """Why nobody at all can claim it: suspended or already_owned (C-37); None: it lies in a pool."""
+        if self.suspended:
+            return Conflict("suspended")
+        return None if self.owner_id is None else Conflict("already_owned")
+
     def claim(self, member_id: UUID, at: datetime) -> "Change":
-        """领取: a member takes an ownerless customer. Raises Conflict suspended or already_owned (C-37)."""
-        self._require_active()
-        if self.owner_id is not None:
-            raise Conflict("already_owned")
+        """领取: a member takes an ownerless customer. Raises what `unclaimable` says."""
+        if refusal := self.unclaimable():
+            raise refusal
         return self._give_to(member_id, Cause.CLAIM, at, OUT_OF_POOL)
 
     def assign(self, member_id: UUID, at: datetime, chosen: Effects) -> "Change":
@@ -135,30 +141,39 @@ class Assignment(Base):
             raise Conflict("wecom_friend_protected")
         return self._put(Place(pool_id=pool_id), Cause.RELEASE, at)
 
-    def hand_over(self, pool_id: UUID, at: datetime) -> "Change":
-        """交接: its owner has left and loses it to a pool. Raises Conflict suspended or already_in_pool."""
+    def hand_over(self, to: Place, at: datetime) -> "Change":
+        """交接: its owner has left and loses it to a pool, or to a member with everything around it.
+
+        Raises Conflict suspended or already_in_pool.
+        """
         self._require_active()
         if self.owner_id is None:
             raise Conflict("already_in_pool")
-        return self._put(Place(pool_id=pool_id), Cause.HANDOVER, at)
+        return self._put(to, Cause.HANDOVER, at, BY_DEFAULT if to.owner_id else NO_EFFECTS)
+
+    def recycle(self, pool_id: UUID, rule_id: UUID, at: datetime) -> "Change":
+        """自动回收: it has expired under that version of a rule, so its owner loses it to a pool.
+
+        Raises Conflict suspended or already_in_pool.
+        """
+        self._require_active()
+        if self.owner_id is None:
+            raise Conflict("already_in_pool")
+        return replace(self._put(Place(pool_id=pool_id), Cause.RECYCLE, at), rule_id=rule_id)
+
+    def cascade(self, pool_id: UUID, at: datetime) -> "Change":
+        """Nobody claimed it in time: on to the next pool. Raises Conflict suspended, not_in_pool or same_pool."""
+        return self._put_into_other(pool_id, Cause.CASCADE, at)
 
     def give_back(self, owner_id: UUID, released: int, at: datetime) -> "Change":
-        """A release is undone: back to its former owner with a fresh clock, never failing on a cap.
-
-        Raises Conflict changed_since unless this still is the version `released` that the release made.
+        """A release, which made the version `released`, is undone: back to its former owner with a fresh clock, never
+        failing on a cap. Whether anything but its day has changed since is for the caller to see.
         """
-        if self.version != released:
-            raise Conflict("changed_since")
         return self._put(Place(owner_id=owner_id), Cause.UNDO, at, Effects(undoes_version=released))
 
     def move(self, pool_id: UUID, at: datetime) -> "Change":
         """From pool to pool, for example 认定为有效 (C-09). Raises Conflict suspended, not_in_pool or same_pool."""
-        self._require_active()
-        if self.pool_id is None:
-            raise Conflict("not_in_pool")
-        if self.pool_id == pool_id:
-            raise Conflict("same_pool")
-        return self._put(Place(pool_id=pool_id), Cause.MOVE, at)
+        return self._put_into_other(pool_id, Cause.MOVE, at)
 
     def suspend(self) -> "Change":
         """The customer was deleted: no caps, no claims; the place is kept for its return."""
@@ -194,6 +209,14 @@ class Assignment(Base):
         if self.suspended:
             raise Conflict("suspended")
 
+    def _put_into_other(self, pool_id: UUID, cause: Cause, at: datetime) -> "Change":
+        self._require_active()
+        if self.pool_id is None:
+            raise Conflict("not_in_pool")
+        if self.pool_id == pool_id:
+            raise Conflict("same_pool")
+        return self._put(Place(pool_id=pool_id), cause, at)
+
     def _give_to(self, member_id: UUID, cause: Cause, at: datetime, effects: Effects) -> "Change":
         self.home_pool_id = self.pool_id or self.home_pool_id
         return self._put(Place(owner_id=member_id), cause, at, effects)
@@ -209,12 +232,13 @@ class Assignment(Base):
 
 @dataclass(frozen=True)
 class Change:
-    """What an act made of an assignment; `previous` is None at birth."""
+    """What an act made of an assignment; `previous` is None at birth. `rule_id`: the version of the rule that took it."""
 
     assignment: Assignment
     previous: Place | None
     cause: Cause
     effects: Effects = NO_EFFECTS
+    rule_id: UUID | None = None
 
     def message(self, customer_name: str = "") -> pb.AssignmentChange:
         """The change, as other services read it."""
@@ -233,7 +257,13 @@ class HistoryEntry(Base):
     __table_args__ = (
         Index("ix_assignment_history_released", "batch_id", postgresql_where=text(_RELEASED)),
         *(
-            Index(f"ix_assignment_history_{name}_at", name, "at", postgresql_where=text(f"{name} IS NOT NULL"))
+            Index(
+                f"ix_assignment_history_{name}_at",
+                name,
+                "at",
+                "customer_id",
+                postgresql_where=text(f"{name} IS NOT NULL"),
+            )
             for name in ("from_owner_id", "to_owner_id", "from_pool_id", "to_pool_id")
         ),
     )
@@ -285,7 +315,7 @@ WAS_RELEASED = text(f"assignment_history.{_RELEASED}")
 class Release(Base):
     """批量回收: a batch that took several customers from their owners; `id` is its batch_id, `at` its end.
 
-    `actor_id` None: the system. `owner_id`: the former owner if all had the same. What it took is in the history. Its
+    `actor_id` None: the system. `owner_id`: the former owner if all had the same. `pool_id` None: all went to members. What it took is in the history. Its
     undo runs as the batch `undo_batch_id` and then says how many customers were `returned`, how many were not, and how
     many of those returned are above their owner's holding cap.
     """
@@ -298,7 +328,7 @@ class Release(Base):
     cause: Mapped[str] = mapped_column(Text)
     actor_id: Mapped[UUID | None]
     owner_id: Mapped[UUID | None]
-    pool_id: Mapped[UUID]
+    pool_id: Mapped[UUID | None]
     customers: Mapped[int]
     skipped: Mapped[int]
     undo_batch_id: Mapped[UUID | None]
@@ -330,16 +360,23 @@ class Release(Base):
 
 
 class LedgerEntry(Base):
-    """One claim that succeeded, on one of the organisation's days. Releasing refunds nothing."""
+    """One claim that succeeded, on one of the organisation's days. Releasing refunds nothing.
+
+    `first_touch_at` (UTC): the first qualifying touch while the claimer held the customer, as customer told of it; None: none.
+    """
 
     __tablename__ = "claim_ledger"
-    __table_args__ = (Index("ix_claim_ledger_member_id_day", "member_id", "day"),)
+    __table_args__ = (
+        Index("ix_claim_ledger_member_id_day", "member_id", "day"),
+        Index("ix_claim_ledger_pool_id_day", "pool_id", "day"),
+    )
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     member_id: Mapped[UUID]
     pool_id: Mapped[UUID]
     day: Mapped[date] = mapped_column(Date)
+    first_touch_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 def effects_message(effects: Effects) -> pb.Effects | None:

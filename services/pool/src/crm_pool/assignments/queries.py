@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Uuid, column, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, DateTime, Uuid, cast, column, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from batch.queries import tally
@@ -15,7 +16,8 @@ from chassis.database import lock
 from chassis.errors import Forbidden, NotFound
 from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
 from crm_pool.assignments.rules import LOSSES
-from crm_pool.customers.projection import protections
+from crm_pool.caps.queries import Caps, counted
+from crm_pool.customers.projection import customer_names, protections
 from crm_pool.customers.rules import Protection
 from crm_pool.database import among
 from crm_pool.pools.model import Pool
@@ -157,6 +159,20 @@ def page_of_assignments(session: Session, after: UUID | None, limit: int) -> Seq
     return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
 
 
+def page_of_owned(session: Session, after: UUID | None, limit: int) -> Sequence[Assignment]:
+    """Assignments with an owner in customer-id order, beginning after `after`; those of deleted customers left out."""
+    owned = select(Assignment).where(Assignment.owner_id.is_not(None), ~Assignment.suspended)
+    statement = owned.order_by(Assignment.customer_id).limit(limit)
+    return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
+
+
+def names_in_sight(session: Session, actor_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Names of those of the customers that the member sees."""
+    assignments = session.scalars(select(Assignment).where(among(Assignment.customer_id, customer_ids))).all()
+    sight = about(session, sight_of(session, actor_id), assignments)
+    return customer_names(session, {one.customer_id for one in assignments if sight.sees(one)})
+
+
 def holdings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many customers each member owns; those of deleted customers do not count."""
     counted = session.execute(
@@ -165,16 +181,6 @@ def holdings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
         .group_by(Assignment.owner_id)
     )
     return dict.fromkeys(member_ids, 0) | {owner_id: count for owner_id, count in counted if owner_id}
-
-
-def claims_made(session: Session, member_id: UUID, day: date) -> dict[UUID, int]:
-    """How many claims the member made on `day` out of each pool."""
-    counted = session.execute(
-        select(LedgerEntry.pool_id, func.count().label("claims"))
-        .where(LedgerEntry.member_id == member_id, LedgerEntry.day == day)
-        .group_by(LedgerEntry.pool_id)
-    )
-    return {row.pool_id: row.claims for row in counted}
 
 
 def received_so_far(session: Session, batch_id: UUID) -> dict[UUID, int]:
@@ -189,15 +195,44 @@ def counted_owners(session: Session, batch_id: UUID, name: str) -> Counter[UUID 
     return Counter({UUID(text) if text else None: customers for text, customers in said.items()})
 
 
-def losses(session: Session, member_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """When the member last lost each of the customers by release or recycling (C-43)."""
-    found = session.execute(
-        select(HistoryEntry.customer_id, func.max(HistoryEntry.at).label("lost_at"))
-        .where(
-            among(HistoryEntry.customer_id, customer_ids),
-            HistoryEntry.from_owner_id == member_id,
-            HistoryEntry.cause.in_([cause.value for cause in LOSSES]),
-        )
-        .group_by(HistoryEntry.customer_id)
+@dataclass
+class Standing:
+    """What a claimer's limits are counted from: customers owned that count against the cap, claims made today per pool,
+    and when each of the customers at hand was last lost, UTC.
+    """
+
+    owned: int = 0
+    claims: dict[UUID, int] = field(default_factory=dict)
+    losses: dict[UUID, datetime] = field(default_factory=dict)
+
+
+def standing(session: Session, member_id: UUID, today: date, customer_ids: Collection[UUID], caps: Caps) -> Standing:
+    """Where the member stands, in one statement. A loss is by release or recycling (C-43); without a cap nothing owned
+    is counted.
+    """
+    nothing: Any = cast(null(), Uuid).label("id"), cast(null(), DateTime(timezone=True)).label("at")
+    owned = counted(caps.of, count_won=caps.count_won).subquery()
+    claims = LedgerEntry.member_id == member_id, LedgerEntry.day == today
+    lost = (
+        among(HistoryEntry.customer_id, customer_ids),
+        HistoryEntry.from_owner_id == member_id,
+        HistoryEntry.cause.in_([cause.value for cause in LOSSES]),
     )
-    return {row.customer_id: row.lost_at for row in found}
+    parts = union_all(
+        select(literal("owned").label("what"), owned.c.customers.label("number"), *nothing),
+        select(literal("claims"), func.count(), LedgerEntry.pool_id, nothing[1])
+        .where(*claims)
+        .group_by(LedgerEntry.pool_id),
+        select(literal("lost"), func.count(), HistoryEntry.customer_id, func.max(HistoryEntry.at))
+        .where(*lost)
+        .group_by(HistoryEntry.customer_id),
+    )
+    found = Standing()
+    for row in session.execute(parts):
+        if row.what == "owned":
+            found.owned = row.number
+        elif row.what == "claims":
+            found.claims[row.id] = row.number
+        else:
+            found.losses[row.id] = row.at
+    return found

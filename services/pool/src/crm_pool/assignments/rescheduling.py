@@ -10,6 +10,7 @@ from chassis.clock import day_of
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.recording import Act, locked, record
 from crm_pool.expiry.queries import Rules, verdicts
+from crm_pool.expiry.rules import with_warning
 from crm_pool.pools.queries import warning_days
 from directory.scope import zone_of
 
@@ -41,9 +42,8 @@ def _earliest(session: Session, act: Act, days: Collection[date | None]) -> date
     return day_of(act.at, zone_of(session)) + timedelta(days=warning_days(session))
 
 
-def _moved(one: Assignment, day: date | None, earliest: date, *, floor: bool) -> Change | None:
-    not_before = one.not_before
-    if day is not None and day < earliest and (floor or one.expires_on is None or day < one.expires_on):
-        day = not_before = earliest
+def _moved(one: Assignment, judged: date | None, earliest: date, *, floor: bool) -> Change | None:
+    day = with_warning(judged, one.expires_on, earliest, floor=floor)
+    not_before = day if day != judged else one.not_before
     unchanged = (day, not_before) == (one.expires_on, one.not_before)
     return None if unchanged else one.reschedule(day, not_before)

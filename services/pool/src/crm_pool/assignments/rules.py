@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from chassis.errors import Conflict
+from chassis.errors import Conflict, Refusal
+from crm_pool.caps.rules import Room
 
 MAX_ASSIGNEES = 5
 MAX_CUSTOMERS = 500
@@ -91,55 +92,55 @@ class Place:
 class Allowance:
     """What one claimer may still take (C-38, C-43); counts down as customers are taken.
 
-    `room`: customers under the holding cap, None: no cap. `claims_left`: per pool with a daily quota, claims left
-    today. `cooling_until`: per customer that the claimer lost, the first day on which it may be claimed again.
+    `claims_left`: per pool with a daily quota, claims left `today`. `cooling_until`: per customer that the claimer lost, the
+    first day on which it may be claimed again.
     """
 
+    member_id: UUID
     today: date
-    room: int | None = None
+    room: Room
     claims_left: dict[UUID, int] = field(default_factory=dict)
     cooling_until: dict[UUID, date] = field(default_factory=dict)
 
-    def check(self, customer_id: UUID, pool_id: UUID) -> None:
-        """Raises Conflict cooling_down, daily_quota_reached or holding_cap_reached."""
-        until = self.cooling_until.get(customer_id)
-        if until is not None and self.today < until:
-            raise Conflict("cooling_down", until=until.isoformat())
-        if self.claims_left.get(pool_id, 1) <= 0:
-            raise Conflict("daily_quota_reached")
-        if self.room is not None and self.room <= 0:
-            raise Conflict("holding_cap_reached")
+    def refusals(self, customer_id: UUID, pool_id: UUID, frozen_until: date, *, won: bool) -> list[Refusal]:
+        """Every limit in the way: Conflict frozen, cooling_down, daily_quota_reached, holding_cap_reached.
 
-    def take(self, pool_id: UUID) -> None:
+        `frozen_until`: the first day on which anybody may claim it.
+        """
+        found: list[Refusal] = []
+        if self.today < frozen_until:
+            found.append(Conflict("frozen", until=frozen_until.isoformat()))
+        cooling_until = self.cooling_until.get(customer_id, self.today)
+        if self.today < cooling_until:
+            found.append(Conflict("cooling_down", until=cooling_until.isoformat()))
+        if self.claims_left.get(pool_id, 1) <= 0:
+            found.append(Conflict("daily_quota_reached"))
+        if not self.room.fits(self.member_id, won=won):
+            found.append(Conflict("holding_cap_reached"))
+        return found
+
+    def take(self, pool_id: UUID, *, won: bool) -> None:
         """Count one customer claimed from the pool."""
-        if self.room is not None:
-            self.room -= 1
+        self.room.take(self.member_id, won=won)
         if pool_id in self.claims_left:
             self.claims_left[pool_id] -= 1
 
 
-def cooling_ends(lost_on: date, days: int) -> date:
-    """The first day on which a customer lost on `lost_on` may be claimed again."""
-    return lost_on + timedelta(days=days)
+def days_after(day: date, days: int) -> date:
+    """The first day on which a customer that was lost, or came into its pool, on `day` may be claimed."""
+    return day + timedelta(days=days)
 
 
 class Turn:
     """Distributes customers to members in turn, in the order given (C-11, H-08)."""
 
-    def __init__(
-        self,
-        member_ids: Sequence[UUID],
-        room: Mapping[UUID, int] | None,
-        received: Mapping[UUID, int],
-    ) -> None:
-        """`room`: how many customers each may still take; None: no holding cap. `received`: how many each has got so
-        far of the batch that goes on here; it is the turn of whoever got fewest.
-        """
+    def __init__(self, member_ids: Sequence[UUID], room: Room, received: Mapping[UUID, int]) -> None:
+        """`received`: how many each has got so far of the batch that goes on here; it is the turn of whoever got fewest."""
         self._member_ids = member_ids
-        self._room = None if room is None else dict(room)
+        self._room = room
         self._received = Counter(received)
 
-    def peek(self, current_owner: UUID | None, allowed: Collection[UUID] | None) -> UUID:
+    def peek(self, current_owner: UUID | None, allowed: Collection[UUID] | None, *, won: bool) -> UUID:
         """Who gets the next customer, which `current_owner` loses; only `allowed` may, None: anybody.
 
         Whoever owns it already, may not get it or has no room is passed over. Raises Conflict same_owner,
@@ -151,14 +152,12 @@ class Turn:
         able = [id_ for id_ in others if allowed is None or id_ in allowed]
         if not able:
             raise Conflict("wecom_friend_only_collaborators")
-        free = [id_ for id_ in able if self._room is None or self._room[id_] > 0]
+        free = [id_ for id_ in able if self._room.fits(id_, won=won)]
         if not free:
             raise Conflict("holding_cap_reached")
         return min(free, key=self._received.__getitem__)
 
-    def take(self, member_id: UUID, former_owner: UUID | None) -> None:
+    def take(self, member_id: UUID, former_owner: UUID | None, *, won: bool) -> None:
         """Count one customer given to the member: the next one is somebody else's turn."""
         self._received[member_id] += 1
-        for id_, change in ((member_id, -1), (former_owner, 1)):
-            if self._room is not None and id_ in self._room:
-                self._room[id_] += change
+        self._room.take(member_id, former_owner, won=won)

@@ -1,18 +1,16 @@
 """To whom customers go: who may receive any, and whose turn it is for each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from chassis.errors import Conflict
-from crm_pool.assignments import queries
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import Colleague, Sight
-from crm_pool.assignments.recording import lock_members
 from crm_pool.assignments.rules import Effects, FormerOwner, Turn
-from crm_pool.pools.queries import holding_cap
+from crm_pool.caps.queries import kept_room
 
 Decide = Callable[[Sight, Assignment], Change]
 
@@ -45,24 +43,25 @@ def in_turn(
     give: Callable[[Assignment, UUID, Effects], Change],
     effects: Effects,
     received: Mapping[UUID, int],
+    meant: Mapping[UUID, UUID] | None = None,
 ) -> Decide:
     """How customers go to the members in turn, each with `effects`, while nobody else can add to what these hold.
 
-    `received`: how many each has got so far of the batch that goes on here.
+    `received`: how many each has got so far of the batch that goes on here. `meant`: for whom alone a customer is meant.
     """
-    cap, room = holding_cap(session), None
-    if cap is not None:
-        lock_members(session, member_ids)
-        room = {member_id: cap - held for member_id, held in queries.holdings(session, member_ids).items()}
-    turn = Turn(member_ids, room, received)
+    turn = Turn(member_ids, kept_room(session, member_ids), received)
 
     def decide(sight: Sight, assignment: Assignment) -> Change:
         former, protection = assignment.owner_id, sight.protections[assignment.customer_id]
         is_kept = former is not None and protection.wecom_friend
-        member_id = turn.peek(former, protection.collaborator_ids if is_kept else None)
+        allowed: Collection[UUID] | None = protection.collaborator_ids if is_kept else None
+        if meant is not None:
+            chosen = {meant[assignment.customer_id]}
+            allowed = chosen if allowed is None else chosen.intersection(allowed)
+        member_id = turn.peek(former, allowed, won=protection.won)
         _require_present(sight, assignment, effects)
         change = give(assignment, member_id, effects)
-        turn.take(member_id, former)
+        turn.take(member_id, former, won=protection.won)
         return change
 
     return decide

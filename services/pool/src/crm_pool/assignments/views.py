@@ -169,13 +169,17 @@ class OutcomeView(View):
 
 
 class AssignmentView(View):
-    """Where a customer lies: with an owner or in a pool."""
+    """Where a customer lies: with an owner or in a pool.
+
+    `expires_on`: the last day it stays with its owner, null: it does not expire. `days_left`: from today on, 0 on that day.
+    """
 
     customer_id: UUID
     owner: Named | None
     pool: Named | None
     held_since: datetime
     expires_on: date | None
+    days_left: int | None
     suspended: bool
     version: int
 

@@ -82,11 +82,12 @@ def known_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Custo
 
 def protections(session: Session, ids: Collection[UUID]) -> dict[UUID, Protection]:
     """What protects each customer."""
-    is_protected = or_(Customer.locked, Customer.wecom_friend, Customer.collaborator_ids != [])
-    columns = select(Customer.id, Customer.locked, Customer.wecom_friend, Customer.collaborator_ids)
+    is_protected = or_(Customer.locked, Customer.wecom_friend, Customer.collaborator_ids != [], Customer.won)
+    columns = select(Customer.id, Customer.locked, Customer.wecom_friend, Customer.collaborator_ids, Customer.won)
     found = session.execute(columns.where(among(Customer.id, ids), is_protected))
     return dict.fromkeys(ids, Protection()) | {
-        row.id: Protection(row.locked, row.wecom_friend, frozenset(map(UUID, row.collaborator_ids))) for row in found
+        row.id: Protection(row.locked, row.wecom_friend, frozenset(map(UUID, row.collaborator_ids)), row.won)
+        for row in found
     }
 
 

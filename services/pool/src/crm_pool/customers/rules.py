@@ -9,9 +9,10 @@ class Protection:
     """What customer says of one of its customers; by default nothing protects it.
 
     `locked` (锁定) counts while the owner is active. A `wecom_friend` (企微好友) is never taken into a pool and goes
-    only to `collaborator_ids` (协助人), who see it as long as it has an owner.
+    only to `collaborator_ids` (协助人), who see it as long as it has an owner. `won` (已成交): caps may leave it out.
     """
 
     locked: bool = False
     wecom_friend: bool = False
     collaborator_ids: frozenset[UUID] = frozenset()
+    won: bool = False

@@ -140,3 +140,10 @@ class Extension(Base):
     decided_by: Mapped[UUID | None]
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     note: Mapped[str | None] = mapped_column(Text)
+
+    def decide(self, state: str, actor_id: UUID, at: datetime, note: str | None = None) -> None:
+        """Let it be granted, refused or withdrawn, once. Raises Conflict already_decided."""
+        if self.state != "requested":
+            raise Conflict("already_decided", extra={"state": self.state})
+        self.state, self.decided_by, self.decided_at, self.note = state, actor_id, at, note
+        self.version += 1

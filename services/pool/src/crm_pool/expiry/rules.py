@@ -159,6 +159,22 @@ def judge(held: Held, rule: Rule | None, zone: str, calendar: Calendar) -> Verdi
     )
 
 
+def days_left(expires_on: date | None, today: date) -> int | None:
+    """距到期天数: 0 on the last day, and after it while the customer has not been taken yet. None: it does not expire."""
+    return None if expires_on is None else max(0, (expires_on - today).days)
+
+
+def with_warning(judged: date | None, current: date | None, earliest: date, *, floor: bool) -> date | None:
+    """The day to be kept where `current` was: `judged`, but not before `earliest` where that would come as a surprise.
+
+    `floor`: the owner did not cause it; without it that holds for days that appear or come nearer.
+    """
+    if judged is None or judged == current or judged >= earliest:
+        return judged
+    surprises = floor or current is None or judged < current
+    return earliest if surprises else judged
+
+
 def terms(held: Held, rule: Rule, zone: str, calendar: Calendar) -> list[Term]:
     """What each condition that applies to the customer's level says of it, in the rule's order."""
     return list(_terms(held, rule, zone, calendar))

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from chassis.database import lock
 from crm_pool.assignments.model import Assignment, Change
-from crm_pool.assignments.queries import colleagues, holdings
-from crm_pool.assignments.recording import Act, locked, record
+from crm_pool.assignments.queries import colleagues
+from crm_pool.assignments.recording import Act, locked, note_first_touches, record
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
+from crm_pool.caps.queries import room
 from crm_pool.customers.model import Customer
 from crm_pool.customers.projection import keep_customers, keep_deleted
 from crm_pool.database import among, insert_rows, row_of
@@ -26,7 +27,7 @@ from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.placement import queries
 from crm_pool.placement.model import KEPT, PlacementPlan
 from crm_pool.pools.commands import to_be_assigned_for
-from crm_pool.pools.queries import holding_cap, keep_existing
+from crm_pool.pools.queries import keep_existing
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def keep_up(session: Session, reports: Sequence[Report]) -> None:
     reports = sorted(reports, key=lambda report: report.row["facts_version"])
     customers = keep_customers(session, [report.row for report in reports])
     newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
+    note_first_touches(session, [id_ for id_, one in customers.items() if one.last_touch_at])
     place(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
     _follow_deletions(session, customers, {report.row["id"]: report.act for report in reports})
     _follow_facts(session, reports)
@@ -262,12 +264,10 @@ def _take_back(session: Session, placement_id: UUID, customer_ids: Collection[UU
 
 
 def _over_cap(session: Session, promises: Sequence[PlacementPlan]) -> list[UUID]:
-    cap = holding_cap(session)
-    if cap is None:
-        return []
     received: dict[UUID, list[UUID]] = {}
     for one in promises:
         if one.owner_id:
             received.setdefault(one.owner_id, []).append(one.customer_id)
-    held = holdings(session, received)
-    return [id_ for owner, ids in received.items() for id_ in ids[max(0, len(ids) - max(0, held[owner] - cap)) :]]
+    left = room(session, received).left
+    over = {owner: min(len(ids), max(0, -(left(owner) or 0))) for owner, ids in received.items()}
+    return [id_ for owner, ids in received.items() for id_ in ids[len(ids) - over[owner] :]]

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from chassis import clock
 from chassis.errors import Unauthenticated
 from crm_pool.assignments.model import Assignment
-from crm_pool.assignments.queries import Colleague, colleagues, holdings
-from crm_pool.assignments.recording import lock_members
+from crm_pool.assignments.queries import Colleague, colleagues
 from crm_pool.assignments.rules import Place
+from crm_pool.caps.queries import kept_room
 from crm_pool.customers.model import Customer
 from crm_pool.database import among
 from crm_pool.placement.model import KEPT, PlacementPlan
-from crm_pool.pools.queries import holding_cap, keep_existing, visible_pools
+from crm_pool.pools.queries import keep_existing, visible_pools
 from directory.scope import Scope, resolve_scope
 
 
@@ -35,12 +35,9 @@ class Wishes:
             self._pools &= visible_pools(session, resolve_scope(session, visible_to)).keys()
         owners = sorted({wish.owner_id for wish in wishes if wish.owner_id})
         self._owners = colleagues(session, owners)
-        self._room: dict[UUID, int] | None = None
-        cap = holding_cap(session)
-        if cap is not None and owners:
-            lock_members(session, owners)
-            held, coming = holdings(session, owners), promised(session, owners)
-            self._room = {owner: cap - held[owner] - coming.get(owner, 0) for owner in owners}
+        self._room = kept_room(session, owners)
+        for owner, customers in promised(session, [id_ for id_ in owners if self._room.left(id_) is not None]).items():
+            self._room.fill(owner, customers)
 
     def refusal(self, wish: Place | None, creator_id: UUID | None) -> str:
         """Why the wish cannot be met, empty when it can; then it is counted.
@@ -56,10 +53,9 @@ class Wishes:
             return "assignee_inactive"
         if creator_id is not None and not self._reaches(creator_id, owner):
             return "owner_out_of_reach"
-        if self._room is not None:
-            if self._room[wish.owner_id] <= 0:
-                return "holding_cap_reached"
-            self._room[wish.owner_id] -= 1
+        if not self._room.fits(owner.id):
+            return "holding_cap_reached"
+        self._room.take(owner.id)
         return ""
 
     def _reaches(self, creator_id: UUID, owner: Colleague) -> bool:
@@ -93,6 +89,8 @@ def plan_of(session: Session, placement_id: UUID) -> dict[UUID, PlacementPlan]:
 
 def promised(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many customers open plans will bring to each member."""
+    if not member_ids:
+        return {}
     counted = session.execute(
         select(PlacementPlan.owner_id, func.count())
         .where(

@@ -1,11 +1,12 @@
 """Reading pools. They are few: whoever needs one reads them all with one statement."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Boolean, Text, Uuid, column, func, literal, select, table, union
+from sqlalchemy import CTE, Boolean, Text, Uuid, column, func, literal, select, table, union
 from sqlalchemy.orm import Session
 
+from crm_pool.database import among
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rules import PoolKind
 from directory.scope import Scope
@@ -60,11 +61,6 @@ def feeding(session: Session, pool_id: UUID) -> list[str]:
     return sorted(session.scalars(union(cascades, rules)))
 
 
-def holding_cap(session: Session) -> int | None:
-    """Most customers a member may own, or None."""
-    return session.scalar(select(PoolSettings.holding_cap))
-
-
 def warning_days(session: Session) -> int:
     """How many days from today a change that the owner did not cause leaves a customer at least."""
     return session.scalars(select(PoolSettings.warning_days)).one()
@@ -87,26 +83,25 @@ def nearest_to_be_assigned(session: Session, member_ids: Collection[UUID]) -> di
     }
     found: dict[UUID, UUID] = {}
     if of_department:
-        for member_id, department_id in _departments_upwards(session, member_ids):
-            if department_id in of_department:
-                found.setdefault(member_id, of_department[department_id])
+        tree = departments_upwards(member_ids).c
+        for row in session.execute(select(tree.member_id, tree.department_id).order_by(tree.distance)):
+            if row.department_id in of_department:
+                found.setdefault(row.member_id, of_department[row.department_id])
     return found
 
 
-def _departments_upwards(session: Session, member_ids: Collection[UUID]) -> Sequence[tuple[UUID, UUID]]:
-    """(member, department) for the department of each member and all above it, nearest first."""
+def departments_upwards(member_ids: Collection[UUID]) -> CTE:
+    """(member_id, department_id, distance) for the department of each member, distance 0, and all above it."""
     tree = (
         select(members.c.id.label("member_id"), members.c.department_id, literal(0).label("distance"))
-        .where(members.c.id.in_(member_ids), members.c.department_id.is_not(None))
+        .where(among(members.c.id, member_ids), members.c.department_id.is_not(None))
         .cte("upwards", recursive=True)
     )
-    tree = tree.union_all(
+    return tree.union_all(
         select(tree.c.member_id, departments.c.parent_id, tree.c.distance + 1).where(
             departments.c.id == tree.c.department_id, departments.c.parent_id.is_not(None), tree.c.distance < 100
         )
     )
-    rows = session.execute(select(tree.c.member_id, tree.c.department_id).order_by(tree.c.distance))
-    return [(row.member_id, row.department_id) for row in rows]
 
 
 def unknown_listed(session: Session, pool: Pool) -> set[UUID]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import delete, func, select
+from sqlalchemy import Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
@@ -21,9 +21,12 @@ from crm_pool.pools.model import Pool
 from crm_pool.pools.queries import all_pools, keep_existing, visible_pools
 from crm_pool.pools.rules import PoolKind
 from crm_pool.recycle_rules import queries
-from crm_pool.recycle_rules.model import ShadowDecision
-from crm_pool.recycle_rules.rules import takes_effect_between
+from crm_pool.recycle_rules.model import Recompute, ShadowDecision
+from crm_pool.recycle_rules.rules import RECOMPUTES_KEPT, SHADOWS_KEPT, takes_effect_between
+from crm_pool.rehearsals.commands import rehearse_announced, stop
 from directory.scope import resolve_scope, zone_of
+
+_FORGOTTEN_AT_ONCE = 5000
 
 
 def draft(session: Session, actor_id: UUID, values: Mapping[str, Any], at: datetime) -> RecycleRule:
@@ -53,15 +56,17 @@ def change(
         with session.no_autoflush:
             _check_pools(session, actor_id, rule.pool_id, rule.target_pool_id)
         session.flush()
+        stop(session, rule_id, at)
         _record(session, "rule.changed", actor_id, rule, changed)
     return rule
 
 
-def discard(session: Session, actor_id: UUID, rule_id: UUID, expected: int) -> None:
+def discard(session: Session, actor_id: UUID, rule_id: UUID, expected: int, at: datetime) -> None:
     """Delete a draft with what it recorded in the shadow. Raises NotFound, Stale, Conflict rule_not_draft."""
     rule = _locked(session, actor_id, rule_id)
     require_version(rule, expected, {})
     rule.require(RuleState.DRAFT)
+    stop(session, rule_id, at)
     session.execute(delete(ShadowDecision).where(ShadowDecision.rule_id == rule_id))
     session.delete(rule)
     before = {"pool_id": str(rule.pool_id), "number": rule.number}
@@ -69,8 +74,9 @@ def discard(session: Session, actor_id: UUID, rule_id: UUID, expected: int) -> N
 
 
 def announce(session: Session, actor_id: UUID, rule_id: UUID, effective_on: date, at: datetime) -> RecycleRule:
-    """Let a draft, or a shadow version, take effect on a day: one a pool. Raises NotFound, Invalid for a day that is not
-    from tomorrow on, Conflict rule_not_draft or rule_already_announced, and as `draft`.
+    """Let a draft, or a shadow version, take effect on a day: one a pool. Its owners are told once it is known which of
+    their customers will expire earlier. Raises NotFound, Invalid for a day that is not from tomorrow on, Conflict
+    rule_not_draft or rule_already_announced, and as `draft`.
     """
 
     def act(rule: RecycleRule) -> None:
@@ -81,12 +87,16 @@ def announce(session: Session, actor_id: UUID, rule_id: UUID, effective_on: date
         _check_pools(session, actor_id, rule.pool_id, rule.target_pool_id)
         rule.announce(effective_on, at)
 
-    return _act(session, actor_id, rule_id, "rule.announced", act)
+    rule = _act(session, actor_id, rule_id, "rule.announced", act)
+    rehearse_announced(session, actor_id, rule, at)
+    return rule
 
 
 def withdraw(session: Session, actor_id: UUID, rule_id: UUID, at: datetime) -> RecycleRule:
     """Make an announced version a draft again. Raises NotFound, Conflict rule_not_announced."""
-    return _act(session, actor_id, rule_id, "rule.withdrawn", lambda rule: rule.withdraw(at))
+    rule = _act(session, actor_id, rule_id, "rule.withdrawn", lambda rule: rule.withdraw(at))
+    stop(session, rule_id, at)
+    return rule
 
 
 def shadow(session: Session, actor_id: UUID, rule_id: UUID, at: datetime) -> RecycleRule:
@@ -117,6 +127,21 @@ def let_take_effect(session: Session, at: datetime) -> None:
             rule.end(at)
         session.flush()
         _record(session, "rule.took_effect", None, rule, _moved(RuleState.ANNOUNCED, rule))
+
+
+def forget(session: Session, at: datetime) -> bool:
+    """Delete what shadow versions recorded 90 days ago, some rows at a time, and recomputes but the last ones. Whether more
+    is to be forgotten.
+    """
+    first = day_of(at, zone_of(session)) - SHADOWS_KEPT
+    old = select(ShadowDecision).where(ShadowDecision.day < first).limit(_FORGOTTEN_AT_ONCE)
+    given, shadows = old.subquery(), cast(Table, ShadowDecision.__table__)
+    same = (shadows.c[name] == given.c[name] for name in ("rule_id", "day", "customer_id"))
+    deleted = session.execute(delete(shadows).where(*same).returning(shadows.c.day)).all()
+    last = queries.last_recompute(session, done=True)
+    if last is not None:
+        session.execute(delete(Recompute).where(Recompute.done_at < at - RECOMPUTES_KEPT, Recompute.id != last.id))
+    return len(deleted) == _FORGOTTEN_AT_ONCE
 
 
 def _act(

@@ -11,9 +11,20 @@ from chassis.errors import NotFound
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_pool.assignments.http import Names, named, names_of
+from crm_pool.assignments.queries import names_in_sight
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.recycle_rules import commands, queries
-from crm_pool.recycle_rules.views import Announcement, NewRule, RuleChange, RulesQuery, RuleView
+from crm_pool.recycle_rules.views import (
+    Announcement,
+    NewRule,
+    RuleChange,
+    RulesQuery,
+    RuleView,
+    ShadowCustomerView,
+    ShadowDay,
+    ShadowQuery,
+    ShadowView,
+)
 from directory.permissions import Permission
 from directory.scope import resolve_scope
 
@@ -48,10 +59,7 @@ def list_rules(call: Call[None, RulesQuery]) -> Page[RuleView]:
 )
 def read_rule(call: Call[None, None], rule_id: UUID) -> RuleView:
     with call.runtime.database.reading() as session:
-        found = queries.rule_in_sight(session, resolve_scope(session, call.actor.id), rule_id)
-        if found is None:
-            raise NotFound("not_found")
-        return _views(session, [found])[0]
+        return _views(session, [_in_sight(session, call, rule_id)])[0]
 
 
 @api.route(
@@ -93,7 +101,7 @@ def change_rule(call: Call[RuleChange, None], rule_id: UUID) -> RuleView:
 def discard_rule(call: Call[None, None], rule_id: UUID) -> None:
     expected = call.expected_version()
     with call.runtime.database.transaction() as session:
-        commands.discard(session, call.actor.id, rule_id, expected)
+        commands.discard(session, call.actor.id, rule_id, expected, clock.now())
 
 
 @api.route(
@@ -147,6 +155,56 @@ def shadow_rule(call: Call[None, None], rule_id: UUID) -> RuleView:
 def end_rule(call: Call[None, None], rule_id: UUID) -> RuleView:
     """Nothing expires by it any more."""
     return _command(call, lambda session: commands.end(session, call.actor.id, rule_id, clock.now()))
+
+
+@api.route(
+    "GET",
+    "/rules/<uuid:rule_id>/shadow",
+    access=Permission.POOL_MANAGE,
+    summary="How many customers a version in the shadow would have taken, by day",
+    reply=ShadowView,
+)
+def read_shadow(call: Call[None, None], rule_id: UUID) -> ShadowView:
+    """The last 90 days; a version that has ended keeps what it recorded."""
+    with call.runtime.database.reading() as session:
+        _in_sight(session, call, rule_id)
+        days = queries.shadow_days(session, rule_id)
+    return ShadowView(rule_id=rule_id, days=[ShadowDay(day=day, customers=count) for day, count in days.items()])
+
+
+@api.route(
+    "GET",
+    "/rules/<uuid:rule_id>/shadow/customers",
+    access=Permission.POOL_MANAGE,
+    summary="The customers that a version in the shadow would have taken, the last day first",
+    query=ShadowQuery,
+    reply=Page[ShadowCustomerView],
+)
+def list_shadow_customers(call: Call[None, ShadowQuery], rule_id: UUID) -> Page[ShadowCustomerView]:
+    page, page_size = call.query.page, call.query.page_size
+    with call.runtime.database.reading() as session:
+        _in_sight(session, call, rule_id)
+        found, total = queries.shadow_page(session, rule_id, call.query.day, page, page_size)
+        customers = names_in_sight(session, call.actor.id, [one.customer_id for one in found])
+        owners = names_of(session, {one.owner_id for one in found}, ())
+    items = [
+        ShadowCustomerView(
+            customer_id=one.customer_id,
+            name=customers.get(one.customer_id),
+            owner=named(one.owner_id, owners),
+            day=one.day,
+            expires_on=one.expires_on,
+        )
+        for one in found
+    ]
+    return Page[ShadowCustomerView](items=items, page=page, page_size=page_size, total=total)
+
+
+def _in_sight(session: Session, call: Call[Any, Any], rule_id: UUID) -> RecycleRule:
+    found = queries.rule_in_sight(session, resolve_scope(session, call.actor.id), rule_id)
+    if found is None:
+        raise NotFound("not_found")
+    return found
 
 
 def _command(call: Call[Any, None], work: Callable[[Session], RecycleRule]) -> RuleView:

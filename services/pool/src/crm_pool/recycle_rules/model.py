@@ -1,5 +1,6 @@
 """Bringing the days of customers into line with what applies now (design §3), and what shadow versions would have taken."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,12 @@ class Recompute(Base):
     examined: Mapped[int] = mapped_column(Integer)
     changed: Mapped[int] = mapped_column(Integer)
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    def pass_by(self, customer_ids: Sequence[UUID], changed: int) -> None:
+        """These customers, in id order, are done."""
+        self.after_customer_id = customer_ids[-1] if customer_ids else self.after_customer_id
+        self.examined += len(customer_ids)
+        self.changed += changed
 
 
 class ShadowDecision(Base):

@@ -6,6 +6,8 @@ MAX_DAYS = 3650
 MAX_LEVELS = 50
 # How long beforehand a version may be announced.
 MAX_NOTICE_DAYS = 366
+SHADOWS_KEPT = timedelta(days=90)
+RECOMPUTES_KEPT = timedelta(days=30)
 
 
 def takes_effect_between(today: date) -> tuple[date, date]:

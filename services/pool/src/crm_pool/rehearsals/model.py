@@ -1,6 +1,8 @@
 """Rehearsals of a rule (试运行): who would lose what, were it in effect."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Date, DateTime, Index, Integer, Text, text
@@ -10,9 +12,11 @@ from crm_pool.database import Base
 
 
 class Rehearsal(Base):
-    """One rehearsal of version `rule_version` of a rule as of `day`; walks the customers as a Recompute does.
+    """One rehearsal of version `rule_version` of a rule, as if it took effect on `day`; walks the customers with owners in
+    id order, `after_customer_id` being the last one seen.
 
-    `announces`: the rule was announced, and its owners are told of what this finds (`RecycleRuleAnnounced`).
+    `announces`: the rule was announced, and its owners are told of what this finds (`RecycleRuleAnnounced`). `stopped`: the
+    rule was changed, deleted or withdrawn before it was through.
     """
 
     __tablename__ = "rehearsals"
@@ -26,11 +30,24 @@ class Rehearsal(Base):
     rule_version: Mapped[int] = mapped_column(BigInteger)
     day: Mapped[date] = mapped_column(Date)
     announces: Mapped[bool]
+    stopped: Mapped[bool]
     actor_id: Mapped[UUID]
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     after_customer_id: Mapped[UUID | None]
     examined: Mapped[int] = mapped_column(Integer)
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @property
+    def state(self) -> Literal["running", "finished", "stopped"]:
+        """How far it is."""
+        if self.done_at is None:
+            return "running"
+        return "stopped" if self.stopped else "finished"
+
+    def pass_by(self, customer_ids: Sequence[UUID]) -> None:
+        """These customers, in id order, are done."""
+        self.after_customer_id = customer_ids[-1] if customer_ids else self.after_customer_id
+        self.examined += len(customer_ids)
 
 
 class RehearsedCustomer(Base):
@@ -52,7 +69,7 @@ class RehearsedCustomer(Base):
 
 
 class RehearsedOwner(Base):
-    """How many of an owner's customers would expire earlier than they do now, however late."""
+    """An owner with customers that would expire by the rule; `earlier` of them earlier than they do now, however late."""
 
     __tablename__ = "rehearsed_owners"
 

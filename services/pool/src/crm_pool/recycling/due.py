@@ -1,0 +1,58 @@
+"""Taking back what has expired, a page at a time; a run begins by itself when its time has come."""
+
+from prometheus_client import Counter
+from sqlalchemy.orm import Session
+
+from chassis import clock
+from chassis.clock import day_of
+from chassis.database import after_commit
+from chassis.due import DueTask, measuring
+from chassis.metrics import Fact
+from chassis.runtime import Runtime
+from crm_pool.assignments.clients import tell_customer
+from crm_pool.customers.clients import facts_now
+from crm_pool.customers.projection import customer_row
+from crm_pool.recycling import commands, queries
+from directory.scope import zone_of
+
+_customers = Counter(
+    "crm_recycling_customers_total",
+    "Expired customers that runs took, or spared because they had not expired when looked at again (work; sum)",
+    ["outcome"],
+)
+_last_finished = Fact(
+    "crm_recycling_last_finished_timestamp_seconds", "When the last run that came to its end began (work; max)"
+)
+_held = Fact("crm_recycling_runs_held", "Runs that wait for somebody's confirmation (work; max)")
+_overdue = Fact("crm_recycling_overdue", "Customers that have expired and have their owners still (work; max)")
+
+for _outcome in ("taken", "spared"):
+    _customers.labels(_outcome)  # 0 from the start
+
+
+def _recycle(runtime: Runtime) -> bool:
+    """A page. Its facts are confirmed before, with no transaction open (design §3); while customer is away, all waits."""
+    with runtime.database.transaction() as session:
+        page = commands.next_page(session, clock.now())
+    if page is None:
+        return False
+    facts = facts_now(runtime, [one.customer_id for one in page.expired]) if page.expired else []
+    with runtime.database.transaction() as session:
+        outcome = commands.take_page(session, page, [customer_row(state) for state in facts], clock.now())
+        if outcome.changes:
+            after_commit(session, tell_customer(runtime, None, outcome.changes))
+    _customers.labels("taken").inc(len(outcome.taken))
+    _customers.labels("spared").inc(outcome.spared)
+    return True
+
+
+def _measure(session: Session) -> None:
+    run, before = queries.last_run(session), queries.runs_before(session)
+    _held.set(int(run is not None and run.waits))
+    _overdue.set(queries.overdue(session, day_of(clock.now(), zone_of(session))))
+    if before.finished_started_at:
+        _last_finished.set(before.finished_started_at.timestamp())
+
+
+RECYCLE = DueTask("recycle", 60, _recycle)
+MEASURE_RECYCLING = measuring("recycling", _measure)
