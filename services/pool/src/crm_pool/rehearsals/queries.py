@@ -45,9 +45,8 @@ def rehearsal_in_sight(session: Session, scope: Scope, rehearsal_id: UUID) -> Re
 
 def newest(session: Session, rule_ids: Collection[UUID]) -> dict[UUID, UUID]:
     """The last rehearsal of each version, if one is kept."""
-    last = select(Rehearsal.rule_id, Rehearsal.id).where(among(Rehearsal.rule_id, rule_ids)).distinct(Rehearsal.rule_id)
-    ordered = last.order_by(Rehearsal.rule_id, Rehearsal.at.desc(), Rehearsal.id.desc())
-    return {row.rule_id: row.id for row in session.execute(ordered)}
+    found = select(Rehearsal.rule_id, Rehearsal.id).where(among(Rehearsal.rule_id, rule_ids))
+    return {row.rule_id: row.id for row in session.execute(found.order_by(Rehearsal.at, Rehearsal.id))}
 
 
 def totals(session: Session, rehearsal: Rehearsal) -> Mapping[str, int]:
