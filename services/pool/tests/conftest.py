@@ -43,8 +43,8 @@ class CustomerStandIn(CustomerServiceServicer):
     """The customer service as far as pool needs it: keeps what it is told, lists what it was given.
 
     `told`: the calls of ApplyAssignments, `applied`: the states in them; `visible`: per member the customers that a
-    selection finds; `asked`: the selections resolved; `away`: it refuses; `after_facts`: what
-    happens while its answer about facts is under way.
+    selection finds; `lying`: where customers lie, by province and city, for selections by region; `asked`: the selections
+    resolved; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
     """
 
     bind: str = ""
@@ -52,6 +52,7 @@ class CustomerStandIn(CustomerServiceServicer):
     applied: list[Any] = field(default_factory=list)
     states: list[facts.CustomerState] = field(default_factory=list)
     visible: dict[str, list[str]] = field(default_factory=dict)
+    lying: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     asked: list[customer_pb.ResolveSelectionRequest] = field(default_factory=list)
     away: bool = False
     after_facts: Callable[[], None] = lambda: None
@@ -65,12 +66,25 @@ class CustomerStandIn(CustomerServiceServicer):
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         self.asked.append(request)
+        asked = request.selection.filter
+        if asked.province:
+            return customer_pb.ResolveSelectionResponse(customer_ids=self._in_region(asked, context))
         found = self.visible.get(dict(context.invocation_metadata())["x-actor"], [])
         if len(found) > request.limit:
             abort(context, Conflict("selection_too_large", most=request.limit))
-        if request.selection.filter.industry:
+        if asked.industry:
             abort(context, Invalid("validation_failed", errors=[FieldError("/industry", "unknown_option")], count=1))
         return customer_pb.ResolveSelectionResponse(customer_ids=found)
+
+    def _in_region(self, asked: Any, context: grpc.ServicerContext) -> list[str]:
+        if asked.province not in {province for province, _ in self.lying}:
+            abort(context, Invalid("validation_failed", errors=[FieldError("/province", "unknown_option")], count=1))
+        found = [
+            ids
+            for (province, city), ids in self.lying.items()
+            if asked.city in ("", city) and province == asked.province
+        ]
+        return [id_ for ids in found for id_ in ids]
 
     def ListCustomerStates(self, request: Any, _context: grpc.ServicerContext) -> Any:
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
@@ -186,6 +200,19 @@ class Sea:
         self.customer.states.extend(states)
         return [state.id for state in states]
 
+    def held_for(self, days: int, count: int = 1, owner: Member | None = None, **facts_of_each: Any) -> list[str]:
+        """Customers that a member, a salesperson in the east unless told otherwise, has had for so many days."""
+        ids = self.own(count, owner or self.organisation.sales, **facts_of_each)
+        held = update(Assignment).where(Assignment.customer_id.in_([UUID(id_) for id_ in ids]))
+        with self.opened.database.transaction() as session:
+            session.execute(held.values(held_since=clock.now() - timedelta(days=days)))
+        return ids
+
+    def recompute(self) -> None:
+        """Let rules take effect whose day has come, and compute every day that is to be computed anew."""
+        while self.run("apply-rules"):
+            pass
+
     def expire(self, customer_ids: Sequence[str], days: int = 1) -> None:
         """Let time pass for customers under the rule in force by default: their last day was so many days ago. Every
         customer has its day by the rules in force, and runs may begin at any time of day.
@@ -201,6 +228,13 @@ class Sea:
             counts = {"examined": 0, "changed": 0}
             at = clock.now()
             session.add(Recompute(id=new_id(), causes=[], rule_ids=active, basis={}, at=at, done_at=at, **counts))
+
+    def next_day(self) -> None:
+        """The last run was one of another day: the next one may begin."""
+        earlier = "(SELECT min(day) - 1 FROM recycling_runs)"
+        last = "(SELECT max(number) FROM recycling_runs)"
+        with self.opened.database.transaction() as session:
+            session.execute(text(f"UPDATE recycling_runs SET day = {earlier} WHERE number = {last}"))
 
     def recycle(self) -> None:
         """Work today's run until nothing is left to do."""
@@ -302,10 +336,19 @@ class Sea:
         with self.opened.database.transaction() as session:
             store.store_roles(session, [state])
 
+    def sql(self, statement: str) -> None:
+        """What no request does, for example letting time pass."""
+        with self.opened.database.transaction() as session:
+            session.execute(text(statement))
+
     def rows(self, record: type[Any]) -> list[Any]:
         """Every row of a table."""
         with self.opened.database.reading() as session:
             return list(session.scalars(select(record)))
+
+    def assignments(self, customer_ids: Sequence[str]) -> list[Assignment]:
+        """Where these customers lie."""
+        return [one for one in self.rows(Assignment) if str(one.customer_id) in customer_ids]
 
     def owners(self) -> dict[str, UUID | None]:
         """The owner of every customer."""

@@ -2,7 +2,6 @@
 
 import grpc
 
-import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
 from batch.work import batch_tasks
@@ -22,8 +21,10 @@ from crm_pool.database import Base
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.explanations.http import api as explanations_api
 from crm_pool.extensions.http import api as extensions_api
+from crm_pool.figures.due import MEASURE_POOLS
+from crm_pool.figures.http import api as figures_api
 from crm_pool.history.http import api as history_api
-from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
+from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS, SHARING
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
 from crm_pool.placement.due import FORGET_PLANS
@@ -43,7 +44,9 @@ from crm_pool.rehearsals.due import FORGET_REHEARSALS, REHEARSE
 from crm_pool.rehearsals.http import api as rehearsals_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
+from crm_pool.reminders.due import FORGET_DIGESTS, REMIND
 from crm_pool.settings import Settings
+from crm_pool.shadows.due import WATCH_SHADOWS
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
@@ -74,6 +77,7 @@ SERVICE = Service(
         releases_api,
         runs_api,
         history_api,
+        figures_api,
         extensions_api,
         rules_api,
         rehearsals_api,
@@ -101,13 +105,17 @@ SERVICE = Service(
         LIST_LEAVERS,
         HAND_OVER,
         APPLY_RULES,
+        MEASURE_POOLS,
         RECYCLE,
         CASCADE,
         MEASURE_RECYCLING,
+        WATCH_SHADOWS,
+        REMIND,
+        FORGET_DIGESTS,
         FORGET_SHADOWS,
         REHEARSE,
         FORGET_REHEARSALS,
-        *batch_tasks([*SELECTIONS, UNDO]),
+        *batch_tasks([*SELECTIONS, UNDO, SHARING]),
     ],
     register_rpc=[_register],
 )

@@ -1,6 +1,6 @@
 """To whom customers go: who may receive any, and whose turn it is for each."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -43,17 +43,22 @@ def in_turn(
     give: Callable[[Assignment, UUID, Effects], Change],
     effects: Effects,
     received: Mapping[UUID, int],
+    meant: Mapping[UUID, UUID] | None = None,
 ) -> Decide:
     """How customers go to the members in turn, each with `effects`, while nobody else can add to what these hold.
 
-    `received`: how many each has got so far of the batch that goes on here.
+    `received`: how many each has got so far of the batch that goes on here. `meant`: for whom alone a customer is meant.
     """
     turn = Turn(member_ids, kept_room(session, member_ids), received)
 
     def decide(sight: Sight, assignment: Assignment) -> Change:
         former, protection = assignment.owner_id, sight.protections[assignment.customer_id]
         is_kept = former is not None and protection.wecom_friend
-        member_id = turn.peek(former, protection.collaborator_ids if is_kept else None, won=protection.won)
+        allowed: Collection[UUID] | None = protection.collaborator_ids if is_kept else None
+        if meant is not None:
+            chosen = {meant[assignment.customer_id]}
+            allowed = chosen if allowed is None else chosen.intersection(allowed)
+        member_id = turn.peek(former, allowed, won=protection.won)
         _require_present(sight, assignment, effects)
         change = give(assignment, member_id, effects)
         turn.take(member_id, former, won=protection.won)
