@@ -229,6 +229,13 @@ class Sea:
             at = clock.now()
             session.add(Recompute(id=new_id(), causes=[], rule_ids=active, basis={}, at=at, done_at=at, **counts))
 
+    def next_day(self) -> None:
+        """The last run was one of another day: the next one may begin."""
+        earlier = "(SELECT min(day) - 1 FROM recycling_runs)"
+        last = "(SELECT max(number) FROM recycling_runs)"
+        with self.opened.database.transaction() as session:
+            session.execute(text(f"UPDATE recycling_runs SET day = {earlier} WHERE number = {last}"))
+
     def recycle(self) -> None:
         """Work today's run until nothing is left to do."""
         while self.run("recycle"):
@@ -329,10 +336,19 @@ class Sea:
         with self.opened.database.transaction() as session:
             store.store_roles(session, [state])
 
+    def sql(self, statement: str) -> None:
+        """What no request does, for example letting time pass."""
+        with self.opened.database.transaction() as session:
+            session.execute(text(statement))
+
     def rows(self, record: type[Any]) -> list[Any]:
         """Every row of a table."""
         with self.opened.database.reading() as session:
             return list(session.scalars(select(record)))
+
+    def assignments(self, customer_ids: Sequence[str]) -> list[Assignment]:
+        """Where these customers lie."""
+        return [one for one in self.rows(Assignment) if str(one.customer_id) in customer_ids]
 
     def owners(self) -> dict[str, UUID | None]:
         """The owner of every customer."""
