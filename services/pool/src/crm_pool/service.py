@@ -46,6 +46,7 @@ from crm_pool.rehearsals.http import api as rehearsals_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
 from crm_pool.settings import Settings
+from crm_pool.signals.http import api as signals_api
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
@@ -77,6 +78,7 @@ SERVICE = Service(
         runs_api,
         history_api,
         figures_api,
+        signals_api,
         extensions_api,
         rules_api,
         rehearsals_api,
