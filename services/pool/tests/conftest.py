@@ -200,6 +200,19 @@ class Sea:
         self.customer.states.extend(states)
         return [state.id for state in states]
 
+    def held_for(self, days: int, count: int = 1, owner: Member | None = None, **facts_of_each: Any) -> list[str]:
+        """Customers that a member, a salesperson in the east unless told otherwise, has had for so many days."""
+        ids = self.own(count, owner or self.organisation.sales, **facts_of_each)
+        held = update(Assignment).where(Assignment.customer_id.in_([UUID(id_) for id_ in ids]))
+        with self.opened.database.transaction() as session:
+            session.execute(held.values(held_since=clock.now() - timedelta(days=days)))
+        return ids
+
+    def recompute(self) -> None:
+        """Let rules take effect whose day has come, and compute every day that is to be computed anew."""
+        while self.run("apply-rules"):
+            pass
+
     def expire(self, customer_ids: Sequence[str], days: int = 1) -> None:
         """Let time pass for customers under the rule in force by default: their last day was so many days ago. Every
         customer has its day by the rules in force, and runs may begin at any time of day.

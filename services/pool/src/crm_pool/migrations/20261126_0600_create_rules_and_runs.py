@@ -69,7 +69,8 @@ def _widen_pools() -> None:
             "hidden_fields",
             ARRAY(sa.Text),
             nullable=False,
-            server_default="{contact.mobile,contact.phone,contact.email,contact.qq}",
+            server_default="{contact.mobile,contact.phone,contact.email,contact.qq,profile.email,"
+            "profile.non_primary_emails,profile.phone_office,profile.phone_alternate,profile.fax}",
         ),
         _number("daily_reveals", null=True),
         sa.Column("freeze_days", sa.Integer, nullable=False, server_default="0"),
