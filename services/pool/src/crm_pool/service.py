@@ -24,6 +24,7 @@ from crm_pool.explanations.http import api as explanations_api
 from crm_pool.extensions.http import api as extensions_api
 from crm_pool.figures.due import MEASURE_POOLS
 from crm_pool.figures.http import api as figures_api
+from crm_pool.handover_cards.http import api as handover_cards_api
 from crm_pool.history.http import api as history_api
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS, SHARING
 from crm_pool.leaving.events import LEAVERS
@@ -78,6 +79,7 @@ SERVICE = Service(
         history_api,
         figures_api,
         extensions_api,
+        handover_cards_api,
         rules_api,
         rehearsals_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
