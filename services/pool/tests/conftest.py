@@ -44,7 +44,8 @@ class CustomerStandIn(CustomerServiceServicer):
 
     `told`: the calls of ApplyAssignments, `applied`: the states in them; `visible`: per member the customers that a
     selection finds; `lying`: where customers lie, by province and city, for selections by region; `asked`: the selections
-    resolved; `card`: what it tells a new owner, None: it knows no such customer; `before_card`: what it waits for; `carded`: who asked for which; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
+    resolved; `card`: what it tells a new owner, None: it knows no such customer; `before_card`: what it waits for;
+    `carded`: who asked for which; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
     """
 
     bind: str = ""
