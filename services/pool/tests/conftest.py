@@ -213,6 +213,19 @@ class Sea:
         self.customer.states.extend(states)
         return [state.id for state in states]
 
+    def held_for(self, days: int, count: int = 1, owner: Member | None = None, **facts_of_each: Any) -> list[str]:
+        """Customers that a member, a salesperson in the east unless told otherwise, has had for so many days."""
+        ids = self.own(count, owner or self.organisation.sales, **facts_of_each)
+        held = update(Assignment).where(Assignment.customer_id.in_([UUID(id_) for id_ in ids]))
+        with self.opened.database.transaction() as session:
+            session.execute(held.values(held_since=clock.now() - timedelta(days=days)))
+        return ids
+
+    def recompute(self) -> None:
+        """Let rules take effect whose day has come, and compute every day that is to be computed anew."""
+        while self.run("apply-rules"):
+            pass
+
     def expire(self, customer_ids: Sequence[str], days: int = 1) -> None:
         """Let time pass for customers under the rule in force by default: their last day was so many days ago. Every
         customer has its day by the rules in force, and runs may begin at any time of day.
@@ -228,6 +241,13 @@ class Sea:
             counts = {"examined": 0, "changed": 0}
             at = clock.now()
             session.add(Recompute(id=new_id(), causes=[], rule_ids=active, basis={}, at=at, done_at=at, **counts))
+
+    def next_day(self) -> None:
+        """The last run was one of another day: the next one may begin."""
+        earlier = "(SELECT min(day) - 1 FROM recycling_runs)"
+        last = "(SELECT max(number) FROM recycling_runs)"
+        with self.opened.database.transaction() as session:
+            session.execute(text(f"UPDATE recycling_runs SET day = {earlier} WHERE number = {last}"))
 
     def recycle(self) -> None:
         """Work today's run until nothing is left to do."""
@@ -329,10 +349,19 @@ class Sea:
         with self.opened.database.transaction() as session:
             store.store_roles(session, [state])
 
+    def sql(self, statement: str) -> None:
+        """What no request does, for example letting time pass."""
+        with self.opened.database.transaction() as session:
+            session.execute(text(statement))
+
     def rows(self, record: type[Any]) -> list[Any]:
         """Every row of a table."""
         with self.opened.database.reading() as session:
             return list(session.scalars(select(record)))
+
+    def assignments(self, customer_ids: Sequence[str]) -> list[Assignment]:
+        """Where these customers lie."""
+        return [one for one in self.rows(Assignment) if str(one.customer_id) in customer_ids]
 
     def owners(self) -> dict[str, UUID | None]:
         """The owner of every customer."""

@@ -2,7 +2,6 @@
 
 import grpc
 
-import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
 from batch.work import batch_tasks
@@ -46,7 +45,9 @@ from crm_pool.rehearsals.due import FORGET_REHEARSALS, REHEARSE
 from crm_pool.rehearsals.http import api as rehearsals_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
+from crm_pool.reminders.due import FORGET_DIGESTS, REMIND
 from crm_pool.settings import Settings
+from crm_pool.shadows.due import WATCH_SHADOWS
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
@@ -110,6 +111,9 @@ SERVICE = Service(
         RECYCLE,
         CASCADE,
         MEASURE_RECYCLING,
+        WATCH_SHADOWS,
+        REMIND,
+        FORGET_DIGESTS,
         FORGET_SHADOWS,
         REHEARSE,
         FORGET_REHEARSALS,
