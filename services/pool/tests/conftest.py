@@ -14,7 +14,7 @@ from sqlalchemy import event, select, text, update
 
 from chassis import clock
 from chassis.auth.tokens import ServiceTokens
-from chassis.errors import Conflict, FieldError, Invalid
+from chassis.errors import Conflict, FieldError, Invalid, NotFound
 from chassis.events.consumer import Event, Subscription, apply_events
 from chassis.identifiers import new_id
 from chassis.rpc.client import Peers
@@ -44,7 +44,8 @@ class CustomerStandIn(CustomerServiceServicer):
 
     `told`: the calls of ApplyAssignments, `applied`: the states in them; `visible`: per member the customers that a
     selection finds; `lying`: where customers lie, by province and city, for selections by region; `asked`: the selections
-    resolved; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
+    resolved; `card`: what it tells a new owner, None: it knows no such customer; `before_card`: what it waits for;
+    `carded`: who asked for which; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
     """
 
     bind: str = ""
@@ -55,6 +56,9 @@ class CustomerStandIn(CustomerServiceServicer):
     lying: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     asked: list[customer_pb.ResolveSelectionRequest] = field(default_factory=list)
     away: bool = False
+    card: customer_pb.GetHandoverCardResponse | None = None
+    before_card: Callable[[], object] = lambda: None
+    carded: list[tuple[str, str]] = field(default_factory=list)
     after_facts: Callable[[], None] = lambda: None
 
     def ApplyAssignments(self, request: Any, _context: grpc.ServicerContext) -> Any:
@@ -85,6 +89,15 @@ class CustomerStandIn(CustomerServiceServicer):
             if asked.city in ("", city) and province == asked.province
         ]
         return [id_ for ids in found for id_ in ids]
+
+    def GetHandoverCard(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        self.before_card()
+        if self.card is None:
+            abort(context, NotFound("not_found"))
+        self.carded.append((dict(context.invocation_metadata())["x-actor"], request.customer_id))
+        return self.card
 
     def ListCustomerStates(self, request: Any, _context: grpc.ServicerContext) -> Any:
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
