@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from prometheus_client import REGISTRY
 
 from chassis import clock
 from chassis.audit import audit_of
@@ -462,6 +463,21 @@ class TestHeld:
         assert sea.send("GET", "/rules/runs", sales).status_code == 403
         assert _decide(sea, "confirm", run, sales).status_code == 403
         assert sea.send("POST", f"/rules/runs/{sea.default()}:drop", sea.organisation.admin).status_code == 404
+
+
+def test_what_waits_and_what_is_overdue_is_measured(sea: Any, rule: Any) -> None:
+    sales = sea.organisation.sales
+    sea.expire([*sea.own(5, sales), *sea.own(1, sea.organisation.colleague)])
+    before = REGISTRY.get_sample_value("crm_recycling_customers_total", {"outcome": "taken"})
+    sea.recycle()
+
+    sea.run("measure-recycling")
+
+    measured = {name: REGISTRY.get_sample_value(f"crm_recycling_{name}") for name in ("runs_held", "overdue")}
+    assert measured == {"runs_held": 1, "overdue": 5}
+    assert REGISTRY.get_sample_value("crm_recycling_customers_total", {"outcome": "taken"}) == (before or 0) + 1
+    last = REGISTRY.get_sample_value("crm_recycling_last_finished_timestamp_seconds")
+    assert last == max(sea.rows(Run), key=lambda run: run.number).started_at.timestamp()
 
 
 def test_a_run_is_undone_as_a_release_but_for_what_was_claimed_since(sea: Any, rule: Any) -> None:
