@@ -48,6 +48,7 @@ from crm_pool.releases.http import api as releases_api
 from crm_pool.reminders.due import FORGET_DIGESTS, REMIND
 from crm_pool.settings import Settings
 from crm_pool.shadows.due import WATCH_SHADOWS
+from crm_pool.signals.http import api as signals_api
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
@@ -79,6 +80,7 @@ SERVICE = Service(
         runs_api,
         history_api,
         figures_api,
+        signals_api,
         extensions_api,
         handover_cards_api,
         rules_api,
