@@ -366,6 +366,11 @@ CALLS: dict[str, Call] = {
     "POST /assignments/leavers/{member_id}:hand-over": Call(
         path={"member_id": lambda case: case.world.take_leaver(case.place)}
     ),
+    "POST /assignments/leavers/{member_id}:plan": Call(body=lambda _: {"how": "to_pool"}),
+    "POST /assignments/leavers/{member_id}:share": Call(
+        body=lambda _: {"how": "to_pool"}, path={"member_id": lambda case: case.world.take_leaver(case.place)}
+    ),
+    "GET /pools/{pool_id}/figures": Call(permission="pool.assign"),
     "POST /rules/runs/{run_id}:confirm": Call(body=lambda _: {}, path={"run_id": lambda case: case.world.new_run()}),
     "POST /rules/runs/{run_id}:drop": Call(path={"run_id": lambda case: case.world.new_run()}),
     "GET /assignments/history": Call(send=_history),

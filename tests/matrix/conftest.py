@@ -14,8 +14,8 @@ _TIMES = 3  # with identity running, with it away, and in batches
 
 @pytest.fixture(scope="session")
 def _world(whole: Whole) -> World:
-    hand_over = TABLE["POST /assignments/leavers/{member_id}:hand-over"]
-    leavers = max(Counter(place for _, place, letter in hand_over.cases() if letter == "✓").values())
+    taking = [TABLE[f"POST /assignments/leavers/{{member_id}}:{verb}"] for verb in ("hand-over", "share")]
+    leavers = max(Counter(place for row in taking for _, place, letter in row.cases() if letter == "✓").values()) + 1
     return World(whole, needed(TABLE, USES_UP, _TIMES), leavers * _TIMES)
 
 

@@ -182,7 +182,28 @@ MAIL = Dashboard(
         ],
     },
 )  # fmt: skip
-DASHBOARDS = (OVERVIEW, EVENTS, WORK, MAIL)
+POOLS = Dashboard(
+    "pools", "Highsea / Pools", ["service"],
+    {
+        "Customers 客户": [
+            Panel("Customers in pools", "客户池客户数", "Customers that lie in pools, by kind of pool.", "short",
+                  {"{{kind}}": _fact("crm_pool_customers", "kind")}),
+            Panel("In and out", "进出", "Customers that came into pools of the kind or left them in the last 7 days.", "short",
+                  {"{{kind}} {{direction}}": _fact("crm_pool_moves", "kind, direction")}),
+            Panel("Days in the pool", "停留天数", "Of those that left in the last 7 days; half of them lay there longer.", "d",
+                  {"{{kind}}": _fact("crm_pool_stay_days", "kind")}),
+        ],
+        "Use 使用": [
+            Panel("Lost by owners", "负责人失去的客户", "In the last 7 days; again: they had lain in pools of the kind before.", "short",
+                  {"{{kind}} {{time}}": _fact("crm_pool_returns", "kind, time")}),
+            Panel("Claims touched", "领取后跟进", "Claims of the last 7 days: touched since, and not yet.", "short",
+                  {"{{kind}} {{state}}": _fact("crm_pool_claims", "kind, state")}),
+            Panel("Hours to the first touch", "首次跟进用时", "From the claim; half of the claims of the last 7 days took longer.", "h",
+                  {"{{kind}}": _fact("crm_pool_first_touch_hours", "kind")}),
+        ],
+    },
+)  # fmt: skip
+DASHBOARDS = (OVERVIEW, EVENTS, WORK, MAIL, POOLS)
 
 # ─── Grafana's format ───
 

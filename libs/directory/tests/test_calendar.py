@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from directory.calendar import Calendar
 
@@ -46,3 +48,18 @@ def test_counting_from_a_day_off_begins_with_the_next_one_at_work() -> None:
 def test_a_day_past_the_end_of_the_calendar_is_an_overflow() -> None:
     with pytest.raises(OverflowError):
         Calendar().after(date.max - timedelta(days=2), 10)
+
+
+DAYS = st.dates(date(2026, 1, 1), date(2026, 12, 31))
+
+
+@given(st.dictionaries(DAYS, st.booleans(), max_size=120), DAYS, st.integers(0, 90))
+def test_counting_by_weeks_leads_to_the_same_day_as_counting_by_days(
+    differing: dict[date, bool], day: date, working_days: int
+) -> None:
+    calendar, left, reached = Calendar(differing), working_days, day
+    while left:
+        reached += timedelta(days=1)
+        left -= calendar.works_on(reached)
+
+    assert calendar.after(day, working_days) == reached

@@ -43,8 +43,8 @@ class CustomerStandIn(CustomerServiceServicer):
     """The customer service as far as pool needs it: keeps what it is told, lists what it was given.
 
     `told`: the calls of ApplyAssignments, `applied`: the states in them; `visible`: per member the customers that a
-    selection finds; `asked`: the selections resolved; `away`: it refuses; `after_facts`: what
-    happens while its answer about facts is under way.
+    selection finds; `lying`: where customers lie, by province and city, for selections by region; `asked`: the selections
+    resolved; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
     """
 
     bind: str = ""
@@ -52,6 +52,7 @@ class CustomerStandIn(CustomerServiceServicer):
     applied: list[Any] = field(default_factory=list)
     states: list[facts.CustomerState] = field(default_factory=list)
     visible: dict[str, list[str]] = field(default_factory=dict)
+    lying: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     asked: list[customer_pb.ResolveSelectionRequest] = field(default_factory=list)
     away: bool = False
     after_facts: Callable[[], None] = lambda: None
@@ -65,12 +66,25 @@ class CustomerStandIn(CustomerServiceServicer):
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         self.asked.append(request)
+        asked = request.selection.filter
+        if asked.province:
+            return customer_pb.ResolveSelectionResponse(customer_ids=self._in_region(asked, context))
         found = self.visible.get(dict(context.invocation_metadata())["x-actor"], [])
         if len(found) > request.limit:
             abort(context, Conflict("selection_too_large", most=request.limit))
-        if request.selection.filter.industry:
+        if asked.industry:
             abort(context, Invalid("validation_failed", errors=[FieldError("/industry", "unknown_option")], count=1))
         return customer_pb.ResolveSelectionResponse(customer_ids=found)
+
+    def _in_region(self, asked: Any, context: grpc.ServicerContext) -> list[str]:
+        if asked.province not in {province for province, _ in self.lying}:
+            abort(context, Invalid("validation_failed", errors=[FieldError("/province", "unknown_option")], count=1))
+        found = [
+            ids
+            for (province, city), ids in self.lying.items()
+            if asked.city in ("", city) and province == asked.province
+        ]
+        return [id_ for ids in found for id_ in ids]
 
     def ListCustomerStates(self, request: Any, _context: grpc.ServicerContext) -> Any:
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]

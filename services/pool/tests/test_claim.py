@@ -192,7 +192,7 @@ def test_a_claim_succeeds_while_customer_is_away(sea: Any, services: Any) -> Non
     from crm_pool.service import SERVICE
 
     with services.open(SERVICE, customer_grpc="127.0.0.1:1") as lonely:
-        alone = type(sea)(lonely)
+        alone = type(sea)(lonely, sea.customer)
         (claimed,) = alone.create()
 
         reply = alone.act("claim", alone.organisation.sales, [claimed])

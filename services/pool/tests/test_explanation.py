@@ -1,13 +1,19 @@
 """`GET /assignments/{id}/explanation` says why a customer expires when it does, in words and as data."""
 
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import product
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.clock import day_of, now
+from chassis.identifiers import new_id
+from chassis.wording import Messages
 from crm_pool.assignments.recording import Act
 from crm_pool.assignments.rescheduling import reschedule
+from crm_pool.expiry.rules import Case, Condition, ConditionKind, Held, Rule
+from crm_pool.explanations.rules import Explained, sentences
+from directory.calendar import Calendar
 
 ZONE = "Asia/Shanghai"
 
@@ -105,6 +111,47 @@ def test_a_change_of_rule_leaves_some_days_and_says_so(sea: Any) -> None:
     said = _explain(sea, id_)
     assert (said["expires_on"], said["not_before"], said["conditions"][0]["last_day"]) == (_day(3), _day(3), _day(1))
     assert f"{_day(3)} 之前不会到期" in said["message"]
+
+
+def test_it_says_whether_one_could_claim_the_customer_and_every_reason_why_not(sea: Any) -> None:
+    sales, (free, mine) = sea.organisation.sales, sea.create(2)
+    assert _explain(sea, free)["claim"] == {"allowed": True, "refusals": []}
+    sea.change_pool(sea.default(), daily_claim_quota=1, cool_down_days=3)
+    sea.act("claim", sales, [mine])
+    sea.act("release", sales, [mine])
+
+    claim = _explain(sea, mine)["claim"]
+
+    assert not claim["allowed"]
+    assert {one["code"] for one in claim["refusals"]} == {"cooling_down", "daily_quota_reached"}
+    assert _day(3) in "".join(one["message"] for one in claim["refusals"])
+    assert sea.act("claim", sales, [mine]).status_code == 409
+
+
+def test_every_sentence_is_there_in_both_languages_for_every_kind_of_condition() -> None:
+    messages = Messages(["crm_pool"])
+    for kind, touched, working in product(ConditionKind, (True, False), (True, False)):
+        rule = Rule(new_id(), new_id(), 1, (Condition(kind, 5),), working_days=working)
+        since = now() - timedelta(days=30)
+        happened = {"last_touch_at": since, "last_opportunity_at": since, "last_deal_at": since} if touched else {}
+        held = Held(since - timedelta(days=1), extension_days=2, not_before=date.fromisoformat(_day(2)), **happened)
+        for left in (1, 0, -1):
+            case = Case(held, rule, ZONE, Calendar())
+            explained = Explained(
+                expires_on=date.fromisoformat(_day(left)),
+                today=date.fromisoformat(_day(0)),
+                deleted=False,
+                pool_id=None,
+                home_pool_id=None,
+                owner_works=True,
+                verdict=case.verdict(),
+                terms=case.terms(),
+                pools={},
+            )
+            for said, language in product(sentences(explained), ("zh", "en")):
+                text = messages.text(said.code, language, said.parameters)
+                assert not text.startswith("explained_"), said.code
+                assert "{" not in text, said.code
 
 
 def test_whoever_does_not_see_the_customer_gets_no_explanation(sea: Any) -> None:

@@ -1,16 +1,20 @@
 """Days are computed anew when a rule, pool, calendar, zone, department or member changes what they depend on."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chassis import clock
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment
+from crm_pool.expiry.rules import with_warning
 from crm_pool.recycle_rules import recomputing
 from crm_pool.recycle_rules.model import Recompute
 from crm_pool.recycle_rules.queries import unsettled_rules
@@ -226,6 +230,39 @@ def test_a_recompute_that_was_killed_after_a_page_goes_on_with_the_next(
     changed = [one for one in sea.opened.outbox(pb.AssignmentsChanged) if one.cause == pb.CAUSE_RESCHEDULE]
     told = [change.state.customer_id for one in changed for change in one.changes]
     assert sorted(told) == sorted(ids), "each once"
+
+
+def test_of_several_workers_each_customer_is_computed_by_one(sea: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recomputing, "PAGE", 2)
+    ids = _own(sea, 12)
+    sea.put_in_force(sea.default())
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(lambda _: _recompute(sea), range(3)))
+    _recompute(sea)
+
+    assert _days(sea) == dict.fromkeys(ids, _day(10))
+    assert {one.version for one in sea.rows(Assignment)} == {2}
+    assert [(one.examined, one.changed) for one in sea.rows(Recompute)] == [(12, 12)]
+
+
+@given(
+    judged=st.none() | st.dates(date(2026, 1, 1), date(2026, 1, 20)),
+    current=st.none() | st.dates(date(2026, 1, 1), date(2026, 1, 20)),
+    floor=st.booleans(),
+)
+def test_no_day_that_an_owner_did_not_cause_comes_as_a_surprise(
+    judged: date | None, current: date | None, floor: bool
+) -> None:
+    earliest = date(2026, 1, 10)
+    kept = with_warning(judged, current, earliest, floor=floor)
+
+    assert (kept is None) == (judged is None)
+    if kept is not None and judged is not None:
+        assert kept >= judged, "it never comes sooner than the rule says"
+        assert kept in (judged, earliest)
+        assert kept == current or kept >= earliest or (not floor and current is not None and kept > current)
+        assert judged != current or kept == current, "what does not change stays"
 
 
 def test_a_page_takes_as_many_statements_for_many_customers_as_for_few(

@@ -23,8 +23,10 @@ from crm_pool.emptying.http import api as emptying_api
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.explanations.http import api as explanations_api
 from crm_pool.extensions.http import api as extensions_api
+from crm_pool.figures.due import MEASURE_POOLS
+from crm_pool.figures.http import api as figures_api
 from crm_pool.history.http import api as history_api
-from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS
+from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS, SHARING
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.leaving.http import api as leaving_api
 from crm_pool.placement.due import FORGET_PLANS
@@ -78,6 +80,7 @@ SERVICE = Service(
         releases_api,
         runs_api,
         history_api,
+        figures_api,
         extensions_api,
         rules_api,
         rehearsals_api,
@@ -105,13 +108,14 @@ SERVICE = Service(
         LIST_LEAVERS,
         HAND_OVER,
         APPLY_RULES,
+        MEASURE_POOLS,
         RECYCLE,
         CASCADE,
         MEASURE_RECYCLING,
         FORGET_SHADOWS,
         REHEARSE,
         FORGET_REHEARSALS,
-        *batch_tasks([*SELECTIONS, UNDO]),
+        *batch_tasks([*SELECTIONS, UNDO, SHARING]),
     ],
     register_rpc=[_register],
 )

@@ -24,8 +24,11 @@ from crm_pool.assignments.views import CustomerFilter
 RESOLVE_TIMEOUT_SECONDS = 5.0
 
 
-def resolve(runtime: Runtime, actor_id: UUID, wanted: CustomerFilter, zone: str) -> list[UUID]:
-    """The customers that match and that the actor sees (design rule 7); days are those of the IANA zone `zone`.
+def resolve(
+    runtime: Runtime, actor_id: UUID, wanted: CustomerFilter, zone: str, at: str = "/selection/filter"
+) -> list[UUID]:
+    """The customers that match and that the actor sees (design rule 7); days are those of the IANA zone `zone`. `at`: where
+    the caller wrote the filter, as a JSON pointer.
 
     Raises customer's refusal: Conflict selection_too_large above 20,000, Invalid for values it does not know. Raises
     Unavailable when customer is away.
@@ -39,8 +42,7 @@ def resolve(runtime: Runtime, actor_id: UUID, wanted: CustomerFilter, zone: str)
         with peer_errors("customer"):
             found = stub.ResolveSelection(request, metadata=on_behalf_of(actor_id), timeout=RESOLVE_TIMEOUT_SECONDS)
     except Refusal as refusal:
-        # The caller wrote these fields one level deeper.
-        refusal.errors = tuple(replace(one, pointer=f"/selection/filter{one.pointer}") for one in refusal.errors)
+        refusal.errors = tuple(replace(one, pointer=f"{at}{one.pointer}") for one in refusal.errors)
         raise
     return [UUID(id_) for id_ in found.customer_ids]
 

@@ -221,7 +221,7 @@ def started(call: Call[Any, None], batch: Batch, passed_over: Mapping[UUID, str]
         succeeded=0,
         skipped=0,
         results=[],
-        passed_over=_passed_over(call, passed_over),
+        passed_over=passed_over_views(call, passed_over),
     )
 
 
@@ -257,11 +257,12 @@ def _outcome_view(call: Call[Any, None], session: Session, outcome: Outcome) -> 
         succeeded=len(outcome.changes),
         skipped=len(results) - len(outcome.changes),
         results=results,
-        passed_over=_passed_over(call, outcome.passed_over),
+        passed_over=passed_over_views(call, outcome.passed_over),
     )
 
 
-def _passed_over(call: Call[Any, None], codes: Mapping[UUID, str]) -> list[PassedOverView]:
+def passed_over_views(call: Call[Any, None], codes: Mapping[UUID, str]) -> list[PassedOverView]:
+    """Assignees who got nothing, each with the reason in the caller's language."""
     text, language = call.runtime.messages.text, call.language
     return [PassedOverView(member_id=id_, code=code, message=text(code, language, {})) for id_, code in codes.items()]
 

@@ -12,6 +12,7 @@ from chassis.errors import Conflict
 from crm.common.v1.place_pb2 import Place as PlaceMessage
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.rules import (
+    BY_DEFAULT,
     NO_EFFECTS,
     OUT_OF_POOL,
     RELEASES,
@@ -140,12 +141,15 @@ class Assignment(Base):
             raise Conflict("wecom_friend_protected")
         return self._put(Place(pool_id=pool_id), Cause.RELEASE, at)
 
-    def hand_over(self, pool_id: UUID, at: datetime) -> "Change":
-        """交接: its owner has left and loses it to a pool. Raises Conflict suspended or already_in_pool."""
+    def hand_over(self, to: Place, at: datetime) -> "Change":
+        """交接: its owner has left and loses it to a pool, or to a member with everything around it.
+
+        Raises Conflict suspended or already_in_pool.
+        """
         self._require_active()
         if self.owner_id is None:
             raise Conflict("already_in_pool")
-        return self._put(Place(pool_id=pool_id), Cause.HANDOVER, at)
+        return self._put(to, Cause.HANDOVER, at, BY_DEFAULT if to.owner_id else NO_EFFECTS)
 
     def recycle(self, pool_id: UUID, rule_id: UUID, at: datetime) -> "Change":
         """自动回收: it has expired under that version of a rule, so its owner loses it to a pool.
@@ -162,12 +166,9 @@ class Assignment(Base):
         return self._put_into_other(pool_id, Cause.CASCADE, at)
 
     def give_back(self, owner_id: UUID, released: int, at: datetime) -> "Change":
-        """A release is undone: back to its former owner with a fresh clock, never failing on a cap.
-
-        Raises Conflict changed_since unless this still is the version `released` that the release made.
+        """A release, which made the version `released`, is undone: back to its former owner with a fresh clock, never
+        failing on a cap. Whether anything but its day has changed since is for the caller to see.
         """
-        if self.version != released:
-            raise Conflict("changed_since")
         return self._put(Place(owner_id=owner_id), Cause.UNDO, at, Effects(undoes_version=released))
 
     def move(self, pool_id: UUID, at: datetime) -> "Change":
@@ -323,7 +324,7 @@ WAS_RELEASED = text(f"assignment_history.{_RELEASED}")
 class Release(Base):
     """批量回收: a batch that took several customers from their owners; `id` is its batch_id, `at` its end.
 
-    `actor_id` None: the system. `owner_id`: the former owner if all had the same. What it took is in the history. Its
+    `actor_id` None: the system. `owner_id`: the former owner if all had the same. `pool_id` None: all went to members. What it took is in the history. Its
     undo runs as the batch `undo_batch_id` and then says how many customers were `returned`, how many were not, and how
     many of those returned are above their owner's holding cap.
     """
@@ -336,7 +337,7 @@ class Release(Base):
     cause: Mapped[str] = mapped_column(Text)
     actor_id: Mapped[UUID | None]
     owner_id: Mapped[UUID | None]
-    pool_id: Mapped[UUID]
+    pool_id: Mapped[UUID | None]
     customers: Mapped[int]
     skipped: Mapped[int]
     undo_batch_id: Mapped[UUID | None]
@@ -368,16 +369,23 @@ class Release(Base):
 
 
 class LedgerEntry(Base):
-    """One claim that succeeded, on one of the organisation's days. Releasing refunds nothing."""
+    """One claim that succeeded, on one of the organisation's days. Releasing refunds nothing.
+
+    `first_touch_at` (UTC): the first qualifying touch while the claimer held the customer, as customer told of it; None: none.
+    """
 
     __tablename__ = "claim_ledger"
-    __table_args__ = (Index("ix_claim_ledger_member_id_day", "member_id", "day"),)
+    __table_args__ = (
+        Index("ix_claim_ledger_member_id_day", "member_id", "day"),
+        Index("ix_claim_ledger_pool_id_day", "pool_id", "day"),
+    )
 
     customer_id: Mapped[UUID] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     member_id: Mapped[UUID]
     pool_id: Mapped[UUID]
     day: Mapped[date] = mapped_column(Date)
+    first_touch_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 def effects_message(effects: Effects) -> pb.Effects | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -74,6 +74,27 @@ def record(session: Session, done: Sequence[Done]) -> list[Change]:
     return [change for _, change in written]
 
 
+# A claim is touched by what happened while its member held the customer, however late it is told of.
+_TOUCH = text("""
+    UPDATE claim_ledger AS claim SET first_touch_at = customers.last_touch_at
+    FROM customers, assignment_history AS made
+    WHERE customers.id = ANY(CAST(:ids AS uuid[])) AND claim.customer_id = customers.id AND claim.first_touch_at IS NULL
+        AND made.customer_id = claim.customer_id AND made.version = claim.version AND made.at < customers.last_touch_at
+        AND NOT EXISTS (
+            SELECT FROM assignment_history AS lost
+            WHERE lost.customer_id = claim.customer_id AND lost.version > claim.version
+                AND lost.from_owner_id = claim.member_id AND lost.to_owner_id IS DISTINCT FROM claim.member_id
+                AND lost.at <= customers.last_touch_at
+        )
+""")
+
+
+def note_first_touches(session: Session, customer_ids: Collection[UUID]) -> None:
+    """Keep with each claim of these customers the first touch that customer told of."""
+    if customer_ids:
+        session.execute(_TOUCH, {"ids": list(customer_ids)})
+
+
 def finish_batch(session: Session, act: Act, cause: Cause, received: Owners, lost: Owners, skipped: int) -> None:
     """Say that the batch of `act` ended, with how many customers each new owner got and each former one lost (C-35).
 
@@ -97,8 +118,10 @@ def finish_batch(session: Session, act: Act, cause: Cause, received: Owners, los
 
 def _release(session: Session, act: Act, cause: Cause, lost: Owners, skipped: int) -> Release:
     pool_id = session.scalars(
-        select(HistoryEntry.to_pool_id).where(HistoryEntry.batch_id == act.batch_id, WAS_RELEASED).limit(1)
-    ).one()
+        select(HistoryEntry.to_pool_id)
+        .where(HistoryEntry.batch_id == act.batch_id, WAS_RELEASED, HistoryEntry.to_pool_id.is_not(None))
+        .limit(1)
+    ).one_or_none()
     return Release(
         id=act.batch_id,
         at=act.at,

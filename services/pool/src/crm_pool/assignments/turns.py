@@ -37,14 +37,16 @@ class Receivers:
         return {id_: "owner_out_of_reach" for id_ in self.member_ids if id_ not in able}
 
 
-def available(session: Session, sight: Sight, chosen: Sequence[UUID], at: datetime) -> Receivers:
-    """Of the members chosen those who may receive customers now.
+def available(
+    session: Session, sight: Sight, chosen: Sequence[UUID], at: datetime, *, of_owners: bool = False
+) -> Receivers:
+    """Of the members chosen those who may receive customers now; `of_owners`: such as have owners, none out of pools.
 
     Raises Conflict with the first one's code when nobody is left.
     """
     found = queries.colleagues(session, chosen)
     near = {id_ for id_, one in found.items() if sight.scope.reaches(id_, one.department_id)}
-    of_pools = _of_pools(session, sight, found.keys() - near)
+    of_pools = {} if of_owners else _of_pools(session, sight, found.keys() - near)
     able = near.union(*of_pools.values())
     passed_over = {}
     for member_id in chosen:
@@ -68,10 +70,11 @@ def in_turn(
     effects: Effects,
     received: Mapping[UUID, int],
     distribution: Distribution = Distribution.IN_TURN,
+    meant: Mapping[UUID, UUID] | None = None,
 ) -> Decide:
     """How customers go to the members, each with `effects`, while nobody else can add to what these hold.
 
-    `received`: how many each has got so far of the batch that goes on here.
+    `received`: how many each has got so far of the batch that goes on here. `meant`: for whom alone a customer is meant.
     """
     room = kept_room(session, receivers.member_ids)
     by_capacity = distribution is Distribution.BY_CAPACITY
@@ -84,6 +87,9 @@ def in_turn(
         if former is not None and protection.wecom_friend:
             strangers = set(receivers.member_ids) - protection.collaborator_ids
             barred |= dict.fromkeys(strangers, "wecom_friend_only_collaborators")
+        if meant is not None:
+            to = meant[assignment.customer_id]
+            barred |= dict.fromkeys(set(receivers.member_ids) - {to}, barred.get(to, "same_owner"))
         member_id = turn.peek(former, barred, won=protection.won)
         _require_present(sight, assignment, effects)
         change = give(assignment, member_id, effects)

@@ -1,10 +1,13 @@
 """REST of explanations."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from chassis import clock
+from chassis.errors import Refusal
 from chassis.http.api import Api
 from chassis.http.call import Call
+from crm_pool.assignments.claiming import claim_refusals
 from crm_pool.assignments.http import Names, named_if, names_of
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import visible_assignment
@@ -12,7 +15,14 @@ from crm_pool.assignments.views import Named
 from crm_pool.expiry.rules import Rule
 from crm_pool.explanations.queries import explain
 from crm_pool.explanations.rules import Explained, Sentence, sentences, term_sentence
-from crm_pool.explanations.views import AppliedRuleView, ExemptionView, ExplanationView, TermView
+from crm_pool.explanations.views import (
+    AppliedRuleView,
+    ClaimView,
+    ExemptionView,
+    ExplanationView,
+    RefusalView,
+    TermView,
+)
 from directory.permissions import Permission
 
 api = Api("explanations")
@@ -30,10 +40,13 @@ def read_explanation(call: Call[None, None], customer_id: UUID) -> ExplanationVi
     with call.runtime.database.reading() as session:
         assignment = visible_assignment(session, call.actor.id, customer_id)
         explained = explain(session, assignment, clock.now())
-        return _view(call, assignment, explained, names_of(session, {assignment.owner_id}, ()))
+        claim = _claim_view(call, claim_refusals(session, call.actor.id, assignment, clock.now()))
+        return _view(call, assignment, explained, names_of(session, {assignment.owner_id}, ()), claim)
 
 
-def _view(call: Call[None, None], assignment: Assignment, one: Explained, names: Names) -> ExplanationView:
+def _view(
+    call: Call[None, None], assignment: Assignment, one: Explained, names: Names, claim: ClaimView
+) -> ExplanationView:
     verdict = one.verdict
 
     def words(*said: Sentence) -> str:
@@ -58,7 +71,14 @@ def _view(call: Call[None, None], assignment: Assignment, one: Explained, names:
         ],
         extension_days=verdict.extension_days,
         not_before=assignment.not_before if verdict.floor else None,
+        claim=claim,
     )
+
+
+def _claim_view(call: Call[None, None], refusals: Sequence[Refusal]) -> ClaimView:
+    text, language = call.runtime.messages.text, call.language
+    said = [RefusalView(code=one.code, message=text(one.code, language, one.parameters)) for one in refusals]
+    return ClaimView(allowed=not said, refusals=said)
 
 
 def _rule_view(one: Explained, rule: Rule) -> AppliedRuleView:

@@ -41,6 +41,20 @@ class ExemptionView(View):
     message: str
 
 
+class RefusalView(View):
+    """Why a claim would be refused."""
+
+    code: str
+    message: str
+
+
+class ClaimView(View):
+    """Whether the caller could claim the customer now, and every reason why not."""
+
+    allowed: bool
+    refusals: list[RefusalView]
+
+
 class ExplanationView(View):
     """Why a customer expires when it does: `message` in words, the rest as data.
 
@@ -60,3 +74,4 @@ class ExplanationView(View):
     exemptions: list[ExemptionView]
     extension_days: int
     not_before: date | None
+    claim: ClaimView

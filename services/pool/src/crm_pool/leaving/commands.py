@@ -23,7 +23,7 @@ from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import holdings
 from crm_pool.assignments.recording import Act, finish_batch, locked, record
-from crm_pool.assignments.rules import Cause
+from crm_pool.assignments.rules import Cause, Place
 from crm_pool.customers.projection import keep_customers, protections
 from crm_pool.leaving import queries
 from crm_pool.leaving.model import Leaver
@@ -137,7 +137,7 @@ def hand_over_page(session: Session, page: HandOver, facts: Sequence[dict[str, A
         return []
     leaver.batch_id = leaver.batch_id or new_id()
     act = _act(leaver, at)
-    return record(session, [(act, one.hand_over(pool_id, at)) for one in theirs])
+    return record(session, [(act, one.hand_over(Place(pool_id=pool_id), at)) for one in theirs])
 
 
 def _still_to_go(session: Session, page: HandOver) -> list[Assignment]:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, DateTime, Index, text
+from sqlalchemy import BigInteger, Date, DateTime, Index, PrimaryKeyConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_pool.database import Base
@@ -14,6 +14,7 @@ class Leaver(Base):
 
     `as_of` is the version of the member that said so, against repetitions. `asked_by`: the member who did not want to
     wait, None: the day came. `batch_id`: the batch under way, or the last one. `done_at`: handed over, or came back.
+    `sharing_batch_id`: the batch that gives them to those chosen, while it runs; until then the day waits.
     """
 
     __tablename__ = "leavers"
@@ -25,6 +26,7 @@ class Leaver(Base):
     hand_over_on: Mapped[date] = mapped_column(Date)
     asked_by: Mapped[UUID | None]
     batch_id: Mapped[UUID | None]
+    sharing_batch_id: Mapped[UUID | None]
     done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     def hand_over_now(self, actor_id: UUID, today: date) -> bool:
@@ -33,3 +35,14 @@ class Leaver(Base):
             return False
         self.hand_over_on, self.asked_by = today, actor_id
         return True
+
+
+class Share(Base):
+    """For whom a customer is meant in a hand-over by region, while its batch runs; one without a row goes to a pool."""
+
+    __tablename__ = "leaver_shares"
+    __table_args__ = (PrimaryKeyConstraint("batch_id", "customer_id"),)
+
+    batch_id: Mapped[UUID]
+    customer_id: Mapped[UUID]
+    member_id: Mapped[UUID]

@@ -58,9 +58,13 @@ def open_leavers(session: Session, member_ids: Collection[UUID]) -> Sequence[Lea
 
 def next_due(session: Session, today: date, of: UUID | None = None) -> Leaver | None:
     """A leaver whose day has come and whom nobody else is handing over, locked: `of` that member, or any, so that none
-    holds up the others.
+    holds up the others. While a batch gives their customers to those chosen, the day waits.
     """
-    due = select(Leaver).where(_OPEN, Leaver.hand_over_on <= today).order_by(func.random())
+    due = (
+        select(Leaver)
+        .where(_OPEN, Leaver.hand_over_on <= today, Leaver.sharing_batch_id.is_(None))
+        .order_by(func.random())
+    )
     if of is not None:
         due = due.where(Leaver.member_id == of)
     return session.scalars(due.limit(1).with_for_update(skip_locked=True)).one_or_none()
@@ -70,6 +74,15 @@ def some_to_hand_over(session: Session, owner_id: UUID, limit: int) -> Sequence[
     """Customers that the member owns, in id order, without WeCom friends."""
     owned = select(Assignment.customer_id).where(Assignment.owner_id == owner_id, ~Assignment.suspended, ~_IS_FRIEND)
     return session.scalars(owned.order_by(Assignment.customer_id).limit(limit)).all()
+
+
+def owned_by(session: Session, owner_id: UUID) -> dict[UUID, Assignment]:
+    """Everything that the member owns and that is not deleted, in id order, detached: to look at what would become of it."""
+    owned = select(Assignment).where(Assignment.owner_id == owner_id, ~Assignment.suspended)
+    found = {one.customer_id: one for one in session.scalars(owned.order_by(Assignment.customer_id))}
+    for assignment in found.values():
+        session.expunge(assignment)
+    return found
 
 
 def wecom_friends_of(session: Session, owner_id: UUID) -> int:

@@ -57,6 +57,7 @@ def upgrade() -> None:
     _widen_assignments()
     _create_rules()
     _create_runs()
+    _widen_leaving()
     _create_caps_and_reasons()
 
 
@@ -124,6 +125,8 @@ def _widen_assignments() -> None:
         postgresql_where=sa.text("pool_id IS NOT NULL AND NOT suspended"),
     )
     op.drop_index("ix_assignments_pool_id", "assignments")
+    op.add_column("claim_ledger", _moment("first_touch_at", null=True))
+    op.create_index("ix_claim_ledger_pool_id_day", "claim_ledger", ["pool_id", "day"])
     for reason in (_uuid("reason_id", null=True), _text("reason_note", null=True), _uuid("rule_id", null=True)):
         op.add_column("assignment_history", reason)
     for column in ("from_owner_id", "to_owner_id", "from_pool_id", "to_pool_id"):
@@ -295,6 +298,18 @@ def _create_runs() -> None:
     )
 
 
+def _widen_leaving() -> None:
+    op.add_column("leavers", _uuid("sharing_batch_id", null=True))
+    op.create_table(
+        "leaver_shares",
+        _uuid("batch_id"),
+        _uuid("customer_id"),
+        _uuid("member_id"),
+        sa.PrimaryKeyConstraint("batch_id", "customer_id", name="pk_leaver_shares"),
+    )
+    op.alter_column("releases", "pool_id", nullable=True)
+
+
 def _create_caps_and_reasons() -> None:
     op.create_table(
         "holding_caps",
@@ -332,6 +347,7 @@ def downgrade() -> None:
     for table in (
         "release_reasons",
         "holding_caps",
+        "leaver_shares",
         "expiry_digests",
         "shadow_decisions",
         "recycling_runs",
@@ -343,10 +359,18 @@ def downgrade() -> None:
         "recycle_rules",
     ):
         op.drop_table(table)
+    op.drop_column("leavers", "sharing_batch_id")
+    op.execute(
+        "UPDATE releases SET pool_id = (SELECT id FROM pools WHERE is_default AND kind = 'to_be_assigned')"
+        " WHERE pool_id IS NULL"
+    )
+    op.alter_column("releases", "pool_id", nullable=False)
     for column in ("from_owner_id", "to_owner_id", "from_pool_id", "to_pool_id"):
         op.drop_index(f"ix_assignment_history_{column}_at", "assignment_history")
     for name in ("reason_id", "reason_note", "rule_id"):
         op.drop_column("assignment_history", name)
+    op.drop_index("ix_claim_ledger_pool_id_day", "claim_ledger")
+    op.drop_column("claim_ledger", "first_touch_at")
     op.drop_index("ix_assignments_expires_on", "assignments")
     op.drop_index("ix_assignments_pool_id_held_since", "assignments")
     op.create_index(

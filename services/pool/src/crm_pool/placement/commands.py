@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from chassis.database import lock
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import colleagues
-from crm_pool.assignments.recording import Act, locked, record
+from crm_pool.assignments.recording import Act, locked, note_first_touches, record
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
 from crm_pool.caps.queries import room
@@ -77,6 +77,7 @@ def keep_up(session: Session, reports: Sequence[Report]) -> None:
     reports = sorted(reports, key=lambda report: report.row["facts_version"])
     customers = keep_customers(session, [report.row for report in reports])
     newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
+    note_first_touches(session, [id_ for id_, one in customers.items() if one.last_touch_at])
     place(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
     _follow_deletions(session, customers, {report.row["id"]: report.act for report in reports})
     _follow_facts(session, reports)

@@ -16,7 +16,7 @@ from batch.model import Batch, Counts
 from batch.queries import tally
 from chassis.audit import AuditEntry, record_audit
 from chassis.auth.actors import Actor
-from chassis.errors import Conflict, Forbidden, NotFound
+from chassis.errors import Forbidden, NotFound
 from crm_pool.assignments.model import Change, Release
 from crm_pool.assignments.queries import counted_owners, working_actor
 from crm_pool.assignments.recording import Act, Owners, finish_batch, locked, record
@@ -72,13 +72,13 @@ def give_back(session: Session, batch: Batch, customer_ids: Sequence[UUID], at: 
     owners = {owner_id for _, owner_id in losses.values()}
     list_again(session, owners, at)
     room = kept_room(session, owners)
-    changes = []
-    for customer_id, assignment in locked(session, losses).items():
-        version, owner_id = losses[customer_id]
-        try:
-            changes.append(assignment.give_back(owner_id, version, at))
-        except Conflict:
-            continue
+    assignments = locked(session, losses)
+    untouched = queries.untouched(session, {id_: version for id_, (version, _) in losses.items()})
+    changes = [
+        assignment.give_back(losses[id_][1], losses[id_][0], at)
+        for id_, assignment in assignments.items()
+        if id_ in untouched
+    ]
     facts = protections(session, losses)
     returned = []
     for change in changes:
@@ -100,7 +100,8 @@ def end_undo(session: Session, batch: Batch, counts: Counts, at: datetime) -> No
         received[None if id_ in gone else id_] += customers
     left = counts.skipped + counts.failed
     act = Act(batch.actor_id, at, batch.id, in_app=True)
-    finish_batch(session, act, Cause.UNDO, received, Counter(), skipped=left)
+    lost = counted_owners(session, batch.id, "former_owner_id")
+    finish_batch(session, act, Cause.UNDO, received, lost, skipped=left)
     over_cap = tally(session, batch.id, OVER_CAP)["true"]
     release_of(session, batch).end_undo(returned=counts.done, not_returned=left, over_cap=over_cap)
     tell(session, gone.keys())

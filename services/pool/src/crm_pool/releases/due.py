@@ -30,7 +30,12 @@ def _work_page(session: Session, batch: Batch, customer_ids: Sequence[UUID], tel
 def _done(one: Returned) -> ItemResult:
     code = "returned_over_cap" if one.over_cap else ""
     assignment = one.change.assignment
-    parameters = {"owner_id": str(assignment.owner_id), OVER_CAP: one.over_cap}
+    former = one.change.previous.owner_id if one.change.previous else None
+    parameters = {
+        "owner_id": str(assignment.owner_id),
+        "former_owner_id": str(former) if former else None,
+        OVER_CAP: one.over_cap,
+    }
     return ItemResult(assignment.customer_id, Outcome.DONE, code, parameters)
 
 

@@ -95,14 +95,15 @@ def _items(session: Session, sight: Sight, found: Sequence[tuple[HistoryEntry, A
     seen = {assignment.customer_id for _, assignment in found if sight.sees(assignment)}
     customers = customer_names(session, seen)
     owners = names_of(session, {taken.from_owner_id for taken, _ in found}, ())
+    untouched = queries.untouched(session, {taken.customer_id: taken.version for taken, _ in found})
     return [
         ReleaseItemView(
             customer_id=taken.customer_id,
             name=customers.get(taken.customer_id),
             former_owner=named_if(taken.from_owner_id, owners),
-            untouched=taken.version == assignment.version,
+            untouched=taken.customer_id in untouched,
         )
-        for taken, assignment in found
+        for taken, _ in found
     ]
 
 
@@ -119,7 +120,7 @@ def _view(one: Release, names: Names) -> ReleaseView:
         cause=Cause(one.cause),
         actor=named_if(one.actor_id, names),
         former_owner=named_if(one.owner_id, names),
-        pool=named(one.pool_id, names),
+        pool=named_if(one.pool_id, names),
         customers=one.customers,
         skipped=one.skipped,
         undo_until=one.undo_until,

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
 from crm_pool.assignments.model import WAS_RELEASED, Assignment, HistoryEntry, Release
+from crm_pool.assignments.queries import history_after
 from crm_pool.database import among
 from directory.permissions import Permission
 from directory.scope import Scope
@@ -54,6 +55,12 @@ def losses_by(session: Session, release_id: UUID, customer_ids: Collection[UUID]
         )
     )
     return {row.customer_id: (row.version, row.from_owner_id) for row in found}
+
+
+def untouched(session: Session, versions: Mapping[UUID, int]) -> set[UUID]:
+    """Of the customers those to which nothing has happened since that version; a day that moved is nothing."""
+    later = history_after(session, versions)
+    return versions.keys() - {entry.customer_id for entry in later}
 
 
 def _seen(scope: Scope) -> ColumnElement[bool]:

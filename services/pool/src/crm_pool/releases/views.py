@@ -37,7 +37,7 @@ class ReleaseItemView(View):
 class ReleaseView(View):
     """Several customers taken from their owners at once; `id` is the batch's. `actor` null: the system.
 
-    `former_owner` is null when they had several. `undo_until`: the last moment to undo it.
+    `former_owner` is null when they had several, `pool` when all went to members. `undo_until`: the last moment to undo it.
     """
 
     id: UUID
@@ -45,7 +45,7 @@ class ReleaseView(View):
     cause: Cause
     actor: Named | None
     former_owner: Named | None
-    pool: Named
+    pool: Named | None
     customers: int
     skipped: int
     undo_until: datetime
