@@ -202,6 +202,8 @@ def _select(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) -
     if reply is None:
         with database.reading() as session:
             zone = zone_of(session)
+            if verb.places:
+                queries.sight_of(session, call.actor.id).require_placing()
         customer_ids = resolve(call.runtime, call.actor.id, call.body.selection.filter, zone)
 
         def work(session: Session) -> OutcomeView:

@@ -29,16 +29,17 @@ class Target:
 
 @dataclass(frozen=True)
 class Verb:
-    """An act, the permission it needs, and the command that does it in one transaction. A pool's administrators assign,
-    move and confirm without one of their own: there the command looks.
+    """An act, the permission it needs, and the command that does it in one transaction.
 
     `takes`: owners lose their customers to a pool, so that of several the facts are confirmed before (design §3).
+    `places`: needs pool.assign, except of the pool's administrators (decision 0025); the command looks.
     """
 
     cause: Cause
     permission: str
     act: Callable[[Session, Order, Sequence[UUID], Target], Outcome]
     takes: bool = False
+    places: bool = False
 
 
 CLAIM = Verb(Cause.CLAIM, Permission.POOL_CLAIM, lambda session, order, ids, _to: commands.claim(session, order, ids))
@@ -46,6 +47,7 @@ ASSIGN = Verb(
     Cause.ASSIGN,
     Permission.CUSTOMER_READ,
     lambda session, order, ids, to: commands.assign(session, order, ids, to.member_ids, to.effects, to.distribution),
+    places=True,
 )
 TRANSFER = Verb(
     Cause.TRANSFER,
@@ -62,11 +64,13 @@ MOVE = Verb(
     Cause.MOVE,
     Permission.CUSTOMER_READ,
     lambda session, order, ids, to: commands.move(session, order, ids, cast("UUID", to.pool_id)),
+    places=True,
 )
 CONFIRM = Verb(
     Cause.CONFIRM,
     Permission.CUSTOMER_READ,
     lambda session, order, ids, to: commands.confirm(session, order, ids, to.pool_id),
+    places=True,
 )
 VERBS = (CLAIM, ASSIGN, TRANSFER, RELEASE, MOVE, CONFIRM)
 
