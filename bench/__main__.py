@@ -2,13 +2,14 @@
 
 import sys
 
-from bench import claim, idle, imports, lists, search, tracing
+from bench import claim, idle, imports, lists, recycle, search, tracing
 
 MEASUREMENTS = {
     "imports": imports.main,
     "lists": lists.main,
     "search": search.main,
     "claim": claim.main,
+    "recycle": recycle.main,
     "idle": idle.main,
     "tracing": tracing.main,
 }

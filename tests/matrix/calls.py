@@ -290,6 +290,7 @@ CALLS: dict[str, Call] = {
     "PUT /views/{page}/columns": Call(body=lambda _: {"columns": ["name"]}),
     "GET /contacts/{contact_id}": Call(shows_contact=True),
     "GET /contacts/{contact_id}/history": Call(shows_contact=True),
+    "POST /contacts/{contact_id}:reveal": Call(shows_contact=True),
     "PATCH /contacts/{contact_id}": Call(
         body=lambda case: {"remark": case.world.people.name()}, shows_contact=True, conflicts=("claim_first",)
     ),

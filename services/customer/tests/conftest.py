@@ -23,6 +23,7 @@ from crm.pool.v1 import pool_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
 from crm_customer.contacts.model import Contact
 from crm_customer.ownership.projection import apply_assignments, keep_pools
+from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
 from crm_customer.service import SERVICE
 from highsea_local.ports import free_port
 from tests.support.bulk import Importer
@@ -266,16 +267,11 @@ def customers(services: Opener, pool: PoolStandIn) -> Iterator[Customers]:
         found.pool, found.open_pool, found.hidden_pool = pool, new_id(), new_id()
         pool.fallback = found.hidden_pool
         pool.pools = [
-            events.Pool(
-                id=str(found.open_pool), version=1, name="公海", kind=events.PoolKind.POOL_KIND_PUBLIC, open_to_all=True
-            ),
-            events.Pool(
-                id=str(found.hidden_pool),
-                version=1,
-                name="待分配",
-                kind=events.PoolKind.POOL_KIND_TO_BE_ASSIGNED,
-                open_to_all=True,
-            ),
+            events.Pool(id=str(id_), version=1, name=name, kind=kind, open_to_all=True, hidden_fields=HIDDEN_BY_DEFAULT)
+            for id_, name, kind in (
+                (found.open_pool, "公海", events.PoolKind.POOL_KIND_PUBLIC),
+                (found.hidden_pool, "待分配", events.PoolKind.POOL_KIND_TO_BE_ASSIGNED),
+            )
         ]
         with found.database.transaction() as session:
             keep_pools(session, pool.pools)

@@ -18,6 +18,7 @@ from crm_customer.contact_list.rules import ContactConditions, Days, birthdays_b
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.queries import sight_of
 from crm_customer.ownership import projection
+from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
 from crm_customer.paging import Total, explain
 from crm_customer.service import SERVICE
 from tests.support.services import Opener
@@ -261,7 +262,14 @@ def many(services: Opener) -> Iterator[Any]:
     with services.open(SERVICE) as opened:
         organisation, owners = opened.organisation, [new_id() for _ in range(OWNERS)]
         owners[0] = organisation.sales.id
-        pool = pb.Pool(id=str(new_id()), version=1, name="公海", kind=pb.PoolKind.POOL_KIND_PUBLIC, open_to_all=True)
+        pool = pb.Pool(
+            id=str(new_id()),
+            version=1,
+            name="公海",
+            kind=pb.PoolKind.POOL_KIND_PUBLIC,
+            open_to_all=True,
+            hidden_fields=HIDDEN_BY_DEFAULT,
+        )
         given = {"rows": ROWS, "owner_count": OWNERS, "last": LAST_DAY, "me": new_id(), "pool": pool.id}
         with opened.database.transaction() as session:
             projection.keep_pools(session, [pool])

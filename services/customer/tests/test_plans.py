@@ -21,6 +21,7 @@ from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.queries import page_of, page_statement, total
 from crm_customer.listing.rules import Filter, ListView, Sort, with_view
 from crm_customer.ownership import projection
+from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
 from crm_customer.paging import Total, explain
 from crm_customer.service import SERVICE
 from directory import store
@@ -38,12 +39,13 @@ LAST_DAY = datetime(2026, 11, 25, tzinfo=UTC)
 # Everybody has tags, stars, collaborations and values of custom fields that are rare, and such that are frequent.
 FILL = text("""
     INSERT INTO customers (id, version, facts_version, name, industry, owner_id, owner_department_id, owner_left, pool_id,
-        assignment_version, created_by, created_at, updated_at, deleted_at, custom)
+        recycled, assignment_version, created_by, created_at, updated_at, deleted_at, custom)
     SELECT gen_random_uuid(), 1, 1, '客户' || n, CASE WHEN n % 5 = 0 THEN 'education' ELSE 'other' END,
         CASE WHEN NOT pooled THEN owners[1 + owner] END,
         CASE WHEN NOT pooled THEN CASE WHEN owner % 2 = 1 THEN CAST(:south AS uuid)
             WHEN owner % 10 = 0 THEN CAST(:east AS uuid) ELSE branches[1 + owner % :branch_count] END END,
-        NOT pooled AND owner % 50 = 2, CASE WHEN pooled THEN CAST(:pool AS uuid) END, 1, CAST(:me AS uuid),
+        NOT pooled AND owner % 50 = 2, CASE WHEN pooled THEN CAST(:pool AS uuid) END,
+        pooled AND n % 500 = 0, 1, CAST(:me AS uuid),
         moment, moment + (n % 9 = 2)::int * (n * 7919 % 100000) * INTERVAL '1 minute',
         CASE WHEN n % 10 = 7 THEN moment + INTERVAL '100 days' END,
         jsonb_build_object('budget', n, 'grade', CASE WHEN n % 1000 = 1 THEN 'rare' ELSE 'common' END, 'labels',
@@ -130,7 +132,14 @@ def many(services: Opener) -> Iterator[Any]:
         people = {
             name: Member(new_id(), name, "supervisor", centre) for name in ("centre", "grouped", "crowded", "auditor")
         }
-        pool = pb.Pool(id=str(new_id()), version=1, name="公海", kind=pb.PoolKind.POOL_KIND_PUBLIC, open_to_all=True)
+        pool = pb.Pool(
+            id=str(new_id()),
+            version=1,
+            name="公海",
+            kind=pb.PoolKind.POOL_KIND_PUBLIC,
+            open_to_all=True,
+            hidden_fields=HIDDEN_BY_DEFAULT,
+        )
         hidden = pb.Pool(id=str(new_id()), version=1, name="待分配", kind=pb.PoolKind.POOL_KIND_TO_BE_ASSIGNED)
         with opened.database.transaction() as session:
             projection.keep_pools(session, [pool, hidden])

@@ -14,7 +14,7 @@ from sqlalchemy import event, select, text, update
 
 from chassis import clock
 from chassis.auth.tokens import ServiceTokens
-from chassis.errors import Conflict, FieldError, Invalid
+from chassis.errors import Conflict, FieldError, Invalid, NotFound
 from chassis.events.consumer import Event, Subscription, apply_events
 from chassis.identifiers import new_id
 from chassis.rpc.client import Peers
@@ -44,7 +44,8 @@ class CustomerStandIn(CustomerServiceServicer):
 
     `told`: the calls of ApplyAssignments, `applied`: the states in them; `visible`: per member the customers that a
     selection finds; `lying`: where customers lie, by province and city, for selections by region; `asked`: the selections
-    resolved; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
+    resolved; `card`: what it tells a new owner, None: it knows no such customer; `before_card`: what it waits for;
+    `carded`: who asked for which; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
     """
 
     bind: str = ""
@@ -55,6 +56,9 @@ class CustomerStandIn(CustomerServiceServicer):
     lying: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     asked: list[customer_pb.ResolveSelectionRequest] = field(default_factory=list)
     away: bool = False
+    card: customer_pb.GetHandoverCardResponse | None = None
+    before_card: Callable[[], object] = lambda: None
+    carded: list[tuple[str, str]] = field(default_factory=list)
     after_facts: Callable[[], None] = lambda: None
 
     def ApplyAssignments(self, request: Any, _context: grpc.ServicerContext) -> Any:
@@ -85,6 +89,15 @@ class CustomerStandIn(CustomerServiceServicer):
             if asked.city in ("", city) and province == asked.province
         ]
         return [id_ for ids in found for id_ in ids]
+
+    def GetHandoverCard(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        self.before_card()
+        if self.card is None:
+            abort(context, NotFound("not_found"))
+        self.carded.append((dict(context.invocation_metadata())["x-actor"], request.customer_id))
+        return self.card
 
     def ListCustomerStates(self, request: Any, _context: grpc.ServicerContext) -> Any:
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
@@ -200,6 +213,19 @@ class Sea:
         self.customer.states.extend(states)
         return [state.id for state in states]
 
+    def held_for(self, days: int, count: int = 1, owner: Member | None = None, **facts_of_each: Any) -> list[str]:
+        """Customers that a member, a salesperson in the east unless told otherwise, has had for so many days."""
+        ids = self.own(count, owner or self.organisation.sales, **facts_of_each)
+        held = update(Assignment).where(Assignment.customer_id.in_([UUID(id_) for id_ in ids]))
+        with self.opened.database.transaction() as session:
+            session.execute(held.values(held_since=clock.now() - timedelta(days=days)))
+        return ids
+
+    def recompute(self) -> None:
+        """Let rules take effect whose day has come, and compute every day that is to be computed anew."""
+        while self.run("apply-rules"):
+            pass
+
     def expire(self, customer_ids: Sequence[str], days: int = 1) -> None:
         """Let time pass for customers under the rule in force by default: their last day was so many days ago. Every
         customer has its day by the rules in force, and runs may begin at any time of day.
@@ -215,6 +241,13 @@ class Sea:
             counts = {"examined": 0, "changed": 0}
             at = clock.now()
             session.add(Recompute(id=new_id(), causes=[], rule_ids=active, basis={}, at=at, done_at=at, **counts))
+
+    def next_day(self) -> None:
+        """The last run was one of another day: the next one may begin."""
+        earlier = "(SELECT min(day) - 1 FROM recycling_runs)"
+        last = "(SELECT max(number) FROM recycling_runs)"
+        with self.opened.database.transaction() as session:
+            session.execute(text(f"UPDATE recycling_runs SET day = {earlier} WHERE number = {last}"))
 
     def recycle(self) -> None:
         """Work today's run until nothing is left to do."""
@@ -316,10 +349,19 @@ class Sea:
         with self.opened.database.transaction() as session:
             store.store_roles(session, [state])
 
+    def sql(self, statement: str) -> None:
+        """What no request does, for example letting time pass."""
+        with self.opened.database.transaction() as session:
+            session.execute(text(statement))
+
     def rows(self, record: type[Any]) -> list[Any]:
         """Every row of a table."""
         with self.opened.database.reading() as session:
             return list(session.scalars(select(record)))
+
+    def assignments(self, customer_ids: Sequence[str]) -> list[Assignment]:
+        """Where these customers lie."""
+        return [one for one in self.rows(Assignment) if str(one.customer_id) in customer_ids]
 
     def owners(self) -> dict[str, UUID | None]:
         """The owner of every customer."""

@@ -14,7 +14,7 @@ from crm_pool.expiry.model import RecycleRule
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.pools.commands import SETTINGS_ID
 from crm_pool.pools.events import ROLES
-from crm_pool.pools.rules import leads_back
+from crm_pool.pools.rules import HIDDEN_BY_DEFAULT, leads_back
 
 CLOSED = {"open_to_all": False}
 
@@ -92,7 +92,7 @@ def test_hidden_fields_reveals_and_administrators_travel_to_other_services(sea: 
     state = sea.opened.outbox(pb.PoolChanged)[-2].pools[0]
     assert made["hidden_fields"] == state.hidden_fields == ["contact.mobile", "address"]
     assert (made["daily_reveals"], state.daily_reveals, state.HasField("daily_reveals")) == (0, 0, True)
-    assert plain["hidden_fields"] == ["contact.mobile", "contact.phone", "contact.email", "contact.qq"]
+    assert plain["hidden_fields"] == [*HIDDEN_BY_DEFAULT]
     assert plain["daily_reveals"] is None
 
 

@@ -41,32 +41,18 @@ def _days(sea: Any) -> dict[str, date | None]:
     return {str(one.customer_id): one.expires_on for one in sea.rows(Assignment)}
 
 
-def _recompute(sea: Any) -> None:
-    while sea.run("apply-rules"):
-        pass
-
-
 def _unsettled(sea: Any) -> set[Any]:
     with sea.opened.database.reading() as session:
         return unsettled_rules(session)
 
 
-def _own(sea: Any, count: int = 1, **place: Any) -> list[str]:
-    """Customers that somebody has had for 20 days."""
-    ids: list[str] = sea.create(count, **{"owner": sea.organisation.sales, **place})
-    with sea.opened.database.transaction() as session:
-        for one in session.query(Assignment):
-            one.held_since = clock.now() - timedelta(days=20)
-    return ids
-
-
 def test_a_rule_that_takes_effect_gives_days_to_all_it_governs_and_recycles_once_it_has(sea: Any) -> None:
     """What others say of changed rules, that they hold for new customers alone, is not so here: they hold for all."""
-    ids = _own(sea, 5)
+    ids = sea.held_for(20, 5)
     rule_id = sea.put_in_force(sea.default())
     assert _unsettled(sea) == {rule_id}
 
-    _recompute(sea)
+    sea.recompute()
     assert _days(sea) == dict.fromkeys(ids, _day(10))
     assert _unsettled(sea) == set()
     (recompute,) = sea.rows(Recompute)
@@ -76,40 +62,40 @@ def test_a_rule_that_takes_effect_gives_days_to_all_it_governs_and_recycles_once
 
 
 def test_nothing_is_computed_while_nothing_changes_or_no_rule_is_there(sea: Any) -> None:
-    _own(sea)
+    sea.held_for(20)
     sea.hire("another")
-    _recompute(sea)
+    sea.recompute()
     assert sea.rows(Recompute) == []
 
     sea.put_in_force(sea.default())
     for _ in range(3):
-        _recompute(sea)
+        sea.recompute()
     assert len(sea.rows(Recompute)) == 1
 
 
 @pytest.mark.parametrize("days", [1, 19, 22])
 def test_a_rule_never_takes_a_customer_before_the_warning_days_are_over(sea: Any, days: int) -> None:
-    (id_,) = _own(sea)
+    (id_,) = sea.held_for(20)
     sea.put_in_force(sea.default(), {"kind": "no_follow_up", "days": days})
 
-    _recompute(sea)
+    sea.recompute()
     assert _days(sea) == {id_: _day(WARNING)}
 
 
 def test_switched_off_a_rule_clears_all_days_and_switched_on_it_computes_them_from_the_real_clocks(sea: Any) -> None:
     """Elsewhere switching off and on starts every clock anew, so that nobody ever expires."""
-    old, touched = _own(sea, 2)
+    old, touched = sea.held_for(20, 2)
     sea.report_again([touched], owner=sea.organisation.sales, last_touch_at=_stamp(clock.now() - timedelta(days=5)))
     rule_id = sea.put_in_force(sea.default())
-    _recompute(sea)
+    sea.recompute()
     assert _days(sea) == {old: _day(10), touched: _day(25)}
 
     assert sea.send("POST", f"/rules/{rule_id}:end", sea.organisation.admin).status_code == 200
-    _recompute(sea)
+    sea.recompute()
     assert _days(sea) == {old: None, touched: None}
 
     sea.put_in_force(sea.default())
-    _recompute(sea)
+    sea.recompute()
     assert _days(sea) == {old: _day(10), touched: _day(25)}
 
 
@@ -117,13 +103,13 @@ def test_a_rule_of_a_pool_to_which_nobody_belongs_any_more_takes_nobodys_custome
     """Elsewhere a list that became empty means everybody."""
     member = sea.hire("leaving")
     pool = sea.create_pool(open_to_all=False, member_ids=[str(member.id)])
-    mine, others = _own(sea, owner=member), _own(sea)
+    mine, others = sea.held_for(20, owner=member), sea.held_for(20)
     sea.put_in_force(pool["id"])
-    _recompute(sea)
+    sea.recompute()
     assert _days(sea) == {mine[0]: _day(10), others[0]: None}
 
     sea.leave(member)
-    _recompute(sea)
+    sea.recompute()
     assert set(_days(sea).values()) == {None}
 
 
@@ -169,22 +155,22 @@ def test_whatever_days_depend_on_computes_them_anew_when_it_changes(
 ) -> None:
     pool = sea.create_pool(open_to_all=False, department_ids=[str(sea.organisation.east)])["id"]
     sea.put_in_force(pool)
-    _recompute(sea)
+    sea.recompute()
     change(sea, pool)
 
-    _recompute(sea)
+    sea.recompute()
     assert [one.causes for one in sea.rows(Recompute)][1:] == [[cause]]
 
 
 def test_a_member_who_moves_comes_under_the_rule_of_the_new_department(sea: Any) -> None:
     south = sea.create_pool(open_to_all=False, department_ids=[str(sea.organisation.south)])["id"]
     sea.put_in_force(south)
-    (id_,) = _own(sea)
-    _recompute(sea)
+    (id_,) = sea.held_for(20)
+    sea.recompute()
     assert _days(sea) == {id_: None}
 
     _moved_member(sea, south)
-    _recompute(sea)
+    sea.recompute()
     assert _days(sea) == {id_: _day(10)}
 
 
@@ -192,7 +178,7 @@ def test_changes_while_days_are_computed_are_all_taken_up_by_one_more_recompute(
     sea: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recomputing, "PAGE", 2)
-    _own(sea, 5)
+    sea.held_for(20, 5)
     first = sea.put_in_force(sea.default())
     assert sea.run("apply-rules"), "a page of several"
     second = sea.put_in_force(sea.create_pool(priority=1)["id"], {"kind": "no_follow_up", "days": 40})
@@ -200,7 +186,7 @@ def test_changes_while_days_are_computed_are_all_taken_up_by_one_more_recompute(
     sea.run("apply-rules")
     assert _unsettled(sea) == {first, second}
 
-    _recompute(sea)
+    sea.recompute()
     assert (len(sea.rows(Recompute)), _unsettled(sea)) == (2, set())
     assert set(_days(sea).values()) == {_day(20)}
 
@@ -210,7 +196,7 @@ def test_a_recompute_that_was_killed_after_a_page_goes_on_with_the_next(
     sea: Any, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     monkeypatch.setattr(recomputing, "PAGE", 2)
-    ids = _own(sea, 6)
+    ids = sea.held_for(20, 6)
     sea.put_in_force(sea.default())
     for _ in range(pages):
         sea.run("apply-rules")
@@ -225,7 +211,7 @@ def test_a_recompute_that_was_killed_after_a_page_goes_on_with_the_next(
     monkeypatch.setattr(recomputing, "PAGE", 2)
     assert sum(day is not None for day in _days(sea).values()) == 2 * pages, "what was not committed did not happen"
 
-    _recompute(sea)
+    sea.recompute()
     assert _days(sea) == dict.fromkeys(ids, _day(10))
     changed = [one for one in sea.opened.outbox(pb.AssignmentsChanged) if one.cause == pb.CAUSE_RESCHEDULE]
     told = [change.state.customer_id for one in changed for change in one.changes]
@@ -234,12 +220,12 @@ def test_a_recompute_that_was_killed_after_a_page_goes_on_with_the_next(
 
 def test_of_several_workers_each_customer_is_computed_by_one(sea: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recomputing, "PAGE", 2)
-    ids = _own(sea, 12)
+    ids = sea.held_for(20, 12)
     sea.put_in_force(sea.default())
 
     with ThreadPoolExecutor(3) as threads:
-        list(threads.map(lambda _: _recompute(sea), range(3)))
-    _recompute(sea)
+        list(threads.map(lambda _: sea.recompute(), range(3)))
+    sea.recompute()
 
     assert _days(sea) == dict.fromkeys(ids, _day(10))
     assert {one.version for one in sea.rows(Assignment)} == {2}
@@ -268,7 +254,7 @@ def test_no_day_that_an_owner_did_not_cause_comes_as_a_surprise(
 def test_a_page_takes_as_many_statements_for_many_customers_as_for_few(
     sea: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _own(sea, 40)
+    sea.held_for(20, 40)
     sea.put_in_force(sea.default())
     counted = []
     for size in (1, 2, 30):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import text
+from prometheus_client import REGISTRY
 
 from chassis import clock
 from chassis.audit import audit_of
@@ -37,6 +37,10 @@ def _days(sea: Any) -> dict[str, Any]:
     return {str(one.customer_id): one.expires_on for one in sea.rows(Assignment)}
 
 
+def _runs(sea: Any) -> list[Run]:
+    return sorted(sea.rows(Run), key=lambda run: run.number)
+
+
 def _run(sea: Any) -> Any:
     """Today's run as an administrator reads it."""
     (newest, *_) = sea.send("GET", "/rules/runs", sea.organisation.admin).json["items"]
@@ -48,11 +52,6 @@ def _decide(sea: Any, verb: str, run: Any, member: Any = None, body: Any = None,
     return sea.send("POST", f"/rules/runs/{run['id']}:{verb}", member or sea.organisation.admin, body, **headers)
 
 
-def _sql(sea: Any, statement: str) -> None:
-    with sea.opened.database.transaction() as session:
-        session.execute(text(statement))
-
-
 def _held(sea: Any) -> list[Any]:
     return sea.opened.outbox(events.RecyclingHeld)
 
@@ -61,8 +60,7 @@ def _held(sea: Any) -> list[Any]:
 def rule(sea: Any) -> Any:
     """30 days without a follow-up, for everybody, into the default public pool; yesterday's run came to its end."""
     id_ = sea.put_in_force(sea.default())
-    _sql(
-        sea,
+    sea.sql(
         "INSERT INTO recycling_runs (id, day, state, started_at, finished_at, walk, nominated, taken, spared) VALUES"
         f" (gen_random_uuid(), '{_day(-1)}', 'finished', now() - interval '24 hours', now() - interval '24 hours', 1, 0, 0, 0)",
     )
@@ -115,20 +113,20 @@ def test_a_day_has_one_run_and_no_customer_that_was_just_claimed_is_taken_again(
     assert sea.act("claim", sea.organisation.colleague, [one]).status_code == 200
 
     sea.recycle()
-    _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+    sea.next_day()
     sea.recycle()
 
     assert sea.owners()[one] == sea.organisation.colleague.id
-    assert [run.taken for run in sea.rows(Run)] == [0, 1, 0]
+    assert [run.taken for run in _runs(sea)] == [0, 1, 0]
 
 
 def test_nothing_runs_before_its_time_of_day(sea: Any, rule: Any) -> None:
     sea.expire(sea.own(1, sea.organisation.sales))
-    _sql(sea, "UPDATE pool_settings SET recycle_at = '23:59:59.999'")
+    sea.sql("UPDATE pool_settings SET recycle_at = '23:59:59.999'")
 
     assert not sea.run("recycle")
 
-    assert len(sea.rows(Run)) == 1
+    assert len(_runs(sea)) == 1
 
 
 def test_a_customer_without_any_touch_runs_from_the_day_it_was_given(sea: Any, rule: Any) -> None:
@@ -147,12 +145,11 @@ def test_a_pool_open_to_nobody_takes_nobodys_customers(sea: Any, rule: Any) -> N
     sea.put_in_force(nobodys["id"], {"kind": "no_follow_up", "days": 1})
     ids = sea.own(3, sea.organisation.sales)
     sea.expire(ids, days=-20)
-    _sql(sea, "UPDATE pools SET member_ids = '{}' WHERE NOT open_to_all")
-    _sql(
-        sea,
+    sea.sql("UPDATE pools SET member_ids = '{}' WHERE NOT open_to_all")
+    sea.sql(
         "UPDATE recycle_rules SET state = 'ended' WHERE pool_id <> (SELECT id FROM pools WHERE NOT open_to_all LIMIT 1)",
     )
-    _sql(sea, f"UPDATE assignments SET expires_on = '{_day(-5)}'")
+    sea.sql(f"UPDATE assignments SET expires_on = '{_day(-5)}'")
 
     sea.recycle()
 
@@ -251,7 +248,7 @@ def test_customers_of_whoever_left_wait_for_their_hand_over(sea: Any, rule: Any)
     sea.recycle()
 
     assert set(sea.owners().values()) == {sales.id}
-    assert sea.rows(Run)[-1].nominated == 0
+    assert _runs(sea)[-1].nominated == 0
 
 
 def test_two_recyclers_at_once_take_each_customer_once(sea: Any, rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +269,7 @@ def test_two_recyclers_at_once_take_each_customer_once(sea: Any, rule: Any, monk
 
     assert all(len(sea.history(one)) == 2 for ids in gone for one in ids)
     assert list(sea.owners().values()).count(None) == 40
-    (run,) = [run for run in sea.rows(Run) if run.day == _day()]
+    (run,) = [run for run in _runs(sea) if run.day == _day()]
     assert (run.taken, run.spared, run.state) == (40, 0, "finished")
     assert [one.succeeded for one in sea.opened.outbox(events.AssignmentBatchFinished)] == [40]
 
@@ -280,12 +277,12 @@ def test_two_recyclers_at_once_take_each_customer_once(sea: Any, rule: Any, monk
 def test_a_page_needs_as_many_statements_for_many_customers_as_for_few(sea: Any, rule: Any) -> None:
     counts = []
     for size in (2, 40):
-        _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+        sea.next_day()
         owner = sea.hire(f"业务{size}")
         sea.expire(sea.own(size, owner))
         sea.own(size * 5, owner)
         assert sea.run("recycle")
-        _sql(sea, "UPDATE recycling_runs SET after_customer_id = NULL, after_expires_on = NULL, taken = 0")
+        sea.sql("UPDATE recycling_runs SET after_customer_id = NULL, after_expires_on = NULL, taken = 0")
         sea.expire(sea.own(size, owner))
         with sea.counting_statements() as statements:
             assert sea.run("recycle")
@@ -302,7 +299,7 @@ class TestHeld:
         (one,) = sea.own(1, sea.organisation.sales)
         sea.own(20, sea.organisation.sales)
         sea.expire([one])
-        _sql(sea, "UPDATE recycling_runs SET started_at = started_at - interval '13 hours', day = day - 1")
+        sea.sql("UPDATE recycling_runs SET started_at = started_at - interval '13 hours', day = day - 1")
 
         sea.recycle()
 
@@ -327,7 +324,7 @@ class TestHeld:
     def test_a_clock_that_went_back_takes_nothing_unasked(self, sea: Any, rule: Any) -> None:
         sea.expire(sea.own(1, sea.organisation.sales))
         sea.own(20, sea.organisation.sales)
-        _sql(sea, "UPDATE recycling_runs SET started_at = now() + interval '3 hours'")
+        sea.sql("UPDATE recycling_runs SET started_at = now() + interval '3 hours'")
 
         sea.recycle()
 
@@ -337,7 +334,7 @@ class TestHeld:
     def test_a_run_that_has_nothing_to_take_is_not_held(self, sea: Any, rule: Any) -> None:
         sea.own(1, sea.organisation.sales)
         sea.expire([])
-        _sql(sea, "UPDATE recycling_runs SET started_at = started_at - interval '3 days', day = day - 3")
+        sea.sql("UPDATE recycling_runs SET started_at = started_at - interval '3 days', day = day - 3")
 
         sea.recycle()
 
@@ -423,18 +420,18 @@ class TestHeld:
             reply = _decide(sea, verb, _run(sea))
             assert (reply.status_code, reply.json["code"]) == (409, code)
         with sea.opened.database.reading() as session:
-            (entry,) = audit_of(session, "recycling_run", sea.rows(Run)[-1].id)
+            (entry,) = audit_of(session, "recycling_run", _runs(sea)[-1].id)
         assert (entry.action, entry.actor_id) == ("recycling_run.dropped", sea.organisation.admin.id)
 
     def test_whoever_nobody_decided_about_is_asked_for_again_on_the_next_day(self, sea: Any, rule: Any) -> None:
         ids = sea.own(5, sea.organisation.sales)
         sea.expire(ids)
         sea.recycle()
-        _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+        sea.next_day()
 
         sea.recycle()
 
-        assert [run.state for run in sea.rows(Run)] == ["finished", "dropped", "held"]
+        assert [run.state for run in _runs(sea)] == ["finished", "dropped", "held"]
         assert set(sea.owners().values()) == {sea.organisation.sales.id}
 
     def test_a_confirmation_sent_twice_is_one(self, sea: Any, rule: Any) -> None:
@@ -445,7 +442,7 @@ class TestHeld:
         replies = [_decide(sea, "confirm", run, Idempotency_Key="k1") for _ in range(2)]
 
         assert [reply.status_code for reply in replies] == [200, 200]
-        assert sea.rows(Run)[-1].walk == 2
+        assert _runs(sea)[-1].walk == 2
 
     @pytest.mark.parametrize(
         ("body", "pointer"),
@@ -470,6 +467,42 @@ class TestHeld:
         assert sea.send("GET", "/rules/runs", sales).status_code == 403
         assert _decide(sea, "confirm", run, sales).status_code == 403
         assert sea.send("POST", f"/rules/runs/{sea.default()}:drop", sea.organisation.admin).status_code == 404
+
+
+def test_what_a_run_took_before_it_stopped_half_way_is_a_release_when_the_next_days_begins(
+    sea: Any, rule: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W11: a job that failed left a part of its work behind, and nobody knew which."""
+    monkeypatch.setattr("crm_pool.recycling.commands.PAGE", 2)
+    sea.expire(sea.own(4, sea.organisation.sales))
+    sea.own(20, sea.organisation.sales)
+    sea.run("recycle")
+    sea.customer.away = True
+    with pytest.raises(Unavailable):
+        sea.run("recycle")
+    assert sea.rows(Release) == []
+    sea.next_day()
+    sea.customer.away = False
+
+    sea.recycle()
+
+    assert [(one.customers, one.cause) for one in sea.rows(Release)] == [(2, "recycle"), (2, "recycle")]
+    assert [(run.state, run.taken) for run in _runs(sea)[1:]] == [("dropped", 2), ("finished", 2)]
+
+
+def test_what_waits_and_what_is_overdue_is_measured(sea: Any, rule: Any) -> None:
+    sales = sea.organisation.sales
+    sea.expire([*sea.own(5, sales), *sea.own(1, sea.organisation.colleague)])
+    before = REGISTRY.get_sample_value("crm_recycling_customers_total", {"outcome": "taken"})
+    sea.recycle()
+
+    sea.run("measure-recycling")
+
+    measured = {name: REGISTRY.get_sample_value(f"crm_recycling_{name}") for name in ("runs_held", "overdue")}
+    assert measured == {"runs_held": 1, "overdue": 5}
+    assert REGISTRY.get_sample_value("crm_recycling_customers_total", {"outcome": "taken"}) == (before or 0) + 1
+    last = REGISTRY.get_sample_value("crm_recycling_last_finished_timestamp_seconds")
+    assert last == _runs(sea)[-1].started_at.timestamp()
 
 
 def test_a_run_is_undone_as_a_release_but_for_what_was_claimed_since(sea: Any, rule: Any) -> None:
@@ -524,9 +557,8 @@ class TestCascade:
 
     @pytest.fixture
     def age(self, sea: Any) -> Callable[[str, int], None]:
-        _sql(sea, "UPDATE pool_settings SET recycle_at = '00:00'")
-        return lambda id_, days: _sql(
-            sea,
+        sea.sql("UPDATE pool_settings SET recycle_at = '00:00'")
+        return lambda id_, days: sea.sql(
             f"UPDATE assignments SET held_since = held_since - interval '{days} days' WHERE customer_id = '{id_}'",
         )
 
@@ -548,12 +580,8 @@ class TestCascade:
 
     def test_pools_that_follow_each_other_in_a_circle_move_a_customer_once(self, sea: Any, age: Any) -> None:
         one, other = sea.create_pool(), sea.create_pool()
-        _sql(
-            sea, f"UPDATE pools SET cascade_pool_id = '{other['id']}', cascade_after_days = 1 WHERE id = '{one['id']}'"
-        )
-        _sql(
-            sea, f"UPDATE pools SET cascade_pool_id = '{one['id']}', cascade_after_days = 1 WHERE id = '{other['id']}'"
-        )
+        sea.sql(f"UPDATE pools SET cascade_pool_id = '{other['id']}', cascade_after_days = 1 WHERE id = '{one['id']}'")
+        sea.sql(f"UPDATE pools SET cascade_pool_id = '{one['id']}', cascade_after_days = 1 WHERE id = '{other['id']}'")
         (id_,) = sea.create(pool=one["id"])
         age(id_, 9)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import text
 
 from chassis import clock
 from crm.pool.v1 import pool_events_pb2 as pb
@@ -34,16 +35,6 @@ def _draft(sea: Any, *conditions: Any, **values: Any) -> Any:
     return reply.json
 
 
-def _own(sea: Any, days: int, count: int = 1, owner: Any = None, **facts: Any) -> list[str]:
-    """Customers that somebody has had for so many days."""
-    owner = owner or sea.organisation.sales
-    ids: list[str] = sea.create(count, owner=owner, **facts)
-    with sea.opened.database.transaction() as session:
-        for one in session.query(Assignment).where(Assignment.customer_id.in_(ids)):
-            one.held_since = clock.now() - timedelta(days=days)
-    return ids
-
-
 def _rehearse(sea: Any, rule: Any, member: Any = None) -> Any:
     """Begin, work through, and read it as the administrator."""
     begun = sea.send("POST", f"/rules/{rule['id']}:rehearse", member or sea.organisation.admin)
@@ -69,17 +60,17 @@ def _losses(tonight: int, week: int, month: int) -> dict[str, int]:
 
 def test_a_rehearsal_says_who_would_lose_how_many_and_when_and_changes_nothing(sea: Any) -> None:
     people = sea.organisation
-    _own(sea, days=28, count=2, level="A")
-    _own(sea, days=25, owner=people.colleague)
-    _own(sea, days=10, count=3, owner=people.rival, level="A")
-    _own(sea, days=40, owner=people.rival, won=True)
+    sea.held_for(28, count=2, level="A")
+    sea.held_for(25, owner=people.colleague)
+    sea.held_for(10, count=3, owner=people.rival, level="A")
+    sea.held_for(40, owner=people.rival, won=True)
     sea.create()
     before = {one.customer_id: one.version for one in sea.rows(Assignment)}
 
     found = _rehearse(sea, _draft(sea))
 
     assert (found["state"], found["examined"], found["rule_version"]) == ("finished", 7, 1)
-    assert found["total"] == _losses(0, 3, 6)
+    assert (found["total"], found["warned"]) == (_losses(0, 3, 6), 2)
     east, south = (
         {"id": str(id_), "name": name} for id_, name in ((people.east, "华东销售部"), (people.south, "华南销售部"))
     )
@@ -100,7 +91,7 @@ def test_a_rehearsal_says_who_would_lose_how_many_and_when_and_changes_nothing(s
 
 def test_a_rehearsal_counts_tonight_what_its_rule_takes_tonight(sea: Any) -> None:
     """The version that is in effect leaves nobody warning days any more."""
-    ids = _own(sea, days=30)
+    ids = sea.held_for(30)
     rule_id = sea.put_in_force(sea.default())
     with sea.opened.database.transaction() as session:
         session.query(Assignment).update({"expires_on": _today()})
@@ -113,8 +104,8 @@ def test_a_rehearsal_counts_tonight_what_its_rule_takes_tonight(sea: Any) -> Non
 
 def test_the_customers_are_listed_by_owner_department_level_and_day(sea: Any) -> None:
     people = sea.organisation
-    mine = _own(sea, days=28, level="A")
-    theirs = _own(sea, days=100, owner=people.rival)
+    mine = sea.held_for(28, level="A")
+    theirs = sea.held_for(100, owner=people.rival)
     found = _rehearse(sea, _draft(sea))
 
     def listed(**wanted: Any) -> list[str]:
@@ -136,8 +127,8 @@ def test_the_customers_are_listed_by_owner_department_level_and_day(sea: Any) ->
 
 def test_names_are_shown_of_customers_that_the_caller_sees(sea: Any) -> None:
     """Who manages pools learns that a locked customer would expire, not which one it is."""
-    _own(sea, days=28)
-    (locked,) = _own(sea, days=28, owner=sea.organisation.colleague)
+    sea.held_for(28)
+    (locked,) = sea.held_for(28, owner=sea.organisation.colleague)
     found = _rehearse(sea, _draft(sea))
     sea.report_again([locked], owner=sea.organisation.colleague, locked=True)
 
@@ -146,7 +137,7 @@ def test_names_are_shown_of_customers_that_the_caller_sees(sea: Any) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_was_rehearsed_is_what_then_happens(sea: Any, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_what_was_rehearsed_is_what_then_happens(sea: Any, tomorrow: Any, seed: int) -> None:
     """Whatever the facts, and whatever rules the pools have: rehearsal and recompute judge alike."""
     chance = random.Random(seed)
     people, now = sea.organisation, clock.now()
@@ -159,8 +150,8 @@ def test_what_was_rehearsed_is_what_then_happens(sea: Any, monkeypatch: pytest.M
         facts["open_opportunities"] = int(chance.random() < 0.1)
         if chance.random() < 0.5:
             facts["last_touch_at"] = _stamp(now - timedelta(days=chance.randint(0, 60)))
-        _own(sea, chance.randint(0, 90), owner=owner, **facts)
-    _settle(sea)
+        sea.held_for(chance.randint(0, 90), owner=owner, **facts)
+    sea.recompute()
     rule = _draft(
         sea,
         {"kind": "no_follow_up", "days": chance.choice((None, 20)), "days_by_level": {"A": chance.randint(1, 45)}},
@@ -172,8 +163,8 @@ def test_what_was_rehearsed_is_what_then_happens(sea: Any, monkeypatch: pytest.M
     _announce(sea, rule, effective_on)
     rehearsed = {one.customer_id: one.expires_on for one in sea.rows(RehearsedCustomer)}
 
-    monkeypatch.setattr(clock, "now", lambda: now + timedelta(days=2))
-    _settle(sea)
+    tomorrow(2)
+    sea.recompute()
     last = effective_on + timedelta(days=30)
     happened = {
         one.customer_id: one.expires_on
@@ -184,15 +175,35 @@ def test_what_was_rehearsed_is_what_then_happens(sea: Any, monkeypatch: pytest.M
     assert rehearsed, "nothing was compared"
 
 
+def test_night_by_night_the_recycler_takes_what_was_rehearsed(sea: Any, tomorrow: Any) -> None:
+    """And nobody before the warning days are over, whatever the version says of customers long idle."""
+    people, began = sea.organisation, clock.now()
+    for owner in (people.sales, people.colleague, people.rival):
+        for days in (0, 3, 5, 7, 9, 60):
+            sea.held_for(days, owner=owner)
+        sea.held_for(60, owner=owner, won=True)
+        sea.held_for(60, owner=owner, last_touch_at=_stamp(began - timedelta(days=6)))
+    with sea.opened.database.transaction() as session:
+        session.execute(text("UPDATE pool_settings SET recycle_at = '00:00'"))
+    _announce(sea, _draft(sea, {"kind": "no_follow_up", "days": 10}), _today() + timedelta(days=1))
+    rehearsed = {str(one.customer_id): one.expires_on for one in sea.rows(RehearsedCustomer)}
+
+    taken: dict[str, date] = {}
+    for _ in range(14):
+        tomorrow(1)
+        sea.recompute()
+        sea.recycle()
+        gone = [id_ for id_, owner in sea.owners().items() if owner is None and id_ not in taken]
+        taken |= dict.fromkeys(gone, _today() - timedelta(days=1))
+
+    assert taken == rehearsed
+    assert (len(taken), min(taken.values())) == (21, clock.day_of(began, "Asia/Shanghai") + timedelta(days=4))
+
+
 def _governed(sea: Any, rule: Any) -> set[Any]:
     with sea.opened.database.reading() as session:
         judged = verdicts(session, sea.rows(Assignment))
     return {id_ for id_, one in judged.items() if one.rule and str(one.rule.id) == rule["id"]}
-
-
-def _settle(sea: Any) -> None:
-    while sea.run("apply-rules"):
-        pass
 
 
 def _announce(sea: Any, rule: Any, day: date) -> None:
@@ -203,10 +214,10 @@ def _announce(sea: Any, rule: Any, day: date) -> None:
 
 def test_owners_whose_customers_will_expire_earlier_are_told_once_when_a_rule_is_announced(sea: Any) -> None:
     people = sea.organisation
-    _own(sea, days=1, count=2)
-    _own(sea, days=1, owner=people.colleague, won=True)
+    sea.held_for(1, count=2)
+    sea.held_for(1, owner=people.colleague, won=True)
     sea.put_in_force(sea.default(), {"kind": "no_follow_up", "days": 60})
-    _settle(sea)
+    sea.recompute()
     tomorrow = _today() + timedelta(days=1)
 
     later = _draft(sea, {"kind": "no_follow_up", "days": 90})
@@ -223,7 +234,7 @@ def test_owners_whose_customers_will_expire_earlier_are_told_once_when_a_rule_is
 
 
 def test_nobody_is_told_of_an_announcement_that_was_withdrawn_meanwhile(sea: Any) -> None:
-    _own(sea, days=1)
+    sea.held_for(1)
     rule, admin = _draft(sea), sea.organisation.admin
     body = {"effective_on": f"{_today() + timedelta(days=1)}"}
     sea.send("POST", f"/rules/{rule['id']}:announce", admin, body)
@@ -235,14 +246,16 @@ def test_nobody_is_told_of_an_announcement_that_was_withdrawn_meanwhile(sea: Any
 
 
 def test_a_rehearsal_of_a_draft_that_is_changed_meanwhile_stops(sea: Any) -> None:
-    _own(sea, days=1)
+    sea.held_for(1)
     rule, admin = _draft(sea), sea.organisation.admin
     begun = sea.send("POST", f"/rules/{rule['id']}:rehearse", admin).json
     sea.send("PATCH", f"/rules/{rule['id']}", admin, {"working_days": True}, If_Match='"1"')
 
     _work(sea)
     assert _read(sea, begun["id"])["state"] == "stopped"
-    assert _rehearse(sea, rule)["rule_version"] == 2
+    again = _rehearse(sea, rule)
+    assert again["rule_version"] == 2
+    assert sea.send("GET", f"/rules/{rule['id']}", admin).json["rehearsal_id"] == again["id"]
 
 
 def test_whoever_rehearses_what_somebody_rehearses_already_gets_that(sea: Any) -> None:
@@ -260,7 +273,7 @@ def test_a_rehearsal_that_was_killed_after_a_page_goes_on_and_counts_nobody_twic
     sea: Any, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:
     monkeypatch.setattr(commands, "PAGE", 2)
-    _own(sea, days=20, count=6)
+    sea.held_for(20, count=6)
     begun = sea.send("POST", f"/rules/{_draft(sea)['id']}:rehearse", sea.organisation.admin).json
     for _ in range(pages):
         sea.run("rehearse")
@@ -281,7 +294,7 @@ def test_a_rehearsal_that_was_killed_after_a_page_goes_on_and_counts_nobody_twic
 def test_a_page_takes_as_many_statements_for_many_customers_as_for_few(
     sea: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _own(sea, days=20, count=40)
+    sea.held_for(20, count=40)
     sea.send("POST", f"/rules/{_draft(sea)['id']}:rehearse", sea.organisation.admin)
     counted = []
     for size in (2, 30):
@@ -293,15 +306,13 @@ def test_a_page_takes_as_many_statements_for_many_customers_as_for_few(
     assert counted[0] == counted[1]
 
 
-def test_a_rehearsal_is_forgotten_after_7_days(sea: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    _own(sea, days=20, count=3)
+def test_a_rehearsal_is_forgotten_after_7_days(sea: Any, monkeypatch: pytest.MonkeyPatch, tomorrow: Any) -> None:
+    sea.held_for(20, count=3)
     _rehearse(sea, _draft(sea))
     monkeypatch.setattr(commands, "_FORGOTTEN_AT_ONCE", 2)
-    now = clock.now()
 
-    for days, left in ((6, 3), (8, 0)):
-        at = now + timedelta(days=days)
-        monkeypatch.setattr(clock, "now", lambda at=at: at)
+    for days, left in ((6, 3), (2, 0)):
+        tomorrow(days)
         while sea.run("forget-rehearsals"):
             pass
         kept = [len(sea.rows(record)) for record in (RehearsedCustomer, RehearsedOwner, Rehearsal)]

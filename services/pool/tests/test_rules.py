@@ -36,19 +36,11 @@ def _announce(sea: Any, rule: Any, days: int = 1) -> Any:
     return _tell(sea, rule, "announce", effective_on=f"{_today() + timedelta(days=days)}")
 
 
-def _let_days_pass(sea: Any, monkeypatch: pytest.MonkeyPatch, days: int) -> None:
-    at = clock.now() + timedelta(days=days)
-    monkeypatch.setattr(clock, "now", lambda: at)
-    sea.run("apply-rules")
-
-
 def _states(sea: Any) -> dict[int, str]:
     return {rule.number: rule.state for rule in sea.rows(RecycleRule)}
 
 
-def test_a_version_is_drafted_announced_and_takes_the_place_of_the_one_before(
-    sea: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_version_is_drafted_announced_and_takes_the_place_of_the_one_before(sea: Any, tomorrow: Any) -> None:
     first = _draft(sea)
     assert (first["number"], first["state"], first["target_pool"]["name"]) == (1, "draft", "公海客户池")
     assert _announce(sea, first).json["state"] == "announced"
@@ -56,10 +48,12 @@ def test_a_version_is_drafted_announced_and_takes_the_place_of_the_one_before(
 
     sea.run("apply-rules")
     assert _states(sea) == {1: "announced", 2: "draft"}, "its day has not come"
-    _let_days_pass(sea, monkeypatch, 1)
+    tomorrow(1)
+    sea.recompute()
     assert _states(sea) == {1: "active", 2: "draft"}
     _announce(sea, second)
-    _let_days_pass(sea, monkeypatch, 1)
+    tomorrow(1)
+    sea.recompute()
     assert _states(sea) == {1: "ended", 2: "active"}
 
     with sea.opened.database.reading() as session:
@@ -101,12 +95,13 @@ def test_owners_are_told_before_a_rule_takes_effect(sea: Any, days: int) -> None
     assert f"{_today() + timedelta(days=1)}" in reply.json["errors"][0]["message"]
 
 
-def test_an_announced_version_is_withdrawn_and_never_acts(sea: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_announced_version_is_withdrawn_and_never_acts(sea: Any, tomorrow: Any) -> None:
     rule = _draft(sea)
     _announce(sea, rule)
     assert _tell(sea, rule, "withdraw").json["effective_on"] is None
 
-    _let_days_pass(sea, monkeypatch, 2)
+    tomorrow(2)
+    sea.recompute()
     assert _states(sea) == {1: "draft"}
 
 
@@ -221,20 +216,21 @@ def test_a_repeated_request_drafts_one_version(sea: Any) -> None:
     assert len(sea.rows(RecycleRule)) == 1
 
 
-def test_the_rule_of_a_pool_that_is_gone_does_not_take_effect(sea: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rule_of_a_pool_that_is_gone_does_not_take_effect(sea: Any, tomorrow: Any) -> None:
     pool = sea.create_pool()
     _announce(sea, _draft(sea, pool_id=pool["id"]))
     deleted = sea.send("DELETE", f"/pools/{pool['id']}", sea.organisation.admin, If_Match='"1"')
     assert deleted.status_code == 204
 
-    _let_days_pass(sea, monkeypatch, 1)
+    tomorrow(1)
+    sea.recompute()
     assert _states(sea) == {1: "ended"}
 
 
 def test_what_a_version_in_the_shadow_would_take_is_counted_by_day_listed_and_forgotten(
-    sea: Any, monkeypatch: pytest.MonkeyPatch
+    sea: Any, tomorrow: Any
 ) -> None:
-    rule, now = _draft(sea), clock.now()
+    rule = _draft(sea)
     ids = sea.create(3, owner=sea.organisation.sales)
     assert _tell(sea, rule, "shadow").json["state"] == "shadow"
     with sea.opened.database.transaction() as session:
@@ -261,8 +257,8 @@ def test_what_a_version_in_the_shadow_would_take_is_counted_by_day_listed_and_fo
     assert read("/customers").json["total"] == 3
     assert read("", sea.organisation.supervisor).status_code == 403
 
-    for days, left in ((89, 2), (90, 1), (91, 0)):
-        monkeypatch.setattr(clock, "now", lambda days=days: now + timedelta(days=days))
+    for days, left in ((89, 2), (1, 1), (1, 0)):
+        tomorrow(days)
         sea.run("forget-shadows")
         assert len(sea.rows(ShadowDecision)) == left
 

@@ -46,6 +46,8 @@ from crm_customer.marking import http as marking_http
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.people import http as people_http
 from crm_customer.relations import http as relations_http
+from crm_customer.reveals import http as reveals_http
+from crm_customer.reveals.due import FORGET_REVEALS
 from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.tags import http as tags_http
@@ -87,6 +89,7 @@ SERVICE = Service(
         batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,
         activities_http.api,
+        reveals_http.api,
         tags_http.api,
         dictionaries_http.api,
         fields_http.api,
@@ -109,6 +112,14 @@ SERVICE = Service(
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],
     projections=[directory_projection(), POOLS_PROJECTION, ASSIGNMENTS_PROJECTION],
-    due=[FORGET_ANSWERS, FILL_SEARCH, *FIELD_TASKS, CATCH_UP, END_COLLABORATIONS, *batch_tasks(CUSTOMER_BATCHES)],
+    due=[
+        FORGET_ANSWERS,
+        FORGET_REVEALS,
+        FILL_SEARCH,
+        *FIELD_TASKS,
+        CATCH_UP,
+        END_COLLABORATIONS,
+        *batch_tasks(CUSTOMER_BATCHES),
+    ],
     register_rpc=[_register],
 )

@@ -123,7 +123,7 @@ def _require_alive(customer: Customer) -> None:
 
 def _require_workable(sight: Sight, customer: Customer, writable: bool) -> None:
     _require_alive(customer)
-    if sight.hides_contact(customer.pool_id):
+    if sight.must_claim(customer.pool_id):
         raise Conflict("claim_first")
     if not writable:
         raise Forbidden("read_only_collaborator")

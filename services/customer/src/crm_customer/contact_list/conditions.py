@@ -9,11 +9,20 @@ from sqlalchemy.orm import aliased
 from crm_customer.contact_list.rules import ContactConditions, Days
 from crm_customer.contacts.model import Contact, CustomerContact, day_of_year
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import NOBODY, Condition, Sight
-from crm_customer.listing.texts import contact_numbered
+from crm_customer.customers.queries import Condition, Sight
+from crm_customer.listing.texts import NUMBERS, contact_numbered
 from crm_customer.people.queries import owned
 from crm_customer.search.model import ContactSearch
 from crm_customer.search.rules import bigrams, normalised, number_in
+
+# The fields that a condition tells of.
+_COMPARED = {
+    "name": ("contact.name",),
+    "phone": NUMBERS,
+    "position": ("contact.position",),
+    "salutation": ("contact.salutation",),
+    "birthdays": ("contact.birthday",),
+}
 
 
 def alive(wanted: ContactConditions) -> Condition:
@@ -45,10 +54,11 @@ def asked(sight: Sight, wanted: ContactConditions, *, frequent: bool = False) ->
         found.append(_born(wanted.birthdays))
     if wanted.phone:
         number = number_in(wanted.phone)
-        found.append(and_(contact_numbered(number), shown(sight)) if number else false())
+        found.append(contact_numbered(number) if number else false())
     if wanted.name:
         found.append(_named_here(wanted.name) if frequent else Contact.id.in_(named(wanted.name)))
-    return found
+    compared = [field for name, fields in _COMPARED.items() if getattr(wanted, name) for field in fields]
+    return [*found, shown(sight, *compared)]
 
 
 def named(name: str) -> Select[Any]:
@@ -66,11 +76,11 @@ def ways(sight: Sight) -> Select[Any]:
     return found.where(Customer.deleted_at.is_(None), sight.condition())
 
 
-def shown(sight: Sight) -> Condition:
-    """Whether a contact's numbers may be read."""
-    if not sight.hides_contact(NOBODY):
+def shown(sight: Sight, *fields: str) -> Condition:
+    """Whether of a contact all these fields may be read: it is the member's own, or a way to it hides none of them."""
+    if not sight.hides(*fields):
         return true()
-    return or_(owned(sight), _met(sight, Customer.pool_id.is_(None)), *_alone(sight))
+    return or_(owned(sight), _met(sight, sight.shows(*fields)), *_alone(sight))
 
 
 def listed(sight: Sight) -> Condition:

@@ -18,8 +18,8 @@ from chassis.database import Database
 from crm_customer.contact_list.conditions import alive, asked, listed, listed_of_all, named, ways
 from crm_customer.contact_list.rules import ContactConditions
 from crm_customer.contacts.model import Contact, day_of_year
-from crm_customer.customers.queries import NOBODY, Sight
-from crm_customer.listing.texts import contact_numbered
+from crm_customer.customers.queries import Sight
+from crm_customer.listing.texts import NUMBERS, contact_numbered
 from crm_customer.paging import Total, counted, explain
 from crm_customer.people.queries import owned
 from crm_customer.search.rules import number_in
@@ -78,7 +78,7 @@ def _merged(sight: Sight, wanted: ContactConditions, last: int) -> Select[UUID]:
     others = asked(sight, wanted, frequent=True)
     # As an array, which is looked up in the index of ids whatever PostgreSQL takes its size to be.
     collected = select(*columns).where(Contact.id == func.any(func.array(select(near.c[0]).scalar_subquery())), *others)
-    if wanted.phone and sight.hides_contact(NOBODY):
+    if wanted.phone and sight.hides_everywhere(*NUMBERS):
         # In pools no number may be read.
         return collected.order_by(*_directed(wanted, moment, Contact.id))
     walked = (

@@ -7,8 +7,6 @@ from typing import Any
 
 from chassis.errors import FieldError
 
-# Hidden while the customer lies in a pool, from members without customer.contacts_in_pool (design §2.6).
-MASKED = ("mobile", "email", "qq", "phone")
 _EMAIL = re.compile(r"[^@\s]+@([^@\s.]+\.)+[A-Za-z]{2,}")
 _QQ = re.compile(r"[0-9]{1,20}")
 _MOBILE_PREFIX = re.compile(r"^(\+|00)?86(?=1)")
@@ -63,10 +61,10 @@ def is_filled(values: Mapping[str, Any]) -> bool:
     return any(value for field, value in values.items() if field != "remark")
 
 
-def masked(field: str, value: str | None) -> str | None:
-    """`value` of a masked field as a stranger sees it: 138****8000, z***@***.com, ****."""
-    if not value or field not in MASKED:
-        return value
+def masked(field: str, value: Any) -> Any:
+    """A hidden field's value as a stranger sees it: 138****8000, z***@***.com, ****; of what is no text, nothing."""
+    if not value or not isinstance(value, str) or field == "contact_group":
+        return None
     if field == "email":
         local, _, domain = value.partition("@")
         return f"{local[:1]}***@***.{domain.rpartition('.')[2]}"

@@ -1,5 +1,6 @@
 """What the page of one customer shows beyond a list: extended columns, the parent, and counters."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -26,17 +27,18 @@ def customer_detail(session: Session, sight: Sight, customer_id: UUID, now: date
         return CustomerDetail(**view)
     return CustomerDetail(
         **view,
-        profile=_profile(session, sight, customer_id, hidden=found.contact_hidden),
+        profile=_profile(session, sight, customer_id, found.hidden),
         counters=_counters(session, customer_id, now),
     )
 
 
-def _profile(session: Session, sight: Sight, customer_id: UUID, *, hidden: bool) -> ProfileView | None:
+def _profile(session: Session, sight: Sight, customer_id: UUID, hidden: Collection[str]) -> ProfileView | None:
     values = profiles_of(session, [customer_id]).get(customer_id)
     if values is None:
         return None
-    parent = values[PARENT] and parent_view(session, sight, UUID(values[PARENT]))
-    return profile_view(values, parent, hidden=hidden)
+    told = values[PARENT] is not None and f"profile.{PARENT}" not in hidden
+    parent = parent_view(session, sight, UUID(values[PARENT])) if told else None
+    return profile_view(values, parent, hidden)
 
 
 def _counters(session: Session, customer_id: UUID, now: datetime) -> CountersView:

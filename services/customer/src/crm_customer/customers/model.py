@@ -47,6 +47,7 @@ FIELDS = (
 _ALIVE = text("deleted_at IS NULL")
 _DELETED = text("deleted_at IS NOT NULL")
 _LEFT = text("owner_left AND deleted_at IS NULL")
+_RECYCLED = text("recycled AND deleted_at IS NULL")
 _PLACES = ("owner_id", "owner_department_id", "pool_id")
 
 
@@ -72,6 +73,8 @@ class Customer(Base):
         Index("ix_customers_deleted_at", "deleted_at", "id", postgresql_where=_DELETED),
         Index("ix_customers_owner_left_created_at", "created_at", "id", postgresql_where=_LEFT),
         Index("ix_customers_owner_left_updated_at", "updated_at", "id", postgresql_where=_LEFT),
+        Index("ix_customers_recycled_created_at", "pool_id", "created_at", "id", postgresql_where=_RECYCLED),
+        Index("ix_customers_recycled_updated_at", "pool_id", "updated_at", "id", postgresql_where=_RECYCLED),
         Index("ix_customers_effects_missed", "id", postgresql_where=text("effects_version < assignment_version")),
         Index("ix_customers_locked", "id", postgresql_where=text("locked_at IS NOT NULL")),
         Index("ix_customers_unplaced", "id", postgresql_where=text("assignment_version = 0")),
@@ -119,6 +122,8 @@ class Customer(Base):
     # The owner was deactivated, and nobody has taken the customer over yet (decision 0015).
     owner_left: Mapped[bool] = mapped_column(server_default=false())
     pool_id: Mapped[UUID | None]
+    # It lies in a pool and has had an owner before: 再生客户 (C-40).
+    recycled: Mapped[bool] = mapped_column(server_default=false())
     expires_on: Mapped[date | None] = mapped_column(Date)
     held_since: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     assignment_version: Mapped[int] = mapped_column(BigInteger)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +35,7 @@ from crm_customer.dictionaries.rules import regions
 from crm_customer.fields.queries import custom_fields
 from crm_customer.ownership.model import Pool
 from crm_customer.ownership.queries import visible_pools
+from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
 from crm_customer.stars.model import Star
 from crm_customer.tags.model import CustomerTag
 from crm_customer.tags.queries import tags_of
@@ -43,16 +45,18 @@ from directory.tables import members
 
 Condition = ColumnElement[bool]
 NOBODY = UUID(int=0)
+_BY_DEFAULT = frozenset(HIDDEN_BY_DEFAULT)
 # What of the permissions decides about the sight.
 _SIGHT_PERMISSIONS = frozenset({Permission.POOL_TO_BE_ASSIGNED, Permission.CUSTOMER_CONTACTS_IN_POOL})
 
 
 @dataclass(frozen=True)
 class Sight:
-    """What one member sees: the scope, and the pools within it."""
+    """What one member sees: the scope, the pools within it, and what each of these hides before the claim."""
 
     scope: Scope
     pool_ids: tuple[UUID, ...]
+    hidden: tuple[frozenset[str], ...]
 
     @property
     def everything(self) -> bool:
@@ -138,13 +142,40 @@ class Sight:
             or (customer.assignment_version == 0 and customer.created_by == self.scope.member_id)
         )
 
-    def hides_contact(self, pool_id: UUID | None) -> bool:
-        """Whether the contact of a customer in `pool_id` is masked: not read, searched, matched or sorted by."""
+    def must_claim(self, pool_id: UUID | None) -> bool:
+        """Whether the member changes a customer in `pool_id` only after claiming it, and sees less of it until then (C-16)."""
         return pool_id is not None and not self.scope.may(Permission.CUSTOMER_CONTACTS_IN_POOL)
 
-    def shows_contact(self) -> Condition:
-        """The same as a condition on customers."""
-        return true() if not self.hides_contact(NOBODY) else Customer.pool_id.is_(None)
+    def hidden_in(self, pool_id: UUID | None) -> frozenset[str]:
+        """Fields of a customer in `pool_id` that are hidden: neither read, filtered, searched nor matched (0025)."""
+        if pool_id is None or not self.must_claim(pool_id):
+            return frozenset()
+        return self._hidden.get(pool_id, _BY_DEFAULT)
+
+    def hides(self, *fields: str) -> bool:
+        """Whether a pool hides one of the fields."""
+        return self.must_claim(NOBODY) and any(not one.isdisjoint(fields) for one in (*self.hidden, _BY_DEFAULT))
+
+    def hides_everywhere(self, *fields: str) -> bool:
+        """Whether every pool seen hides one of the fields."""
+        return self.must_claim(NOBODY) and not any(one.isdisjoint(fields) for one in self.hidden)
+
+    def shows(self, *fields: str) -> Condition:
+        """Customers of which none of the fields is hidden; the same as `hidden_in` says."""
+        shown = [
+            Customer.pool_id == any_(bindparam(_named(name), self._showing(name), ARRAY(Uuid)))
+            for name in fields
+            if self.hides(name)
+        ]
+        return or_(Customer.pool_id.is_(None), and_(*shown)) if shown else true()
+
+    @cached_property
+    def _hidden(self) -> dict[UUID, frozenset[str]]:
+        return dict(zip(self.pool_ids, self.hidden, strict=True))
+
+    def _showing(self, field: str) -> list[UUID]:
+        """Pools that show a field."""
+        return [pool_id for pool_id, hidden in self._hidden.items() if field not in hidden]
 
     def anybodys(self) -> "Sight":
         """A sight of the same kind, of nobody: its conditions are the same, and show nothing without `parameters`."""
@@ -158,7 +189,8 @@ class Sight:
             role_ids=(),
             permissions=self.scope.permissions & _SIGHT_PERMISSIONS,
         )
-        return Sight(scope, (NOBODY,) * bool(self.pool_ids))
+        pooled = bool(self.pool_ids)
+        return Sight(scope, (NOBODY,) * pooled, (frozenset().union(*self.hidden),) * pooled)
 
     def parameters(self) -> dict[str, Any]:
         """The ids in this sight's conditions."""
@@ -167,7 +199,12 @@ class Sight:
             "sight_owners": list(self.owner_ids),
             "sight_departments": list(self.scope.department_ids),
             "sight_pools": list(self.pool_ids),
-        }
+        } | {_named(name): self._showing(name) for name in _BY_DEFAULT.union(*self.hidden)}
+
+
+def _named(field: str) -> str:
+    """The parameter that holds the pools which show a field."""
+    return f"sight_shows_{field.replace('.', '_')}"
 
 
 def one_of(column: ColumnElement[UUID | None] | object, ids: Sequence[UUID], name: str | None = None) -> Condition:
@@ -180,7 +217,8 @@ def one_of(column: ColumnElement[UUID | None] | object, ids: Sequence[UUID], nam
 def sight_of(session: Session, member_id: UUID) -> Sight:
     """What an active member sees. Raises Unauthenticated for one who has left."""
     scope = resolve_scope(session, member_id)
-    return Sight(scope, visible_pools(session, scope))
+    pools = visible_pools(session, scope)
+    return Sight(scope, tuple(pools), tuple(pools.values()))
 
 
 def load_reference(session: Session, mobile_pattern: str, scope: Scope | None = None) -> Reference:
@@ -221,7 +259,7 @@ def require_writable(session: Session, sight: Sight, customer: Customer) -> None
     Raises Conflict claim_first in a pool, where who may not read the numbers may not change them either (C-16), and
     Forbidden read_only_collaborator (H-14).
     """
-    if sight.hides_contact(customer.pool_id):
+    if sight.must_claim(customer.pool_id):
         raise Conflict("claim_first")
     if sight.reaches(customer):
         return
@@ -249,6 +287,7 @@ def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[S
     # Where nothing is filled in, nobody asks who may read it.
     filled = any(row.Customer.custom for row in rows)
     keys = {field.key for field in custom_fields(session, sight.scope)} if filled else set()
+    hidden = {pool_id: sight.hidden_in(pool_id) for pool_id in {row.Customer.pool_id for row in rows}}
     found = {
         row.Customer.id: Seen(
             customer=row.Customer,
@@ -257,9 +296,13 @@ def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[S
             pool_name=row.pool_name,
             creator_name=row.creator_name,
             locker_name=row.locker_name,
-            contact_hidden=sight.hides_contact(row.Customer.pool_id),
+            hidden=hidden[row.Customer.pool_id],
             access=_access(sight, row.Customer, row.can_write),
-            custom={key: value for key, value in row.Customer.custom.items() if key in keys},
+            custom={
+                key: value
+                for key, value in row.Customer.custom.items()
+                if key in keys and f"custom.{key}" not in hidden[row.Customer.pool_id]
+            },
             star=row.Star,
             tags=tags[row.Customer.id],
         )
@@ -276,7 +319,7 @@ def _access(sight: Sight, customer: Customer, can_write: bool | None) -> Access 
         return Access.OWNER
     # Who is neither within reach nor a collaborator has just made the customer, and lost it to a pool.
     within = can_write or sight.reaches(customer)
-    may = sight.scope.may(Permission.CUSTOMER_UPDATE) and not sight.hides_contact(customer.pool_id)
+    may = sight.scope.may(Permission.CUSTOMER_UPDATE) and not sight.must_claim(customer.pool_id)
     return Access.WRITE if within and may else Access.READ
 
 

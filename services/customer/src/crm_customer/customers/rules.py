@@ -236,6 +236,18 @@ def split(values: Mapping[str, Any]) -> Parts:
     return parts
 
 
+def masked(name: str, value: Any) -> Any:
+    """The value of a hidden field, by its flat name, as a stranger sees it; of what is no text, nothing."""
+    part, _, field = name.rpartition(".")
+    if part in _MASKS:
+        return _MASKS[part](field, value)
+    return "****" if value and name in _TEXTS else None
+
+
+_MASKS = {"contact": contact_rules.masked, "profile": profile_rules.masked}
+_TEXTS = ("postcode", "address_detail", "remark", "wechat_nickname")
+
+
 def changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of what differs; what one side does not have is empty there."""
     return tuple(name for name in {**before, **after} if before.get(name) != after.get(name))

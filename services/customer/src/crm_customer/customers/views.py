@@ -1,6 +1,6 @@
 """Shapes of customers on the wire."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,8 +12,8 @@ from pydantic import Field, StringConstraints
 from chassis.http.api import Body, View
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
 from crm_customer.contacts.model import Contact
-from crm_customer.contacts.rules import masked
 from crm_customer.customers.model import Customer
+from crm_customer.customers.rules import masked
 from crm_customer.fields.rules import KEY_PATTERN
 from crm_customer.profiles.rules import FIELDS as PROFILE_FIELDS
 from crm_customer.profiles.views import ProfileBody, ProfileView
@@ -125,7 +125,7 @@ class Owner(Named):
 
 
 class ContactView(View):
-    """Primary contact. In a pool, numbers and addresses are masked for those who may not read them."""
+    """Primary contact. In a pool, what it hides is masked."""
 
     name: str
     salutation: str | None
@@ -188,7 +188,10 @@ class CustomerView(View):
     wechat_nickname: str | None
     custom: dict[str, Any] | None = Field(description="custom fields that the reader sees and that are filled, by key")
     contact: ContactView | None
-    contact_masked: bool | None = Field(description="the contact's numbers are masked: claim the customer to read them")
+    contact_masked: bool | None = Field(description="fields of the contact are masked: claim the customer to read them")
+    hidden_fields: list[str] | None = Field(
+        description="what the pool hides from the reader, as GET /fields names it: texts are masked, the rest is null"
+    )
     owner: Owner | None
     pool: Named | None
     expires_on: date | None
@@ -233,7 +236,7 @@ class Seen:
     pool_name: str | None
     creator_name: str | None
     locker_name: str | None
-    contact_hidden: bool
+    hidden: frozenset[str]
     access: Access | None
     custom: dict[str, Any]
     star: Star | None
@@ -253,10 +256,11 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
     return CustomerView(
         id=customer.id,
         version=customer.version,
-        **customer.values(),
+        **_shown(customer.values(), seen.hidden),
         custom=seen.custom,
-        contact=_contact_view(seen.contact, seen.contact_hidden) if seen.contact else None,
-        contact_masked=seen.contact is not None and seen.contact_hidden,
+        contact=_contact_view(seen.contact, seen.hidden) if seen.contact else None,
+        contact_masked=seen.contact is not None and any(name.startswith("contact.") for name in seen.hidden),
+        hidden_fields=sorted(seen.hidden),
         owner=owner,
         pool=None if customer.pool_id is None else Named(id=customer.pool_id, name=seen.pool_name or ""),
         expires_on=customer.expires_on,
@@ -280,11 +284,13 @@ def customer_views(found: Iterable[Seen], today: date) -> list[CustomerView]:
     return [customer_view(seen, today) for seen in found]
 
 
-def _contact_view(contact: Contact, hidden: bool) -> ContactView:
-    values = {name: getattr(contact, name) for name in CONTACT_FIELDS}
-    if hidden:
-        values = {name: masked(name, value) for name, value in values.items()}
-    return ContactView(**values)
+def _contact_view(contact: Contact, hidden: Collection[str]) -> ContactView:
+    values = {f"contact.{name}": getattr(contact, name) for name in CONTACT_FIELDS}
+    return ContactView(**{name.removeprefix("contact."): value for name, value in _shown(values, hidden).items()})
+
+
+def _shown(values: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]:
+    return {name: masked(name, value) if name in hidden else value for name, value in values.items()}
 
 
 def _owner(id_: UUID | None, name: str | None, *, left: bool) -> Owner | None:

@@ -10,15 +10,13 @@ from sqlalchemy.orm import Session
 from chassis.audit import RecordedAuditEntry, audit_of
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.contacts import rules as contact_rules
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import sight_of, visible_customer
-from crm_customer.customers.rules import is_custom
+from crm_customer.customers.rules import is_custom, masked
 from crm_customer.customers.views import Named
 from crm_customer.fields.queries import custom_fields
 from crm_customer.history.views import FieldChange, HistoryEntry, HistoryView
-from crm_customer.profiles import rules as profile_rules
 from directory.permissions import Permission
 from directory.tables import members
 
@@ -26,7 +24,6 @@ api = Api("customers")
 _MOST = 200
 # What entries say besides fields: the version reached, the import job that caused it.
 _ABOUT = ("version", "source_job")
-_MASKS = {"contact": contact_rules.masked, "profile": profile_rules.masked}
 
 
 @api.route(
@@ -42,9 +39,9 @@ def read_history(call: Call[None, None], customer_id: UUID) -> HistoryView:
         sight = sight_of(session, call.actor.id)
         customer = visible_customer(session, sight, customer_id, deleted=None)
         entries = audit_of(session, SUBJECT, customer_id, _MOST)
-        hidden = sight.hides_contact(customer.pool_id)
+        hidden = sight.hidden_in(customer.pool_id)
         names = _names(session, {entry.actor_id for entry in entries if entry.actor_id} | {customer.created_by})
-        shown = {f"custom.{field.key}" for field in custom_fields(session, sight.scope)}
+        shown = {f"custom.{field.key}" for field in custom_fields(session, sight.scope)} - hidden
     told = ((entry, _fields(entry, shown)) for entry in entries)
     # Of a change of nothing but what the reader may not see, nothing is told.
     items = [_entry(entry, fields, names, hidden) for entry, fields in told if fields is not None]
@@ -66,7 +63,9 @@ def _fields(entry: RecordedAuditEntry, shown: Collection[str]) -> list[str] | No
     return None if fields and not left else left
 
 
-def _entry(entry: RecordedAuditEntry, fields: list[str], names: dict[UUID, str], hidden: bool) -> HistoryEntry:
+def _entry(
+    entry: RecordedAuditEntry, fields: list[str], names: dict[UUID, str], hidden: Collection[str]
+) -> HistoryEntry:
     before, after = entry.before or {}, entry.after or {}
     changes = [
         FieldChange(field=name, before=_shown(name, before, hidden), after=_shown(name, after, hidden))
@@ -77,10 +76,8 @@ def _entry(entry: RecordedAuditEntry, fields: list[str], names: dict[UUID, str],
     return HistoryEntry(action=entry.action, at=entry.at, actor=actor, changes=changes)
 
 
-def _shown(name: str, values: Any, hidden: bool) -> Any:
-    value = values.get(name)
-    part, _, field = name.rpartition(".")
-    return _MASKS[part](field, value) if hidden and part in _MASKS else value
+def _shown(name: str, values: Any, hidden: Collection[str]) -> Any:
+    return masked(name, values.get(name)) if name in hidden else values.get(name)
 
 
 def _names(session: Session, ids: Sequence[UUID] | set[UUID]) -> dict[UUID, str]:

@@ -122,7 +122,7 @@ def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key
         values = sorted({value for field, value in keys if field == name})
         if values:
             for value, customer_id, pool_id, visible in session.execute(_holders(name, values, sight)):
-                match = Match(customer_id, visible, not sight.hides_contact(pool_id))
+                match = Match(customer_id, visible, not sight.must_claim(pool_id))
                 found.setdefault((name, str(value)), []).append(match)
     return found
 
@@ -132,7 +132,7 @@ def _holders(name: str, values: Sequence[str], sight: Sight) -> Any:
     visible = sight.writable()
     if name == MOBILE:
         # A number that the importer may not read must not be found out by importing it either.
-        visible = visible & sight.shows_contact()
+        visible = visible & sight.shows(MOBILE)
     wanted: Any
     if name == ID:
         given = func.unnest(literal([UUID(text) for text in values], ARRAY(Uuid))).table_valued(column("id", Uuid))

@@ -20,9 +20,7 @@ def alive(wanted: Filter) -> Condition:
 
 def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[Condition]:
     """What is asked for; `frequent`: whatever has an index of its own is looked up for each customer met, instead."""
-    found: list[Any] = [alive(wanted)]
-    if wanted.owner_left:
-        found.append(Customer.owner_left)
+    found: list[Any] = [alive(wanted), *_marked(wanted)]
     if wanted.owner_ids:
         found.append(one_of(Customer.owner_id, wanted.owner_ids, "wanted_owner_ids"))
     if wanted.pool_ids:
@@ -41,11 +39,23 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
     for place, condition in enumerate(wanted.conditions):
         if frequent or not condition.lies_elsewhere:
             found.append(matches(condition, f"wanted_{place}", walked=frequent))
+    found.append(sight.shows(*_compared(wanted)))
     if wanted.after:
         found.append(_beyond(wanted))
     if frequent:
         return found + met(sight, wanted) + ([is_around(sight, wanted.among)] if wanted.among else [])
     return found + [_among(ids) for ids in _elsewhere(sight, wanted)] + _gathered(sight, wanted)
+
+
+def _marked(wanted: Filter) -> list[Condition]:
+    """Views of customers that their place marks."""
+    marks: list[tuple[bool, Any]] = [(wanted.owner_left, Customer.owner_left), (wanted.recycled, Customer.recycled)]
+    return [mark for asked, mark in marks if asked]
+
+
+def _compared(wanted: Filter) -> list[str]:
+    """The fields that conditions tell of, all of which must be shown: numbers and nicknames are one of several ways."""
+    return [condition.field for condition in wanted.conditions] + ["address"] * bool(wanted.address)
 
 
 def _among(ids: Any) -> Condition:

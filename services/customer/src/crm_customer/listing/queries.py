@@ -44,7 +44,7 @@ from crm_customer.listing.conditions import alive, conditions, indexed
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.matching import parameters_of
 from crm_customer.listing.rules import Filter
-from crm_customer.listing.texts import named_like
+from crm_customer.listing.texts import NUMBERS, named_like
 from crm_customer.paging import PATIENCE, Parameters, Total, counted, explain
 from crm_customer.search.rules import number_in
 
@@ -179,6 +179,9 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
     if _rare(session, sight, wanted):
         return _Shape.COLLECTED
     asked = wanted.owner_ids or wanted.pool_ids
+    if wanted.recycled:
+        # They lie in pools alone, each of which has an index of its recycled ones.
+        return _Shape.MERGED
     if wanted.owner_left or (sight.scope.company and not asked):
         return _Shape.WALKED
     places = len(asked) or len(sight.owner_ids) + len(sight.scope.department_ids) + len(sight.pool_ids)
@@ -241,6 +244,8 @@ def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
         return [_pools(sight, wanted, "wanted_pool_ids", named)], replace(wanted, pool_ids=())
     if wanted.pool_ids:
         return [_pools(sight, wanted, "wanted_seen_pools", sight.in_pools), _unplaced(sight)], wanted
+    if wanted.recycled:
+        return [_pools(sight, wanted, "sight_pools", sight.in_pools)], wanted
     elsewhere = or_(Customer.owner_department_id.is_(None), not_(sight.in_departments))
     arms = [_Arm(Customer.owner_id, "sight_owners", [elsewhere] if sight.scope.department_ids else ())]
     if sight.scope.department_ids:
@@ -255,13 +260,13 @@ def _arms(sight: Sight, wanted: Filter) -> tuple[Sequence[_Arm], Filter]:
 def _pools(sight: Sight, wanted: Filter, ids: str, there: Condition) -> _Arm:
     """Customers in these pools."""
     if _digits_in_names(sight, wanted):
-        return _Arm(None, "", (there, Customer.id.in_(named_like(wanted.search))))
+        return _Arm(None, "", (there, Customer.id.in_(named_like(sight, wanted.search))))
     return _Arm(Customer.pool_id, ids)
 
 
 def _digits_in_names(sight: Sight, wanted: Filter) -> bool:
-    """Whether digits are asked for that in pools may be found in names alone, which is rare: numbers may not be read."""
-    return sight.hides_contact(NOBODY) and number_in(wanted.search) != ""
+    """Whether digits are asked for that in pools may be found in names alone, which is rare: none shows numbers."""
+    return sight.hides_everywhere(*NUMBERS) and number_in(wanted.search) != ""
 
 
 def _unplaced(sight: Sight) -> _Arm:

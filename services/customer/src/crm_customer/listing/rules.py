@@ -25,7 +25,8 @@ EXACT = (
 
 
 class ListView(StrEnum):
-    """Views of the list (A-06 to A-11); customers whose owner has left; those the member assists (C-20), has starred
+    """Views of the list (A-06 to A-11); customers whose owner has left; those back in a pool
+    (C-40); those the member assists (C-20), has starred
     (C-22), or somebody within reach has (C-24); the recycle bin (A-70).
     """
 
@@ -36,6 +37,7 @@ class ListView(StrEnum):
     CREATED_THIS_MONTH = "created_this_month"
     RECENTLY_UPDATED = "recently_updated"
     OWNER_LEFT = "owner_left"
+    RECYCLED = "recycled"
     ASSISTING = "assisting"
     STARRED = "starred"
     STARRED_IN_SCOPE = "starred_in_scope"
@@ -74,6 +76,7 @@ class Filter:
     updated_from: datetime | None = None
     updated_until: datetime | None = None
     owner_left: bool = False
+    recycled: bool = False
     deleted: bool = False
     among: ListView | None = None
     sort: Sort = Sort.NEWEST
@@ -177,6 +180,7 @@ def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datet
     return replace(
         conditions,
         owner_left=view is ListView.OWNER_LEFT,
+        recycled=view is ListView.RECYCLED,
         deleted=view is ListView.DELETED,
         among=view if view in AMONG else None,
     )

@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, func, literal, or_, select, true, union_all
 
 from crm_customer.contacts.model import Contact, CustomerContact, phone_digits
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import NOBODY, Condition, Sight
+from crm_customer.customers.queries import Condition, Sight
 from crm_customer.listing.rules import Filter
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import (
@@ -24,13 +24,15 @@ from crm_customer.search.rules import (
 )
 
 _SHORTEST_ENDING = 4
+NUMBERS = ("contact.mobile", "contact.phone")
+_NICKNAME = "wechat_nickname"
 
 
 def texts(sight: Sight, wanted: Filter) -> list[Any]:
     """For each text asked for: the customers that hold it, out of the text's index."""
     found: list[Any] = []
     if wanted.search:
-        named, numbered = named_like(wanted.search), _numbered(sight, wanted.search)
+        named, numbered = named_like(sight, wanted.search), _numbered(sight, wanted.search)
         found.append(named if numbered is None else union_all(named, numbered))
     if wanted.address:
         found.append(containing(CustomerSearch.address, normalised(wanted.address), ADDRESS))
@@ -42,22 +44,26 @@ def met(sight: Sight, wanted: Filter) -> list[Condition]:
     found: list[Any] = []
     if wanted.search:
         search, number = normalised(wanted.search), number_in(wanted.search)
-        holds = of_this(CustomerSearch.customer_id, or_(*_named(search)))
+        holds = of_this(CustomerSearch.customer_id, or_(*_named(search, sight.shows(_NICKNAME))))
         if number:
             numbered = of_this(
                 CustomerContact.customer_id, CustomerContact.contact_id == Contact.id, *_has_number(number)
             )
-            holds = or_(holds, and_(sight.shows_contact(), numbered))
+            holds = or_(holds, and_(sight.shows(*NUMBERS), numbered))
         found.append(holds)
     if wanted.address:
         found.append(of_this(CustomerSearch.customer_id, has(CustomerSearch.address, normalised(wanted.address))))
     return found
 
 
-def named_like(search: str) -> Select[UUID]:
-    """Customers with a text in the name or WeChat nickname (I-05), or in the initials."""
+def named_like(sight: Sight, search: str) -> Select[UUID]:
+    """Customers with a text in the name or, where it is shown, the WeChat nickname (I-05), or in the initials."""
     wanted = normalised(search)
-    in_name, in_nickname, *in_initials = _named(wanted)
+    shown: Condition = true()
+    if sight.hides(_NICKNAME):
+        here = select(literal(value=True)).where(Customer.id == CustomerSearch.customer_id, sight.shows(_NICKNAME))
+        shown = here.limit(1).correlate(CustomerSearch).scalar_subquery().is_(other=True)
+    in_name, in_nickname, *in_initials = _named(wanted, shown)
     if len(wanted) > 1:
         indexed = [_indexed(bigrams(wanted), or_(in_name, in_nickname))]
     else:
@@ -74,8 +80,9 @@ def containing(place: Any, wanted: str, mark: str) -> Select[UUID]:
     return found.where(_indexed({mark + gram for gram in bigrams(wanted)}, has(place, wanted)))
 
 
-def _named(wanted: str) -> list[Condition]:
-    found = [has(place, wanted) for place in (CustomerSearch.name, CustomerSearch.nickname)]
+def _named(wanted: str, shown: Condition) -> list[Condition]:
+    """In the name, in the nickname where that is `shown`, in the initials if these are such."""
+    found = [has(CustomerSearch.name, wanted), and_(has(CustomerSearch.nickname, wanted), shown)]
     if are_initials(wanted):
         found.append(CustomerSearch.initials.regexp_match(initials_pattern(wanted)))
     return found
@@ -103,8 +110,8 @@ def _numbered(sight: Sight, search: str) -> Select[UUID] | None:
         return None
     # One look-up for each contact found, which are few, whatever PostgreSQL believes.
     linked = select(CustomerContact.customer_id).where(CustomerContact.contact_id == Contact.id)
-    if sight.hides_contact(NOBODY):
-        linked = linked.join(Customer, Customer.id == CustomerContact.customer_id).where(sight.shows_contact())
+    if sight.hides(*NUMBERS):
+        linked = linked.join(Customer, Customer.id == CustomerContact.customer_id).where(sight.shows(*NUMBERS))
     of_these = linked.correlate(Contact).offset(0).lateral("numbered")
     return select(of_these.c.customer_id).select_from(Contact).join(of_these, true()).where(*_has_number(number))
 

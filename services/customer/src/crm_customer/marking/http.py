@@ -67,7 +67,7 @@ def put_star(call: Call[StarBody, None], customer_id: UUID) -> StarView:
     """One's own alone (C-22, C-23); again only changes its colour. In a pool, sales claim first (C-16)."""
     with call.runtime.database.transaction() as session:
         sight = sight_of(session, call.actor.id)
-        if sight.hides_contact(visible_customer(session, sight, customer_id, lock=True).pool_id):
+        if sight.must_claim(visible_customer(session, sight, customer_id, lock=True).pool_id):
             raise Conflict("claim_first")
         return StarView.model_validate(commands.star(session, call.actor.id, customer_id, call.body.color, now()))
 

@@ -3,18 +3,34 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, SmallInteger, Text, Uuid
+from sqlalchemy import BigInteger, Integer, SmallInteger, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
+from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
 
 # What `pool` says of a pool; the columns besides `deleted`.
-STATE = ("id", "version", "name", "kind", "open_to_all", "member_ids", "department_ids")
+STATE = (
+    "id",
+    "version",
+    "name",
+    "kind",
+    "open_to_all",
+    "member_ids",
+    "department_ids",
+    "role_ids",
+    "admin_ids",
+    "hidden_fields",
+    "daily_reveals",
+)
 
 
 class Pool(Base):
-    """One pool: who may see it, under which name. Written by the projection alone."""
+    """One pool: who may see it, under which name, and what it hides. Written by the projection alone.
+
+    `hidden_fields`: as GET /fields names them; `daily_reveals`: looks at hidden contacts a member and day, None: no limit.
+    """
 
     __tablename__ = "pools"
 
@@ -26,6 +42,12 @@ class Pool(Base):
     open_to_all: Mapped[bool]
     member_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     department_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    role_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    admin_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid), server_default="{}")
+    hidden_fields: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), server_default="{" + ",".join(HIDDEN_BY_DEFAULT) + "}"
+    )
+    daily_reveals: Mapped[int | None] = mapped_column(Integer)
     deleted: Mapped[bool]
 
     def state(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ One set-wise statement serves the event, the RPC, the reply to a creation and th
 overwrites a newer one. `version` and `updated_at` of a customer are the users' and stay as they are (design §2.4).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date
 from typing import Any
 from uuid import UUID
@@ -22,24 +22,30 @@ _LOCK_OWNERS = text("""
     SELECT id, department_id AS owner_department_id, NOT active AS owner_left
     FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE
 """)
-# Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects.
+# Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects, nor
+# has a version that moves nothing: next in order, it needs nothing more. What was taken over from a release that did not
+# know of recycled customers is one as soon as pool says so.
 _APPLY = text("""
     WITH given AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]),
-            CAST(:expires AS date[]), CAST(:since AS timestamptz[])
-        ) AS given (id, version, owner_id, pool_id, expires_on, held_since)
+            CAST(:expires AS date[]), CAST(:since AS timestamptz[]), CAST(:recycled AS boolean[]), CAST(:still AS boolean[])
+        ) AS given (id, version, owner_id, pool_id, expires_on, held_since, recycled, still)
     ), locked AS (
         SELECT id FROM customers WHERE id IN (SELECT id FROM given) ORDER BY id FOR NO KEY UPDATE
     )
     UPDATE customers SET
         owner_id = given.owner_id, owner_department_id = members.department_id,
         owner_left = members.active IS FALSE, pool_id = given.pool_id,
-        expires_on = given.expires_on, held_since = given.held_since, assignment_version = given.version,
-        effects_version = CASE WHEN given.version = 1 AND (customers.owner_id, customers.pool_id)
-            IS NOT DISTINCT FROM (given.owner_id, given.pool_id) THEN 1 ELSE effects_version END
+        recycled = given.recycled, expires_on = given.expires_on, held_since = given.held_since, assignment_version = given.version,
+        effects_version = CASE
+            WHEN given.version = 1 AND (customers.owner_id, customers.pool_id)
+                IS NOT DISTINCT FROM (given.owner_id, given.pool_id) THEN 1
+            WHEN given.still AND effects_version = given.version - 1 THEN given.version
+            ELSE effects_version END
     FROM locked JOIN given ON given.id = locked.id LEFT JOIN directory_members members ON members.id = given.owner_id
-    WHERE customers.id = locked.id AND customers.assignment_version < given.version
+    WHERE customers.id = locked.id AND (customers.assignment_version < given.version
+        OR customers.assignment_version = given.version AND given.recycled AND NOT customers.recycled)
     RETURNING customers.id
 """)
 _KNOWN = text("SELECT id FROM customers WHERE id = ANY(CAST(:ids AS uuid[]))")
@@ -69,16 +75,21 @@ _STRAYED = text("""
 _COMPARE = text("""
     SELECT count(*) FROM unnest(
         CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]),
-        CAST(:expires AS date[]), CAST(:suspended AS boolean[])
-    ) AS given (id, version, owner_id, pool_id, expires_on, suspended)
+        CAST(:expires AS date[]), CAST(:recycled AS boolean[]), CAST(:suspended AS boolean[])
+    ) AS given (id, version, owner_id, pool_id, expires_on, recycled, suspended)
     LEFT JOIN customers ON customers.id = given.id
-    WHERE NOT (given.suspended AND customers.id IS NULL) AND (customers.assignment_version, customers.owner_id, customers.pool_id, customers.expires_on)
-        IS DISTINCT FROM (given.version, given.owner_id, given.pool_id, given.expires_on)
+    WHERE NOT (given.suspended AND customers.id IS NULL) AND (customers.assignment_version, customers.owner_id, customers.pool_id, customers.expires_on,
+            customers.recycled)
+        IS DISTINCT FROM (given.version, given.owner_id, given.pool_id, given.expires_on, given.recycled)
 """)
 
 
-def apply_assignments(session: Session, states: Iterable[pb.AssignmentState]) -> set[UUID]:
+def apply_assignments(
+    session: Session, states: Iterable[pb.AssignmentState], still: Collection[tuple[UUID, int]] = ()
+) -> set[UUID]:
     """Take over places that are newer than those known. Returns the customers that do not exist here.
+
+    `still`: customers and versions that have no effects, for example of nothing but the day.
 
     Those are not kept for later: `customer` itself writes every customer and tells `pool` afterwards, so an unknown
     id can only be one that this database never held or lost in a restore, which `rebuild assignments` repairs.
@@ -86,6 +97,7 @@ def apply_assignments(session: Session, states: Iterable[pb.AssignmentState]) ->
     columns = _columns(states)
     if not columns["ids"]:
         return set()
+    columns["still"] = [key in still for key in zip(columns["ids"], columns["versions"], strict=True)]
     session.execute(_LOCK_OWNERS, {"owners": columns["owners"]})
     changed = set(session.scalars(_APPLY, columns))
     missing = set(columns["ids"]) - changed
@@ -145,6 +157,10 @@ def pool_row(pool: pb.Pool) -> dict[str, Any]:
         "open_to_all": pool.open_to_all,
         "member_ids": [UUID(id_) for id_ in pool.member_ids],
         "department_ids": [UUID(id_) for id_ in pool.department_ids],
+        "role_ids": [UUID(id_) for id_ in pool.role_ids],
+        "admin_ids": [UUID(id_) for id_ in pool.admin_ids],
+        "hidden_fields": list(pool.hidden_fields),
+        "daily_reveals": pool.daily_reveals if pool.HasField("daily_reveals") else None,
     }
 
 
@@ -157,6 +173,7 @@ def place_of(state: pb.AssignmentState) -> dict[str, Any]:
         "expires_on": date.fromisoformat(state.expires_on) if state.expires_on else None,
         "held_since": state.held_since.ToDatetime(tzinfo=UTC) if state.HasField("held_since") else None,
         "assignment_version": state.version,
+        "recycled": state.had_owner and bool(place.pool_id),
     }
 
 
@@ -173,5 +190,6 @@ def _columns(states: Iterable[pb.AssignmentState]) -> dict[str, list[Any]]:
         "pools": [place["pool_id"] for place in places],
         "expires": [place["expires_on"] for place in places],
         "since": [place["held_since"] for place in places],
+        "recycled": [place["recycled"] for place in places],
         "suspended": [state.suspended for state in newest.values()],
     }

@@ -33,7 +33,7 @@ def changes_of(session: Session, seen: SeenContact) -> list[HistoryEntry]:
             return value and names[UUID(value)]
         if field == "customer_id":
             return customers.get(value)
-        return masked(field, value) if seen.hidden else value
+        return masked(field, value) if f"contact.{field}" in seen.hidden else value
 
     items = [_entry(entry, names, show) for entry in entries]
     if len(entries) < _MOST and not any(entry.action == "contact.created" for entry in entries):

@@ -189,7 +189,7 @@ def require_changeable(sight: Sight, seen: SeenContact) -> None:
 
     Raises Conflict claim_first in a pool (C-16), Forbidden read_only_collaborator (H-14).
     """
-    if seen.hidden:
+    if seen.must_claim:
         raise Conflict("claim_first")
     own = seen.contact.owner_id == sight.scope.member_id
     if not own and seen.ways and not any(way.writable for way in seen.ways):
@@ -215,7 +215,7 @@ def _not_own(sight: Sight, contacts: Sequence[SeenContact]) -> dict[UUID, Refusa
         me = sight.scope.member_id
         if sight.scope.company or seen.contact.owner_id == me or owners == {me}:
             continue
-        found[seen.contact.id] = Conflict("claim_first") if seen.hidden else Forbidden("contact_delete_own_only")
+        found[seen.contact.id] = Conflict("claim_first") if seen.must_claim else Forbidden("contact_delete_own_only")
     return found
 
 

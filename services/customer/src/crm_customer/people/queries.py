@@ -91,6 +91,7 @@ def seen_contacts(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -
             Owner(id=contact.owner_id, name=owner or "", active=active is not False) if contact.owner_id else None,
             Named(id=contact.created_by, name=creator or "") if contact.created_by else None,
             _hidden(sight, contact, links[contact.id]),
+            _must_claim(sight, contact, links[contact.id]),
             tags[contact.id],
         )
         for contact, owner, active, creator in rows
@@ -123,8 +124,16 @@ def _links(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -> dict[
     return found
 
 
-def _hidden(sight: Sight, contact: Contact, links: Sequence[Link]) -> bool:
-    """Whether its numbers are masked: every way to it leads through a pool whose contacts the member may not read."""
+def _hidden(sight: Sight, contact: Contact, links: Sequence[Link]) -> frozenset[str]:
+    """What of it is hidden: by every way to it, and the member does not own it."""
+    ways = [sight.hidden_in(link.pool_id) for link in links if link.visible]
+    if not ways or contact.owner_id == sight.scope.member_id:
+        return frozenset()
+    return frozenset.intersection(*ways)
+
+
+def _must_claim(sight: Sight, contact: Contact, links: Sequence[Link]) -> bool:
+    """Whether every way to it leads through a pool out of which the member claims first."""
     ways = [link for link in links if link.visible]
     own = contact.owner_id == sight.scope.member_id
-    return bool(ways) and not own and all(sight.hides_contact(link.pool_id) for link in ways)
+    return bool(ways) and not own and all(sight.must_claim(link.pool_id) for link in ways)

@@ -77,7 +77,7 @@ class ContactCustomer(Named):
 
 
 class ContactDetail(View):
-    """A contact as its reader may see it. Numbers are masked where every way to it leads through a pool."""
+    """A contact as its reader may see it. Masked is what every way to it hides: each leads through a pool that does."""
 
     id: UUID
     version: int
@@ -94,7 +94,7 @@ class ContactDetail(View):
     birthday: date | None
     contact_group: str | None
     remark: str | None
-    masked: bool = Field(description="numbers are masked: claim one of the customers to read them")
+    masked: bool = Field(description="fields are masked: claim one of the customers to read them")
     customer: Named | None = Field(description="所属客户, or the first other one that the reader sees")
     customers: list[ContactCustomer]
     owner: Owner | None
@@ -140,13 +140,16 @@ class Link:
 
 @dataclass(frozen=True)
 class SeenContact:
-    """A contact with the names of what it refers to, as read for one reader."""
+    """A contact with the names of what it refers to, as read for one reader. `hidden`: contact.mobile; `must_claim`: it is
+    changed only after one of its customers is claimed.
+    """
 
     contact: Contact
     links: Sequence[Link]
     owner: Owner | None
     creator: Named | None
-    hidden: bool
+    hidden: frozenset[str]
+    must_claim: bool
     tags: Sequence[Borne]
 
     @property
@@ -159,8 +162,7 @@ def contact_detail(seen: SeenContact) -> ContactDetail:
     """The reply for the reader."""
     contact = seen.contact
     values = {name: getattr(contact, name) for name in FORM_FIELDS}
-    if seen.hidden:
-        values = {name: masked(name, value) for name, value in values.items()}
+    values |= {name: masked(name, value) for name, value in values.items() if f"contact.{name}" in seen.hidden}
     customers = [_customer(link) for link in seen.ways]
     main = next((one for one in customers if one.id == contact.customer_id), None) or next(iter(customers), None)
     return ContactDetail(
@@ -168,7 +170,7 @@ def contact_detail(seen: SeenContact) -> ContactDetail:
         version=contact.version,
         **values,
         telephone=values["phone"] or values["mobile"],
-        masked=seen.hidden,
+        masked=any(name.startswith("contact.") for name in seen.hidden),
         customer=Named(id=main.id, name=main.name) if main else None,
         customers=customers,
         owner=seen.owner,

@@ -16,8 +16,8 @@ from crm_customer.contacts.rules import Broken, text_up_to
 from crm_customer.search.rules import normalised
 
 PARENT = "parent_customer_id"
-# Hidden as the contact's numbers are while the customer lies in a pool.
-MASKED = ("email", "non_primary_emails", "phone_office", "phone_alternate", "fax")
+# What is no text.
+_VALUES = ("annual_revenue", "employees", "parent_customer_id", "campaign_id", "latitude", "longitude")
 ADDRESSES = ("billing", "shipping")
 # The form's option that a number picks, and the column that keeps the number itself (X-20).
 NUMBERS: Mapping[str, str] = {"annual_turnover": "annual_revenue", "employee_count": "employees"}
@@ -156,9 +156,9 @@ def number_of(option_field: str, text: str) -> Any:
 
 
 def masked(field: str, value: Any) -> Any:
-    """`value` of a column as those see it who may not read numbers and addresses."""
-    if value is None or field not in MASKED:
-        return value
+    """A hidden column's value as a stranger sees it; of what is no text, nothing."""
+    if value is None or field in _VALUES:
+        return None
     if isinstance(value, list):
         return [contact_rules.masked("email", one) for one in value]
     return contact_rules.masked("email" if field == "email" else "phone", value)

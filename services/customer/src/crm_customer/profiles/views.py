@@ -1,5 +1,6 @@
 """Shapes of the extended columns on the wire."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -81,7 +82,7 @@ class ParentView(View):
 
 
 class ProfileView(View):
-    """Extended columns (T-1). In a pool, e-mails and numbers are masked for those who may not read them."""
+    """Extended columns (T-1). Of what the pool hides, texts are masked and the rest is null."""
 
     website: str | None
     email: str | None
@@ -114,7 +115,7 @@ class ProfileView(View):
     longitude: str | None = Field(description="decimal as text")
 
 
-def profile_view(values: dict[str, Any], parent: ParentView | None, *, hidden: bool) -> ProfileView:
-    """The reply about the columns `values`."""
-    shown = {name: masked(name, value) for name, value in values.items()} if hidden else values
+def profile_view(values: dict[str, Any], parent: ParentView | None, hidden: Collection[str]) -> ProfileView:
+    """The reply about the columns `values`, without what the fields `hidden` (profile.fax) hold."""
+    shown = {name: masked(name, value) if f"profile.{name}" in hidden else value for name, value in values.items()}
     return ProfileView(**shown, parent=parent)

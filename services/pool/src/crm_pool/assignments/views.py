@@ -44,6 +44,7 @@ class CustomerFilter(Body):
         "created_this_month",
         "recently_updated",
         "owner_left",
+        "recycled",
         "assisting",
         "starred",
         "starred_in_scope",

@@ -21,7 +21,17 @@ class PoolKind(StrEnum):
 # Every organisation has these from birth; they can be renamed and closed, never deleted.
 DEFAULT_POOLS = {PoolKind.PUBLIC: "公海客户池", PoolKind.TO_BE_ASSIGNED: "待分配客户池"}
 # Masked before the claim unless the pool says otherwise (design §2.6).
-HIDDEN_BY_DEFAULT = ("contact.mobile", "contact.phone", "contact.email", "contact.qq")
+HIDDEN_BY_DEFAULT = (
+    "contact.mobile",
+    "contact.phone",
+    "contact.email",
+    "contact.qq",
+    "profile.email",
+    "profile.non_primary_emails",
+    "profile.phone_office",
+    "profile.phone_alternate",
+    "profile.fax",
+)
 MAX_LISTED = 500
 MAX_HIDDEN_FIELDS = 50
 

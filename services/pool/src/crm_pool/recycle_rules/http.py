@@ -10,9 +10,10 @@ from chassis import clock
 from chassis.errors import NotFound
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
-from crm_pool.assignments.http import Names, named, names_of
+from crm_pool.assignments.http import named, names_of
 from crm_pool.assignments.queries import names_in_sight
 from crm_pool.expiry.model import RecycleRule
+from crm_pool.expiry.rules import RuleState
 from crm_pool.recycle_rules import commands, queries
 from crm_pool.recycle_rules.views import (
     Announcement,
@@ -25,6 +26,7 @@ from crm_pool.recycle_rules.views import (
     ShadowQuery,
     ShadowView,
 )
+from crm_pool.rehearsals.queries import newest
 from directory.permissions import Permission
 from directory.scope import resolve_scope
 
@@ -218,15 +220,17 @@ def _conditions(body: NewRule | RuleChange) -> dict[str, object]:
 def _views(session: Session, rules: Sequence[RecycleRule]) -> list[RuleView]:
     pools = {one.pool_id for one in rules} | {one.target_pool_id for one in rules}
     names = names_of(session, {one.created_by for one in rules}, pools)
-    unsettled = queries.unsettled_rules(session)
-    return [_view(one, names, recycles=one.state == "active" and one.id not in unsettled) for one in rules]
+    unsettled, rehearsals = queries.unsettled_rules(session), newest(session, [one.id for one in rules])
 
+    def view(one: RecycleRule) -> RuleView:
+        derived = {
+            "pool": named(one.pool_id, names),
+            "target_pool": named(one.target_pool_id or one.pool_id, names),
+            "created_by": named(one.created_by, names),
+            "recycles": one.state == RuleState.ACTIVE.value and one.id not in unsettled,
+            "rehearsal_id": rehearsals.get(one.id),
+        }
+        kept = {name: getattr(one, name) for name in RuleView.model_fields if name not in derived}
+        return RuleView.model_validate(kept | derived)
 
-def _view(one: RecycleRule, names: Names, *, recycles: bool) -> RuleView:
-    named_ones = {
-        "pool": named(one.pool_id, names),
-        "target_pool": named(one.target_pool_id or one.pool_id, names),
-        "created_by": named(one.created_by, names),
-    }
-    plain = {name: getattr(one, name) for name in RuleView.model_fields if name not in {*named_ones, "recycles"}}
-    return RuleView.model_validate({**plain, **named_ones, "recycles": recycles})
+    return [view(one) for one in rules]

@@ -73,7 +73,9 @@ class RulesQuery(PageQuery):
 
 
 class RuleView(View):
-    """A version of a pool's rule. `recycles`: active, and every customer's day has been computed by it."""
+    """A version of a pool's rule. `recycles`: active, and every customer's day has been computed by it. `rehearsal_id`: its
+    last rehearsal, that of its announcement included, if one is kept.
+    """
 
     id: UUID
     version: int
@@ -87,6 +89,7 @@ class RuleView(View):
     target_pool: Named
     effective_on: date | None
     recycles: bool
+    rehearsal_id: UUID | None
     created_by: Named
     created_at: datetime
     updated_at: datetime

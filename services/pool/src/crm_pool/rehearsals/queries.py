@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from crm_pool.database import among
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.pools.queries import visible_pools
 from crm_pool.rehearsals.model import Rehearsal, RehearsedCustomer, RehearsedOwner
@@ -42,9 +43,21 @@ def rehearsal_in_sight(session: Session, scope: Scope, rehearsal_id: UUID) -> Re
     return found if rule is None or rule.pool_id in visible_pools(session, scope) else None
 
 
+def newest(session: Session, rule_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The last rehearsal of each version, if one is kept."""
+    found = select(Rehearsal.rule_id, Rehearsal.id).where(among(Rehearsal.rule_id, rule_ids))
+    return {row.rule_id: row.id for row in session.execute(found.order_by(Rehearsal.at, Rehearsal.id))}
+
+
 def totals(session: Session, rehearsal: Rehearsal) -> Mapping[str, int]:
     """How many customers in all, by window."""
     return dict(session.execute(select(*_counts(rehearsal)).where(_of(rehearsal))).mappings().one())
+
+
+def warned(session: Session, rehearsal: Rehearsal) -> int:
+    """How many customers only the warning days keep from expiring sooner."""
+    counted = select(func.count()).select_from(RehearsedCustomer).where(_of(rehearsal), RehearsedCustomer.warned)
+    return session.scalars(counted).one()
 
 
 def grouped(
