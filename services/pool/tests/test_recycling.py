@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 
 from chassis import clock
 from chassis.audit import audit_of
@@ -18,6 +19,7 @@ from chassis.errors import Unavailable
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
 from crm_pool.assignments.model import Assignment, Release
+from crm_pool.recycling.commands import next_page
 from crm_pool.recycling.model import Run
 
 ZONE = "Asia/Shanghai"
@@ -467,6 +469,27 @@ class TestHeld:
         assert sea.send("GET", "/rules/runs", sales).status_code == 403
         assert _decide(sea, "confirm", run, sales).status_code == 403
         assert sea.send("POST", f"/rules/runs/{sea.default()}:drop", sea.organisation.admin).status_code == 404
+
+
+def test_a_run_reads_what_expires_and_not_what_exists(sea: Any, rule: Any) -> None:
+    owners = [sea.hire(f"员工{number}") for number in range(5)]
+    sea.expire([one for owner in owners for one in sea.own(2, owner)])
+    sea.sql(
+        "INSERT INTO assignments (customer_id, version, owner_id, pool_id, held_since, suspended, expires_on)"
+        " SELECT gen_random_uuid(), 1, CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, CASE WHEN n % 2 = 1 THEN"
+        f" '{sea.default()}'::uuid END, now(), false, CASE WHEN n % 2 = 0 THEN '{_day(9)}'::date END"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    sea.sql("ANALYZE assignments")
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'assignments'"
+
+    with sea.opened.database.transaction() as session:
+        page = next_page(session, clock.now())
+        rows = session.scalar(text(read))
+
+    assert page is not None
+    assert len(page.expired) == 10
+    assert rows < 500
 
 
 def test_what_a_run_took_before_it_stopped_half_way_is_a_release_when_the_next_days_begins(
