@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, func, literal, or_, select, true, union_all
 
 from crm_customer.contacts.model import Contact, CustomerContact, phone_digits
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight
+from crm_customer.customers.sight import Condition, Sight
 from crm_customer.listing.rules import Filter
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import (
