@@ -14,7 +14,7 @@ from sqlalchemy import event, select, text, update
 
 from chassis import clock
 from chassis.auth.tokens import ServiceTokens
-from chassis.errors import Conflict, FieldError, Invalid
+from chassis.errors import Conflict, FieldError, Invalid, NotFound
 from chassis.events.consumer import Event, Subscription, apply_events
 from chassis.identifiers import new_id
 from chassis.rpc.client import Peers
@@ -44,7 +44,8 @@ class CustomerStandIn(CustomerServiceServicer):
 
     `told`: the calls of ApplyAssignments, `applied`: the states in them; `visible`: per member the customers that a
     selection finds; `lying`: where customers lie, by province and city, for selections by region; `asked`: the selections
-    resolved; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
+    resolved; `card`: what it tells a new owner, None: it knows no such customer; `before_card`: what it waits for;
+    `carded`: who asked for which; `away`: it refuses; `after_facts`: what happens while its answer about facts is under way.
     """
 
     bind: str = ""
@@ -55,6 +56,9 @@ class CustomerStandIn(CustomerServiceServicer):
     lying: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     asked: list[customer_pb.ResolveSelectionRequest] = field(default_factory=list)
     away: bool = False
+    card: customer_pb.GetHandoverCardResponse | None = None
+    before_card: Callable[[], object] = lambda: None
+    carded: list[tuple[str, str]] = field(default_factory=list)
     after_facts: Callable[[], None] = lambda: None
 
     def ApplyAssignments(self, request: Any, _context: grpc.ServicerContext) -> Any:
@@ -85,6 +89,15 @@ class CustomerStandIn(CustomerServiceServicer):
             if asked.city in ("", city) and province == asked.province
         ]
         return [id_ for ids in found for id_ in ids]
+
+    def GetHandoverCard(self, request: Any, context: grpc.ServicerContext) -> Any:
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        self.before_card()
+        if self.card is None:
+            abort(context, NotFound("not_found"))
+        self.carded.append((dict(context.invocation_metadata())["x-actor"], request.customer_id))
+        return self.card
 
     def ListCustomerStates(self, request: Any, _context: grpc.ServicerContext) -> Any:
         page = [state for state in sorted(self.states, key=lambda one: one.id) if state.id > request.after_id]
@@ -229,6 +242,13 @@ class Sea:
             at = clock.now()
             session.add(Recompute(id=new_id(), causes=[], rule_ids=active, basis={}, at=at, done_at=at, **counts))
 
+    def next_day(self) -> None:
+        """The last run was one of another day: the next one may begin."""
+        earlier = "(SELECT min(day) - 1 FROM recycling_runs)"
+        last = "(SELECT max(number) FROM recycling_runs)"
+        with self.opened.database.transaction() as session:
+            session.execute(text(f"UPDATE recycling_runs SET day = {earlier} WHERE number = {last}"))
+
     def recycle(self) -> None:
         """Work today's run until nothing is left to do."""
         while self.run("recycle"):
@@ -329,10 +349,19 @@ class Sea:
         with self.opened.database.transaction() as session:
             store.store_roles(session, [state])
 
+    def sql(self, statement: str) -> None:
+        """What no request does, for example letting time pass."""
+        with self.opened.database.transaction() as session:
+            session.execute(text(statement))
+
     def rows(self, record: type[Any]) -> list[Any]:
         """Every row of a table."""
         with self.opened.database.reading() as session:
             return list(session.scalars(select(record)))
+
+    def assignments(self, customer_ids: Sequence[str]) -> list[Assignment]:
+        """Where these customers lie."""
+        return [one for one in self.rows(Assignment) if str(one.customer_id) in customer_ids]
 
     def owners(self) -> dict[str, UUID | None]:
         """The owner of every customer."""

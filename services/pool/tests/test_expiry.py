@@ -14,6 +14,7 @@ from sqlalchemy import text, update
 from chassis.clock import day_of, now
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as facts
+from crm.identity.v1.identity_events_pb2 import CalendarDay, Organisation
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
 from crm_pool.assignments.model import Assignment
@@ -23,6 +24,7 @@ from crm_pool.customers.projection import customer_row
 from crm_pool.expiry.model import Extension
 from crm_pool.placement.commands import Report, keep_up
 from crm_pool.pools.model import Pool
+from directory import store
 
 ZONE = "Asia/Shanghai"
 WEEK = {"kind": "no_follow_up", "days": 7}
@@ -275,6 +277,21 @@ def test_a_granted_extension_counts_for_this_owner_and_this_time_of_holding(sea:
     sea.act("transfer", people.sales, [id_], member_id=str(people.rival.id))
     sea.act("transfer", people.rival, [id_], member_id=str(people.sales.id))
     assert _days(sea) == {id_: _day(7)}
+
+
+def test_days_are_those_of_the_organisations_zone_and_calendar(sea: Any) -> None:
+    today = day_of(now(), "Pacific/Kiritimati")
+    calendar = [
+        CalendarDay(day=(today + timedelta(days=n)).isoformat(), working=working)
+        for n, working in ((1, False), (2, True), (3, False), (4, True))
+    ]
+    organisation = Organisation(version=2, name="测试公司", zone="Pacific/Kiritimati", calendar=calendar)
+    with sea.opened.database.transaction() as session:
+        store.store_organisation(session, organisation)
+    sea.put_in_force(sea.default(), {**WEEK, "days": 2}, working_days=True)
+    id_ = _claimed(sea)
+    assert _days(sea) == {id_: today + timedelta(days=4)}
+    assert sea.send("GET", f"/assignments/{id_}", sea.organisation.sales).json["days_left"] == 4
 
 
 # What the owner did not cause

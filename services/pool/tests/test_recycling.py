@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import text
+from prometheus_client import REGISTRY
 
 from chassis import clock
 from chassis.audit import audit_of
@@ -48,11 +48,6 @@ def _decide(sea: Any, verb: str, run: Any, member: Any = None, body: Any = None,
     return sea.send("POST", f"/rules/runs/{run['id']}:{verb}", member or sea.organisation.admin, body, **headers)
 
 
-def _sql(sea: Any, statement: str) -> None:
-    with sea.opened.database.transaction() as session:
-        session.execute(text(statement))
-
-
 def _held(sea: Any) -> list[Any]:
     return sea.opened.outbox(events.RecyclingHeld)
 
@@ -61,8 +56,7 @@ def _held(sea: Any) -> list[Any]:
 def rule(sea: Any) -> Any:
     """30 days without a follow-up, for everybody, into the default public pool; yesterday's run came to its end."""
     id_ = sea.put_in_force(sea.default())
-    _sql(
-        sea,
+    sea.sql(
         "INSERT INTO recycling_runs (id, day, state, started_at, finished_at, walk, nominated, taken, spared) VALUES"
         f" (gen_random_uuid(), '{_day(-1)}', 'finished', now() - interval '24 hours', now() - interval '24 hours', 1, 0, 0, 0)",
     )
@@ -115,7 +109,7 @@ def test_a_day_has_one_run_and_no_customer_that_was_just_claimed_is_taken_again(
     assert sea.act("claim", sea.organisation.colleague, [one]).status_code == 200
 
     sea.recycle()
-    _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+    sea.next_day()
     sea.recycle()
 
     assert sea.owners()[one] == sea.organisation.colleague.id
@@ -124,7 +118,7 @@ def test_a_day_has_one_run_and_no_customer_that_was_just_claimed_is_taken_again(
 
 def test_nothing_runs_before_its_time_of_day(sea: Any, rule: Any) -> None:
     sea.expire(sea.own(1, sea.organisation.sales))
-    _sql(sea, "UPDATE pool_settings SET recycle_at = '23:59:59.999'")
+    sea.sql("UPDATE pool_settings SET recycle_at = '23:59:59.999'")
 
     assert not sea.run("recycle")
 
@@ -147,12 +141,11 @@ def test_a_pool_open_to_nobody_takes_nobodys_customers(sea: Any, rule: Any) -> N
     sea.put_in_force(nobodys["id"], {"kind": "no_follow_up", "days": 1})
     ids = sea.own(3, sea.organisation.sales)
     sea.expire(ids, days=-20)
-    _sql(sea, "UPDATE pools SET member_ids = '{}' WHERE NOT open_to_all")
-    _sql(
-        sea,
+    sea.sql("UPDATE pools SET member_ids = '{}' WHERE NOT open_to_all")
+    sea.sql(
         "UPDATE recycle_rules SET state = 'ended' WHERE pool_id <> (SELECT id FROM pools WHERE NOT open_to_all LIMIT 1)",
     )
-    _sql(sea, f"UPDATE assignments SET expires_on = '{_day(-5)}'")
+    sea.sql(f"UPDATE assignments SET expires_on = '{_day(-5)}'")
 
     sea.recycle()
 
@@ -280,12 +273,12 @@ def test_two_recyclers_at_once_take_each_customer_once(sea: Any, rule: Any, monk
 def test_a_page_needs_as_many_statements_for_many_customers_as_for_few(sea: Any, rule: Any) -> None:
     counts = []
     for size in (2, 40):
-        _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+        sea.next_day()
         owner = sea.hire(f"业务{size}")
         sea.expire(sea.own(size, owner))
         sea.own(size * 5, owner)
         assert sea.run("recycle")
-        _sql(sea, "UPDATE recycling_runs SET after_customer_id = NULL, after_expires_on = NULL, taken = 0")
+        sea.sql("UPDATE recycling_runs SET after_customer_id = NULL, after_expires_on = NULL, taken = 0")
         sea.expire(sea.own(size, owner))
         with sea.counting_statements() as statements:
             assert sea.run("recycle")
@@ -302,7 +295,7 @@ class TestHeld:
         (one,) = sea.own(1, sea.organisation.sales)
         sea.own(20, sea.organisation.sales)
         sea.expire([one])
-        _sql(sea, "UPDATE recycling_runs SET started_at = started_at - interval '13 hours', day = day - 1")
+        sea.sql("UPDATE recycling_runs SET started_at = started_at - interval '13 hours', day = day - 1")
 
         sea.recycle()
 
@@ -327,7 +320,7 @@ class TestHeld:
     def test_a_clock_that_went_back_takes_nothing_unasked(self, sea: Any, rule: Any) -> None:
         sea.expire(sea.own(1, sea.organisation.sales))
         sea.own(20, sea.organisation.sales)
-        _sql(sea, "UPDATE recycling_runs SET started_at = now() + interval '3 hours'")
+        sea.sql("UPDATE recycling_runs SET started_at = now() + interval '3 hours'")
 
         sea.recycle()
 
@@ -337,7 +330,7 @@ class TestHeld:
     def test_a_run_that_has_nothing_to_take_is_not_held(self, sea: Any, rule: Any) -> None:
         sea.own(1, sea.organisation.sales)
         sea.expire([])
-        _sql(sea, "UPDATE recycling_runs SET started_at = started_at - interval '3 days', day = day - 3")
+        sea.sql("UPDATE recycling_runs SET started_at = started_at - interval '3 days', day = day - 3")
 
         sea.recycle()
 
@@ -430,7 +423,7 @@ class TestHeld:
         ids = sea.own(5, sea.organisation.sales)
         sea.expire(ids)
         sea.recycle()
-        _sql(sea, "UPDATE recycling_runs SET day = day - 1")
+        sea.next_day()
 
         sea.recycle()
 
@@ -470,6 +463,21 @@ class TestHeld:
         assert sea.send("GET", "/rules/runs", sales).status_code == 403
         assert _decide(sea, "confirm", run, sales).status_code == 403
         assert sea.send("POST", f"/rules/runs/{sea.default()}:drop", sea.organisation.admin).status_code == 404
+
+
+def test_what_waits_and_what_is_overdue_is_measured(sea: Any, rule: Any) -> None:
+    sales = sea.organisation.sales
+    sea.expire([*sea.own(5, sales), *sea.own(1, sea.organisation.colleague)])
+    before = REGISTRY.get_sample_value("crm_recycling_customers_total", {"outcome": "taken"})
+    sea.recycle()
+
+    sea.run("measure-recycling")
+
+    measured = {name: REGISTRY.get_sample_value(f"crm_recycling_{name}") for name in ("runs_held", "overdue")}
+    assert measured == {"runs_held": 1, "overdue": 5}
+    assert REGISTRY.get_sample_value("crm_recycling_customers_total", {"outcome": "taken"}) == (before or 0) + 1
+    last = REGISTRY.get_sample_value("crm_recycling_last_finished_timestamp_seconds")
+    assert last == max(sea.rows(Run), key=lambda run: run.number).started_at.timestamp()
 
 
 def test_a_run_is_undone_as_a_release_but_for_what_was_claimed_since(sea: Any, rule: Any) -> None:
@@ -524,9 +532,8 @@ class TestCascade:
 
     @pytest.fixture
     def age(self, sea: Any) -> Callable[[str, int], None]:
-        _sql(sea, "UPDATE pool_settings SET recycle_at = '00:00'")
-        return lambda id_, days: _sql(
-            sea,
+        sea.sql("UPDATE pool_settings SET recycle_at = '00:00'")
+        return lambda id_, days: sea.sql(
             f"UPDATE assignments SET held_since = held_since - interval '{days} days' WHERE customer_id = '{id_}'",
         )
 
@@ -548,12 +555,8 @@ class TestCascade:
 
     def test_pools_that_follow_each_other_in_a_circle_move_a_customer_once(self, sea: Any, age: Any) -> None:
         one, other = sea.create_pool(), sea.create_pool()
-        _sql(
-            sea, f"UPDATE pools SET cascade_pool_id = '{other['id']}', cascade_after_days = 1 WHERE id = '{one['id']}'"
-        )
-        _sql(
-            sea, f"UPDATE pools SET cascade_pool_id = '{one['id']}', cascade_after_days = 1 WHERE id = '{other['id']}'"
-        )
+        sea.sql(f"UPDATE pools SET cascade_pool_id = '{other['id']}', cascade_after_days = 1 WHERE id = '{one['id']}'")
+        sea.sql(f"UPDATE pools SET cascade_pool_id = '{one['id']}', cascade_after_days = 1 WHERE id = '{other['id']}'")
         (id_,) = sea.create(pool=one["id"])
         age(id_, 9)
 

@@ -70,7 +70,7 @@ def test_a_rehearsal_says_who_would_lose_how_many_and_when_and_changes_nothing(s
     found = _rehearse(sea, _draft(sea))
 
     assert (found["state"], found["examined"], found["rule_version"]) == ("finished", 7, 1)
-    assert found["total"] == _losses(0, 3, 6)
+    assert (found["total"], found["warned"]) == (_losses(0, 3, 6), 2)
     east, south = (
         {"id": str(id_), "name": name} for id_, name in ((people.east, "华东销售部"), (people.south, "华南销售部"))
     )

@@ -2,7 +2,6 @@
 
 import grpc
 
-import crm_pool.reminders.model  # noqa: F401
 from batch.http import batch_api
 from batch.tables import metadata as batch_metadata
 from batch.work import batch_tasks
@@ -24,6 +23,7 @@ from crm_pool.explanations.http import api as explanations_api
 from crm_pool.extensions.http import api as extensions_api
 from crm_pool.figures.due import MEASURE_POOLS
 from crm_pool.figures.http import api as figures_api
+from crm_pool.handover_cards.http import api as handover_cards_api
 from crm_pool.history.http import api as history_api
 from crm_pool.leaving.due import HAND_OVER, LIST_LEAVERS, SHARING
 from crm_pool.leaving.events import LEAVERS
@@ -45,7 +45,10 @@ from crm_pool.rehearsals.due import FORGET_REHEARSALS, REHEARSE
 from crm_pool.rehearsals.http import api as rehearsals_api
 from crm_pool.releases.due import UNDO
 from crm_pool.releases.http import api as releases_api
+from crm_pool.reminders.due import FORGET_DIGESTS, REMIND
 from crm_pool.settings import Settings
+from crm_pool.shadows.due import WATCH_SHADOWS
+from crm_pool.signals.http import api as signals_api
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
@@ -77,7 +80,9 @@ SERVICE = Service(
         runs_api,
         history_api,
         figures_api,
+        signals_api,
         extensions_api,
+        handover_cards_api,
         rules_api,
         rehearsals_api,
         batch_api("/assignments", see_all=Permission.POOL_MANAGE),
@@ -108,6 +113,9 @@ SERVICE = Service(
         RECYCLE,
         CASCADE,
         MEASURE_RECYCLING,
+        WATCH_SHADOWS,
+        REMIND,
+        FORGET_DIGESTS,
         FORGET_SHADOWS,
         REHEARSE,
         FORGET_REHEARSALS,

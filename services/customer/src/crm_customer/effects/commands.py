@@ -30,6 +30,7 @@ from crm_customer.effects.queries import (
     read_undone,
 )
 from crm_customer.effects.rules import COLLABORATOR, CONTACT, LOCK, STAR, Effect, Key, Move, Values, due, effects_of
+from crm_customer.ownership.projection import apply_assignments
 from crm_customer.stars.model import Star
 
 Applied = list[tuple[Move, list[Effect]]]
@@ -58,6 +59,17 @@ def move_of(change: pb.AssignmentChange, actor_id: str) -> Move:
     )
 
 
+def apply_changes(
+    session: Session, states: Iterable[pb.AssignmentState], moves: Sequence[Move], now: datetime
+) -> set[UUID]:
+    """Take over the places of `states` and apply the effects of `moves`, in whatever order versions come. Returns the
+    customers that do not exist here.
+    """
+    unknown = apply_assignments(session, states, {(move.customer_id, move.version) for move in moves if move.still})
+    apply_effects(session, moves, now)
+    return unknown
+
+
 def apply_effects(
     session: Session, moves: Iterable[Move], now: datetime, complete: Mapping[UUID, int] | None = None
 ) -> None:
@@ -78,8 +90,7 @@ def apply_effects(
         for id_, customer in customers.items()
         for move in due(given.get(id_, ()), customer.effects_version, complete=complete is not None)
     ]
-    # A version of nothing but the day only counts as seen.
-    moving = [move for move in wanted if move.moved or move.undoes]
+    moving = [move for move in wanted if not move.still]
     applied = _applied(session, customers, moving, now) if moving else []
     reached = dict(complete or {})
     for move in wanted:

@@ -9,7 +9,7 @@ from chassis.events.consumer import Event, Subscription
 from chassis.runtime import Runtime
 from chassis.service import Projection
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_customer.effects.commands import apply_effects, move_of
+from crm_customer.effects.commands import apply_changes, move_of
 from crm_customer.effects.due import catch_up
 from crm_customer.ownership.clients import all_assignments
 from crm_customer.ownership.projection import (
@@ -22,8 +22,8 @@ from crm_customer.ownership.projection import (
 
 def _assignments(session: Session, events: Sequence[Event]) -> None:
     messages: list[pb.AssignmentsChanged] = [event.message for event in events]  # type: ignore[misc]
-    apply_assignments(session, [change.state for message in messages for change in message.changes])
-    apply_effects(session, [move_of(change, one.actor_id) for one in messages for change in one.changes], now())
+    states = [change.state for message in messages for change in message.changes]
+    apply_changes(session, states, [move_of(change, one.actor_id) for one in messages for change in one.changes], now())
 
 
 ASSIGNMENTS = Subscription("customer-assignments", "CRM_POOL", (pb.AssignmentsChanged,), _assignments)

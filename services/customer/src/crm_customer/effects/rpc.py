@@ -6,8 +6,7 @@ from chassis.clock import now
 from chassis.errors import Invalid
 from chassis.runtime import Runtime
 from crm.customer.v1 import customer_service_pb2 as pb
-from crm_customer.effects.commands import apply_effects, move_of
-from crm_customer.ownership.projection import apply_assignments
+from crm_customer.effects.commands import apply_changes, move_of
 
 MOST_ASSIGNMENTS = 1000
 
@@ -26,8 +25,7 @@ class Places:
         try:
             moves = [move_of(change, request.actor_id) for change in request.changes]
             with self.runtime.database.transaction() as session:
-                unknown = apply_assignments(session, states)
-                apply_effects(session, moves, now())
+                unknown = apply_changes(session, states, moves, now())
         except ValueError as error:
             raise Invalid("malformed_assignment") from error
         return pb.ApplyAssignmentsResponse(unknown_ids=sorted(map(str, unknown)))

@@ -30,6 +30,11 @@ class Move:
     former_can_write: bool | None = None
     undoes: int = 0
 
+    @property
+    def still(self) -> bool:
+        """Whether it does nothing to other records: it moves nothing and takes nothing back, as where only the day changes."""
+        return not self.moved and not self.undoes
+
 
 @dataclass(frozen=True)
 class Effect:

@@ -4,7 +4,7 @@ One set-wise statement serves the event, the RPC, the reply to a creation and th
 overwrites a newer one. `version` and `updated_at` of a customer are the users' and stay as they are (design §2.4).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, date
 from typing import Any
 from uuid import UUID
@@ -22,14 +22,15 @@ _LOCK_OWNERS = text("""
     SELECT id, department_id AS owner_department_id, NOT active AS owner_left
     FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE
 """)
-# Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects. What
-# was taken over from a release that did not know of recycled customers is one as soon as pool says so.
+# Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects, nor
+# has a version that moves nothing: next in order, it needs nothing more. What was taken over from a release that did not
+# know of recycled customers is one as soon as pool says so.
 _APPLY = text("""
     WITH given AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]),
-            CAST(:expires AS date[]), CAST(:since AS timestamptz[]), CAST(:recycled AS boolean[])
-        ) AS given (id, version, owner_id, pool_id, expires_on, held_since, recycled)
+            CAST(:expires AS date[]), CAST(:since AS timestamptz[]), CAST(:recycled AS boolean[]), CAST(:still AS boolean[])
+        ) AS given (id, version, owner_id, pool_id, expires_on, held_since, recycled, still)
     ), locked AS (
         SELECT id FROM customers WHERE id IN (SELECT id FROM given) ORDER BY id FOR NO KEY UPDATE
     )
@@ -37,8 +38,11 @@ _APPLY = text("""
         owner_id = given.owner_id, owner_department_id = members.department_id,
         owner_left = members.active IS FALSE, pool_id = given.pool_id,
         recycled = given.recycled, expires_on = given.expires_on, held_since = given.held_since, assignment_version = given.version,
-        effects_version = CASE WHEN given.version = 1 AND (customers.owner_id, customers.pool_id)
-            IS NOT DISTINCT FROM (given.owner_id, given.pool_id) THEN 1 ELSE effects_version END
+        effects_version = CASE
+            WHEN given.version = 1 AND (customers.owner_id, customers.pool_id)
+                IS NOT DISTINCT FROM (given.owner_id, given.pool_id) THEN 1
+            WHEN given.still AND effects_version = given.version - 1 THEN given.version
+            ELSE effects_version END
     FROM locked JOIN given ON given.id = locked.id LEFT JOIN directory_members members ON members.id = given.owner_id
     WHERE customers.id = locked.id AND (customers.assignment_version < given.version
         OR customers.assignment_version = given.version AND given.recycled AND NOT customers.recycled)
@@ -80,8 +84,12 @@ _COMPARE = text("""
 """)
 
 
-def apply_assignments(session: Session, states: Iterable[pb.AssignmentState]) -> set[UUID]:
+def apply_assignments(
+    session: Session, states: Iterable[pb.AssignmentState], still: Collection[tuple[UUID, int]] = ()
+) -> set[UUID]:
     """Take over places that are newer than those known. Returns the customers that do not exist here.
+
+    `still`: customers and versions that have no effects, for example of nothing but the day.
 
     Those are not kept for later: `customer` itself writes every customer and tells `pool` afterwards, so an unknown
     id can only be one that this database never held or lost in a restore, which `rebuild assignments` repairs.
@@ -89,6 +97,7 @@ def apply_assignments(session: Session, states: Iterable[pb.AssignmentState]) ->
     columns = _columns(states)
     if not columns["ids"]:
         return set()
+    columns["still"] = [key in still for key in zip(columns["ids"], columns["versions"], strict=True)]
     session.execute(_LOCK_OWNERS, {"owners": columns["owners"]})
     changed = set(session.scalars(_APPLY, columns))
     missing = set(columns["ids"]) - changed

@@ -289,8 +289,16 @@ def _create_runs() -> None:
         _uuid("owner_id"),
         sa.Column("expires_on", sa.Date, nullable=False),
         sa.PrimaryKeyConstraint("rule_id", "day", "customer_id", name="pk_shadow_decisions"),
+        sa.UniqueConstraint("rule_id", "customer_id", "expires_on", name="uq_shadow_decisions_rule_id"),
     )
     op.create_index("ix_shadow_decisions_day", "shadow_decisions", ["day"])
+    op.create_table(
+        "shadow_walks",
+        sa.Column("day", sa.Date, nullable=False),
+        _uuid("after_customer_id", null=True),
+        _moment("done_at", null=True),
+        sa.PrimaryKeyConstraint("day", name="pk_shadow_walks"),
+    )
     op.create_table(
         "expiry_digests",
         _uuid("member_id"),
@@ -351,6 +359,7 @@ def downgrade() -> None:
         "leaver_shares",
         "expiry_digests",
         "shadow_decisions",
+        "shadow_walks",
         "recycling_runs",
         "extensions",
         "rehearsed_owners",

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, DateTime, Index, Integer, Text, Uuid, text
+from sqlalchemy import Date, DateTime, Index, Integer, Text, UniqueConstraint, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,10 +41,13 @@ class Recompute(Base):
 
 
 class ShadowDecision(Base):
-    """A customer that a shadow version would have taken on a day."""
+    """A customer that a shadow version would have taken on a day; only once for each last day that it had."""
 
     __tablename__ = "shadow_decisions"
-    __table_args__ = (Index("ix_shadow_decisions_day", "day"),)
+    __table_args__ = (
+        UniqueConstraint("rule_id", "customer_id", "expires_on", name="uq_shadow_decisions_rule_id"),
+        Index("ix_shadow_decisions_day", "day"),
+    )
 
     rule_id: Mapped[UUID] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(Date, primary_key=True)

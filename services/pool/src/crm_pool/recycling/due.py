@@ -21,7 +21,8 @@ _customers = Counter(
     ["outcome"],
 )
 _last_finished = Fact(
-    "crm_recycling_last_finished_timestamp_seconds", "When the last run that came to its end began (work; max)"
+    "crm_recycling_last_finished_timestamp_seconds",
+    "When the last run that came to its end began; 0: there was none (work; max)",
 )
 _held = Fact("crm_recycling_runs_held", "Runs that wait for somebody's confirmation (work; max)")
 _overdue = Fact("crm_recycling_overdue", "Customers that have expired and have their owners still (work; max)")
@@ -50,8 +51,7 @@ def _measure(session: Session) -> None:
     run, before = queries.last_run(session), queries.runs_before(session)
     _held.set(int(run is not None and run.waits))
     _overdue.set(queries.overdue(session, day_of(clock.now(), zone_of(session))))
-    if before.finished_started_at:
-        _last_finished.set(before.finished_started_at.timestamp())
+    _last_finished.set(before.finished_started_at.timestamp() if before.finished_started_at else 0)
 
 
 RECYCLE = DueTask("recycle", 60, _recycle)

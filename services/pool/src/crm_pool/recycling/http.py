@@ -12,8 +12,7 @@ from chassis.http.api import Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_pool.assignments.http import Names, named, named_if, names_of
 from crm_pool.assignments.model import Assignment
-from crm_pool.assignments.queries import about, holdings, sight_of
-from crm_pool.customers.projection import customer_names
+from crm_pool.assignments.queries import holdings, names_in_sight
 from crm_pool.recycling import commands, queries
 from crm_pool.recycling.model import Run
 from crm_pool.recycling.rules import Reason
@@ -149,8 +148,7 @@ def _values(run: Run, names: Names) -> dict[str, Any]:
 
 
 def _customers(session: Session, actor_id: UUID, found: Sequence[Assignment]) -> list[WaitingCustomerView]:
-    sight = about(session, sight_of(session, actor_id), found)
-    names = customer_names(session, {one.customer_id for one in found if sight.sees(one)})
+    names = names_in_sight(session, actor_id, {one.customer_id for one in found})
     owners = names_of(session, {one.owner_id for one in found}, ())
     return [
         WaitingCustomerView(

@@ -3,7 +3,7 @@ expire. No assignment is changed.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
@@ -32,6 +32,8 @@ PAGE = 1000
 _FORGOTTEN_AT_ONCE = 5000
 _CUSTOMERS = cast(Table, RehearsedCustomer.__table__)
 _OWNERS = cast(Table, RehearsedOwner.__table__)
+# Rows of customers, each with whether it would expire earlier than now.
+Found = Sequence[tuple[dict[str, Any], bool]]
 
 
 def rehearse(session: Session, actor_id: UUID, rule: RecycleRule, at: datetime) -> Rehearsal:
@@ -109,11 +111,8 @@ def _begin(
     return rehearsal
 
 
-Found = Sequence[tuple[dict[str, Any], bool]]
-
-
 def _would_expire(session: Session, rehearsal: Rehearsal, holdings: Sequence[Assignment]) -> Found:
-    """Rows of the customers that would expire by the version, each with whether that is earlier than now."""
+    """The customers that would expire by the version, however late."""
     judged = cases(session, holdings, rules=rules_in_force(session, instead=[rehearsal.rule_id]))
     owners = colleagues(session, {one.owner_id for one in holdings if one.owner_id})
     earliest = rehearsal.day + timedelta(days=warning_days(session))
@@ -153,17 +152,15 @@ def _count_owners(session: Session, rehearsal_id: UUID, found: Found) -> None:
 
 def _tell_owners(session: Session, rehearsal: Rehearsal) -> None:
     rule = session.get_one(RecycleRule, rehearsal.rule_id)
-    concerned = queries.concerned_owners(session, rehearsal.id)
-    record_event(session, *(_announced(rule, part, pool_names(session, [rule.pool_id])) for part in chunks(concerned)))
-
-
-def _announced(
-    rule: RecycleRule, owners: Sequence[tuple[UUID, int]], names: Mapping[UUID, str]
-) -> pb.RecycleRuleAnnounced:
-    return pb.RecycleRuleAnnounced(
-        rule_id=str(rule.id),
-        pool_id=str(rule.pool_id),
-        pool_name=names[rule.pool_id],
-        effective_on=str(rule.effective_on),
-        receivers=[pb.ReceiverCount(member_id=str(id_), customers=earlier) for id_, earlier in owners],
-    )
+    pool_name = pool_names(session, [rule.pool_id])[rule.pool_id]
+    facts = [
+        pb.RecycleRuleAnnounced(
+            rule_id=str(rule.id),
+            pool_id=str(rule.pool_id),
+            pool_name=pool_name,
+            effective_on=str(rule.effective_on),
+            receivers=[pb.ReceiverCount(member_id=str(id_), customers=earlier) for id_, earlier in owners],
+        )
+        for owners in chunks(queries.concerned_owners(session, rehearsal.id))
+    ]
+    record_event(session, *facts)

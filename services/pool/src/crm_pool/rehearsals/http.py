@@ -127,6 +127,7 @@ def _view(session: Session, one: Rehearsal) -> RehearsalView:
         done_at=one.done_at,
         examined=one.examined,
         total=LossesView(**queries.totals(session, one)),
+        warned=queries.warned(session, one),
         departments=[DepartmentLosses(department=_department(id_, names), **counts) for id_, counts in departments],
         levels=[
             LevelLosses(level=level, **counts)

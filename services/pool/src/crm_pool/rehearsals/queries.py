@@ -54,6 +54,12 @@ def totals(session: Session, rehearsal: Rehearsal) -> Mapping[str, int]:
     return dict(session.execute(select(*_counts(rehearsal)).where(_of(rehearsal))).mappings().one())
 
 
+def warned(session: Session, rehearsal: Rehearsal) -> int:
+    """How many customers only the warning days keep from expiring sooner."""
+    counted = select(func.count()).select_from(RehearsedCustomer).where(_of(rehearsal), RehearsedCustomer.warned)
+    return session.scalars(counted).one()
+
+
 def grouped(
     session: Session, rehearsal: Rehearsal, by: InstrumentedAttribute[Any]
 ) -> Sequence[tuple[Any, Mapping[str, int]]]:

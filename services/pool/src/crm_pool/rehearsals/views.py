@@ -42,7 +42,8 @@ class RehearsalView(View):
     """A rehearsal of a version as if it took effect on `day`, with the warning days that this leaves everybody.
 
     `running`: counts grow with `examined`, the customers looked at. `stopped`: the version was changed before it was
-    through. `days`: 31 numbers, beginning with `day`.
+    through. `warned`: how many of `total` only the warning days keep from expiring sooner. `days`: 31 numbers, beginning
+    with `day`.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class RehearsalView(View):
     done_at: datetime | None
     examined: int
     total: LossesView
+    warned: int
     departments: list[DepartmentLosses]
     levels: list[LevelLosses]
     days: list[DayLosses]
