@@ -2,12 +2,13 @@
 
 import sys
 
-from bench import idle, imports, lists, recycle, search, tracing
+from bench import claim, idle, imports, lists, recycle, search, tracing
 
 MEASUREMENTS = {
     "imports": imports.main,
     "lists": lists.main,
     "search": search.main,
+    "claim": claim.main,
     "recycle": recycle.main,
     "idle": idle.main,
     "tracing": tracing.main,

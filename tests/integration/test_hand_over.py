@@ -47,3 +47,41 @@ def test_a_leavers_customers_are_handed_over_and_the_release_is_undone(whole: Wh
     until(lambda: {owner_of(supervisor.get(f"/customers/{id_}")) for id_ in ids} == {leaver.id})
     until(lambda: left() == set(ids))
     assert listed() == [2]
+
+
+def test_a_leavers_customers_are_shared_out_by_region_and_evenly_and_the_release_is_undone(whole: Whole) -> None:
+    supervisor = whole.person("supervisor")
+    department_id = whole.person("administrator").get(f"/members/{supervisor.id}")["department_id"]
+    leaver, north, south = (whole.hire("sales", f"交接{new_id().hex[-8:]}", department_id) for _ in range(3))
+    provinces = ("浙江省", "浙江省", "江苏省", "")
+    customers = [leaver.post("/customers", {"name": f"交接{new_id().hex}", "province": name}) for name in provinces]
+    ids = [one["id"] for one in customers]
+    for id_ in ids:
+        until(lambda id_=id_: leaver.get(f"/assignments/{id_}"))  # type: ignore[misc]
+    touch = {"customer_id": ids[0], "kind": "follow_up", "method": "phone", "content": "对方在比价"}
+    leaver.post("/activities", touch)
+    whole.person("administrator").post(f"/members/{leaver.id}:deactivate")
+    path = f"/assignments/leavers/{leaver.id}"
+    until(lambda: supervisor.get(path)["customers"] == 4)
+    regions = [{"province": "浙江省", "member_id": south.id}, {"province": "江苏省", "member_id": north.id}]
+    wish = {"how": "by_region", "regions": regions, "rest": {"member_id": north.id}}
+
+    def owners() -> list[str | None]:
+        return [owner_of(supervisor.get(f"/customers/{id_}")) for id_ in ids]
+
+    def shares(wish: dict[str, object]) -> dict[str, int]:
+        return {one["member"]["id"]: one["customers"] for one in supervisor.post(f"{path}:plan", wish)["shares"]}
+
+    assert shares({"how": "evenly", "member_ids": [north.id, south.id]}) == {north.id: 2, south.id: 2}
+    assert shares(wish) == {south.id: 2, north.id: 2}
+    batch = supervisor.post(f"{path}:share", wish)
+    until(lambda: supervisor.get(f"/assignments/batches/{batch['id']}")["finished_at"])
+    until(lambda: owners() == [south.id, south.id, north.id, north.id])
+    until(lambda: any("2 个客户" in one["title"] for one in south.get("/notifications", page_size=50)["items"]))
+    card = south.get(f"/assignments/{ids[0]}/handover-card")
+    assert [(one["member"]["id"], one["cause"]) for one in card["past_owners"]] == [(leaver.id, "handover")]
+    assert [one["content"] for one in card["customer"]["touches"]] == ["对方在比价"]
+
+    supervisor.post(f"/releases/{batch['id']}:undo")
+    until(lambda: supervisor.get(f"/releases/{batch['id']}")["undo"]["returned"] == 4)
+    until(lambda: owners() == [leaver.id] * 4)

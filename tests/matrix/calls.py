@@ -210,6 +210,14 @@ def _open_stream(case: Case, path: str) -> httpx.Response:
         )
 
 
+def _labelled(case: Case) -> dict[str, str]:
+    return dict.fromkeys(("label_zh", "label_en"), _own_name(case))
+
+
+def _retired_reasons(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"inactive": "true"})
+
+
 def _helper(case: Case) -> str:
     """A collaborator whom an administrator has just added."""
     shared = {"collaborators": [{"member_id": _receiver(case), "access": "read"}]}
@@ -222,6 +230,7 @@ _NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
+_NEW_REASON = _made("/releases/reasons", label_zh=_own_name, label_en=_own_name)
 _NEW_CAP = _made("/pools/caps", cap=lambda _: 9, member_id=_known_member)
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
 _NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
@@ -313,10 +322,16 @@ CALLS: dict[str, Call] = {
         body=_customers(), uses_up=True, conflicts=("already_owned", "not_claimable", "not_pool_member", "suspended")
     ),
     "POST /assignments:assign": Call(
-        body=_customers(member_ids=lambda case: [_receiver(case)]), uses_up=True, conflicts=("suspended",)
+        body=_customers(member_ids=lambda case: [_receiver(case)]),
+        uses_up=True,
+        conflicts=("suspended",),
+        permission="pool.assign",
     ),
     "POST /assignments:assign (elsewhere)": Call(
-        body=_customers(member_ids=lambda case: [_stranger(case)]), uses_up=True, conflicts=("owner_out_of_reach",)
+        body=_customers(member_ids=lambda case: [_stranger(case)]),
+        uses_up=True,
+        conflicts=("owner_out_of_reach",),
+        permission="pool.assign",
     ),
     "POST /assignments:transfer (elsewhere)": Call(body=_customers(member_id=_stranger), uses_up=True),
     "POST /assignments:transfer": Call(body=_customers(member_id=_receiver), uses_up=True, conflicts=_LIES_ELSEWHERE),
@@ -330,7 +345,13 @@ CALLS: dict[str, Call] = {
         body=_customers(pool_id=lambda case: case.world.pools["public"]), uses_up=True, conflicts=_LIES_ELSEWHERE
     ),
     "POST /assignments:move": Call(
-        body=_customers(pool_id=lambda case: case.world.pools["spare"]), uses_up=True, conflicts=_LIES_ELSEWHERE
+        body=_customers(pool_id=lambda case: case.world.pools["spare"]),
+        uses_up=True,
+        conflicts=_LIES_ELSEWHERE,
+        permission="pool.assign",
+    ),
+    "POST /assignments:confirm": Call(
+        body=_customers(), conflicts=("not_a_prospect", "not_in_pool", "suspended"), permission="pool.assign"
     ),
     "POST /extensions": Call(
         body=lambda case: {"customer_id": case.customer.id, "days": 1, "reason": "more time"},
@@ -355,6 +376,15 @@ CALLS: dict[str, Call] = {
     "POST /rules/runs/{run_id}:drop": Call(path={"run_id": lambda case: case.world.new_run()}),
     "GET /assignments/history": Call(send=_history),
     "GET /assignments/history (pool)": Call(send=_pool_history),
+    "POST /pools/{pool_id}:move-customers": Call(
+        body=lambda case: {"pool_id": case.world.pools["spare"]},
+        path={"pool_id": lambda case: case.world.new_pool(case.place)},
+        permission="pool.assign",
+    ),
+    "GET /releases/reasons (retired)": Call(send=_retired_reasons, permission="pool.manage"),
+    "POST /releases/reasons": Call(body=_labelled),
+    "PATCH /releases/reasons/{reason_id}": Call(body=_labelled, path={"reason_id": _NEW_REASON}),
+    "DELETE /releases/reasons/{reason_id}": Call(path={"reason_id": _NEW_REASON}),
     "PATCH /pools/{pool_id}": Call(body=lambda _: {}),
     "DELETE /pools/{pool_id}": Call(path={"pool_id": _NEW_POOL}),
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),

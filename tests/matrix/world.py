@@ -160,6 +160,10 @@ class World:
             self.admin.post(f"/rules/{rule_id}:announce", {"effective_on": FAR_AHEAD})
         return rule_id
 
+    def new_pool(self, place: str) -> str:
+        """An empty pool like the one of that place."""
+        return self._open_pool(f"{place} {self.people.name()}", POOLS[place])
+
     def new_run(self) -> str:
         """A run that waits for a confirmation, of a day long ago; by itself none begins here."""
         self.whole.rows("pool", "UPDATE pool_settings SET recycle_at = '23:59:59.999' RETURNING id")

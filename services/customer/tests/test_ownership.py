@@ -65,6 +65,17 @@ def test_many_states_of_one_customer_in_one_set_end_at_the_newest(customers: Any
     assert _owner(customers, customer) == "王五"
 
 
+def test_who_claims_a_customer_changes_nothing_of_when_it_was_created(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    claimed = customers.assignment(customer["id"], 2, Place(owner_id=str(organisation.rival.id)))
+
+    apply_events(customers.database, ASSIGNMENTS, [_changed(claimed)])
+
+    seen = customers.request("GET", f"/customers/{customer['id']}", organisation.rival).json
+    assert (seen["created_at"], seen["version"]) == (customer["created_at"], customer["version"])
+
+
 def test_a_place_in_a_pool_takes_the_owner_and_the_department_away(customers: Any) -> None:
     organisation = customers.organisation
     customer = customers.create(organisation.sales)

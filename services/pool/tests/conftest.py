@@ -71,7 +71,7 @@ class CustomerStandIn(CustomerServiceServicer):
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
         self.asked.append(request)
         asked = request.selection.filter
-        if asked.province:
+        if asked.province and self.lying:
             return customer_pb.ResolveSelectionResponse(customer_ids=self._in_region(asked, context))
         found = self.visible.get(dict(context.invocation_metadata())["x-actor"], [])
         if len(found) > request.limit:

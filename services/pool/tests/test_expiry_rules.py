@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.identifiers import new_id
-from crm_pool.expiry.rules import Case, Condition, ConditionKind, Exemption, Held, Rule, judge
+from crm_pool.expiry.rules import Case, Condition, ConditionKind, Exemption, Held, Rule, days_left, judge
 from directory.calendar import Calendar
 
 SHANGHAI, NEW_YORK, KIRITIMATI = "Asia/Shanghai", "America/New_York", "Pacific/Kiritimati"
@@ -214,6 +214,20 @@ def test_what_exempts_a_customer_is_named(facts: dict[str, Any], said: dict[str,
     verdict = judge(held, _rule(**said), SHANGHAI, Calendar())
     assert list(verdict.exemptions) == exempt
     assert verdict.expires_on == (None if exempt else date(2026, 5, 31))
+
+
+@pytest.mark.parametrize(
+    ("expires_on", "left"),
+    [(date(2027, 1, 1), 1), (date(2026, 12, 31), 0), (date(2026, 12, 30), 0), (date(2027, 12, 31), 365), (None, None)],
+)
+def test_days_left_are_0_on_the_last_day_and_never_less(expires_on: date | None, left: int | None) -> None:
+    assert days_left(expires_on, date(2026, 12, 31)) == left
+
+
+def test_one_opportunity_long_ago_does_not_exempt_for_good() -> None:
+    began, once = _moment(date(2025, 1, 1), 12, SHANGHAI), _moment(date(2025, 2, 1), 12, SHANGHAI)
+    rule = _rule(Condition(ConditionKind.NO_OPPORTUNITY, 90))
+    assert judge(Held(began, last_opportunity_at=once), rule, SHANGHAI, Calendar()).expires_on == date(2025, 5, 2)
 
 
 def test_without_a_rule_nothing_expires() -> None:

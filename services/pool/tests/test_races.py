@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from chassis.identifiers import new_id
@@ -45,6 +46,56 @@ def test_of_fifty_claimers_of_twenty_customers_each_customer_has_exactly_one_win
     assert len(sea.ledger()) == 20
     assert {one: sea.history(one)[-1].to_owner_id for one in ids} == owners
     assert all(len(sea.history(one)) == 2 for one in ids)
+
+
+def test_of_two_hundred_claimers_of_one_customer_one_wins_and_the_others_are_told_who(sea: Any) -> None:
+    (wanted,) = sea.create()
+    claimers = [sea.hire(f"抢客{number}") for number in range(200)]
+
+    replies = _all_at_once(lambda member: sea.act("claim", member, [wanted]), claimers)
+
+    (winner,) = [member for member, reply in zip(claimers, replies, strict=True) if reply.status_code == 200]
+    others = [reply for reply in replies if reply.status_code != 200]
+    assert {(reply.status_code, reply.json["code"]) for reply in others} == {(409, "already_owned")}
+    assert all(reply.json["owner"] == {"id": str(winner.id), "name": winner.name} for reply in others)
+    assert sea.owners() == {wanted: winner.id}
+    assert [(entry.member_id, entry.version) for entry in sea.ledger()] == [(winner.id, 2)]
+    assert len(sea.history(wanted)) == 2
+
+
+def test_a_claim_a_release_a_run_and_an_assignment_of_the_same_customers_leave_one_history(sea: Any) -> None:
+    sea.put_in_force(sea.default())
+    sales, rival, supervisor = sea.organisation.sales, sea.organisation.rival, sea.organisation.supervisor
+    ids = sea.own(12, sales)
+    sea.expire(ids)
+    released, kept = ids[:6], ids[6:]
+    work: list[Callable[[], Any]] = [
+        lambda: sea.act("release", sales, released),
+        lambda: sea.act("claim", rival, ids),
+        lambda: sea.act("assign", supervisor, kept, member_ids=[str(sea.organisation.colleague.id)]),
+        lambda: sea.act("claim", rival, ids[::-1]),
+        lambda: _run_done(sea),
+    ]
+
+    replies = _all_at_once(lambda act: act(), work)
+
+    assert [reply.status_code for reply in replies] == [200] * 5
+    for one in ids:
+        entries = sea.history(one)
+        assert [entry.version for entry in entries] == sorted({entry.version for entry in entries})
+        for before, after in itertools.pairwise(entries):
+            assert (after.from_owner_id, after.from_pool_id) == (before.to_owner_id, before.to_pool_id)
+        assert sea.owners()[one] == entries[-1].to_owner_id
+
+
+@dataclass
+class _Done:
+    status_code: int = 200
+
+
+def _run_done(sea: Any) -> _Done:
+    sea.recycle()
+    return _Done()
 
 
 def test_overlapping_batches_in_opposite_orders_never_deadlock_nor_share_a_customer(sea: Any) -> None:
@@ -100,6 +151,21 @@ def test_a_quota_and_a_cap_hold_however_many_claims_a_member_sends_at_once(sea: 
     assert Counter(reply.status_code for reply in by_cap) == {200: 4, 409: 6}
     assert {reply.json["code"] for reply in by_quota if reply.status_code == 409} == {"daily_quota_reached"}
     assert Counter(sea.owners().values()) == {sales.id: 3, colleague.id: 4, None: 13}
+
+
+def test_neither_quota_nor_cap_is_exceeded_by_sixty_four_claims_of_one_member_at_once(sea: Any) -> None:
+    pool, sales, colleague = sea.create_pool(daily_claim_quota=7), sea.organisation.sales, sea.organisation.colleague
+    limited, capped = sea.create(64, pool=pool["id"]), sea.create(64)
+    cap = {"cap": 5, "member_id": str(colleague.id)}
+    assert sea.send("POST", "/pools/caps", sea.organisation.admin, cap).status_code == 201
+
+    by_quota = _all_at_once(lambda one: sea.act("claim", sales, [one]), limited)
+    by_cap = _all_at_once(lambda one: sea.act("claim", colleague, [one]), capped)
+
+    assert Counter(reply.status_code for reply in by_quota) == {200: 7, 409: 57}
+    assert Counter(reply.status_code for reply in by_cap) == {200: 5, 409: 59}
+    assert Counter(entry.member_id for entry in sea.ledger()) == {sales.id: 7, colleague.id: 5}
+    assert Counter(sea.owners().values()) == {sales.id: 7, colleague.id: 5, None: 116}
 
 
 def test_an_import_chunk_planned_twice_at_once_has_one_plan(sea: Any, rpc: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import REGISTRY
+from sqlalchemy import text
 
 from chassis import clock
 from chassis.audit import audit_of
@@ -18,6 +19,7 @@ from chassis.errors import Unavailable
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
 from crm_pool.assignments.model import Assignment, Release
+from crm_pool.recycling.commands import next_page
 from crm_pool.recycling.model import Run
 
 ZONE = "Asia/Shanghai"
@@ -35,6 +37,10 @@ def _now() -> Timestamp:
 
 def _days(sea: Any) -> dict[str, Any]:
     return {str(one.customer_id): one.expires_on for one in sea.rows(Assignment)}
+
+
+def _runs(sea: Any) -> list[Run]:
+    return sorted(sea.rows(Run), key=lambda run: run.number)
 
 
 def _run(sea: Any) -> Any:
@@ -113,7 +119,7 @@ def test_a_day_has_one_run_and_no_customer_that_was_just_claimed_is_taken_again(
     sea.recycle()
 
     assert sea.owners()[one] == sea.organisation.colleague.id
-    assert [run.taken for run in sea.rows(Run)] == [0, 1, 0]
+    assert [run.taken for run in _runs(sea)] == [0, 1, 0]
 
 
 def test_nothing_runs_before_its_time_of_day(sea: Any, rule: Any) -> None:
@@ -122,7 +128,7 @@ def test_nothing_runs_before_its_time_of_day(sea: Any, rule: Any) -> None:
 
     assert not sea.run("recycle")
 
-    assert len(sea.rows(Run)) == 1
+    assert len(_runs(sea)) == 1
 
 
 def test_a_customer_without_any_touch_runs_from_the_day_it_was_given(sea: Any, rule: Any) -> None:
@@ -244,7 +250,7 @@ def test_customers_of_whoever_left_wait_for_their_hand_over(sea: Any, rule: Any)
     sea.recycle()
 
     assert set(sea.owners().values()) == {sales.id}
-    assert sea.rows(Run)[-1].nominated == 0
+    assert _runs(sea)[-1].nominated == 0
 
 
 def test_two_recyclers_at_once_take_each_customer_once(sea: Any, rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,7 +271,7 @@ def test_two_recyclers_at_once_take_each_customer_once(sea: Any, rule: Any, monk
 
     assert all(len(sea.history(one)) == 2 for ids in gone for one in ids)
     assert list(sea.owners().values()).count(None) == 40
-    (run,) = [run for run in sea.rows(Run) if run.day == _day()]
+    (run,) = [run for run in _runs(sea) if run.day == _day()]
     assert (run.taken, run.spared, run.state) == (40, 0, "finished")
     assert [one.succeeded for one in sea.opened.outbox(events.AssignmentBatchFinished)] == [40]
 
@@ -416,7 +422,7 @@ class TestHeld:
             reply = _decide(sea, verb, _run(sea))
             assert (reply.status_code, reply.json["code"]) == (409, code)
         with sea.opened.database.reading() as session:
-            (entry,) = audit_of(session, "recycling_run", sea.rows(Run)[-1].id)
+            (entry,) = audit_of(session, "recycling_run", _runs(sea)[-1].id)
         assert (entry.action, entry.actor_id) == ("recycling_run.dropped", sea.organisation.admin.id)
 
     def test_whoever_nobody_decided_about_is_asked_for_again_on_the_next_day(self, sea: Any, rule: Any) -> None:
@@ -427,7 +433,7 @@ class TestHeld:
 
         sea.recycle()
 
-        assert [run.state for run in sea.rows(Run)] == ["finished", "dropped", "held"]
+        assert [run.state for run in _runs(sea)] == ["finished", "dropped", "held"]
         assert set(sea.owners().values()) == {sea.organisation.sales.id}
 
     def test_a_confirmation_sent_twice_is_one(self, sea: Any, rule: Any) -> None:
@@ -438,7 +444,7 @@ class TestHeld:
         replies = [_decide(sea, "confirm", run, Idempotency_Key="k1") for _ in range(2)]
 
         assert [reply.status_code for reply in replies] == [200, 200]
-        assert sea.rows(Run)[-1].walk == 2
+        assert _runs(sea)[-1].walk == 2
 
     @pytest.mark.parametrize(
         ("body", "pointer"),
@@ -465,6 +471,48 @@ class TestHeld:
         assert sea.send("POST", f"/rules/runs/{sea.default()}:drop", sea.organisation.admin).status_code == 404
 
 
+def test_a_run_reads_what_expires_and_not_what_exists(sea: Any, rule: Any) -> None:
+    owners = [sea.hire(f"员工{number}") for number in range(5)]
+    sea.expire([one for owner in owners for one in sea.own(2, owner)])
+    sea.sql(
+        "INSERT INTO assignments (customer_id, version, owner_id, pool_id, held_since, suspended, expires_on)"
+        " SELECT gen_random_uuid(), 1, CASE WHEN n % 2 = 0 THEN gen_random_uuid() END, CASE WHEN n % 2 = 1 THEN"
+        f" '{sea.default()}'::uuid END, now(), false, CASE WHEN n % 2 = 0 THEN '{_day(9)}'::date END"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    sea.sql("ANALYZE assignments")
+    read = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'assignments'"
+
+    with sea.opened.database.transaction() as session:
+        page = next_page(session, clock.now())
+        rows = session.scalar(text(read))
+
+    assert page is not None
+    assert len(page.expired) == 10
+    assert rows < 500
+
+
+def test_what_a_run_took_before_it_stopped_half_way_is_a_release_when_the_next_days_begins(
+    sea: Any, rule: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W11: a job that failed left a part of its work behind, and nobody knew which."""
+    monkeypatch.setattr("crm_pool.recycling.commands.PAGE", 2)
+    sea.expire(sea.own(4, sea.organisation.sales))
+    sea.own(20, sea.organisation.sales)
+    sea.run("recycle")
+    sea.customer.away = True
+    with pytest.raises(Unavailable):
+        sea.run("recycle")
+    assert sea.rows(Release) == []
+    sea.next_day()
+    sea.customer.away = False
+
+    sea.recycle()
+
+    assert [(one.customers, one.cause) for one in sea.rows(Release)] == [(2, "recycle"), (2, "recycle")]
+    assert [(run.state, run.taken) for run in _runs(sea)[1:]] == [("dropped", 2), ("finished", 2)]
+
+
 def test_what_waits_and_what_is_overdue_is_measured(sea: Any, rule: Any) -> None:
     sales = sea.organisation.sales
     sea.expire([*sea.own(5, sales), *sea.own(1, sea.organisation.colleague)])
@@ -477,7 +525,7 @@ def test_what_waits_and_what_is_overdue_is_measured(sea: Any, rule: Any) -> None
     assert measured == {"runs_held": 1, "overdue": 5}
     assert REGISTRY.get_sample_value("crm_recycling_customers_total", {"outcome": "taken"}) == (before or 0) + 1
     last = REGISTRY.get_sample_value("crm_recycling_last_finished_timestamp_seconds")
-    assert last == max(sea.rows(Run), key=lambda run: run.number).started_at.timestamp()
+    assert last == _runs(sea)[-1].started_at.timestamp()
 
 
 def test_a_run_is_undone_as_a_release_but_for_what_was_claimed_since(sea: Any, rule: Any) -> None:

@@ -261,7 +261,7 @@ def test_the_whole_filter_reaches_customer_with_days_of_the_organisations_zone(
 
     reply = sea.select("claim", sea.organisation.sales, filter=wanted | {"conditions": conditions})
 
-    assert reply.status_code == 202
+    assert reply.status_code == 202, reply.json
     (request,) = customer.asked
     sent = request.selection.filter
     for name, value in {**texts, **ids, "view": view, "rating": "2"}.items():

@@ -18,6 +18,7 @@ from crm_pool.caps.http import api as caps_api
 from crm_pool.caps.model import HoldingCap
 from crm_pool.cascades.due import CASCADE
 from crm_pool.database import Base
+from crm_pool.emptying.http import api as emptying_api
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.explanations.http import api as explanations_api
 from crm_pool.extensions.http import api as extensions_api
@@ -36,6 +37,7 @@ from crm_pool.pools.events import DEPARTMENTS, ROLES
 from crm_pool.pools.http import api as pools_api
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rpc import PoolMethods
+from crm_pool.reasons.http import api as reasons_api
 from crm_pool.reasons.model import ReleaseReason
 from crm_pool.recycle_rules.due import APPLY_RULES, FORGET_SHADOWS
 from crm_pool.recycle_rules.http import api as rules_api
@@ -73,6 +75,8 @@ SERVICE = Service(
     apis=[
         pools_api,
         caps_api,
+        emptying_api,
+        reasons_api,
         assignments_api,
         explanations_api,
         leaving_api,

@@ -14,7 +14,7 @@ from chassis.errors import Conflict, Forbidden, NotFound, Refusal
 from chassis.runtime import Runtime
 from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.assignments.clients import tell_customer
-from crm_pool.assignments.commands import Order, Outcome, Row
+from crm_pool.assignments.deciding import Order, Outcome, Row
 from crm_pool.assignments.model import Change
 from crm_pool.assignments.queries import counted_owners, working_actor
 from crm_pool.assignments.recording import Act, finish_batch

@@ -7,7 +7,7 @@ from uuid import UUID
 import flask
 from sqlalchemy.orm import Session
 
-from batch.model import Status
+from batch.model import Batch, Status
 from chassis import clock
 from chassis.database import after_commit
 from chassis.http.api import JSON, Api, Page, PageQuery
@@ -16,7 +16,7 @@ from chassis.http.call import Call
 from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.assignments import queries, verbs
 from crm_pool.assignments.clients import resolve, tell_customer
-from crm_pool.assignments.commands import Order, Outcome
+from crm_pool.assignments.deciding import Order, Outcome
 from crm_pool.assignments.model import HistoryEntry
 from crm_pool.assignments.rules import Cause
 from crm_pool.assignments.verbs import Target, Verb, start
@@ -24,6 +24,7 @@ from crm_pool.assignments.views import (
     AssignmentView,
     CustomersToAssign,
     CustomersToClaim,
+    CustomersToConfirm,
     CustomersToMove,
     CustomersToRelease,
     CustomersToTransfer,
@@ -39,6 +40,7 @@ from crm_pool.customers.clients import facts_now
 from crm_pool.customers.projection import customer_row, keep_customers
 from crm_pool.expiry.rules import days_left
 from crm_pool.pools.queries import pool_names
+from crm_pool.reasons.queries import labels_of
 from directory.permissions import Permission
 from directory.scope import zone_of
 
@@ -64,13 +66,14 @@ def claim_customers(call: Call[CustomersToClaim, None]) -> Reply:
     "POST",
     "/assignments:assign",
     access=verbs.ASSIGN.permission,
-    summary="Assign customers to up to five members in turn",
+    summary="Assign customers to up to five members, in turn or by capacity",
     body=CustomersToAssign,
     **_VERB,
 )
 def assign_customers(call: Call[CustomersToAssign, None]) -> Reply:
     body = call.body
-    return _command(call, verbs.ASSIGN, Target(tuple(body.member_ids), effects=body.effects), body.notify)
+    target = Target(tuple(body.member_ids), effects=body.effects, distribution=body.distribution)
+    return _command(call, verbs.ASSIGN, target, body.notify)
 
 
 @api.route(
@@ -95,7 +98,9 @@ def transfer_customers(call: Call[CustomersToTransfer, None]) -> Reply:
     **_VERB,
 )
 def release_customers(call: Call[CustomersToRelease, None]) -> Reply:
-    return _command(call, verbs.RELEASE, Target(pool_id=call.body.pool_id), _SILENT)
+    body = call.body
+    target = Target(pool_id=body.pool_id, reason_id=body.reason_id, reason_note=body.reason_note or None)
+    return _command(call, verbs.RELEASE, target, _SILENT)
 
 
 @api.route(
@@ -108,6 +113,18 @@ def release_customers(call: Call[CustomersToRelease, None]) -> Reply:
 )
 def move_customers(call: Call[CustomersToMove, None]) -> Reply:
     return _command(call, verbs.MOVE, Target(pool_id=call.body.pool_id), _SILENT)
+
+
+@api.route(
+    "POST",
+    "/assignments:confirm",
+    access=verbs.CONFIRM.permission,
+    summary="Confirm prospects as valid: they wait to be assigned",
+    body=CustomersToConfirm,
+    **_VERB,
+)
+def confirm_customers(call: Call[CustomersToConfirm, None]) -> Reply:
+    return _command(call, verbs.CONFIRM, Target(pool_id=call.body.pool_id), _SILENT)
 
 
 @api.route(
@@ -147,7 +164,7 @@ def read_history(call: Call[None, PageQuery], customer_id: UUID) -> Page[History
     with call.runtime.database.reading() as session:
         queries.visible_assignment(session, call.actor.id, customer_id)
         entries, total = queries.history_page(session, customer_id, page, page_size)
-        names = names_of_history(session, entries)
+        names = names_of_history(session, entries, call.language)
     items = [history_view(entry, names) for entry in entries]
     return Page[HistoryView](items=items, page=page, page_size=page_size, total=total)
 
@@ -160,7 +177,7 @@ def _command(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) 
 
     def work(session: Session) -> OutcomeView:
         keep_customers(session, [customer_row(state) for state in facts])
-        outcome = verb.act(session, _order(call, session, notify), customer_ids, target)
+        outcome = verb.act(session, order_of(call, session, notify), customer_ids, target)
         if outcome.changes:
             after_commit(session, tell_customer(call.runtime, call.actor.id, outcome.changes))
         return _outcome_view(call, session, outcome)
@@ -185,26 +202,39 @@ def _select(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) -
     if reply is None:
         with database.reading() as session:
             zone = zone_of(session)
+            if verb.places:
+                queries.sight_of(session, call.actor.id).require_placing()
         customer_ids = resolve(call.runtime, call.actor.id, call.body.selection.filter, zone)
 
         def work(session: Session) -> OutcomeView:
-            batch, passed_over = start(session, verb, _order(call, session, notify), target, customer_ids)
-            return OutcomeView(
-                batch_id=batch.id,
-                status=batch.status,
-                total=batch.total,
-                succeeded=0,
-                skipped=0,
-                results=[],
-                passed_over=passed_over_views(call, passed_over),
-            )
+            order = order_of(call, session, notify)
+            return started(call, *start(session, verb, order, target, customer_ids))
 
         reply = call.command(work)
-    at = f"{PREFIX}/assignments/batches/{cast(OutcomeView, reply).batch_id}"
+    return accepted(cast(OutcomeView, reply))
+
+
+def started(call: Call[Any, None], batch: Batch, passed_over: Mapping[UUID, str]) -> OutcomeView:
+    """A batch of which nothing is done yet."""
+    return OutcomeView(
+        batch_id=batch.id,
+        status=batch.status,
+        total=batch.total,
+        succeeded=0,
+        skipped=0,
+        results=[],
+        passed_over=passed_over_views(call, passed_over),
+    )
+
+
+def accepted(reply: OutcomeView) -> flask.Response:
+    """202, with the address that tells how far the batch has come."""
+    at = f"{PREFIX}/assignments/batches/{reply.batch_id}"
     return flask.Response(reply.model_dump_json(), 202, {"Location": at}, content_type=JSON)
 
 
-def _order(call: Call[Any, None], session: Session, notify: Notify) -> Order:
+def order_of(call: Call[Any, None], session: Session, notify: Notify = _SILENT) -> Order:
+    """Who wants it, and when."""
     return Order(call.actor.id, clock.now(), zone_of(session), notify.in_app, notify.email)
 
 
@@ -250,10 +280,12 @@ def names_of(session: Session, member_ids: Any, pool_ids: Any) -> Names:
     return {id_: Named(id=id_, name=name) for id_, name in names.items()}
 
 
-def names_of_history(session: Session, entries: Sequence[HistoryEntry]) -> Names:
-    """The names that the views of `entries` need."""
+def names_of_history(session: Session, entries: Sequence[HistoryEntry], language: str) -> Names:
+    """The names that the views of `entries` need; those of reasons in the language."""
     members = {id_ for one in entries for id_ in (one.actor_id, one.from_owner_id, one.to_owner_id)}
-    return names_of(session, members, {id_ for one in entries for id_ in (one.from_pool_id, one.to_pool_id)})
+    names = names_of(session, members, {id_ for one in entries for id_ in (one.from_pool_id, one.to_pool_id)})
+    reasons = labels_of(session, {one.reason_id for one in entries if one.reason_id}, language)
+    return {**names, **{id_: Named(id=id_, name=label) for id_, label in reasons.items()}}
 
 
 def _place(owner_id: UUID | None, pool_id: UUID | None, names: Names) -> PlaceView:
@@ -284,4 +316,6 @@ def history_view(entry: HistoryEntry, names: Names) -> HistoryView:
         following=entry.effects.following,
         former_owner=entry.effects.former_owner,
         undoes_version=entry.undoes_version,
+        reason=named_if(entry.reason_id, names),
+        reason_note=entry.reason_note,
     )

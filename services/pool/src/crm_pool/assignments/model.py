@@ -172,8 +172,12 @@ class Assignment(Base):
         return self._put(Place(owner_id=owner_id), Cause.UNDO, at, Effects(undoes_version=released))
 
     def move(self, pool_id: UUID, at: datetime) -> "Change":
-        """From pool to pool, for example 认定为有效 (C-09). Raises Conflict suspended, not_in_pool or same_pool."""
+        """From pool to pool. Raises Conflict suspended, not_in_pool or same_pool."""
         return self._put_into_other(pool_id, Cause.MOVE, at)
+
+    def confirm(self, pool_id: UUID, at: datetime) -> "Change":
+        """认定为有效: a prospect goes to a to-be-assigned pool (C-09). Raises Conflict suspended or not_in_pool."""
+        return self._put_into_other(pool_id, Cause.CONFIRM, at)
 
     def suspend(self) -> "Change":
         """The customer was deleted: no caps, no claims; the place is kept for its return."""
@@ -232,13 +236,18 @@ class Assignment(Base):
 
 @dataclass(frozen=True)
 class Change:
-    """What an act made of an assignment; `previous` is None at birth. `rule_id`: the version of the rule that took it."""
+    """What an act made of an assignment; `previous` is None at birth.
+
+    `rule_id`: the version of the rule that took it; `reason_id`, `reason_note`: why its owner gave it up.
+    """
 
     assignment: Assignment
     previous: Place | None
     cause: Cause
     effects: Effects = NO_EFFECTS
     rule_id: UUID | None = None
+    reason_id: UUID | None = None
+    reason_note: str | None = None
 
     def message(self, customer_name: str = "") -> pb.AssignmentChange:
         """The change, as other services read it."""

@@ -23,6 +23,7 @@ from crm_pool.database import among
 from crm_pool.pools.model import Pool
 from crm_pool.pools.queries import all_pools
 from directory.actors import DirectoryActors
+from directory.permissions import Permission
 from directory.scope import Scope, is_absent, resolve_scope
 from directory.tables import members
 
@@ -81,9 +82,26 @@ class Sight:
         owner = self.owners.get(assignment.owner_id)
         return self.scope.reaches(assignment.owner_id, owner.department_id if owner else None)
 
+    def may_place(self, pool_id: UUID | None) -> bool:
+        """Whether the caller may assign and move what lies there: with pool.assign, or as the pool's administrator
+        (decision 0025). None: with an owner.
+        """
+        runs = pool_id in self.pools and self.pools[pool_id].run_by(self.scope)
+        return runs or self.scope.may(Permission.POOL_ASSIGN)
+
+    def require_placing(self) -> None:
+        """Raises Forbidden for who may assign and move nothing at all."""
+        if not any(map(self.may_place, (None, *self.pools))):
+            raise placing_forbidden()
+
     def sees_pool(self, pool_id: UUID | None) -> bool:
         """Whether the pool exists and the caller sees it."""
         return pool_id in self.pools and self.pools[pool_id].seen_by(self.scope)
+
+
+def placing_forbidden() -> Forbidden:
+    """Why somebody may not assign or move a customer."""
+    return Forbidden("forbidden", permission=Permission.POOL_ASSIGN)
 
 
 def sight_of(session: Session, actor_id: UUID) -> Sight:

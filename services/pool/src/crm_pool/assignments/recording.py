@@ -185,6 +185,8 @@ def _history_row(act: Act, change: Change) -> dict[str, Any]:
         "following": change.effects.following,
         "former_owner": change.effects.former_owner,
         "undoes_version": change.effects.undoes_version,
+        "reason_id": change.reason_id,
+        "reason_note": change.reason_note,
         "rule_id": change.rule_id,
     }
 

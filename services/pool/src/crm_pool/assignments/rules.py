@@ -1,7 +1,8 @@
 """Places, causes, and who may still take a customer. Pure."""
 
+import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -47,6 +48,13 @@ class Related(StrEnum):
     CONTACTS = "contacts"
     OPPORTUNITIES = "opportunities"
     ORDERS = "orders"
+
+
+class Distribution(StrEnum):
+    """How several members get customers: in turn (依次), or whoever has most room (按库容)."""
+
+    IN_TURN = "in_turn"
+    BY_CAPACITY = "by_capacity"
 
 
 class FormerOwner(StrEnum):
@@ -132,32 +140,52 @@ def days_after(day: date, days: int) -> date:
 
 
 class Turn:
-    """Distributes customers to members in turn, in the order given (C-11, H-08)."""
+    """Distributes customers to members, ties in the order given (C-11, H-08)."""
 
-    def __init__(self, member_ids: Sequence[UUID], room: Room, received: Mapping[UUID, int]) -> None:
-        """`received`: how many each has got so far of the batch that goes on here; it is the turn of whoever got fewest."""
+    def __init__(
+        self,
+        member_ids: Sequence[UUID],
+        room: Room,
+        received: Mapping[UUID, int],
+        owned: Mapping[UUID, int] | None = None,
+    ) -> None:
+        """`received`: how many each has got so far of the batch that goes on here; it is the turn of whoever got fewest.
+
+        `owned`: by capacity instead, of whoever has most room, without caps of whoever owns fewest.
+        """
         self._member_ids = member_ids
         self._room = room
         self._received = Counter(received)
+        self._owned = None if owned is None else Counter(owned)
 
-    def peek(self, current_owner: UUID | None, allowed: Collection[UUID] | None, *, won: bool) -> UUID:
-        """Who gets the next customer, which `current_owner` loses; only `allowed` may, None: anybody.
+    def peek(self, current_owner: UUID | None, barred: Mapping[UUID, str], *, won: bool) -> UUID:
+        """Who gets the next customer, which `current_owner` loses; `barred` may not, each with the code why.
 
-        Whoever owns it already, may not get it or has no room is passed over. Raises Conflict same_owner,
-        wecom_friend_only_collaborators or holding_cap_reached when that leaves nobody.
+        Whoever owns it already, may not get it or has no room is passed over. Raises Conflict same_owner, the code why or
+        holding_cap_reached when that leaves nobody.
         """
         others = [id_ for id_ in self._member_ids if id_ != current_owner]
         if not others:
             raise Conflict("same_owner")
-        able = [id_ for id_ in others if allowed is None or id_ in allowed]
+        able = [id_ for id_ in others if id_ not in barred]
         if not able:
-            raise Conflict("wecom_friend_only_collaborators")
+            raise Conflict(barred[others[0]])
         free = [id_ for id_ in able if self._room.fits(id_, won=won)]
         if not free:
             raise Conflict("holding_cap_reached")
-        return min(free, key=self._received.__getitem__)
+        return min(free, key=self._rank)
 
     def take(self, member_id: UUID, former_owner: UUID | None, *, won: bool) -> None:
         """Count one customer given to the member: the next one is somebody else's turn."""
         self._received[member_id] += 1
         self._room.take(member_id, former_owner, won=won)
+        if self._owned is not None:
+            self._owned[member_id] += 1
+            if former_owner is not None:
+                self._owned[former_owner] -= 1
+
+    def _rank(self, member_id: UUID) -> tuple[float, int]:
+        if self._owned is None:
+            return self._received[member_id], 0
+        left = self._room.left(member_id)
+        return -math.inf if left is None else -left, self._owned[member_id]

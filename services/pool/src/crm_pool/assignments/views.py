@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from batch.model import Status
 from chassis.http.api import Body, Day, View
-from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause, Effects, FormerOwner, Related
+from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause, Distribution, Effects, FormerOwner, Related
 
 CustomerIds = Annotated[list[UUID], Field(min_length=1, max_length=MAX_CUSTOMERS)]
 Option = Annotated[str, Field(max_length=100)]
@@ -105,9 +105,10 @@ class CustomersToGive(Customers):
 
 
 class CustomersToAssign(CustomersToGive):
-    """The customers, and the members who get them in turn in the order given."""
+    """The customers, and the members who get them: in turn in the order given, or by capacity whoever has most room."""
 
     member_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_ASSIGNEES)]
+    distribution: Distribution = Distribution.IN_TURN
 
 
 class CustomersToTransfer(CustomersToGive):
@@ -117,7 +118,15 @@ class CustomersToTransfer(CustomersToGive):
 
 
 class CustomersToRelease(Customers):
-    """The customers and the pool they go to: the default public pool unless named."""
+    """The customers, the pool they go to, the default public pool unless named, and why: of the dictionary, in words."""
+
+    pool_id: UUID | None = None
+    reason_id: UUID | None = None
+    reason_note: Annotated[str, Field(max_length=200)] = ""
+
+
+class CustomersToConfirm(Customers):
+    """Prospects that are valid, and the to-be-assigned pool they go to: the default one unless named."""
 
     pool_id: UUID | None = None
 
@@ -129,7 +138,7 @@ class CustomersToMove(Customers):
 
 
 class Named(View):
-    """A member or a pool."""
+    """A member, a pool or a reason."""
 
     id: UUID
     name: str
@@ -195,7 +204,7 @@ class HistoryView(View):
     """One change: who (null: the system), when, from where (null: created), to where, why, and what else it did.
 
     `following`: the records that went with it; `former_owner`: what became of whoever owned it; `undoes_version`: the
-    change that it took back. Null: nothing of the kind.
+    change that it took back; `reason`, `reason_note`: why it was given up. Null: nothing of the kind.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -210,3 +219,5 @@ class HistoryView(View):
     following: tuple[Related, ...] | None
     former_owner: FormerOwner | None
     undoes_version: int | None
+    reason: Named | None
+    reason_note: str | None

@@ -46,16 +46,16 @@ def list_history(call: Call[None, HistoryQuery]) -> HistoryPage:
         wanted = queries.Wanted(query.member_id, query.pool_id, period, query.cause, after)
         # One more than asked for: it says whether there is a next page.
         found = queries.entries(session, wanted, query.page_size + 1)
-        items = _views(session, sight, found[: query.page_size])
+        items = _views(session, sight, found[: query.page_size], call.language)
     more = len(found) > query.page_size
     return HistoryPage(
         items=items, page_size=query.page_size, next_cursor=_cursor(found[query.page_size - 1]) if more else None
     )
 
 
-def _views(session: Session, sight: Sight, found: Sequence[HistoryEntry]) -> list[MovementView]:
+def _views(session: Session, sight: Sight, found: Sequence[HistoryEntry], language: str) -> list[MovementView]:
     customers = queries.names_in_sight(session, sight, [entry.customer_id for entry in found])
-    names = names_of_history(session, found)
+    names = names_of_history(session, found, language)
     return [
         MovementView(
             **dict(history_view(entry, names)),

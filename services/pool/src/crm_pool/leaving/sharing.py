@@ -21,7 +21,6 @@ from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import (
     Sight,
     about,
-    colleagues,
     counted_owners,
     received_so_far,
     sight_of,
@@ -29,7 +28,7 @@ from crm_pool.assignments.queries import (
 )
 from crm_pool.assignments.recording import Act, finish_batch, locked, record
 from crm_pool.assignments.rules import BY_DEFAULT, Cause, Effects, Place
-from crm_pool.assignments.turns import available, in_turn
+from crm_pool.assignments.turns import Receivers, available, in_turn
 from crm_pool.customers.projection import keep_customers
 from crm_pool.database import among, insert_rows
 from crm_pool.leaving import queries
@@ -166,12 +165,11 @@ def _checked(session: Session, actor_id: UUID, wish: Wish, at: datetime) -> tupl
     sight = sight_of(session, actor_id)
     if wish.pool_id is not None and not sight.sees_pool(wish.pool_id):
         raise NotFound("pool_not_found")
-    return sight, _receivers(session, sight, wish, at)[1] if wish.member_ids else {}
+    return sight, _receivers(session, sight, wish, at).passed_over if wish.member_ids else {}
 
 
-def _receivers(session: Session, sight: Sight, wish: Wish, at: datetime) -> tuple[list[UUID], dict[UUID, str]]:
-    chosen = list(dict.fromkeys(wish.member_ids))
-    return available(sight, colleagues(session, chosen), chosen, at)
+def _receivers(session: Session, sight: Sight, wish: Wish, at: datetime) -> Receivers:
+    return available(session, sight, list(dict.fromkeys(wish.member_ids)), at, of_owners=True)
 
 
 def _share(
@@ -188,14 +186,14 @@ def _share(
     pools = keep_existing(session, {own_pool, wish.pool_id or own_pool})
     pool_id = wish.pool_id if wish.pool_id in pools else own_pool
     receivers = _available_now(session, sight, wish, at)
-    decide = in_turn(session, receivers, _hand_over(at), BY_DEFAULT, received, wish.meant)
+    decide = in_turn(session, receivers, _hand_over(at), BY_DEFAULT, received, meant=wish.meant)
     assignments = load()
     sight = about(session, sight, assignments.values())
 
     def shared(one: Assignment) -> Shared:
         if one.owner_id != leaver_id or one.suspended:
             return Shared(one.customer_id, None, "no_longer_theirs")
-        why = _why_nobody(one.customer_id, wish, receivers)
+        why = _why_nobody(one.customer_id, wish, receivers.member_ids)
         if why is None:
             try:
                 return Shared(one.customer_id, decide(sight, one))
@@ -220,14 +218,14 @@ def _why_nobody(customer_id: UUID, wish: Wish, receivers: Collection[UUID]) -> s
     return None if able else "receiver_away"
 
 
-def _available_now(session: Session, sight: Sight, wish: Wish, at: datetime) -> list[UUID]:
+def _available_now(session: Session, sight: Sight, wish: Wish, at: datetime) -> Receivers:
     """Those of the receivers who can receive still; when nobody can, the pool takes all."""
     if not wish.member_ids:
-        return []
+        return Receivers(())
     try:
-        return _receivers(session, sight, wish, at)[0]
+        return _receivers(session, sight, wish, at)
     except Conflict:
-        return []
+        return Receivers(())
 
 
 def _wish_of(session: Session, batch: Batch, customer_ids: Sequence[UUID]) -> Wish:

@@ -19,3 +19,7 @@ class ReleaseReason(Base):
     label_en: Mapped[str] = mapped_column(Text)
     active: Mapped[bool]
     position: Mapped[int] = mapped_column(Integer)
+
+    def label(self, language: str) -> str:
+        """What it is called in the language, zh or en."""
+        return self.label_en if language == "en" else self.label_zh
