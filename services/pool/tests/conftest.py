@@ -32,6 +32,7 @@ from crm_pool.placement.events import CUSTOMERS
 from crm_pool.pools.commands import default_pool, ensure_default_pools
 from crm_pool.pools.rules import PoolKind
 from crm_pool.recycle_rules.model import Recompute
+from crm_pool.recycling.model import Run
 from crm_pool.service import SERVICE
 from directory import store
 from tests.support.organisation import Member
@@ -249,6 +250,15 @@ class Sea:
         with self.opened.database.transaction() as session:
             session.execute(text(f"UPDATE recycling_runs SET day = {earlier} WHERE number = {last}"))
 
+    def runs(self) -> list[Run]:
+        """The runs of the recycler, in the order in which they began."""
+        return sorted(self.rows(Run), key=lambda run: run.number)
+
+    def shown_run(self) -> Any:
+        """The last run as an administrator reads it."""
+        (newest, *_) = self.send("GET", "/rules/runs", self.organisation.admin).json["items"]
+        return self.send("GET", f"/rules/runs/{newest['id']}", self.organisation.admin).json
+
     def recycle(self) -> None:
         """Work today's run until nothing is left to do."""
         while self.run("recycle"):
@@ -406,6 +416,18 @@ def tomorrow(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(clock, "now", lambda: real() + passed)
     return pass_days
+
+
+@pytest.fixture
+def rule(sea: Sea) -> UUID:
+    """30 days without a follow-up, for everybody, into the default public pool; yesterday's run came to its end."""
+    id_ = sea.put_in_force(sea.default())
+    sea.sql(
+        "INSERT INTO recycling_runs (id, day, state, started_at, finished_at, walk, nominated, taken, spared)"
+        " SELECT gen_random_uuid(), (moment AT TIME ZONE 'Asia/Shanghai')::date, 'finished', moment, moment, 1, 0, 0, 0"
+        " FROM (SELECT now() - interval '24 hours' AS moment) AS before"
+    )
+    return id_
 
 
 @pytest.fixture
