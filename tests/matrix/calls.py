@@ -327,6 +327,13 @@ CALLS: dict[str, Call] = {
         conflicts=("suspended",),
         permission="pool.assign",
     ),
+    "POST /assignments:claim (managed)": Call(body=_customers(), conflicts=("not_pool_member",)),
+    "POST /assignments:assign (managed)": Call(
+        body=_customers(member_ids=lambda case: [_stranger(case)]), uses_up=True, permission="pool.assign"
+    ),
+    "POST /assignments:move (managed)": Call(
+        body=_customers(pool_id=lambda case: case.world.pools["spare"]), uses_up=True, permission="pool.assign"
+    ),
     "POST /assignments:assign (elsewhere)": Call(
         body=_customers(member_ids=lambda case: [_stranger(case)]),
         uses_up=True,

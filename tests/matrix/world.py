@@ -20,7 +20,7 @@ OWNERS = {"group": "friend", "department": "mate", "below": "junior", "other": "
 # Customers shared with whoever asks, to read or to write, or locked.
 GUARDED = {"shared": "stranger", "edited": "stranger", "locked": "mate"}
 OWNERS |= GUARDED
-POOLS = {"public": "home", "foreign": "elsewhere", "unassigned": "home", "spare": "home"}
+POOLS = {"public": "home", "foreign": "elsewhere", "unassigned": "home", "spare": "home", "managed": "elsewhere"}
 IMPORTERS = PERSONS[1:]
 FAR_AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
 _CHUNK = 500
@@ -62,8 +62,9 @@ class World:
         self._numbers = itertools.count()
         self._make_stock(stock)
         self._standing = self._make_standing()
-        self._guarded = dict(zip(GUARDED, self._make_customers([("", place) for place in GUARDED]), strict=True))
-        for place, customer in self._guarded.items():
+        aside = [*GUARDED, "managed"]
+        self._aside = dict(zip(aside, self._make_customers([("", place) for place in aside]), strict=True))
+        for place, customer in self._aside.items():
             self._guard(customer, place, (*PERSONS[1:], "mate"))
         until(self._guards_known_to_pool)
         for caller in (*IMPORTERS, "mate"):
@@ -93,7 +94,7 @@ class World:
 
     def customer(self, caller: str, place: str) -> Customer:
         """The customer that stays in the place: one for all callers, except where it is the caller's own."""
-        return self._guarded.get(place) or self._standing[_whose(caller, place), place]
+        return self._aside.get(place) or self._standing[_whose(caller, place), place]
 
     def places(self, caller: str) -> dict[str, str]:
         """The place of every customer that stays as it is for the caller, by its id."""
@@ -224,7 +225,8 @@ class World:
     def _open_pool(self, name: str, department: str) -> str:
         kind = "to_be_assigned" if name.startswith("unassigned") else "public"
         opened_to = [self.people.departments[department]]
-        body = {"name": f"{name} {self.people.tag}", "kind": kind, "department_ids": opened_to}
+        admins = [self.people.members[person].id for person in PERSONS[1:]] if name.startswith("managed") else []
+        body = {"name": f"{name} {self.people.tag}", "kind": kind, "department_ids": opened_to, "admin_ids": admins}
         made: str = self.admin.post("/pools", body)["id"]
         return made
 
@@ -252,7 +254,7 @@ class World:
 
     def _guards_known_to_pool(self) -> bool:
         made = [one for (_, place), stock in self._stock.items() if place in GUARDED for one in stock]
-        ids = [customer.id for customer in (*made, *self._guarded.values())]
+        ids = [customer.id for customer in (*made, *(self._aside[place] for place in GUARDED))]
         guarded = "SELECT 1 FROM customers WHERE id = ANY(%s::uuid[]) AND (locked OR collaborator_ids <> '[]')"
         return len(self.whole.rows("pool", guarded, [ids])) == len(ids)
 

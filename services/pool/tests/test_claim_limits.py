@@ -175,3 +175,19 @@ def test_a_claim_sends_few_statements_whatever_limits_it_and_as_many_for_forty_c
     # Limits cost a lock and a count. A batch says besides that it ended: an event and its notice.
     assert (len(unlimited), len(limited), len(many)) == (14, 16, 18)
     assert sea.history(free[-1])[-1].cause == Cause.CLAIM
+
+
+def test_a_member_reads_how_much_they_may_still_claim_and_where(sea: Any) -> None:
+    sales = sea.organisation.sales
+    limited = sea.create_pool(name="限领池", daily_claim_quota=3)
+    sea.create_pool(name="南区池", open_to_all=False, department_ids=[str(sea.organisation.south)])
+    sea.act("claim", sales, sea.create(2, pool=limited["id"]))
+
+    unlimited = sea.send("GET", "/assignments/allowance", sales).json
+    sea.set_holding_cap(5)
+    sea.change_pool(limited["id"], daily_claim_quota=1)
+    capped = sea.send("GET", "/assignments/allowance", sales).json
+
+    left = [(one["pool"]["name"], one["claims_left"]) for one in unlimited["pools"]]
+    assert (unlimited["room"], left) == (None, [("公海客户池", None), ("限领池", 1)])
+    assert (capped["room"], capped["pools"][1]["claims_left"]) == (3, 0)

@@ -79,12 +79,20 @@ def claimer(
     if limits.are_counted or limits.cool_downs:
         stands = queries.standing(session, me, today, pools, limits.caps)
     room = Room({id_: cap - stands.owned for id_, cap in limits.caps.of.items()}, counts_won=limits.caps.count_won)
-    left = {pool_id: quota - stands.claims.get(pool_id, 0) for pool_id, quota in limits.quotas.items()}
+    left = {pool_id: max(0, quota - stands.claims.get(pool_id, 0)) for pool_id, quota in limits.quotas.items()}
     cooling = {
         id_: days_after(day_of(lost_at, zone), limits.cool_downs.get(pools[id_], 0))
         for id_, lost_at in stands.losses.items()
     }
     return Claimer(sight, zone, Allowance(me, today, room, left, cooling))
+
+
+def allowance_of(session: Session, actor_id: UUID, at: datetime) -> tuple[Allowance, list[Pool]]:
+    """What the member may still claim today, and the pools from which they may, the default one first."""
+    sight = queries.sight_of(session, actor_id)
+    me = claimer(session, sight, limits_of(session, sight), at, zone_of(session), [])
+    pools = [pool for pool in sight.pools.values() if not _barred(pool, sight)]
+    return me.allowance, pools
 
 
 def claim_refusals(session: Session, actor_id: UUID, assignment: Assignment, at: datetime) -> list[Refusal]:

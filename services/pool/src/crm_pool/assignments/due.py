@@ -59,9 +59,10 @@ def _work_page(
     return _results(outcome)
 
 
-def _require_right(session: Session, actor_id: UUID, permission: str) -> None:
-    """Raises Forbidden actor_inactive or forbidden."""
-    if not working_actor(session, actor_id).may(permission):
+def _require_right(session: Session, actor_id: UUID, permission: str | None) -> None:
+    """Raises Forbidden actor_inactive or forbidden; None: the command looks."""
+    actor = working_actor(session, actor_id)
+    if permission is not None and not actor.may(permission):
         raise Forbidden("forbidden", permission=permission)
 
 

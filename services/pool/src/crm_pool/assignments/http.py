@@ -10,17 +10,19 @@ from sqlalchemy.orm import Session
 from batch.model import Batch, Status
 from chassis import clock
 from chassis.database import after_commit
-from chassis.http.api import JSON, Api, Page, PageQuery
+from chassis.http.api import JSON, Access, Api, Page, PageQuery
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
 from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.assignments import queries, verbs
+from crm_pool.assignments.claiming import allowance_of
 from crm_pool.assignments.clients import resolve, tell_customer
 from crm_pool.assignments.deciding import Order, Outcome
 from crm_pool.assignments.model import HistoryEntry
 from crm_pool.assignments.rules import Cause
 from crm_pool.assignments.verbs import Target, Verb, start
 from crm_pool.assignments.views import (
+    AllowanceView,
     AssignmentView,
     CustomersToAssign,
     CustomersToClaim,
@@ -34,6 +36,7 @@ from crm_pool.assignments.views import (
     OutcomeView,
     PassedOverView,
     PlaceView,
+    PoolAllowanceView,
     RowView,
 )
 from crm_pool.customers.clients import facts_now
@@ -53,7 +56,7 @@ Reply = OutcomeView | flask.Response
 @api.route(
     "POST",
     "/assignments:claim",
-    access=verbs.CLAIM.permission,
+    access=Permission.POOL_CLAIM,
     summary="Claim customers out of a public pool",
     body=CustomersToClaim,
     **_VERB,
@@ -65,7 +68,7 @@ def claim_customers(call: Call[CustomersToClaim, None]) -> Reply:
 @api.route(
     "POST",
     "/assignments:assign",
-    access=verbs.ASSIGN.permission,
+    access=Access.MEMBER,
     summary="Assign customers to up to five members, in turn or by capacity",
     body=CustomersToAssign,
     **_VERB,
@@ -79,7 +82,7 @@ def assign_customers(call: Call[CustomersToAssign, None]) -> Reply:
 @api.route(
     "POST",
     "/assignments:transfer",
-    access=verbs.TRANSFER.permission,
+    access=Permission.POOL_TRANSFER,
     summary="Transfer customers to another owner",
     body=CustomersToTransfer,
     **_VERB,
@@ -92,7 +95,7 @@ def transfer_customers(call: Call[CustomersToTransfer, None]) -> Reply:
 @api.route(
     "POST",
     "/assignments:release",
-    access=verbs.RELEASE.permission,
+    access=Permission.POOL_RELEASE,
     summary="Put customers into a pool",
     body=CustomersToRelease,
     **_VERB,
@@ -106,7 +109,7 @@ def release_customers(call: Call[CustomersToRelease, None]) -> Reply:
 @api.route(
     "POST",
     "/assignments:move",
-    access=verbs.MOVE.permission,
+    access=Access.MEMBER,
     summary="Move customers from pool to pool",
     body=CustomersToMove,
     **_VERB,
@@ -118,13 +121,31 @@ def move_customers(call: Call[CustomersToMove, None]) -> Reply:
 @api.route(
     "POST",
     "/assignments:confirm",
-    access=verbs.CONFIRM.permission,
+    access=Access.MEMBER,
     summary="Confirm prospects as valid: they wait to be assigned",
     body=CustomersToConfirm,
     **_VERB,
 )
 def confirm_customers(call: Call[CustomersToConfirm, None]) -> Reply:
     return _command(call, verbs.CONFIRM, Target(pool_id=call.body.pool_id), _SILENT)
+
+
+@api.route(
+    "GET",
+    "/assignments/allowance",
+    access=Permission.POOL_CLAIM,
+    summary="How many customers the caller may still claim, and from which pools",
+    reply=AllowanceView,
+)
+def read_allowance(call: Call[None, None]) -> AllowanceView:
+    with call.runtime.database.reading() as session:
+        left, pools = allowance_of(session, call.actor.id, clock.now())
+        room = left.room.left(call.actor.id)
+        of_pools = [
+            PoolAllowanceView(pool=Named(id=one.id, name=one.name), claims_left=left.claims_left.get(one.id))
+            for one in pools
+        ]
+        return AllowanceView(room=None if room is None else max(0, room), pools=of_pools)
 
 
 @api.route(
@@ -202,7 +223,7 @@ def _select(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) -
     if reply is None:
         with database.reading() as session:
             zone = zone_of(session)
-            if verb.places:
+            if verb.permission is None:
                 queries.sight_of(session, call.actor.id).require_placing()
         customer_ids = resolve(call.runtime, call.actor.id, call.body.selection.filter, zone)
 

@@ -31,23 +31,21 @@ class Target:
 class Verb:
     """An act, the permission it needs, and the command that does it in one transaction.
 
+    `permission` None: pool.assign, or to be an administrator of the pool (decision 0025); the command looks.
     `takes`: owners lose their customers to a pool, so that of several the facts are confirmed before (design §3).
-    `places`: needs pool.assign, except of the pool's administrators (decision 0025); the command looks.
     """
 
     cause: Cause
-    permission: str
+    permission: str | None
     act: Callable[[Session, Order, Sequence[UUID], Target], Outcome]
     takes: bool = False
-    places: bool = False
 
 
 CLAIM = Verb(Cause.CLAIM, Permission.POOL_CLAIM, lambda session, order, ids, _to: commands.claim(session, order, ids))
 ASSIGN = Verb(
     Cause.ASSIGN,
-    Permission.CUSTOMER_READ,
+    None,
     lambda session, order, ids, to: commands.assign(session, order, ids, to.member_ids, to.effects, to.distribution),
-    places=True,
 )
 TRANSFER = Verb(
     Cause.TRANSFER,
@@ -62,15 +60,13 @@ RELEASE = Verb(
 )
 MOVE = Verb(
     Cause.MOVE,
-    Permission.CUSTOMER_READ,
+    None,
     lambda session, order, ids, to: commands.move(session, order, ids, cast("UUID", to.pool_id)),
-    places=True,
 )
 CONFIRM = Verb(
     Cause.CONFIRM,
-    Permission.CUSTOMER_READ,
+    None,
     lambda session, order, ids, to: commands.confirm(session, order, ids, to.pool_id),
-    places=True,
 )
 VERBS = (CLAIM, ASSIGN, TRANSFER, RELEASE, MOVE, CONFIRM)
 

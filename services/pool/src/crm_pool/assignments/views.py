@@ -193,6 +193,20 @@ class AssignmentView(View):
     version: int
 
 
+class PoolAllowanceView(View):
+    """A pool that one may claim from; `claims_left` today, null: any number."""
+
+    pool: Named
+    claims_left: int | None
+
+
+class AllowanceView(View):
+    """What one may still claim. `room`: how many more customers one may own, null: any number."""
+
+    room: int | None
+    pools: list[PoolAllowanceView]
+
+
 class PlaceView(View):
     """An owner or a pool."""
 

@@ -4,13 +4,12 @@ from uuid import UUID
 
 import flask
 
-from chassis.http.api import Api
+from chassis.http.api import Access, Api
 from chassis.http.call import Call
 from crm_pool.assignments.http import accepted, order_of, started
 from crm_pool.assignments.views import OutcomeView
 from crm_pool.emptying import commands
 from crm_pool.emptying.views import PoolToFill
-from directory.permissions import Permission
 
 api = Api("emptying")
 
@@ -18,7 +17,7 @@ api = Api("emptying")
 @api.route(
     "POST",
     "/pools/<uuid:pool_id>:move-customers",
-    access=Permission.CUSTOMER_READ,
+    access=Access.MEMBER,
     summary="Move all customers of a pool to another pool",
     body=PoolToFill,
     reply=OutcomeView,
