@@ -19,7 +19,8 @@ from sqlalchemy import event
 from bench.running import cpu_seconds, family, whole_system
 from bench.seed import COLLEAGUES, People, Size, group, opened, seed_customers, seed_organisation
 from chassis.database import Database
-from crm_customer.customers.queries import seen, sight_of
+from crm_customer.customers.queries import seen
+from crm_customer.customers.sight import sight_of
 from crm_customer.listing import queries
 from crm_customer.listing.rules import Filter, Sort
 from directory.actors import DirectoryActors

@@ -22,7 +22,8 @@ from sqlalchemy import event
 from bench.running import whole_system
 from bench.seed import People, Size, opened, seed_customers, seed_organisation
 from chassis.database import Database
-from crm_customer.customers.queries import seen, sight_of
+from crm_customer.customers.queries import seen
+from crm_customer.customers.sight import sight_of
 from crm_customer.listing import queries
 from crm_customer.listing.rules import Filter
 from crm_customer.search.rules import initials, normalised

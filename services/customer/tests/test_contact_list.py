@@ -16,7 +16,7 @@ from crm_customer import paging
 from crm_customer.contact_list.queries import page_statement, total
 from crm_customer.contact_list.rules import ContactConditions, Days, birthdays_between, birthdays_of
 from crm_customer.contacts.model import Contact
-from crm_customer.customers.queries import sight_of
+from crm_customer.customers.sight import sight_of
 from crm_customer.ownership import projection
 from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
 from crm_customer.paging import Total, explain

@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 from chassis.identifiers import new_id
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_customer.customers.queries import sight_of
+from crm_customer.customers.sight import sight_of
 from crm_customer.fields.due import build_field_indexes
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.operators import FilterKind, Operator

@@ -255,6 +255,24 @@ def test_initials_are_found_with_any_reading_of_each_character(name: str, data: 
 
 
 @always
+@given(
+    st.text(st.sampled_from("重庆长行aZ09@^ "), max_size=12),
+    st.text(st.sampled_from("重庆az@^"), max_size=12),
+    st.text(st.sampled_from("重庆az09@^"), min_size=2, max_size=2),
+)
+def test_of_a_pair_the_grams_say_exactly_what_comparing_would(name: str, nickname: str, wanted: str) -> None:
+    """An address with the pair in it is none of these."""
+    texts = normalised(name), normalised(nickname)
+    letters = initials(texts[0])
+    grams = set(grams_of(texts[0], wanted, texts[1], letters))
+
+    assert (wanted in grams) is any(wanted in text for text in texts)
+    if are_initials(wanted):
+        spelt = re.search(initials_pattern(wanted), letters) is not None
+        assert (not initial_grams(wanted).isdisjoint(grams)) is spelt
+
+
+@always
 @given(st.text(max_size=50))
 def test_a_number_is_looked_for_by_plain_digits_or_not_at_all(wanted: str) -> None:
     found = number_in(wanted)

@@ -9,7 +9,7 @@ from chassis.events.consumer import Event, apply_events
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.identity.v1.identity_events_pb2 import MemberChanged
-from crm_customer.customers.queries import sight_of
+from crm_customer.customers.sight import sight_of
 from crm_customer.listing.queries import page_statement
 from crm_customer.listing.rules import Filter
 from crm_customer.ownership.events import OWNER_DEPARTMENTS

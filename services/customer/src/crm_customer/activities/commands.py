@@ -15,7 +15,8 @@ from crm_customer.activities.rules import METHODS, wrong
 from crm_customer.collaboration.model import Collaborator
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import Sight, require_writable
+from crm_customer.customers.queries import require_writable
+from crm_customer.customers.sight import Sight
 from crm_customer.dictionaries.queries import load_options
 
 SUBJECT = "activity"

@@ -10,7 +10,8 @@ from chassis.http.call import Call
 from crm_customer.activities.commands import FollowUp, log_follow_up
 from crm_customer.activities.queries import activities_of, activity_view
 from crm_customer.activities.views import ActivityQuery, ActivityView, NewActivity
-from crm_customer.customers.queries import sight_of, visible_customer
+from crm_customer.customers.queries import visible_customer
+from crm_customer.customers.sight import sight_of
 from directory.permissions import Permission
 from directory.scope import zone_of
 

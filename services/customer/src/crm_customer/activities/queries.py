@@ -12,7 +12,8 @@ from chassis.errors import NotFound
 from crm_customer.activities.model import Activity
 from crm_customer.activities.views import ActivityView
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight, visible_customer
+from crm_customer.customers.queries import visible_customer
+from crm_customer.customers.sight import Sight
 from crm_customer.customers.views import Named
 from directory.tables import members
 

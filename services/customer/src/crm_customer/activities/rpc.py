@@ -13,7 +13,8 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.activities.model import Activity
 from crm_customer.activities.queries import last_touches, promises
 from crm_customer.activities.rules import SHOWN_IN_CARD
-from crm_customer.customers.queries import sight_of, visible_customer
+from crm_customer.customers.queries import visible_customer
+from crm_customer.customers.sight import sight_of
 from directory.permissions import Permission
 from directory.scope import zone_of
 

@@ -22,8 +22,8 @@ from crm_customer.batches.queries import locked
 from crm_customer.customers.commands import SUBJECT, require_deletable, require_own, searchable
 from crm_customer.customers.model import Customer, with_custom
 from crm_customer.customers.projection import in_parts, states_of
-from crm_customer.customers.queries import Sight, one_of
 from crm_customer.customers.rules import Reference, settle, split
+from crm_customer.customers.sight import Sight, one_of
 from crm_customer.database import rowset
 from crm_customer.marking.commands import tag_records
 from crm_customer.search.projection import keep_in_search

@@ -16,8 +16,9 @@ from chassis.http.call import Call
 from crm_customer.batches.queries import selected
 from crm_customer.batches.rules import Act
 from crm_customer.batches.views import Customers, CustomersToTag, CustomersToUpdate
-from crm_customer.customers.queries import load_reference, sight_of
+from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Reference, checked, refuse_inactive, require_filled
+from crm_customer.customers.sight import sight_of
 from crm_customer.listing.filters import Here
 from crm_customer.marking.commands import known_tags
 from crm_customer.settings import Settings

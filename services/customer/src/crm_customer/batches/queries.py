@@ -12,7 +12,7 @@ from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Unauthentic
 from crm_customer.batches.rules import Act
 from crm_customer.batches.views import Customers
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight, one_of, sight_of
+from crm_customer.customers.sight import Sight, one_of, sight_of
 from crm_customer.listing.filters import Here, catalogue_for, filter_of
 from crm_customer.listing.queries import page_of
 from crm_customer.listing.rules import Filter, ListView

@@ -18,7 +18,7 @@ from crm_customer.collaborators.rules import MOST, Share, wrong
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import in_parts, states_of
-from crm_customer.customers.queries import Sight
+from crm_customer.customers.sight import Sight
 from directory.permissions import Permission
 from directory.tables import members
 

@@ -10,7 +10,8 @@ from chassis.http.call import Call
 from crm_customer.collaborators import commands
 from crm_customer.collaborators.queries import collaborators_of
 from crm_customer.collaborators.views import CollaboratorsView, NewCollaborators
-from crm_customer.customers.queries import sight_of, visible_customer
+from crm_customer.customers.queries import visible_customer
+from crm_customer.customers.sight import sight_of
 from directory.permissions import Permission
 
 api = Api("collaborators")

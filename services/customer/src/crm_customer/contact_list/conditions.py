@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 from crm_customer.contact_list.rules import ContactConditions, Days
 from crm_customer.contacts.model import Contact, CustomerContact, day_of_year
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight
+from crm_customer.customers.sight import Condition, Sight
 from crm_customer.listing.texts import NUMBERS, contact_numbered
 from crm_customer.people.queries import owned
 from crm_customer.search.model import ContactSearch

@@ -19,7 +19,7 @@ from crm_customer.contact_list.rules import (
     birthdays_of,
 )
 from crm_customer.contact_list.views import ContactQuery
-from crm_customer.customers.queries import Sight, sight_of
+from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.listing.rules import Filter, ListView, day_after, start_of, with_view
 from crm_customer.paging import Cursor, Total, Window, read_position, shown, total_shown, window_of
 from crm_customer.people.queries import seen_contacts

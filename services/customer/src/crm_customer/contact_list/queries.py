@@ -18,7 +18,7 @@ from chassis.database import Database
 from crm_customer.contact_list.conditions import alive, asked, listed, listed_of_all, named, ways
 from crm_customer.contact_list.rules import ContactConditions
 from crm_customer.contacts.model import Contact, day_of_year
-from crm_customer.customers.queries import Sight
+from crm_customer.customers.sight import Sight
 from crm_customer.listing.texts import NUMBERS, contact_numbered
 from crm_customer.paging import Total, counted, explain
 from crm_customer.people.queries import owned

@@ -20,7 +20,7 @@ from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import FIELDS, Customer, with_custom
 from crm_customer.customers.parents import parent_problems
 from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import Sight, primary_contact, require_writable
+from crm_customer.customers.queries import primary_contact, require_writable
 from crm_customer.customers.rules import (
     Parts,
     Reference,
@@ -33,6 +33,7 @@ from crm_customer.customers.rules import (
     settle,
     split,
 )
+from crm_customer.customers.sight import Sight
 from crm_customer.profiles.commands import keep_profiles
 from crm_customer.profiles.queries import profiles_of
 from crm_customer.profiles.rules import EMPTY

@@ -11,7 +11,8 @@ from chassis.clock import day_of
 from crm_customer.collaboration.model import Collaborator
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.parents import parent_view
-from crm_customer.customers.queries import Sight, seen
+from crm_customer.customers.queries import seen
+from crm_customer.customers.sight import Sight
 from crm_customer.customers.views import CountersView, CustomerDetail, customer_view
 from crm_customer.profiles.queries import profiles_of
 from crm_customer.profiles.rules import PARENT

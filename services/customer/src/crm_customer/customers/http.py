@@ -15,8 +15,9 @@ from crm.pool.v1.pool_service_pb2 import NewCustomer as PlacedCustomer
 from crm_customer.customers import commands
 from crm_customer.customers.details import customer_detail
 from crm_customer.customers.projection import place
-from crm_customer.customers.queries import Sight, load_reference, sight_of, visible_customer
+from crm_customer.customers.queries import load_reference, visible_customer
 from crm_customer.customers.rules import Reference
+from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.customers.views import CustomerBody, CustomerChanges, CustomerDetail, NewCustomer, Notice
 from crm_customer.ownership import clients
 from crm_customer.ownership.projection import apply_assignments

@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight, one_of
 from crm_customer.customers.rules import Problem
+from crm_customer.customers.sight import Sight, one_of
 from crm_customer.profiles.commands import own_ancestors
 from crm_customer.profiles.rules import PARENT
 from crm_customer.profiles.views import ParentView

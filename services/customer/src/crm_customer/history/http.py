@@ -12,8 +12,9 @@ from chassis.http.api import Api
 from chassis.http.call import Call
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import sight_of, visible_customer
+from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.rules import is_custom, masked
+from crm_customer.customers.sight import sight_of
 from crm_customer.customers.views import Named
 from crm_customer.fields.queries import custom_fields
 from crm_customer.history.views import FieldChange, HistoryEntry, HistoryView

@@ -14,8 +14,9 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.parents import parent_not_found, visible_parents
-from crm_customer.customers.queries import Sight, load_reference, sight_of
+from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Reference
+from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.rules import (
     ID,

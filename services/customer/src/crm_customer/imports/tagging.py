@@ -9,8 +9,8 @@ from sqlalchemy import FromClause, Table, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from crm_customer.customers.queries import one_of
 from crm_customer.customers.rules import Problem
+from crm_customer.customers.sight import one_of
 from crm_customer.database import rowset
 from crm_customer.imports.rules import TAGS, Row
 from crm_customer.search.rules import normalised

@@ -19,8 +19,8 @@ from crm_customer.customers.commands import CONTACT, SUBJECT
 from crm_customer.customers.model import FIELDS, Customer, with_custom
 from crm_customer.customers.parents import parent_cycle
 from crm_customer.customers.projection import in_parts, states_of
-from crm_customer.customers.queries import one_of
 from crm_customer.customers.rules import Parts, Problem
+from crm_customer.customers.sight import one_of
 from crm_customer.database import rowset
 from crm_customer.imports.answers import done, settled
 from crm_customer.imports.queries import Prepared

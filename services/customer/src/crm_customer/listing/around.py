@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, Uuid, any_, bindparam, func, or_, select
 
 from crm_customer.collaboration.model import Collaborator
-from crm_customer.customers.queries import Condition, Sight, one_of
+from crm_customer.customers.sight import Condition, Sight, one_of
 from crm_customer.listing.rules import ListView
 from crm_customer.listing.texts import of_this
 from crm_customer.stars.model import Star

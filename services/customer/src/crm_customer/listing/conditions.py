@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Uuid, any_, bindparam, func, select, tuple_
 
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight, one_of
+from crm_customer.customers.sight import Condition, Sight, one_of
 from crm_customer.listing.around import around, is_around
 from crm_customer.listing.matching import found_by, matches
 from crm_customer.listing.rules import Filter

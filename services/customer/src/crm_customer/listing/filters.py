@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from chassis.clock import day_of
 from chassis.errors import Invalid
-from crm_customer.customers.queries import Sight, load_reference
+from crm_customer.customers.queries import load_reference
+from crm_customer.customers.sight import Sight
 from crm_customer.fields.queries import custom_fields
 from crm_customer.listing.field_conditions import Asked, Catalogue, read_conditions
 from crm_customer.listing.rules import (

@@ -9,7 +9,8 @@ from chassis.clock import day_of, now
 from chassis.errors import FieldError, Invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
-from crm_customer.customers.queries import seen, sight_of
+from crm_customer.customers.queries import seen
+from crm_customer.customers.sight import sight_of
 from crm_customer.customers.views import CustomerView, customer_views
 from crm_customer.listing.filters import Here, catalogue_for, filter_of
 from crm_customer.listing.queries import page_of, total

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition
+from crm_customer.customers.sight import Condition
 from crm_customer.fields.operators import FilterKind, Operator
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.texts import containing, has, of_this

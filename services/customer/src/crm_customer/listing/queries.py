@@ -37,7 +37,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import NOBODY, Condition, Sight, one_of
+from crm_customer.customers.sight import NOBODY, Condition, Sight, one_of
 from crm_customer.fields.operators import Operator
 from crm_customer.listing.around import around
 from crm_customer.listing.conditions import alive, conditions, indexed

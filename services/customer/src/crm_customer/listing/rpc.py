@@ -20,7 +20,7 @@ from crm.common.v1 import selection_pb2
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import states_of
-from crm_customer.customers.queries import Sight, one_of, sight_of
+from crm_customer.customers.sight import Sight, one_of, sight_of
 from crm_customer.listing.filters import Here, default_sort, load_catalogue, narrowed
 from crm_customer.listing.queries import page_of, visible_ids
 from crm_customer.listing.rules import EXACT, Filter, ListView

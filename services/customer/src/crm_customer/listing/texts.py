@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, func, literal, or_, select, true, union_all
 
 from crm_customer.contacts.model import Contact, CustomerContact, phone_digits
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight
+from crm_customer.customers.sight import Condition, Sight
 from crm_customer.listing.rules import Filter
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import (
@@ -60,6 +60,10 @@ def named_like(sight: Sight, search: str) -> Select[UUID]:
     """Customers with a text in the name or, where it is shown, the WeChat nickname (I-05), or in the initials."""
     wanted = normalised(search)
     shown: Condition = true()
+    if len(wanted) == 2 and not sight.hides(_NICKNAME):
+        # The index holds pairs: nothing is left to compare, which takes ten times as long as finding them.
+        pairs = bigrams(wanted) | (initial_grams(wanted) if are_initials(wanted) else set())
+        return select(CustomerSearch.customer_id).where(CustomerSearch.grams.overlap(sorted(pairs)))
     if sight.hides(_NICKNAME):
         here = select(literal(value=True)).where(Customer.id == CustomerSearch.customer_id, sight.shows(_NICKNAME))
         shown = here.limit(1).correlate(CustomerSearch).scalar_subquery().is_(other=True)

@@ -12,7 +12,7 @@ from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import state_of
-from crm_customer.customers.queries import Sight
+from crm_customer.customers.sight import Sight
 from directory.permissions import Permission
 
 

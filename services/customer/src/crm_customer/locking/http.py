@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 from chassis.clock import day_of, now
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.customers.queries import Sight, seen, sight_of, visible_customer
+from crm_customer.customers.queries import seen, visible_customer
+from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.customers.views import CustomerView, customer_view
 from crm_customer.locking import commands
 from crm_customer.locking.queries import may_know

@@ -7,7 +7,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight
+from crm_customer.customers.sight import Condition, Sight
 from directory.permissions import Permission
 
 

@@ -6,7 +6,8 @@ from chassis.clock import now
 from chassis.errors import Conflict
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.customers.queries import require_writable, sight_of, visible_customer
+from crm_customer.customers.queries import require_writable, visible_customer
+from crm_customer.customers.sight import sight_of
 from crm_customer.marking import commands
 from crm_customer.marking.views import TagsBody, TagsOfRecord
 from crm_customer.people.commands import require_changeable

@@ -19,8 +19,9 @@ from chassis.identifiers import new_id
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact
 from crm_customer.customers.commands import CONTACT, clashes, owner_problems
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight, one_of, require_writable, visible_customer
+from crm_customer.customers.queries import require_writable, visible_customer
 from crm_customer.customers.rules import Reference
+from crm_customer.customers.sight import Sight, one_of
 from crm_customer.people.queries import visible_contact
 from crm_customer.people.recording import change_entries, entry_of, link_entries, move_entries, plain
 from crm_customer.people.rules import checked, checked_relation

@@ -10,7 +10,8 @@ from chassis.clock import day_of, now
 from chassis.errors import Invalid, Refusal, Stale
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.customers.queries import Sight, load_reference, sight_of
+from crm_customer.customers.queries import load_reference
+from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.history.views import HistoryView
 from crm_customer.people import commands
 from crm_customer.people.changes import changes_of

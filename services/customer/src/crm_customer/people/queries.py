@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from chassis.errors import NotFound
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Condition, Sight, one_of
+from crm_customer.customers.sight import Condition, Sight, one_of
 from crm_customer.customers.views import Named, Owner
 from crm_customer.ownership.model import Pool
 from crm_customer.people.views import Link, SeenContact

@@ -9,7 +9,7 @@ from chassis.audit import AuditEntry
 from crm_customer.contacts.model import FORM_FIELDS, Contact
 from crm_customer.customers.commands import CONTACT, SUBJECT
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight
+from crm_customer.customers.sight import Sight
 from crm_customer.people.views import SeenContact
 
 

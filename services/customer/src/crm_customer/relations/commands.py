@@ -10,8 +10,9 @@ from chassis.audit import record_audit
 from chassis.errors import Conflict, Invalid, NotFound
 from crm_customer.contacts.model import CustomerContact
 from crm_customer.customers.model import Customer
-from crm_customer.customers.queries import Sight, require_writable, visible_customer
+from crm_customer.customers.queries import require_writable, visible_customer
 from crm_customer.customers.rules import Reference
+from crm_customer.customers.sight import Sight
 from crm_customer.people.commands import Relation, link, require_changeable
 from crm_customer.people.queries import visible_contact
 from crm_customer.people.recording import link_entries

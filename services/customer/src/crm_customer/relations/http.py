@@ -6,7 +6,8 @@ from uuid import UUID
 from chassis.clock import now
 from chassis.http.api import Api, Page, PageQuery
 from chassis.http.call import Call
-from crm_customer.customers.queries import load_reference, sight_of, visible_customer
+from crm_customer.customers.queries import load_reference, visible_customer
+from crm_customer.customers.sight import sight_of
 from crm_customer.people.commands import Relation
 from crm_customer.people.queries import seen_contacts
 from crm_customer.people.views import ContactDetail, contact_detail

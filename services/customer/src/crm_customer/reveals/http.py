@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from chassis.clock import day_of, now
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.customers.queries import sight_of
+from crm_customer.customers.sight import sight_of
 from crm_customer.people.queries import visible_contact
 from crm_customer.people.views import ContactDetail, contact_detail
 from crm_customer.reveals.commands import reveal

@@ -10,7 +10,7 @@ from chassis.clock import now
 from chassis.errors import FieldError, NotFound
 from chassis.http.api import Api
 from chassis.http.call import Call
-from crm_customer.customers.queries import sight_of
+from crm_customer.customers.sight import sight_of
 from crm_customer.listing.filters import Here
 from crm_customer.settings import Settings
 from crm_customer.views import commands
