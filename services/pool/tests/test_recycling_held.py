@@ -28,11 +28,8 @@ def test_after_36_hours_without_a_run_nothing_is_taken_unasked(sea: Any, rule: A
     sea.recycle()
 
     run = sea.shown_run()
-    assert (sea.owners()[one], run["state"], run["reasons"]) == (
-        sea.organisation.sales.id,
-        "held",
-        ["missed_runs"],
-    )
+    assert (run["state"], run["reasons"]) == ("held", ["missed_runs"])
+    assert sea.owners()[one] == sea.organisation.sales.id
     assert (run["waiting"], run["waiting_owners"][0]["owner"]["name"]) == (1, "张三")
     (told,) = _held(sea)
     managers = {str(sea.organisation.operations.id), str(sea.organisation.admin.id)}
