@@ -1,6 +1,7 @@
 """What a leaver owns is given evenly, by region or to a pool: seen before, done as a batch, undone as a release."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -349,17 +350,22 @@ def test_what_changed_hands_meanwhile_is_left_where_it_is(sea: Any) -> None:
     assert _items(sea, reply) == {id_: ("skipped", "no_longer_theirs")}
 
 
-def test_whoever_lost_the_right_meanwhile_hands_over_nothing(sea: Any) -> None:
+@pytest.mark.parametrize("code", ["forbidden", "not_found"])
+def test_whoever_lost_the_right_or_the_sight_meanwhile_hands_over_nothing(sea: Any, code: str) -> None:
     people = sea.organisation
     (id_,) = sea.create(owner=people.sales)
     sea.leave(people.sales)
     reply = _send(sea, "share", by=people.supervisor, **_evenly(people.colleague))
-    sea.change_role("supervisor", without="pool.assign")
+    if code == "forbidden":
+        sea.change_role("supervisor", without="pool.assign")
+    else:
+        moved = replace(people.supervisor, department_id=people.south)
+        sea.know(people.member_state(moved, version=2))
 
     sea.finish()
 
     assert sea.owners() == {id_: people.sales.id}
-    assert _items(sea, reply) == {id_: ("skipped", "forbidden")}
+    assert _items(sea, reply) == {id_: ("skipped", code)}
 
 
 def test_a_repeated_request_shares_once_and_the_audit_says_how(sea: Any) -> None:

@@ -129,8 +129,8 @@ def release(
 
 def move(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID) -> Outcome:
     """From pool to pool, both of which the actor sees. Raises NotFound pool_not_found; Forbidden."""
-    queries.sight_of(session, order.actor_id).require_placing()
-    return _put(session, order, customer_ids, pool_id, _placing(lambda _sight, one: one.move(pool_id, order.at)))
+    decide = _placing(lambda _sight, one: one.move(pool_id, order.at))
+    return _put(session, order, customer_ids, pool_id, decide, placing=True)
 
 
 def confirm(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID | None) -> Outcome:
@@ -166,9 +166,19 @@ def _placing(decide: Decide) -> Decide:
     return permitted
 
 
-def _put(session: Session, order: Order, customer_ids: Sequence[UUID], pool_id: UUID, decide: Decide) -> Outcome:
+def _put(
+    session: Session,
+    order: Order,
+    customer_ids: Sequence[UUID],
+    pool_id: UUID,
+    decide: Decide,
+    *,
+    placing: bool = False,
+) -> Outcome:
     kept = keep_existing(session, [pool_id])
     sight = queries.sight_of(session, order.actor_id)
+    if placing:
+        sight.require_placing()
     if not kept or not sight.sees_pool(pool_id):
         raise NotFound("pool_not_found")
     return decide_all(session, order, customer_ids, sight, decide)

@@ -26,6 +26,7 @@ from crm_pool.handover_cards.views import (
     PromiseView,
     TouchView,
 )
+from crm_pool.reasons.queries import labels_of
 from directory.permissions import Permission
 
 api = Api("handover cards")
@@ -56,7 +57,7 @@ def read_handover_card(call: Call[None, None], customer_id: UUID) -> HandoverCar
 
 def _past_owners(call: Call[None, None], session: Session, past: Sequence[Holding]) -> list[PastOwnerView]:
     names = names_of(session, {id_ for one in past for id_ in (one.owner_id, one.lost.actor_id)}, ())
-    reasons = queries.labels_of(session, {one.lost.reason_id for one in past if one.lost.reason_id}, call.language)
+    reasons = labels_of(session, {one.lost.reason_id for one in past if one.lost.reason_id}, call.language)
     text = call.runtime.messages.text
     return [
         PastOwnerView(

@@ -1,6 +1,6 @@
 """Who owned a customer before, read out of its history."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from crm_pool.assignments.model import HistoryEntry
-from crm_pool.reasons.model import ReleaseReason
 
 # More hands than anybody reads; older ones are left out.
 _MOST_CHANGES = 200
@@ -53,9 +52,3 @@ def times_in_pools(session: Session, customer_id: UUID) -> int:
         HistoryEntry.from_pool_id.is_(None),
     )
     return session.scalars(select(func.count()).select_from(HistoryEntry).where(*came)).one()
-
-
-def labels_of(session: Session, reason_ids: Collection[UUID], language: str) -> dict[UUID, str]:
-    """What the reasons are called in the language."""
-    found = session.scalars(select(ReleaseReason).where(ReleaseReason.id.in_(reason_ids)))
-    return {one.id: one.label_zh if language == "zh" else one.label_en for one in found}

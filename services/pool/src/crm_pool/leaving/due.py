@@ -10,7 +10,7 @@ from batch.work import BatchWork
 from chassis import clock
 from chassis.database import after_commit
 from chassis.due import DueTask
-from chassis.errors import Conflict, Forbidden
+from chassis.errors import Conflict, Forbidden, NotFound
 from chassis.runtime import Runtime
 from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.assignments.clients import tell_customer
@@ -57,7 +57,7 @@ def _share_page(
     tell, facts = prepared
     try:
         shared = sharing.share_page(session, batch, customer_ids, list(map(customer_row, facts)), clock.now())
-    except (Conflict, Forbidden) as refusal:
+    except (Conflict, Forbidden, NotFound) as refusal:
         return [ItemResult.skipped(id_, refusal.code, **refusal.parameters) for id_ in customer_ids]
     changes = [one.change for one in shared if one.change]
     if changes:

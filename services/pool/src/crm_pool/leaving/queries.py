@@ -50,6 +50,11 @@ def listed_leaver(session: Session, scope: Scope, member_id: UUID) -> Listed | N
     return Listed(*row) if row else None
 
 
+def is_in_sight(session: Session, scope: Scope, member_id: UUID) -> bool:
+    """Whether the member would be listed for whoever has this scope, if they left."""
+    return session.scalar(select(members.c.id).where(members.c.id == member_id, _seen(scope))) is not None
+
+
 def open_leavers(session: Session, member_ids: Collection[UUID]) -> Sequence[Leaver]:
     """Of the members those whose customers wait to be handed over, locked, in order."""
     waiting = select(Leaver).where(Leaver.member_id.in_(member_ids), _OPEN).order_by(Leaver.member_id)

@@ -127,7 +127,8 @@ def share_page(
 ) -> list[Shared]:
     """Hand over those of the customers that the leaver owns still. Right, receivers, caps and pool are asked again.
 
-    Raises Forbidden when the batch's actor left or lost the right, Conflict leaver_back when the leaver came back.
+    Raises Forbidden when the batch's actor left or lost the right, NotFound when the leaver lies out of their sight now,
+    Conflict leaver_back when the leaver came back.
     """
     leaver_id = UUID(batch.parameters["leaver_id"])
     if not working_actor(session, batch.actor_id).may(Permission.POOL_ASSIGN):
@@ -135,9 +136,11 @@ def share_page(
     session.get(Leaver, leaver_id, with_for_update=True)
     if queries.known_versions(session, [leaver_id], active=True):
         raise Conflict("leaver_back")
+    sight = sight_of(session, batch.actor_id)
+    if not queries.is_in_sight(session, sight.scope, leaver_id):
+        raise NotFound("not_found")
     keep_customers(session, facts)
     wish, received = _wish_of(session, batch, customer_ids), received_so_far(session, batch.id)
-    sight = sight_of(session, batch.actor_id)
     shared = _share(session, sight, leaver_id, wish, received, lambda: locked(session, customer_ids), at)
     act = Act(batch.actor_id, at, batch.id)
     record(session, [(act, one.change) for one in shared if one.change])
