@@ -130,7 +130,7 @@ def test_a_batch_answers_row_by_row_what_each_alone_would_get(world: World, name
 def _letter(result: dict[str, Any], conflicts: tuple[str, ...]) -> str:
     if result["outcome"] == "done":
         return "✓"
-    letters = {"not_found": "N", "not_yours_to_give": "O"} | dict.fromkeys(conflicts, "C")
+    letters = {"not_found": "N", "not_yours_to_give": "O", "forbidden": "F"} | dict.fromkeys(conflicts, "C")
     return letters.get(result["code"], str(result))
 
 
