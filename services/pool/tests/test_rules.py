@@ -242,7 +242,7 @@ def test_what_a_version_in_the_shadow_would_take_is_counted_by_day_listed_and_fo
                     day=_today() - timedelta(days=days),
                     customer_id=UUID(id_),
                     owner_id=sea.organisation.sales.id,
-                    expires_on=_today() - timedelta(days=9),
+                    expires_on=_today() - timedelta(days=9 + days),
                 )
             )
 

@@ -105,7 +105,7 @@ class ShadowDay(View):
 
 
 class ShadowView(View):
-    """What a shadow version would have taken, the last day first; a customer may count on several days."""
+    """What a shadow version would have taken, the last day first: a customer once for each last day it had."""
 
     rule_id: UUID
     days: list[ShadowDay]
