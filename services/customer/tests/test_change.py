@@ -109,13 +109,13 @@ def test_ownership_never_changes_version_etag_or_time_of_update(customers: Any) 
     assert customers.outbox(CustomerUpdated) == []
 
 
-def test_days_until_expiry_are_never_negative(customers: Any) -> None:
+def test_days_left_are_never_negative(customers: Any) -> None:
     sales = customers.organisation.sales
     customer = customers.create(sales)
 
     customers.move(customer, 5, Place(owner_id=str(sales.id)), "2020-01-01")
 
-    assert customers.request("GET", f"/customers/{customer['id']}", sales).json["days_until_expiry"] == 0
+    assert customers.request("GET", f"/customers/{customer['id']}", sales).json["days_left"] == 0
 
 
 def test_a_deleted_customer_is_in_the_recycle_bin_alone_until_restored(customers: Any) -> None:

@@ -66,7 +66,7 @@ def test_it_names_the_rule_the_touch_each_condition_and_the_days_left(sea: Any) 
     )
     english = _explain(sea, id_, language="en")["message"]
     assert english.startswith("Version 1 of the rule of “华东公海” applies: the customer came from this pool")
-    assert f"31 days are left until {_day(31)}" in english
+    assert f"31 day(s) left until {_day(31)}" in english
     assert "{" not in said["message"] + english
 
 

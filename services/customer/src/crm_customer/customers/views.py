@@ -195,7 +195,7 @@ class CustomerView(View):
     owner: Owner | None
     pool: Named | None
     expires_on: date | None
-    days_until_expiry: int | None = Field(
+    days_left: int | None = Field(
         description="whole days left, 0 on the last day; null: no rule applies (A-21)"
     )
     assignment_version: int | None = Field(description="0: the place is still the creator's wish")
@@ -264,7 +264,7 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
         owner=owner,
         pool=None if customer.pool_id is None else Named(id=customer.pool_id, name=seen.pool_name or ""),
         expires_on=customer.expires_on,
-        days_until_expiry=days,
+        days_left=days,
         assignment_version=customer.assignment_version,
         access=seen.access,
         locked=locked,
