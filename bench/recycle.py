@@ -26,6 +26,8 @@ GOAL = 0.4
 EXPIRING = 20
 TIMES = 10
 WAIT_SECONDS = 3600
+# Idle connections of PostgreSQL have told by then what they read.
+REPORTED_SECONDS = 12
 
 # What a run changes in pool's and in customer's database, by the shortest way.
 _PLAIN = {
@@ -39,6 +41,13 @@ _PLAIN = {
         WHERE id = ANY (%(ids)s)
     """,
 }
+# Today's run begins (again), and somebody has let it go.
+_CONFIRMED = """
+    INSERT INTO recycling_runs AS run (id, day, state, started_at, decided_at, walk, nominated, taken, spared)
+    SELECT gen_random_uuid(), (now() AT TIME ZONE 'Asia/Shanghai')::date, 'running', now(), now(), 1, 0, 0, 0
+    ON CONFLICT (day) DO UPDATE SET state = 'running', started_at = now(), decided_at = now(), finished_at = NULL,
+        walk = run.walk + 1, after_expires_on = NULL, after_customer_id = NULL
+"""
 # The expired ones leave the index in the transaction that takes them.
 _READ = "SELECT idx_tup_read AS entries FROM pg_stat_user_indexes WHERE indexrelname = 'ix_assignments_expires_on'"
 
@@ -123,18 +132,16 @@ def _recycle(whole: Whole, ids: Sequence[UUID]) -> Measured:
             " WHERE customer_id = ANY (%s)",
             [list(ids)],
         )
-        connection.execute("DELETE FROM recycling_runs")
-        connection.execute(
-            "INSERT INTO recycling_runs (id, day, state, started_at, decided_at, walk, nominated, taken, spared)"
-            " SELECT gen_random_uuid(), (now() AT TIME ZONE 'Asia/Shanghai')::date, 'running', now(), now(), 1, 0, 0, 0"
-        )
+        connection.execute(_CONFIRMED)
     owned = "SELECT 1 FROM customers WHERE id = ANY (%s) AND owner_id IS NOT NULL LIMIT 1"
     until(lambda: not whole.rows("customer", owned, [list(ids)]), WAIT_SECONDS)
     ended = now()
     first = "SELECT min(at) AS at FROM assignment_history WHERE cause = 'recycle' AND at > %s"
-    begun = whole.rows("pool", "SELECT started_at FROM recycling_runs")[0]["started_at"]
+    begun = whole.rows("pool", "SELECT started_at FROM recycling_runs ORDER BY number DESC LIMIT 1")[0]["started_at"]
     seconds = (ended - whole.rows("pool", first, [begun])[0]["at"]).total_seconds()
-    until(lambda: whole.rows("pool", "SELECT 1 FROM recycling_runs WHERE state = 'finished'"), WAIT_SECONDS)
+    ended_run = "SELECT 1 FROM recycling_runs WHERE state = 'finished' AND started_at = %s"
+    until(lambda: whole.rows("pool", ended_run, [begun]), WAIT_SECONDS)
+    time.sleep(REPORTED_SECONDS)
     return Measured(seconds, whole.rows("pool", _READ)[0]["entries"] - before)
 
 

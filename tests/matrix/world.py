@@ -227,7 +227,7 @@ class World:
         opened_to = [self.people.departments[department]]
         admins = [self.people.members[person].id for person in PERSONS[1:]] if name.startswith("managed") else []
         body = {"name": f"{name} {self.people.tag}", "kind": kind, "department_ids": opened_to, "admin_ids": admins}
-        made: str = self.admin.post("/pools", body)["id"]
+        made: str = self.admin.post("/pools", body | {"daily_reveals": None})["id"]
         return made
 
     def _pools_known_to(self, service: str) -> int:

@@ -86,14 +86,14 @@ def test_a_leaver_runs_no_pool_any_more(sea: Any) -> None:
 
 
 def test_hidden_fields_reveals_and_administrators_travel_to_other_services(sea: Any) -> None:
-    made = sea.create_pool(hidden_fields=["contact.mobile", "address", "contact.mobile"], daily_reveals=0)
+    made = sea.create_pool(hidden_fields=["contact.mobile", "address", "contact.mobile"], daily_reveals=30)
     plain = sea.create_pool()
 
     state = sea.opened.outbox(pb.PoolChanged)[-2].pools[0]
     assert made["hidden_fields"] == state.hidden_fields == ["contact.mobile", "address"]
-    assert (made["daily_reveals"], state.daily_reveals, state.HasField("daily_reveals")) == (0, 0, True)
+    assert (made["daily_reveals"], state.daily_reveals, state.HasField("daily_reveals")) == (30, 30, True)
     assert plain["hidden_fields"] == [*HIDDEN_BY_DEFAULT]
-    assert plain["daily_reveals"] is None
+    assert plain["daily_reveals"] == 0
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def _grow_pools() -> None:
         op.add_column("pools", sa.Column(name, ARRAY(UUID(as_uuid=True)), nullable=False, server_default="{}"))
     default = "{" + ",".join(_HIDDEN) + "}"
     op.add_column("pools", sa.Column("hidden_fields", ARRAY(sa.Text), nullable=False, server_default=default))
-    op.add_column("pools", sa.Column("daily_reveals", sa.Integer))
+    op.add_column("pools", sa.Column("daily_reveals", sa.Integer, server_default="0"))
 
 
 def _mark_recycled() -> None:

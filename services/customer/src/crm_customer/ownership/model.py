@@ -47,7 +47,7 @@ class Pool(Base):
     hidden_fields: Mapped[list[str]] = mapped_column(
         ARRAY(Text), server_default="{" + ",".join(HIDDEN_BY_DEFAULT) + "}"
     )
-    daily_reveals: Mapped[int | None] = mapped_column(Integer)
+    daily_reveals: Mapped[int | None] = mapped_column(Integer, server_default="0")
     deleted: Mapped[bool]
 
     def state(self) -> dict[str, Any]:

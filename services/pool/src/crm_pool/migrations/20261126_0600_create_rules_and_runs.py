@@ -72,7 +72,7 @@ def _widen_pools() -> None:
             server_default="{contact.mobile,contact.phone,contact.email,contact.qq,profile.email,"
             "profile.non_primary_emails,profile.phone_office,profile.phone_alternate,profile.fax}",
         ),
-        _number("daily_reveals", null=True),
+        sa.Column("daily_reveals", sa.Integer, server_default="0"),
         sa.Column("freeze_days", sa.Integer, nullable=False, server_default="0"),
         sa.Column("priority", sa.Integer, nullable=False, server_default="0"),
         _uuid("cascade_pool_id", null=True),

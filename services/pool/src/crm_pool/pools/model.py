@@ -39,7 +39,7 @@ class Pool(Base):
     to it by that. `daily_claim_quota`: claims a member may make here in one of the organisation's days, None: no limit
     (C-38). `cool_down_days`: days before somebody may claim again what they lost, 0: none (C-43). `freeze_days`: days for
     which what has just come in is not claimed, 0: none. `hidden_fields` are masked before the claim, `daily_reveals` of them
-    may be looked at a day, None: no limit. `priority`: of several pools whose rules apply the highest counts.
+    may be looked at a day, 0: none, None: no limit. `priority`: of several pools whose rules apply the highest counts.
     `cascade_after_days` unclaimed, a customer goes on to `cascade_pool_id`. A deleted pool stays as a row so that history
     can name it.
     """
@@ -71,7 +71,7 @@ class Pool(Base):
     hidden_fields: Mapped[list[str]] = mapped_column(
         ARRAY(Text), server_default=_HIDDEN_BY_DEFAULT, default=lambda: [*HIDDEN_BY_DEFAULT]
     )
-    daily_reveals: Mapped[int | None] = mapped_column(Integer)
+    daily_reveals: Mapped[int | None] = mapped_column(Integer, server_default="0", default=0)
     daily_claim_quota: Mapped[int | None] = mapped_column(Integer)
     cool_down_days: Mapped[int] = mapped_column(Integer)
     freeze_days: Mapped[int] = mapped_column(Integer, server_default="0", default=0)

@@ -61,6 +61,7 @@ class NewPool(PoolValues):
 
     name: Name
     kind: PoolKind
+    daily_reveals: Looks = 0
 
 
 class PoolChange(PoolValues):
