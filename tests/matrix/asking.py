@@ -66,6 +66,8 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "group_id": lambda: people.group_id,
         "role_id": lambda: people.role_id,
         "tag_id": lambda: str(new_id()),
+        "cap_id": lambda: str(new_id()),
+        "reason_id": lambda: str(new_id()),
         "year": lambda: "2099",
         "contact_id": lambda: case.world.contact_of(case.customer),
         "activity_id": lambda: case.world.activity_of(case.customer),

@@ -103,6 +103,11 @@ def _receiver(case: Case) -> str:
     return case.world.people.members["receiver"].id
 
 
+def _assignee(case: Case) -> str:
+    """Somebody within the caller's reach."""
+    return case.world.people.members["sales"].id if case.caller == "sales" else _receiver(case)
+
+
 def _stranger(case: Case) -> str:
     return case.world.people.members["stranger"].id
 
@@ -322,7 +327,7 @@ CALLS: dict[str, Call] = {
         body=_customers(), uses_up=True, conflicts=("already_owned", "not_claimable", "not_pool_member", "suspended")
     ),
     "POST /assignments:assign": Call(
-        body=_customers(member_ids=lambda case: [_receiver(case)]),
+        body=_customers(member_ids=lambda case: [_assignee(case)]),
         uses_up=True,
         conflicts=("suspended",),
         permission="pool.assign",
