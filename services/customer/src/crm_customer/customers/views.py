@@ -195,9 +195,7 @@ class CustomerView(View):
     owner: Owner | None
     pool: Named | None
     expires_on: date | None
-    days_left: int | None = Field(
-        description="whole days left, 0 on the last day; null: no rule applies (A-21)"
-    )
+    days_left: int | None = Field(description="whole days left, 0 on the last day; null: no rule applies (A-21)")
     assignment_version: int | None = Field(description="0: the place is still the creator's wish")
     access: Access | None = Field(description="what the reader may do")
     locked: Lock | None = Field(description="only the owner reads and edits it, as long as the owner is active (H-17)")
