@@ -25,7 +25,8 @@ from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
 from crm.identity.v1.identity_events_pb2 import Department, MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
-from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.records import HistoryEntry, LedgerEntry
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.leaving.events import LEAVERS
 from crm_pool.placement.events import CUSTOMERS

@@ -15,7 +15,8 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
-from crm_pool.assignments.model import Assignment, HistoryEntry
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.records import HistoryEntry
 from crm_pool.customers.model import Customer
 from crm_pool.placement.commands import forget_plans
 from crm_pool.placement.events import CUSTOMER_PROJECTION

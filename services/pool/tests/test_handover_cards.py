@@ -8,7 +8,7 @@ import pytest
 
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_service_pb2 as customer_pb
-from crm_pool.assignments.model import HistoryEntry
+from crm_pool.assignments.records import HistoryEntry
 from crm_pool.handover_cards import clients
 
 

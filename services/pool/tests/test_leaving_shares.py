@@ -13,7 +13,8 @@ from chassis import clock
 from chassis.audit import audit_of
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Assignment, Release
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.records import Release
 from crm_pool.leaving.model import Leaver, Share
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Release
+from crm_pool.assignments.records import Release
 from crm_pool.customers.model import Customer
 from crm_pool.service import SERVICE
 

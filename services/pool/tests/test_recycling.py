@@ -17,7 +17,8 @@ from chassis.clock import day_of
 from chassis.errors import Unavailable
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Assignment, Release
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.records import Release
 from crm_pool.recycling.commands import next_page
 
 ZONE = "Asia/Shanghai"

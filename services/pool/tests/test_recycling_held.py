@@ -7,7 +7,7 @@ import pytest
 
 from chassis.audit import audit_of
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Release
+from crm_pool.assignments.records import Release
 
 
 def _decide(sea: Any, verb: str, run: Any, member: Any = None, body: Any = None, **headers: str) -> Any:

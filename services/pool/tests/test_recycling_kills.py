@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import event
 
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Release
+from crm_pool.assignments.records import Release
 
 
 class _Killed(BaseException):

@@ -11,7 +11,8 @@ from chassis.audit import audit_of
 from chassis.clock import day_of, now
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Assignment, Release
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.records import Release
 from crm_pool.releases.queries import taken_by
 
 

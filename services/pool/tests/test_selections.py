@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import HistoryEntry
+from crm_pool.assignments.records import HistoryEntry
 
 VERBS = ["claim", "assign", "transfer", "release", "move"]
 

@@ -15,9 +15,10 @@ from chassis.errors import Conflict, NotFound
 from crm_pool.assignments import queries
 from crm_pool.assignments.claiming import claimer, limits_of
 from crm_pool.assignments.deciding import Order, Outcome, decide_all, decide_each
-from crm_pool.assignments.model import Assignment, Change, LedgerEntry
+from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import Sight
 from crm_pool.assignments.recording import locked
+from crm_pool.assignments.records import LedgerEntry
 from crm_pool.assignments.rules import Distribution, Effects
 from crm_pool.assignments.turns import Decide, Receivers, available, in_turn
 from crm_pool.caps.queries import lock_members

@@ -18,7 +18,7 @@ from crm_pool.assignments import queries, verbs
 from crm_pool.assignments.claiming import allowance_of
 from crm_pool.assignments.clients import resolve, tell_customer
 from crm_pool.assignments.deciding import Order, Outcome
-from crm_pool.assignments.model import HistoryEntry
+from crm_pool.assignments.records import HistoryEntry
 from crm_pool.assignments.rules import Cause
 from crm_pool.assignments.verbs import Target, Verb, start
 from crm_pool.assignments.views import (

@@ -14,7 +14,8 @@ from batch.queries import tally
 from chassis.auth.actors import Actor
 from chassis.database import lock
 from chassis.errors import Forbidden, NotFound
-from crm_pool.assignments.model import Assignment, HistoryEntry, LedgerEntry
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.records import HistoryEntry, LedgerEntry
 from crm_pool.assignments.rules import LOSSES
 from crm_pool.caps.queries import Caps, counted
 from crm_pool.customers.projection import customer_names, protections

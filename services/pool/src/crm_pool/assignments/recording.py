@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from chassis.events.outbox import chunks, record_event
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import WAS_RELEASED, Assignment, Change, HistoryEntry, Release
+from crm_pool.assignments.model import Assignment, Change
+from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.database import among, insert_rows, row_of, rowset

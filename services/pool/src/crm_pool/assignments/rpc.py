@@ -9,7 +9,8 @@ from chassis.runtime import Runtime
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
 from crm_pool.assignments import queries
-from crm_pool.assignments.model import HistoryEntry, effects_message, place_message
+from crm_pool.assignments.model import effects_message, place_message
+from crm_pool.assignments.records import HistoryEntry
 
 MAX_PAGE = 1000
 MAX_KNOWN = 200

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import HistoryEntry
+from crm_pool.assignments.records import HistoryEntry
 
 # More hands than anybody reads; older ones are left out.
 _MOST_CHANGES = 200

@@ -11,8 +11,8 @@ from chassis.http.api import Api
 from chassis.http.call import Call
 from chassis.http.cursors import read_cursor, write_cursor
 from crm_pool.assignments.http import history_view, names_of_history
-from crm_pool.assignments.model import HistoryEntry
 from crm_pool.assignments.queries import Sight, sight_of
+from crm_pool.assignments.records import HistoryEntry
 from crm_pool.history import queries
 from crm_pool.history.views import HistoryPage, HistoryQuery, MovementView
 from directory.permissions import Permission

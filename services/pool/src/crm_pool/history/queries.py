@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Select, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
-from crm_pool.assignments.model import Assignment, HistoryEntry
+from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import Sight, about, colleagues
+from crm_pool.assignments.records import HistoryEntry
 from crm_pool.assignments.rules import Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.database import among

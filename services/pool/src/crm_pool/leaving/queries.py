@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, exists, func, select, true
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import WAS_RELEASED, Assignment, HistoryEntry
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry
 from crm_pool.customers.projection import is_wecom_friend
 from crm_pool.leaving.model import Leaver
 from directory.permissions import Permission

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, exists, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import WAS_RELEASED, Assignment, HistoryEntry, Release
+from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.database import among
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.pools.model import Pool, PoolSettings

@@ -17,9 +17,10 @@ from batch.queries import tally
 from chassis.audit import AuditEntry, record_audit
 from chassis.auth.actors import Actor
 from chassis.errors import Forbidden, NotFound
-from crm_pool.assignments.model import Change, Release
+from crm_pool.assignments.model import Change
 from crm_pool.assignments.queries import counted_owners, working_actor
 from crm_pool.assignments.recording import Act, Owners, finish_batch, locked, record
+from crm_pool.assignments.records import Release
 from crm_pool.assignments.rules import Cause
 from crm_pool.caps.queries import kept_room
 from crm_pool.customers.projection import protections

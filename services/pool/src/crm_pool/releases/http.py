@@ -10,8 +10,9 @@ from chassis.errors import NotFound
 from chassis.http.api import Access, Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_pool.assignments.http import Names, named, named_if, names_of
-from crm_pool.assignments.model import Assignment, HistoryEntry, Release
+from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import Sight, about, sight_of
+from crm_pool.assignments.records import HistoryEntry, Release
 from crm_pool.assignments.rules import Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.releases import commands, queries

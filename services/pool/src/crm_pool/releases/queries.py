@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import WAS_RELEASED, Assignment, HistoryEntry, Release
+from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import history_after
+from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.database import among
 from directory.permissions import Permission
 from directory.scope import Scope
