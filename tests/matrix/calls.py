@@ -121,10 +121,9 @@ def _new_member(case: Case) -> str:
     return str(case.world.people.new_member()["id"])
 
 
-def _known_member(case: Case) -> str:
-    member_id = _new_member(case)
-    case.world.people.settle()
-    return member_id
+def _uncapped(case: Case) -> str:
+    """A member who owns nothing and whose cap, if there is one, is lifted before."""
+    return case.world.uncapped()
 
 
 def _gone_member(case: Case) -> str:
@@ -236,7 +235,7 @@ _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
 _NEW_REASON = _made("/releases/reasons", label_zh=_own_name, label_en=_own_name)
-_NEW_CAP = _made("/pools/caps", cap=lambda _: 9, member_id=_known_member)
+_NEW_CAP = _made("/pools/caps", cap=lambda _: 9, member_id=_uncapped)
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
 _NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
 _NEW_ROLE = _made("/roles", name=_own_name, permissions=lambda _: [], data_scope=lambda _: "own")
@@ -402,7 +401,7 @@ CALLS: dict[str, Call] = {
     "POST /pools": Call(body=lambda case: {"name": _own_name(case), "kind": "public", "department_ids": _POOL(case)}),
     "PATCH /pools/settings": Call(body=lambda _: {"holding_cap": None}),
     "POST /pools/caps": Call(
-        body=lambda case: {"cap": 9, "member_id": _known_member(case) if case.allowed else _receiver(case)}
+        body=lambda case: {"cap": 9, "member_id": _uncapped(case) if case.allowed else _receiver(case)}
     ),
     "PATCH /pools/caps/{cap_id}": Call(body=lambda _: {"cap": 8}, path={"cap_id": _NEW_CAP}),
     "DELETE /pools/caps/{cap_id}": Call(path={"cap_id": _NEW_CAP}),

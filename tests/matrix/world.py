@@ -56,6 +56,8 @@ class World:
         self.http = self.people.http
         self.pools = {name: self._open_pool(name, department) for name, department in POOLS.items()}
         until(lambda: self._pools_known_to("customer") == len(POOLS))
+        self._capped: str = self.people.new_member()["id"]
+        self.people.settle()
         self.rules = {place: self.new_rule(place) for place in ("public", "foreign", "unassigned", "draft")}
         self.records: dict[tuple[str, str], str] = {}
         self._stock: dict[tuple[str, str], list[Customer]] = defaultdict(list)
@@ -82,6 +84,14 @@ class World:
         named = dict.fromkeys(("zh", "en"), self.people.name())
         self.records["rehearsal", "mate"] = self.admin.post(f"/rules/{self.rules['draft']}:rehearse")["id"]
         self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
+
+    def uncapped(self) -> str:
+        """The id of a member of no other concern, without a cap of their own."""
+        for cap in self.admin.get("/pools/caps", page_size=200)["items"]:
+            if cap["member_id"] == self._capped:
+                headers = self.people.headers("administrator") | {"If-Match": f'"{cap["version"]}"'}
+                self.http.delete(f"/pools/caps/{cap['id']}", headers=headers).raise_for_status()
+        return self._capped
 
     @property
     def admin(self) -> Person:

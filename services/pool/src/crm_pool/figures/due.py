@@ -1,5 +1,6 @@
 """Measuring what goes on in pools: the figures of the last seven days, by kind of pool."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
@@ -49,7 +50,7 @@ def measure_pools(runtime: Runtime) -> bool:
     _moves.set_all(
         _numbers(found, {"in": lambda one: _moved(one, came=True), "out": lambda one: _moved(one, came=False)})
     )
-    _stays.set_all({(kind,): one.stay_days_median for kind, one in found.items() if one.stay_days_median is not None})
+    _stays.set_all({(kind,): _or_none(one.stay_days_median) for kind, one in found.items()})
     _returns.set_all(
         _numbers(found, {"first": lambda one: one.returns - one.returns_again, "again": lambda one: one.returns_again})
     )
@@ -59,10 +60,13 @@ def measure_pools(runtime: Runtime) -> bool:
             {"touched": lambda one: one.claims_touched, "untouched": lambda one: one.claims - one.claims_touched},
         )
     )
-    _touches.set_all(
-        {(kind,): one.touch_hours_median for kind, one in found.items() if one.touch_hours_median is not None}
-    )
+    _touches.set_all({(kind,): _or_none(one.touch_hours_median) for kind, one in found.items()})
     return False
+
+
+def _or_none(median: float | None) -> float:
+    """A median of nothing is no number."""
+    return math.nan if median is None else median
 
 
 def _moved(one: Figures, *, came: bool) -> int:

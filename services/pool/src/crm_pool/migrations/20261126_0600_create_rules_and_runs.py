@@ -79,6 +79,8 @@ def _widen_pools() -> None:
         _number("cascade_after_days", null=True),
     ):
         op.add_column("pools", column)
+    # Pools that there are show nothing; of new ones the release says how much.
+    op.alter_column("pools", "daily_reveals", server_default=None)
     op.create_check_constraint("ck_pools_daily_reveals", "pools", "daily_reveals >= 0")
     op.create_check_constraint("ck_pools_freeze_days", "pools", "freeze_days >= 0")
     op.create_check_constraint(

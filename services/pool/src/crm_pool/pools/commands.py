@@ -89,7 +89,7 @@ def ensure_default_pools(session: Session) -> None:
     at = clock.now()
     rows = [
         {"id": new_id(), "version": 1, "name": DEFAULT_POOLS[kind], "kind": kind.value, "is_default": True}
-        | {"open_to_all": True, "member_ids": [], "department_ids": [], "cool_down_days": 0}
+        | {"open_to_all": True, "member_ids": [], "department_ids": [], "daily_reveals": 0, "cool_down_days": 0}
         | {"created_at": at, "updated_at": at}
         for kind in sorted(missing)
     ]

@@ -71,7 +71,7 @@ class Pool(Base):
     hidden_fields: Mapped[list[str]] = mapped_column(
         ARRAY(Text), server_default=_HIDDEN_BY_DEFAULT, default=lambda: [*HIDDEN_BY_DEFAULT]
     )
-    daily_reveals: Mapped[int | None] = mapped_column(Integer, server_default="0", default=0)
+    daily_reveals: Mapped[int | None] = mapped_column(Integer)
     daily_claim_quota: Mapped[int | None] = mapped_column(Integer)
     cool_down_days: Mapped[int] = mapped_column(Integer)
     freeze_days: Mapped[int] = mapped_column(Integer, server_default="0", default=0)
