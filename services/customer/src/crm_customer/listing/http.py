@@ -49,7 +49,9 @@ def list_customers(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
     if page is None:
         with call.runtime.database.reading() as session:
             page = _page(session, here, wanted, query, count)
-    page.total, page.total_is_estimate = count.rows, count.estimated
+    seen_rows = (page.page - 1) * page.page_size + len(page.items) + bool(page.next_cursor)
+    page.total = max(count.rows, seen_rows) if count.estimated else count.rows
+    page.total_is_estimate = count.estimated
     return page
 
 
