@@ -64,6 +64,7 @@ _EXPIRED = (
     ("outbox", "id", "published_at < now() - interval '3 days'"),
     ("inbox", "(durable, event_id)", "received_at < now() - interval '30 days'"),
     ("idempotency_keys", "(member_id, route, key)", "created_at < now() - interval '24 hours'"),
+    ("tickets", "ticket_hash", "expires_at < now()"),
 )
 
 

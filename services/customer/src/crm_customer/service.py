@@ -17,6 +17,7 @@ from crm.customer.v1.customer_service_pb2_grpc import (
     add_CustomerServiceServicer_to_server,
 )
 from crm_customer.activities import http as activities_http
+from crm_customer.activities.model import Activity
 from crm_customer.activities.rpc import HandoverCards
 from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
@@ -36,6 +37,7 @@ from crm_customer.fields import http as fields_http
 from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.rpc import CustomFields
+from crm_customer.files.model import Attachment
 from crm_customer.history import http as history_http
 from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
@@ -43,21 +45,29 @@ from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
 from crm_customer.locking import http as locking_http
 from crm_customer.marking import http as marking_http
+from crm_customer.opportunities.model import Opportunity, OpportunitySettings
+from crm_customer.orders.model import Order, Receivable
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.people import http as people_http
+from crm_customer.products.model import Product
 from crm_customer.relations import http as relations_http
+from crm_customer.reminders.model import ReminderSettings
 from crm_customer.reveals import http as reveals_http
 from crm_customer.reveals.due import FORGET_REVEALS
+from crm_customer.schedules.model import ScheduleEntry
 from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.tags import http as tags_http
 from crm_customer.tags.model import Tag, TagGroup
+from crm_customer.tasks.model import Task
 from crm_customer.views import http as views_http
 from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
 from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
+
+_TABLES = (Attachment,)  # known to the metadata
 
 
 class _CustomerService(Reads, Places, BulkWrites, CustomFields, HandoverCards, CustomerServiceServicer):
@@ -102,12 +112,21 @@ SERVICE = Service(
     versions=[
         Customer.version,
         Customer.facts_version,
+        Activity.version,
         Contact.version,
         CustomField.version,
         DictionaryOption.version,
         SavedFilter.version,
+        Opportunity.version,
+        OpportunitySettings.version,
+        Order.version,
+        Product.version,
+        Receivable.version,
+        ReminderSettings.version,
+        ScheduleEntry.version,
         Tag.version,
         TagGroup.version,
+        Task.version,
     ],
     streams=[event_stream("customer")],
     subscriptions=[directory_subscription("customer"), ASSIGNMENTS, POOLS, OWNER_DEPARTMENTS],

@@ -1,4 +1,4 @@
-"""Tables that every service has: outbox, inbox, idempotency keys, audit, projection marks."""
+"""Tables that every service has: outbox, inbox, idempotency keys, tickets, audit, projection marks."""
 
 from sqlalchemy import (
     BigInteger,
@@ -56,6 +56,18 @@ idempotency_keys = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("member_id", "route", "key"),
     Index("ix_idempotency_keys_created_at", "created_at"),
+)
+
+# One-time permits to fetch a file (chassis.tickets), by the hash of what the member was given.
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("ticket_hash", LargeBinary, primary_key=True),
+    Column("member_id", UUID(as_uuid=True), nullable=False),
+    Column("subject_type", Text, nullable=False),
+    Column("subject_id", UUID(as_uuid=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Index("ix_tickets_expires_at", "expires_at"),
 )
 
 audit_entries = Table(

@@ -49,7 +49,7 @@ def _touch(activity: Activity) -> pb.Touch:
     at = Timestamp()
     at.FromDatetime(activity.at)
     content = activity.content[:SHOWN_IN_CARD]
-    return pb.Touch(at=at, member_id=str(activity.member_id), method=activity.method, content=content)
+    return pb.Touch(at=at, member_id=str(activity.member_id), method=activity.method or "", content=content)
 
 
 def _promise(activity: Activity) -> pb.Promise:

@@ -48,6 +48,7 @@ _ALIVE = text("deleted_at IS NULL")
 _DELETED = text("deleted_at IS NOT NULL")
 _LEFT = text("owner_left AND deleted_at IS NULL")
 _RECYCLED = text("recycled AND deleted_at IS NULL")
+_WON = text("won AND deleted_at IS NULL")
 _PLACES = ("owner_id", "owner_department_id", "pool_id")
 
 
@@ -75,6 +76,10 @@ class Customer(Base):
         Index("ix_customers_owner_left_updated_at", "updated_at", "id", postgresql_where=_LEFT),
         Index("ix_customers_recycled_created_at", "pool_id", "created_at", "id", postgresql_where=_RECYCLED),
         Index("ix_customers_recycled_updated_at", "pool_id", "updated_at", "id", postgresql_where=_RECYCLED),
+        *(
+            Index(f"ix_customers_won_{moment}", moment, "id", postgresql_where=_WON)
+            for moment in ("created_at", "updated_at")
+        ),
         Index("ix_customers_effects_missed", "id", postgresql_where=text("effects_version < assignment_version")),
         Index("ix_customers_locked", "id", postgresql_where=text("locked_at IS NOT NULL")),
         Index("ix_customers_unplaced", "id", postgresql_where=text("assignment_version = 0")),
@@ -135,6 +140,11 @@ class Customer(Base):
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # Last follow-up by the owner or a collaborator, by the server's clock (design §3).
     last_touch_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # What its opportunities and orders say (decision 0028): facts that pool is told of. `won`: an order is completed.
+    won: Mapped[bool] = mapped_column(server_default=false())
+    open_opportunities: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_opportunity_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    last_deal_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # Import job and row in its file that made the customer: a redo finds its own rows again (D-44).
     source_job: Mapped[UUID | None]
     source_row: Mapped[int | None] = mapped_column(Integer)
@@ -159,6 +169,14 @@ class Customer(Base):
         """Its owner or a collaborator followed it up (F-16): a fact that others are told of, no edit of the record."""
         self.last_touch_at = now
         self.facts_version += 1
+
+    def take_facts(self, **facts: Any) -> bool:
+        """Facts that its opportunities and orders say (decision 0028); whether any is new, so that others are to be told."""
+        changed = any(getattr(self, name) != value for name, value in facts.items())
+        for name, value in facts.items():
+            setattr(self, name, value)
+        self.facts_version += changed
+        return changed
 
     def delete(self, now: datetime) -> None:
         """Into the recycle bin (A-70); `pool` suspends its place."""

@@ -44,6 +44,14 @@ class Facts(Protocol):
     def level(self) -> str | None: ...
     @property
     def last_touch_at(self) -> datetime | None: ...
+    @property
+    def won(self) -> bool: ...
+    @property
+    def open_opportunities(self) -> int: ...
+    @property
+    def last_opportunity_at(self) -> datetime | None: ...
+    @property
+    def last_deal_at(self) -> datetime | None: ...
 
 
 _MOST_STATES = 1000
@@ -90,11 +98,17 @@ def _state(customer: Facts, collaborator_ids: Iterable[str]) -> pb.CustomerState
         wecom_friend=customer.wecom_friend,
         collaborator_ids=collaborator_ids,
         level=customer.level or "",
-        last_touch_at=None if customer.last_touch_at is None else _stamp(customer.last_touch_at),
+        last_touch_at=_stamp(customer.last_touch_at),
+        won=customer.won,
+        open_opportunities=customer.open_opportunities,
+        last_opportunity_at=_stamp(customer.last_opportunity_at),
+        last_deal_at=_stamp(customer.last_deal_at),
     )
 
 
-def _stamp(moment: datetime) -> Timestamp:
+def _stamp(moment: datetime | None) -> Timestamp | None:
+    if moment is None:
+        return None
     stamp = Timestamp()
     stamp.FromDatetime(moment)
     return stamp

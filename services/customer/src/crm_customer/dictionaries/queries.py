@@ -14,6 +14,11 @@ _KEPT_IN = {
     "contact_group": ("contacts", "contact_group"),
     "relation_type": ("customer_contacts", "relation_type"),
     "follow_up_method": ("activities", "method"),
+    "opportunity_stage": ("opportunities", "stage"),
+    "lost_reason": ("opportunities", "lost_reason"),
+    "opportunity_source": ("opportunities", "source"),
+    "opportunity_channel": ("opportunities", "channel"),
+    "opportunity_heat": ("opportunities", "heat"),
 }
 _ORDER = (DictionaryOption.dictionary, DictionaryOption.position, DictionaryOption.key)
 

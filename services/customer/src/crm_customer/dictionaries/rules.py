@@ -30,7 +30,15 @@ DICTIONARIES = (
 CONTACT_DICTIONARIES = ("contact_group", "relation_type")
 # Of a follow-up.
 ACTIVITY_DICTIONARIES = ("follow_up_method",)
-ALL = (*DICTIONARIES, *CONTACT_DICTIONARIES, *ACTIVITY_DICTIONARIES)
+# Of an opportunity (L-06, L-07, L-16). Of its stages won and lost close it, whatever they are called.
+OPPORTUNITY_DICTIONARIES = (
+    "opportunity_stage",
+    "lost_reason",
+    "opportunity_source",
+    "opportunity_channel",
+    "opportunity_heat",
+)
+ALL = (*DICTIONARIES, *CONTACT_DICTIONARIES, *ACTIVITY_DICTIONARIES, *OPPORTUNITY_DICTIONARIES)
 # What the options of these mean is known to the code.
 CLOSED = ("kind",)
 # Options of these may be ranges of numbers. The form has them as drop-downs, however few.

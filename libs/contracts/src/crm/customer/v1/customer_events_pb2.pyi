@@ -42,6 +42,66 @@ CUSTOMER_BATCH_KIND_UPDATE: CustomerBatchKind.ValueType  # 3
 CUSTOMER_BATCH_KIND_TAG: CustomerBatchKind.ValueType  # 4
 Global___CustomerBatchKind: _TypeAlias = CustomerBatchKind  # noqa: Y015
 
+class _DueKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DueKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DueKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DUE_KIND_UNSPECIFIED: _DueKind.ValueType  # 0
+    DUE_KIND_FOLLOW_UP: _DueKind.ValueType  # 1
+    """跟单提醒: the next contact that a follow-up promised is today or over."""
+    DUE_KIND_TASK: _DueKind.ValueType  # 2
+    """任务提醒: to be done today or overdue."""
+    DUE_KIND_SCHEDULE: _DueKind.ValueType  # 3
+    """日程: on today's schedule."""
+    DUE_KIND_OPPORTUNITY: _DueKind.ValueType  # 4
+    """商机提醒: open without progress for too long."""
+    DUE_KIND_NOT_CONTACTED: _DueKind.ValueType  # 5
+    """未联系提醒: owned and not contacted for too long."""
+    DUE_KIND_RECEIVABLE: _DueKind.ValueType  # 6
+    """应收提醒: to be paid soon or overdue."""
+    DUE_KIND_BIRTHDAY: _DueKind.ValueType  # 7
+    """生日提醒."""
+
+class DueKind(_DueKind, metaclass=_DueKindEnumTypeWrapper): ...
+
+DUE_KIND_UNSPECIFIED: DueKind.ValueType  # 0
+DUE_KIND_FOLLOW_UP: DueKind.ValueType  # 1
+"""跟单提醒: the next contact that a follow-up promised is today or over."""
+DUE_KIND_TASK: DueKind.ValueType  # 2
+"""任务提醒: to be done today or overdue."""
+DUE_KIND_SCHEDULE: DueKind.ValueType  # 3
+"""日程: on today's schedule."""
+DUE_KIND_OPPORTUNITY: DueKind.ValueType  # 4
+"""商机提醒: open without progress for too long."""
+DUE_KIND_NOT_CONTACTED: DueKind.ValueType  # 5
+"""未联系提醒: owned and not contacted for too long."""
+DUE_KIND_RECEIVABLE: DueKind.ValueType  # 6
+"""应收提醒: to be paid soon or overdue."""
+DUE_KIND_BIRTHDAY: DueKind.ValueType  # 7
+"""生日提醒."""
+Global___DueKind: _TypeAlias = DueKind  # noqa: Y015
+
+class _TaskAct:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TaskActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskAct.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TASK_ACT_UNSPECIFIED: _TaskAct.ValueType  # 0
+    TASK_ACT_ASSIGNED: _TaskAct.ValueType  # 1
+    TASK_ACT_COMPLETED: _TaskAct.ValueType  # 2
+    TASK_ACT_ENDED: _TaskAct.ValueType  # 3
+
+class TaskAct(_TaskAct, metaclass=_TaskActEnumTypeWrapper): ...
+
+TASK_ACT_UNSPECIFIED: TaskAct.ValueType  # 0
+TASK_ACT_ASSIGNED: TaskAct.ValueType  # 1
+TASK_ACT_COMPLETED: TaskAct.ValueType  # 2
+TASK_ACT_ENDED: TaskAct.ValueType  # 3
+Global___TaskAct: _TypeAlias = TaskAct  # noqa: Y015
+
 @_typing.final
 class CustomerCreated(_message.Message):
     """Facts about customers. Stream CRM_CUSTOMER, subject crm.customer.v1.<message in snake case>.
@@ -390,3 +450,257 @@ class CustomerState(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CustomerState: _TypeAlias = CustomerState  # noqa: Y015
+
+@_typing.final
+class WorkDigest(_message.Message):
+    """What is due for a member on a day, all of it together: one a person and day (工作提醒)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    DAY_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    """Who is to be told."""
+    day: _builtins.str
+    """The organisation's day, YYYY-MM-DD. (member_id, day) is told once."""
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueGroup]:
+        """Those with something due, in the order in which they are shown."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        day: _builtins.str = ...,
+        groups: _abc.Iterable[Global___DueGroup] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "groups", b"groups", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkDigest: _TypeAlias = WorkDigest  # noqa: Y015
+
+@_typing.final
+class DueGroup(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    kind: Global___DueKind.ValueType
+    count: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___DueItem]:
+        """The most urgent ones, at most 10."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___DueKind.ValueType = ...,
+        count: _builtins.int = ...,
+        items: _abc.Iterable[Global___DueItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "items", b"items", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DueGroup: _TypeAlias = DueGroup  # noqa: Y015
+
+@_typing.final
+class DueItem(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_TYPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DUE_ON_FIELD_NUMBER: _builtins.int
+    DAYS_LEFT_FIELD_NUMBER: _builtins.int
+    subject_type: _builtins.str
+    """activity, task, schedule_entry, opportunity, customer, receivable, contact."""
+    subject_id: _builtins.str
+    customer_id: _builtins.str
+    """Empty where there is none."""
+    customer_name: _builtins.str
+    title: _builtins.str
+    """What it is called: a subject, a name; of money the amount with its currency."""
+    due_on: _builtins.str
+    """The organisation's day on which it is or was due, YYYY-MM-DD."""
+    days_left: _builtins.int
+    """Days until then, negative once it is over."""
+    def __init__(
+        self,
+        *,
+        subject_type: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        customer_id: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        due_on: _builtins.str = ...,
+        days_left: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_id", b"customer_id", "customer_name", b"customer_name", "days_left", b"days_left", "due_on", b"due_on", "subject_id", b"subject_id", "subject_type", b"subject_type", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DueItem: _TypeAlias = DueItem  # noqa: Y015
+
+@_typing.final
+class ReminderDue(_message.Message):
+    """The moment has come that a member asked to be reminded of (提醒)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_TYPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    subject_type: _builtins.str
+    """task or schedule_entry."""
+    subject_id: _builtins.str
+    subject: _builtins.str
+    customer_name: _builtins.str
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When the task is due or the entry begins; unset: it says none."""
+
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        subject_type: _builtins.str = ...,
+        subject_id: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "customer_name", b"customer_name", "member_id", b"member_id", "subject", b"subject", "subject_id", b"subject_id", "subject_type", b"subject_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReminderDue: _TypeAlias = ReminderDue  # noqa: Y015
+
+@_typing.final
+class TaskChanged(_message.Message):
+    """A task was given to somebody or taken from them, or came to an end; `receiver_ids` are to be told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    DUE_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    RECEIVER_IDS_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    act: Global___TaskAct.ValueType
+    subject: _builtins.str
+    customer_name: _builtins.str
+    actor_id: _builtins.str
+    note: _builtins.str
+    @_builtins.property
+    def due_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def receiver_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        act: Global___TaskAct.ValueType = ...,
+        subject: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        due_at: _timestamp_pb2.Timestamp | None = ...,
+        actor_id: _builtins.str = ...,
+        receiver_ids: _abc.Iterable[_builtins.str] | None = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "actor_id", b"actor_id", "customer_name", b"customer_name", "due_at", b"due_at", "note", b"note", "receiver_ids", b"receiver_ids", "subject", b"subject", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskChanged: _TypeAlias = TaskChanged  # noqa: Y015
+
+@_typing.final
+class TasksDispatched(_message.Message):
+    """A dispatch of tasks ended; one notice per handler is due (design rule 7)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISPATCH_ID_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    DUE_AT_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    SKIPPED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    HANDLERS_FIELD_NUMBER: _builtins.int
+    dispatch_id: _builtins.str
+    subject: _builtins.str
+    actor_id: _builtins.str
+    succeeded: _builtins.int
+    skipped: _builtins.int
+    failed: _builtins.int
+    @_builtins.property
+    def due_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def handlers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HandlerCount]:
+        """How many tasks each handler got."""
+
+    def __init__(
+        self,
+        *,
+        dispatch_id: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        due_at: _timestamp_pb2.Timestamp | None = ...,
+        succeeded: _builtins.int = ...,
+        skipped: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        handlers: _abc.Iterable[Global___HandlerCount] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_at", b"due_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "dispatch_id", b"dispatch_id", "due_at", b"due_at", "failed", b"failed", "handlers", b"handlers", "skipped", b"skipped", "subject", b"subject", "succeeded", b"succeeded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TasksDispatched: _TypeAlias = TasksDispatched  # noqa: Y015
+
+@_typing.final
+class HandlerCount(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    tasks: _builtins.int
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        tasks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["member_id", b"member_id", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HandlerCount: _TypeAlias = HandlerCount  # noqa: Y015

@@ -1,0 +1,74 @@
+"""Opportunities (商机), and how they are won."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Date, ForeignKey, Identity, Index, Numeric, SmallInteger, Text, text, true
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_customer.database import Base
+
+_ALIVE = text("deleted_at IS NULL")
+_OPEN = text("closed_at IS NULL AND deleted_at IS NULL")
+
+
+class Opportunity(Base):
+    """A chance to sell to a customer. `stage` is a key of the dictionary opportunity_stage: won and lost close it, every other
+    one is open (X-28). `amount` in `currency`, with 2 digits; once won by orders the sum of the completed ones (L-10).
+
+    `progress_at`: when its stage last moved or a follow-up about it was written. `lost_reason`: a key of that dictionary.
+    """
+
+    __tablename__ = "opportunities"
+    __table_args__ = (
+        Index("uq_opportunities_number", "number", unique=True),
+        Index("ix_opportunities_customer_id", "customer_id", "created_at", "id"),
+        Index("ix_opportunities_contact_id", "contact_id"),
+        Index("ix_opportunities_stage", "stage", "created_at", "id", postgresql_where=_ALIVE),
+        Index("ix_opportunities_owner_id", "owner_id", "created_at", "id", postgresql_where=_ALIVE),
+        Index("ix_opportunities_created_at", "created_at", "id", postgresql_where=_ALIVE),
+        Index(
+            "ix_opportunities_closed_at",
+            "closed_at",
+            "id",
+            postgresql_where=text("closed_at IS NOT NULL AND deleted_at IS NULL"),
+        ),
+        Index("ix_opportunities_progress_at", "progress_at", "id", postgresql_where=_OPEN),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
+    contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
+    name: Mapped[str] = mapped_column(Text)
+    amount: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
+    currency: Mapped[str] = mapped_column(Text)
+    stage: Mapped[str] = mapped_column(Text)
+    expected_on: Mapped[date | None] = mapped_column(Date)
+    source: Mapped[str | None] = mapped_column(Text)
+    channel: Mapped[str | None] = mapped_column(Text)
+    heat: Mapped[str | None] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    owner_id: Mapped[UUID | None]
+    lost_reason: Mapped[str | None] = mapped_column(Text)
+    close_note: Mapped[str | None] = mapped_column(Text)
+    progress_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    closed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    created_by: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+
+class OpportunitySettings(Base):
+    """The one row: whether only a completed order wins an opportunity (限制手动切换成单, L-08)."""
+
+    __tablename__ = "opportunity_settings"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    restrict_manual_won: Mapped[bool] = mapped_column(server_default=true())
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
