@@ -196,6 +196,14 @@ def restore_customer(session: Session, sight: Sight, customer: Customer, now: da
     )
 
 
+def tell_facts(session: Session, customer: Customer, actor_id: UUID | None, **facts: Any) -> None:
+    """Keep what opportunities and orders say of a locked customer (decision 0028), and tell it if any of it is new."""
+    if customer.take_facts(**facts):
+        session.flush()
+        state = state_of(session, customer)
+        record_event(session, pb.CustomerUpdated(customers=[state], actor_id=str(actor_id or "")))
+
+
 def require_assignable(sight: Sight, owner_id: UUID) -> None:
     """Raise Forbidden unless the member may name `owner_id` as owner of a new customer."""
     if owner_id != sight.scope.member_id and not sight.scope.may(Permission.POOL_ASSIGN):

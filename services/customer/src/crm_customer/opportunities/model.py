@@ -4,11 +4,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Identity, Index, Numeric, SmallInteger, Text, text, true
+from sqlalchemy import BigInteger, Date, ForeignKey, Identity, Index, Numeric, SmallInteger, Text, false, text, true
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
+from crm_customer.opportunities.rules import CLOSED, WON
 
 _ALIVE = text("deleted_at IS NULL")
 _OPEN = text("closed_at IS NULL AND deleted_at IS NULL")
@@ -19,6 +20,8 @@ class Opportunity(Base):
     one is open (X-28). `amount` in `currency`, with 2 digits; once won by orders the sum of the completed ones (L-10).
 
     `progress_at`: when its stage last moved or a follow-up about it was written. `lost_reason`: a key of that dictionary.
+    `stage_before`: the stage it was closed from. `won_by_orders`: orders won it, so `amount` follows them; `amount_before`
+    is what was expected.
     """
 
     __tablename__ = "opportunities"
@@ -47,6 +50,9 @@ class Opportunity(Base):
     amount: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
     currency: Mapped[str] = mapped_column(Text)
     stage: Mapped[str] = mapped_column(Text)
+    stage_before: Mapped[str | None] = mapped_column(Text)
+    won_by_orders: Mapped[bool] = mapped_column(server_default=false())
+    amount_before: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
     expected_on: Mapped[date | None] = mapped_column(Date)
     source: Mapped[str | None] = mapped_column(Text)
     channel: Mapped[str | None] = mapped_column(Text)
@@ -61,6 +67,37 @@ class Opportunity(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    def move(self, stage: str, now: datetime) -> None:
+        """To another stage, which opens or closes it. What orders said of its amount is kept as it is."""
+        if stage in CLOSED and self.stage not in CLOSED:
+            self.stage_before = self.stage
+        self.stage, self.won_by_orders = stage, False
+        self.progress_at = now
+        self.closed_at = now if stage in CLOSED else None
+        self.touch(now)
+
+    def follow(self, completed: Decimal, now: datetime) -> None:
+        """Won by its completed orders, which are worth `completed` (L-08, L-10); `follow` again when that changes."""
+        if not self.won_by_orders:
+            self.amount_before = self.amount
+            if self.stage != WON:
+                self.stage_before, self.stage = self.stage, WON
+                self.progress_at = self.closed_at = now
+            self.won_by_orders = True
+        self.amount = completed
+        self.touch(now)
+
+    def unwin(self, now: datetime) -> None:
+        """No completed order is left: back to the stage before, with the amount that was expected."""
+        assert self.stage_before is not None
+        self.move(self.stage_before, now)
+        self.amount, self.amount_before = self.amount_before, None
+
+    def touch(self, now: datetime) -> None:
+        """It changed."""
+        self.version += 1
+        self.updated_at = now
 
 
 class OpportunitySettings(Base):
