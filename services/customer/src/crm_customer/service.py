@@ -52,6 +52,7 @@ from crm_customer.people import http as people_http
 from crm_customer.products.model import Product
 from crm_customer.relations import http as relations_http
 from crm_customer.reminders.model import ReminderSettings
+from crm_customer.reminders.moments import REMIND_OF_MOMENTS
 from crm_customer.reveals import http as reveals_http
 from crm_customer.reveals.due import FORGET_REVEALS
 from crm_customer.schedules.model import ScheduleEntry
@@ -138,6 +139,7 @@ SERVICE = Service(
         *FIELD_TASKS,
         CATCH_UP,
         END_COLLABORATIONS,
+        *REMIND_OF_MOMENTS,
         *batch_tasks(CUSTOMER_BATCHES),
     ],
     register_rpc=[_register],
