@@ -386,6 +386,7 @@ def _create_orders() -> None:
         sa.Column("owner_id", sa.Uuid()),
         sa.Column("completed_at", sa.DateTime(timezone=True)),
         sa.Column("cancelled_at", sa.DateTime(timezone=True)),
+        sa.Column("cancel_note", sa.Text()),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
@@ -400,9 +401,19 @@ def _create_orders() -> None:
         "ix_orders_created_at", "orders", ["created_at", "id"], postgresql_where=sa.text("deleted_at IS NULL")
     )
     op.create_index("ix_orders_customer_id", "orders", ["customer_id", "deal_on", "id"])
+    op.create_index("ix_orders_deal_on", "orders", ["deal_on", "id"], postgresql_where=sa.text("deleted_at IS NULL"))
+    op.create_index(
+        "ix_orders_deleted_at", "orders", ["deleted_at", "id"], postgresql_where=sa.text("deleted_at IS NOT NULL")
+    )
     op.create_index("ix_orders_opportunity_id", "orders", ["opportunity_id"])
     op.create_index(
         "ix_orders_owner_id", "orders", ["owner_id", "created_at", "id"], postgresql_where=sa.text("deleted_at IS NULL")
+    )
+    op.create_index(
+        "ix_orders_owner_id_deal_on",
+        "orders",
+        ["owner_id", "deal_on", "id"],
+        postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_index(
         "ix_orders_status", "orders", ["status", "created_at", "id"], postgresql_where=sa.text("deleted_at IS NULL")
@@ -430,6 +441,7 @@ def _create_orders() -> None:
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("due_on", sa.Date(), nullable=False),
         sa.Column("amount", sa.Numeric(precision=14, scale=2), nullable=False),
+        sa.Column("outstanding", sa.Numeric(precision=14, scale=2), nullable=False),
         sa.Column("note", sa.Text()),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -439,7 +451,7 @@ def _create_orders() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_receivables"),
     )
     op.create_index(
-        "ix_receivables_due_on", "receivables", ["due_on", "id"], postgresql_where=sa.text("deleted_at IS NULL")
+        "ix_receivables_due_on", "receivables", ["due_on", "id"], postgresql_where=sa.text("outstanding > 0")
     )
     op.create_index("ix_receivables_order_id", "receivables", ["order_id", "due_on"])
     op.create_table(

@@ -24,8 +24,11 @@ class Order(Base):
         Index("ix_orders_customer_id", "customer_id", "deal_on", "id"),
         Index("ix_orders_opportunity_id", "opportunity_id"),
         Index("ix_orders_owner_id", "owner_id", "created_at", "id", postgresql_where=_ALIVE),
+        Index("ix_orders_owner_id_deal_on", "owner_id", "deal_on", "id", postgresql_where=_ALIVE),
         Index("ix_orders_status", "status", "created_at", "id", postgresql_where=_ALIVE),
         Index("ix_orders_created_at", "created_at", "id", postgresql_where=_ALIVE),
+        Index("ix_orders_deal_on", "deal_on", "id", postgresql_where=_ALIVE),
+        Index("ix_orders_deleted_at", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -43,6 +46,7 @@ class Order(Base):
     owner_id: Mapped[UUID | None]
     completed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     cancelled_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    cancel_note: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
@@ -66,12 +70,14 @@ class OrderLine(Base):
 
 
 class Receivable(Base):
-    """A part of an order's amount that is to be paid by a day (应收)."""
+    """A part of an order's amount that is to be paid by a day (应收). `outstanding`: what of it no payment covers yet, 0 while
+    its order is not confirmed, cancelled or deleted; kept under the order's lock.
+    """
 
     __tablename__ = "receivables"
     __table_args__ = (
         Index("ix_receivables_order_id", "order_id", "due_on"),
-        Index("ix_receivables_due_on", "due_on", "id", postgresql_where=_ALIVE),
+        Index("ix_receivables_due_on", "due_on", "id", postgresql_where=text("outstanding > 0")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -79,6 +85,7 @@ class Receivable(Base):
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))
     due_on: Mapped[date] = mapped_column(Date)
     amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    outstanding: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     note: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
