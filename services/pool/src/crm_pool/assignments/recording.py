@@ -17,11 +17,32 @@ from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
-from crm_pool.database import among, insert_rows, row_of, rowset
+from crm_pool.database import among_ids, insert_rows, listed, row_of, rowset
 from crm_pool.expiry.queries import verdicts
 
 _ASSIGNMENTS = cast(Table, Assignment.__table__)
 _HISTORY = cast(Table, HistoryEntry.__table__)
+_KEYS = tuple(one.name for one in _ASSIGNMENTS.columns)
+_GIVEN = rowset(_ASSIGNMENTS, _KEYS)
+_LOCK = (
+    select(Assignment)
+    .where(among_ids(Assignment.customer_id))
+    .order_by(Assignment.customer_id)
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_INSERT = (
+    insert(_ASSIGNMENTS)
+    .from_select(_KEYS, select(_GIVEN))
+    .on_conflict_do_nothing()
+    .returning(_ASSIGNMENTS.c.customer_id)
+)
+_UPDATE = (
+    update(_ASSIGNMENTS)
+    .where(_ASSIGNMENTS.c.customer_id == _GIVEN.c.customer_id, _ASSIGNMENTS.c.version == _GIVEN.c.version - 1)
+    .values({name: _GIVEN.c[name] for name in _KEYS if name != "customer_id"})
+    .returning(_ASSIGNMENTS.c.customer_id)
+)
 # Imported rows are written with the day that their plan promised; facts of the customer reschedule them.
 _DAY_KNOWN = (Cause.IMPORT, Cause.RESCHEDULE)
 
@@ -49,9 +70,7 @@ Owners = Counter[UUID | None]
 
 def locked(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assignment]:
     """The assignments of `customer_ids`, locked in id order so that batches never deadlock, detached."""
-    statement = select(Assignment).where(among(Assignment.customer_id, sorted(set(customer_ids))))
-    fresh = statement.order_by(Assignment.customer_id).with_for_update().execution_options(populate_existing=True)
-    found = session.scalars(fresh).all()
+    found = session.scalars(_LOCK, {"ids": list(customer_ids)}).all()
     for assignment in found:
         session.expunge(assignment)
     return {assignment.customer_id: assignment for assignment in found}
@@ -151,22 +170,13 @@ def _insert(session: Session, births: Sequence[Done]) -> list[Done]:
     if not births:
         return []
     births = sorted(births, key=lambda one: one[1].assignment.customer_id)
-    rows = [row_of(change.assignment) for _, change in births]
-    statement = insert(_ASSIGNMENTS).from_select([*rows[0]], select(rowset(_ASSIGNMENTS, rows)))
-    inserted = set(session.scalars(statement.on_conflict_do_nothing().returning(_ASSIGNMENTS.c.customer_id)))
+    inserted = set(session.scalars(_INSERT, listed([row_of(change.assignment) for _, change in births])))
     return [one for one in births if one[1].assignment.customer_id in inserted]
 
 
 def _update(session: Session, assignments: Sequence[Assignment]) -> None:
-    given = rowset(_ASSIGNMENTS, [row_of(assignment) for assignment in assignments])
-    changed = {name: given.c[name] for name in given.c.keys() if name != "customer_id"}  # noqa: SIM118
-    statement = (
-        update(_ASSIGNMENTS)
-        .where(_ASSIGNMENTS.c.customer_id == given.c.customer_id, _ASSIGNMENTS.c.version == given.c.version - 1)
-        .values(changed)
-        .returning(_ASSIGNMENTS.c.customer_id)
-    )
-    if len(session.scalars(statement).all()) != len(assignments):
+    rows = [row_of(assignment) for assignment in assignments]
+    if len(session.scalars(_UPDATE, listed(rows)).all()) != len(assignments):
         raise RuntimeError("an assignment was changed without its row lock")
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Boolean, Select, Uuid, column, exists, func, literal, select, table, text, true
+from sqlalchemy import ARRAY, Boolean, Select, Table, Uuid, bindparam, column, exists, func, select, table, text, true
 from sqlalchemy.orm import Session
 
 from crm_pool.caps.model import HoldingCap
@@ -18,6 +18,28 @@ from directory.tables import departments, members
 
 # Assignments build on caps, so caps know of them only how many somebody owns.
 _ASSIGNMENTS = table("assignments", column("customer_id", Uuid), column("owner_id", Uuid), column("suspended", Boolean))
+_SETTINGS, _HOLDING = cast(Table, PoolSettings.__table__).c, cast(Table, HoldingCap.__table__).c
+
+
+def _caps() -> Select[Any]:
+    """(id, cap, cap_counts_won) for each of the members `ids`, a parameter."""
+    tree = departments_upwards()
+    ids = bindparam("ids", type_=ARRAY(Uuid))
+    asked = func.unnest(ids).table_valued(column("id", Uuid)).render_derived("asked")
+    own = select(_HOLDING.cap).where(_HOLDING.member_id == asked.c.id).scalar_subquery()
+    nearest = (
+        select(_HOLDING.cap)
+        .join(tree, tree.c.department_id == _HOLDING.department_id)
+        .where(tree.c.member_id == asked.c.id)
+        .order_by(tree.c.distance)
+        .limit(1)
+        .scalar_subquery()
+    )
+    cap = func.coalesce(own, nearest, _SETTINGS.holding_cap).label("cap")
+    return select(asked.c.id, cap, _SETTINGS.cap_counts_won).select_from(asked).join(PoolSettings.__table__, true())
+
+
+_CAPS = _caps()
 
 
 @dataclass(frozen=True)
@@ -32,20 +54,7 @@ def caps_of(session: Session, member_ids: Collection[UUID]) -> Caps:
     """The most specific cap of each member: their own, that of the nearest department upwards, the organisation's."""
     if not member_ids:
         return Caps({}, count_won=True)
-    tree = departments_upwards(member_ids)
-    asked = func.unnest(literal(list(member_ids), ARRAY(Uuid))).table_valued(column("id", Uuid)).render_derived("asked")
-    own = select(HoldingCap.cap).where(HoldingCap.member_id == asked.c.id).scalar_subquery()
-    nearest = (
-        select(HoldingCap.cap)
-        .join(tree, tree.c.department_id == HoldingCap.department_id)
-        .where(tree.c.member_id == asked.c.id)
-        .order_by(tree.c.distance)
-        .limit(1)
-        .scalar_subquery()
-    )
-    cap = func.coalesce(own, nearest, PoolSettings.holding_cap).label("cap")
-    statement = select(asked.c.id, cap, PoolSettings.cap_counts_won).select_from(asked)
-    rows = session.execute(statement.join(PoolSettings, true())).all()
+    rows = session.execute(_CAPS, {"ids": list(member_ids)}).all()
     count_won = all(row.cap_counts_won for row in rows)
     return Caps({row.id: row.cap for row in rows if row.cap is not None}, count_won)
 

@@ -2,19 +2,27 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, exists, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.customers.model import Customer
 from crm_pool.customers.rules import Protection
-from crm_pool.database import among, rowset
+from crm_pool.database import among, among_ids, listed, rowset
 
 _CUSTOMERS = cast(Table, Customer.__table__)
+_COLUMNS = _CUSTOMERS.c
+_KNOWN = select(Customer).where(among_ids(Customer.id)).execution_options(populate_existing=True)
+_NAMES = select(_COLUMNS.id, _COLUMNS.name).where(among_ids(_COLUMNS.id))
+_PROTECTED = select(_COLUMNS.id, _COLUMNS.locked, _COLUMNS.wecom_friend, _COLUMNS.collaborator_ids, _COLUMNS.won).where(
+    among_ids(_COLUMNS.id),
+    or_(_COLUMNS.locked, _COLUMNS.wecom_friend, _COLUMNS.collaborator_ids != [], _COLUMNS.won),
+)
 
 
 def customer_row(state: CustomerState) -> dict[str, Any]:
@@ -50,16 +58,18 @@ def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUI
     if not newest:
         return {}
     ordered = [newest[id_] for id_ in sorted(newest)]
-    statement = insert(_CUSTOMERS).from_select([*ordered[0]], select(rowset(_CUSTOMERS, ordered)))
-    taken_over = {name: statement.excluded[name] for name in ordered[0] if name != "id"}
-    session.execute(
-        statement.on_conflict_do_update(
-            index_elements=[_CUSTOMERS.c.id],
-            set_=taken_over,
-            where=_CUSTOMERS.c.facts_version < statement.excluded.facts_version,
-        )
-    )
+    session.execute(_keeping(tuple(ordered[0])), listed(ordered))
     return known_customers(session, newest)
+
+
+@cache
+def _keeping(keys: tuple[str, ...]) -> Insert:
+    statement = insert(_CUSTOMERS).from_select(keys, select(rowset(_CUSTOMERS, keys)))
+    return statement.on_conflict_do_update(
+        index_elements=[_CUSTOMERS.c.id],
+        set_={name: statement.excluded[name] for name in keys if name != "id"},
+        where=_CUSTOMERS.c.facts_version < statement.excluded.facts_version,
+    )
 
 
 def keep_deleted(session: Session, ids: Collection[UUID]) -> dict[UUID, Customer]:
@@ -76,15 +86,12 @@ def page_of_kept_ids(session: Session, after: UUID | None, size: int) -> Sequenc
 
 def known_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Customer]:
     """What is known of the customers with these ids."""
-    found = session.scalars(select(Customer).where(among(Customer.id, ids)).execution_options(populate_existing=True))
-    return {customer.id: customer for customer in found}
+    return {customer.id: customer for customer in session.scalars(_KNOWN, {"ids": list(ids)})}
 
 
 def protections(session: Session, ids: Collection[UUID]) -> dict[UUID, Protection]:
     """What protects each customer."""
-    is_protected = or_(Customer.locked, Customer.wecom_friend, Customer.collaborator_ids != [], Customer.won)
-    columns = select(Customer.id, Customer.locked, Customer.wecom_friend, Customer.collaborator_ids, Customer.won)
-    found = session.execute(columns.where(among(Customer.id, ids), is_protected))
+    found = session.execute(_PROTECTED, {"ids": list(ids)})
     return dict.fromkeys(ids, Protection()) | {
         row.id: Protection(row.locked, row.wecom_friend, frozenset(map(UUID, row.collaborator_ids)), row.won)
         for row in found
@@ -98,6 +105,4 @@ def is_wecom_friend(customer_id: InstrumentedAttribute[UUID]) -> ColumnElement[b
 
 def customer_names(session: Session, ids: Collection[UUID]) -> dict[UUID, str]:
     """Names by id."""
-    return {
-        row.id: row.name for row in session.execute(select(Customer.id, Customer.name).where(among(Customer.id, ids)))
-    }
+    return {row.id: row.name for row in session.execute(_NAMES, {"ids": list(ids)})}

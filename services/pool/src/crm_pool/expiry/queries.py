@@ -10,7 +10,7 @@ from sqlalchemy import Row, Table, func, or_, select
 from sqlalchemy.orm import Session
 
 from crm_pool.customers.model import Customer
-from crm_pool.database import among, rowset
+from crm_pool.database import among_ids, listed, rowset
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.expiry.rules import Case, Held, Rule, Verdict
 from crm_pool.pools.model import Pool
@@ -18,6 +18,37 @@ from directory.calendar import Calendar, calendar_of
 from directory.scope import Belonging, belongings, zone_of
 
 _EXTENSIONS = cast(Table, Extension.__table__)
+_KEYS = ("customer_id", "owner_id", "held_since")
+_GIVEN = rowset(_EXTENSIONS, _KEYS)
+_FACTS = (
+    select(
+        _GIVEN.c.customer_id,
+        select(func.coalesce(func.sum(Extension.days), 0))
+        .where(*(_EXTENSIONS.c[key] == _GIVEN.c[key] for key in _KEYS), Extension.state == "granted")
+        .scalar_subquery()
+        .label("extension_days"),
+        Customer.last_touch_at,
+        Customer.last_opportunity_at,
+        Customer.last_deal_at,
+        Customer.level,
+        Customer.won,
+        Customer.open_opportunities,
+        Customer.locked,
+        Customer.wecom_friend,
+    )
+    .select_from(_GIVEN)
+    .outerjoin(Customer, Customer.id == _GIVEN.c.customer_id)
+)
+_REPLACED = select(RecycleRule.pool_id).where(among_ids(RecycleRule.id))
+_IN_FORCE = (
+    select(Pool, RecycleRule)
+    .join(RecycleRule, RecycleRule.pool_id == Pool.id)
+    .where(
+        Pool.deleted_at.is_(None),
+        or_(among_ids(RecycleRule.id), (RecycleRule.state == "active") & RecycleRule.pool_id.not_in(_REPLACED)),
+    )
+    .order_by(Pool.priority.desc(), Pool.created_at, Pool.id)
+)
 
 
 class Holding(Protocol):
@@ -63,17 +94,7 @@ def rules_in_force(session: Session, *, instead: Collection[UUID] = ()) -> Rules
 
     Of several pools the one with the highest priority counts, then the oldest; a deleted pool has no rule.
     """
-    replaced = select(RecycleRule.pool_id).where(among(RecycleRule.id, instead))
-    statement = (
-        select(Pool, RecycleRule)
-        .join(RecycleRule, RecycleRule.pool_id == Pool.id)
-        .where(
-            Pool.deleted_at.is_(None),
-            or_(among(RecycleRule.id, instead), (RecycleRule.state == "active") & RecycleRule.pool_id.not_in(replaced)),
-        )
-        .order_by(Pool.priority.desc(), Pool.created_at, Pool.id)
-    )
-    return Rules([(pool, version.rule) for pool, version in session.execute(statement)])
+    return Rules([(pool, version.rule) for pool, version in session.execute(_IN_FORCE, {"ids": list(instead)})])
 
 
 def verdicts(session: Session, holdings: Iterable[Holding], *, rules: Rules | None = None) -> dict[UUID, Verdict]:
@@ -108,28 +129,7 @@ def cases(session: Session, holdings: Iterable[Holding], *, rules: Rules | None 
 
 
 def _held(session: Session, owned: Sequence[Holding], active: Collection[UUID]) -> dict[UUID, Held]:
-    keys = ("customer_id", "owner_id", "held_since")
-    given = rowset(_EXTENSIONS, [{key: getattr(one, key) for key in keys} for one in owned])
-    granted = (
-        select(func.coalesce(func.sum(Extension.days), 0))
-        .where(*(_EXTENSIONS.c[key] == given.c[key] for key in keys), Extension.state == "granted")
-        .scalar_subquery()
-    )
-    facts = (
-        Customer.last_touch_at,
-        Customer.last_opportunity_at,
-        Customer.last_deal_at,
-        Customer.level,
-        Customer.won,
-        Customer.open_opportunities,
-        Customer.locked,
-        Customer.wecom_friend,
-    )
-    found = session.execute(
-        select(given.c.customer_id, granted.label("extension_days"), *facts).outerjoin_from(
-            given, Customer, Customer.id == given.c.customer_id
-        )
-    )
+    found = session.execute(_FACTS, listed([{key: getattr(one, key) for key in _KEYS} for one in owned]))
     rows = {row.customer_id: row for row in found}
     return {one.customer_id: _held_by(one, rows[one.customer_id], one.owner_id in active) for one in owned}
 

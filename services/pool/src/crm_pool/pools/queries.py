@@ -6,12 +6,13 @@ from uuid import UUID
 from sqlalchemy import CTE, Boolean, Text, Uuid, column, func, literal, select, table, union
 from sqlalchemy.orm import Session
 
-from crm_pool.database import among
+from crm_pool.database import among_ids
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.pools.rules import PoolKind
 from directory.scope import Scope
 from directory.tables import departments, members, roles
 
+_ALL = select(Pool).where(Pool.deleted_at.is_(None)).order_by(Pool.is_default.desc(), Pool.name, Pool.id)
 # Assignments, plans and rules build on pools, so pools know of them only this: a pool that they need stays.
 _ASSIGNMENTS = table("assignments", column("pool_id", Uuid), column("suspended", Boolean))
 _PLANS = table("placement_plans", column("pool_id", Uuid), column("committed_at"))
@@ -20,10 +21,7 @@ _RULES = table("recycle_rules", column("pool_id", Uuid), column("state", Text), 
 
 def all_pools(session: Session) -> dict[UUID, Pool]:
     """Every pool that is not deleted, the default ones first, then by name."""
-    found = session.scalars(
-        select(Pool).where(Pool.deleted_at.is_(None)).order_by(Pool.is_default.desc(), Pool.name, Pool.id)
-    )
-    return {pool.id: pool for pool in found}
+    return {pool.id: pool for pool in session.scalars(_ALL)}
 
 
 def visible_pools(session: Session, scope: Scope) -> dict[UUID, Pool]:
@@ -83,18 +81,21 @@ def nearest_to_be_assigned(session: Session, member_ids: Collection[UUID]) -> di
     }
     found: dict[UUID, UUID] = {}
     if of_department:
-        tree = departments_upwards(member_ids).c
-        for row in session.execute(select(tree.member_id, tree.department_id).order_by(tree.distance)):
+        tree = departments_upwards().c
+        upwards = select(tree.member_id, tree.department_id).order_by(tree.distance)
+        for row in session.execute(upwards, {"ids": list(member_ids)}):
             if row.department_id in of_department:
                 found.setdefault(row.member_id, of_department[row.department_id])
     return found
 
 
-def departments_upwards(member_ids: Collection[UUID]) -> CTE:
-    """(member_id, department_id, distance) for the department of each member, distance 0, and all above it."""
+def departments_upwards() -> CTE:
+    """(member_id, department_id, distance) for the department of each of the members `ids`, a parameter, distance 0, and
+    all above it.
+    """
     tree = (
         select(members.c.id.label("member_id"), members.c.department_id, literal(0).label("distance"))
-        .where(among(members.c.id, member_ids), members.c.department_id.is_not(None))
+        .where(among_ids(members.c.id), members.c.department_id.is_not(None))
         .cte("upwards", recursive=True)
     )
     return tree.union_all(

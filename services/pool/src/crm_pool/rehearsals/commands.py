@@ -18,7 +18,7 @@ from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import colleagues, page_of_owned
-from crm_pool.database import among, insert_rows, rowset
+from crm_pool.database import among, insert_rows, listed, rowset
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.expiry.queries import cases, rules_in_force
 from crm_pool.expiry.rules import with_warning
@@ -145,9 +145,12 @@ def _count_owners(session: Session, rehearsal_id: UUID, found: Found) -> None:
     earlier = Counter({row["owner_id"]: 0 for row, _ in found})
     earlier.update(row["owner_id"] for row, is_earlier in found if is_earlier)
     rows = [{"rehearsal_id": rehearsal_id, "owner_id": id_, "earlier": count} for id_, count in earlier.items()]
-    statement = insert(_OWNERS).from_select([*rows[0]], select(rowset(_OWNERS, rows)))
+    keys = tuple(rows[0])
+    statement = insert(_OWNERS).from_select(keys, select(rowset(_OWNERS, keys)))
     added = {"earlier": _OWNERS.c.earlier + statement.excluded.earlier}
-    session.execute(statement.on_conflict_do_update(index_elements=["rehearsal_id", "owner_id"], set_=added))
+    session.execute(
+        statement.on_conflict_do_update(index_elements=["rehearsal_id", "owner_id"], set_=added), listed(rows)
+    )
 
 
 def _tell_owners(session: Session, rehearsal: Rehearsal) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import page_of_owned
-from crm_pool.database import rowset
+from crm_pool.database import listed, rowset
 from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.recycle_rules.model import ShadowDecision
 from crm_pool.recycle_rules.queries import shadow_rules
@@ -68,5 +68,6 @@ def _decisions(session: Session, rule_id: UUID, day: date, holdings: Sequence[As
 def _record(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """What it would have taken on an earlier day already is not taken again."""
     if rows:
-        new = insert(_DECISIONS).from_select([*rows[0]], select(rowset(_DECISIONS, rows)))
-        session.execute(new.on_conflict_do_nothing())
+        keys = tuple(rows[0])
+        new = insert(_DECISIONS).from_select(keys, select(rowset(_DECISIONS, keys)))
+        session.execute(new.on_conflict_do_nothing(), listed(rows))
