@@ -244,6 +244,7 @@ _NEW_TAG = _made("/tags", name=_own_name, color=lambda _: "red", group_id=_NEW_T
 _NOBODY: Made = lambda _: {"customer_ids": [str(new_id())]}
 _NEW_RULE: Made = lambda case: case.world.new_rule(case.place)
 _NEW_FIELD = _made("/fields", zh=_own_name, en=_own_name, kind=lambda _: "text")
+_NEW_PRODUCT = _made("/products", name=_own_name, price=lambda _: "1")
 _LIES_ELSEWHERE = ("already_owned", "not_owned", "already_in_pool", "not_in_pool", "suspended")
 
 PLAIN = Call()
@@ -288,6 +289,9 @@ CALLS: dict[str, Call] = {
     "PATCH /fields/{field_id}": Call(body=_called, path={"field_id": _NEW_FIELD}),
     "DELETE /fields/{field_id}": Call(path={"field_id": _NEW_FIELD}),
     "POST /fields/{field_id}:restore": Call(path={"field_id": _NEW_FIELD}),
+    "POST /products": Call(body=lambda case: {"name": _own_name(case), "price": "1"}),
+    "PATCH /products/{product_id}": Call(body=lambda _: {"price": "2"}, path={"product_id": _NEW_PRODUCT}),
+    "DELETE /products/{product_id}": Call(path={"product_id": _NEW_PRODUCT}),
     "POST /views": Call(body=lambda case: {"page": "contacts", "name": _own_name(case), "filter": {}}),
     "PATCH /views/{filter_id}": Call(body=lambda _: {"filter": {}}, path={"filter_id": _NEW_FILTER}),
     "DELETE /views/{filter_id}": Call(path={"filter_id": _NEW_FILTER}),

@@ -84,6 +84,7 @@ class World:
         named = dict.fromkeys(("zh", "en"), self.people.name())
         self.records["rehearsal", "mate"] = self.admin.post(f"/rules/{self.rules['draft']}:rehearse")["id"]
         self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
+        self.records["product", "mate"] = self.admin.post("/products", {"name": named["zh"], "price": "1"})["id"]
 
     def uncapped(self) -> str:
         """The id of a member of no other concern, without a cap of their own."""

@@ -49,6 +49,7 @@ from crm_customer.opportunities.model import Opportunity, OpportunitySettings
 from crm_customer.orders.model import Order, Receivable
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.people import http as people_http
+from crm_customer.products import http as products_http
 from crm_customer.products.model import Product
 from crm_customer.relations import http as relations_http
 from crm_customer.reminders.model import ReminderSettings
@@ -104,6 +105,7 @@ SERVICE = Service(
         tags_http.api,
         dictionaries_http.api,
         fields_http.api,
+        products_http.api,
         views_http.api,
         audit_api("customer"),
     ],

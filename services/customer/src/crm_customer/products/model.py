@@ -1,7 +1,9 @@
 """What is sold (商品)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, Numeric, Text, text, true
@@ -9,6 +11,8 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
+
+FIELDS = ("code", "name", "unit", "price", "currency", "active")
 
 
 class Product(Base):
@@ -31,3 +35,14 @@ class Product(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    def values(self) -> dict[str, Any]:
+        """What administrators fill in."""
+        return {field: getattr(self, field) for field in FIELDS}
+
+    def change(self, values: Mapping[str, Any], now: datetime) -> None:
+        """Take over clean `values`."""
+        for field, value in values.items():
+            setattr(self, field, value)
+        self.version += 1
+        self.updated_at = now
