@@ -340,7 +340,7 @@ def test_a_day_alone_that_changes_takes_few_statements_and_reads_nothing_around_
     world.happens(change)
 
     assert not [one for one in statements if "contacts" in one or "collaborators" in one]
-    assert [one.split()[0] for one in statements if "customers" in one] == ["WITH", "SELECT"]
+    assert [one.split()[0] for one in statements if "customers" in one] == ["SELECT", "WITH", "SELECT"]
     assert world.row.effects_version == 2
 
 
@@ -394,15 +394,19 @@ def test_a_refused_birth_takes_the_contact_from_its_owner(customers: Any) -> Non
     assert world.row.effects_version == 1
 
 
-def test_pool_gives_effects_with_its_call_and_the_event_then_adds_nothing(world: World, rpc: Any) -> None:
+def test_pool_gives_effects_with_its_call_and_the_event_then_adds_nothing(
+    world: World, rpc: Any, statements: list[str]
+) -> None:
     change = world.change(2, owned(world.sales), owned(world.rival), former_owner=events.FORMER_OWNER_EDITOR)
     request = pb.ApplyAssignmentsRequest(changes=[change], actor_id=str(world.sales.id))
 
     assert not rpc("pool").ApplyAssignments(request).unknown_ids
     assert world.collaborators == {world.sales.id: True}
     world.execute("DELETE FROM collaborators WHERE customer_id = :id")
+    del statements[:]
     world.happens(change)
 
+    assert [one.split()[0] for one in statements] == ["INSERT", "SELECT"]
     assert world.collaborators == {}
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert, select, tuple_, update
+from sqlalchemy import Table, delete, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -16,16 +16,16 @@ from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.collaboration.model import Collaborator
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.commands import SUBJECT
-from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.database import rowset
 from crm_customer.effects.model import AssignmentEffect
 from crm_customer.effects.queries import (
-    behind,
+    Locked,
     contact_names,
-    lock_customers,
+    lock_behind,
     moment_text,
     read_around,
+    read_customers,
     read_members,
     read_undone,
 )
@@ -80,11 +80,12 @@ def apply_effects(
     given: dict[UUID, list[Move]] = {}
     for move in moves:
         given.setdefault(move.customer_id, []).append(move)
-    newest = {id_: max(move.version for move in its) for id_, its in given.items()}
-    concerned = behind(session, newest) | (complete or {}).keys()
-    if not concerned:
+    newest = dict(complete or {})
+    for id_, its in given.items():
+        newest[id_] = max(newest.get(id_, 0), *(move.version for move in its))
+    customers = lock_behind(session, newest)
+    if not customers:
         return
-    customers = lock_customers(session, concerned)
     wanted = [
         move
         for id_, customer in customers.items()
@@ -97,11 +98,10 @@ def apply_effects(
         reached[move.customer_id] = max(move.version, reached.get(move.customer_id, 0))
     _write(session, applied)
     _advance(session, customers, reached, applied)
-    session.flush()
-    _tell(session, customers, applied)
+    _tell(session, applied)
 
 
-def _applied(session: Session, customers: Mapping[UUID, Customer], moves: Sequence[Move], now: datetime) -> Applied:
+def _applied(session: Session, customers: Mapping[UUID, Locked], moves: Sequence[Move], now: datetime) -> Applied:
     """The effects of each move, in order, each after those before it."""
     concerned = {move.customer_id: customers[move.customer_id] for move in moves}
     around, undone = read_around(session, concerned, moves), read_undone(session, moves)
@@ -168,9 +168,19 @@ def _plain(name: str, value: Any) -> Any:
     return UUID(value) if name == "added_by" else datetime.fromisoformat(value)
 
 
-def _advance(
-    session: Session, customers: Mapping[UUID, Customer], reached: Mapping[UUID, int], applied: Applied
-) -> None:
+# Nothing but what effects change.
+_ADVANCE = text("""
+    UPDATE customers SET effects_version = given.effects_version, facts_version = given.facts_version,
+        locked_at = given.locked_at, locked_by = given.locked_by
+    FROM unnest(
+        CAST(:id AS uuid[]), CAST(:effects_version AS bigint[]), CAST(:facts_version AS bigint[]),
+        CAST(:locked_at AS timestamptz[]), CAST(:locked_by AS uuid[])
+    ) AS given (id, effects_version, facts_version, locked_at, locked_by)
+    WHERE customers.id = given.id
+""")
+
+
+def _advance(session: Session, customers: Mapping[UUID, Locked], reached: Mapping[UUID, int], applied: Applied) -> None:
     """How far each customer has come, its lock, and that its facts changed."""
     locks = {id_: (customer.locked_at, customer.locked_by) for id_, customer in customers.items()}
     told = set()
@@ -191,11 +201,7 @@ def _advance(
         if reached.get(id_, 0) > customer.effects_version
     ]
     if rows:
-        given = rowset(_table(Customer), rows)
-        values = {name: given.c[name] for name in rows[0] if name != "id"}
-        session.execute(update(Customer).where(Customer.id == given.c.id).values(values), **_UNSYNCED)
-    for customer in customers.values():
-        session.expire(customer)
+        session.execute(_ADVANCE, {name: [row[name] for row in rows] for name in rows[0]})
 
 
 def _lock(values: Values) -> tuple[datetime | None, UUID | None]:
@@ -204,7 +210,7 @@ def _lock(values: Values) -> tuple[datetime | None, UUID | None]:
     return datetime.fromisoformat(values["locked_at"]), _id(values["locked_by"])
 
 
-def _tell(session: Session, customers: Mapping[UUID, Customer], applied: Applied) -> None:
+def _tell(session: Session, applied: Applied) -> None:
     """The history of customers and contacts, and the facts that changed."""
     told = [(move, effects) for move, effects in applied if any(effect.record != STAR for effect in effects)]
     if not told:
@@ -219,7 +225,7 @@ def _tell(session: Session, customers: Mapping[UUID, Customer], applied: Applied
     for move, effects in told:
         if any(effect.record in _FACTS for effect in effects):
             by_actor.setdefault(move.actor_id, {})[move.customer_id] = None
-    fresh = lock_customers(session, {id_ for ids in by_actor.values() for id_ in ids}) if by_actor else {}
+    fresh = read_customers(session, {id_ for ids in by_actor.values() for id_ in ids}) if by_actor else {}
     for actor_id, changed in by_actor.items():
         states = states_of(session, [fresh[id_] for id_ in changed])
         record_event(session, *in_parts(events.CustomerUpdated, states, actor_id=str(actor_id or "")))

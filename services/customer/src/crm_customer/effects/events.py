@@ -1,6 +1,7 @@
 """What `pool` says of places, with what it means for other records: the subscription, and the rebuilt projection."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -16,14 +17,20 @@ from crm_customer.ownership.projection import (
     apply_assignments,
     assignments_differing,
     follow_owners,
+    news,
     owners_differing,
 )
 
 
 def _assignments(session: Session, events: Sequence[Event]) -> None:
     messages: list[pb.AssignmentsChanged] = [event.message for event in events]  # type: ignore[misc]
-    states = [change.state for message in messages for change in message.changes]
-    apply_changes(session, states, [move_of(change, one.actor_id) for one in messages for change in one.changes], now())
+    changes = [(change, message.actor_id) for message in messages for change in message.changes]
+    # Most of it came at once, by the call after pool's commit.
+    unknown = news(session, [change.state for change, _ in changes])
+    fresh = [(change, actor_id) for change, actor_id in changes if UUID(change.state.customer_id) in unknown]
+    if fresh:
+        moves = [move_of(change, actor_id) for change, actor_id in fresh]
+        apply_changes(session, [change.state for change, _ in fresh], moves, now())
 
 
 ASSIGNMENTS = Subscription("customer-assignments", "CRM_POOL", (pb.AssignmentsChanged,), _assignments)

@@ -1,11 +1,11 @@
 """What lies around customers that are about to change hands, read and locked set-wise."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Uuid, any_, column, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, Row, Uuid, any_, bindparam, column, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from crm_customer.collaboration.model import Collaborator
@@ -18,6 +18,8 @@ from crm_customer.stars.model import Star
 from directory.tables import members
 
 Around = dict[UUID, dict[Key, Values]]
+# id, effects_version, facts_version, locked_at and locked_by of a customer.
+Locked = Row[Any]
 _AT_ONCE = 200
 
 
@@ -29,38 +31,68 @@ def missed(session: Session) -> tuple[list[Known], bool]:
     return [Known(*row) for row in rows], len(rows) == _AT_ONCE
 
 
-def behind(session: Session, versions: Mapping[UUID, int]) -> set[UUID]:
-    """Of the customers, those whose effects are not at that version yet: of those born there already, none."""
-    arrays = (literal(list(versions), ARRAY(Uuid)), literal(list(versions.values()), ARRAY(BigInteger)))
-    types = (column("id", Uuid), column("version", BigInteger))
-    given = func.unnest(*arrays).table_valued(*types, name="given").render_derived()
-    found = select(Customer.id).join(given, given.c.id == Customer.id)
-    return set(session.scalars(found.where(Customer.effects_version < given.c.version)))
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
 
 
-def lock_customers(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Customer]:
-    """The customers that exist, locked in id order."""
-    statement = select(Customer).where(_among(Customer.id, customer_ids)).order_by(Customer.id)
-    locked = statement.with_for_update(key_share=True).execution_options(populate_existing=True)
-    return {customer.id: customer for customer in session.scalars(locked)}
+def _columns(model: Any) -> Any:
+    return model.__table__.c
 
 
-def read_around(session: Session, customers: Mapping[UUID, Customer], moves: Iterable[Move]) -> Around:
-    """The contacts whose main customer it is, locked, and collaborators, stars and locks."""
+def _among(place: Any) -> Any:
+    return place == any_(_IDS)
+
+
+# Made once: every change of place sends them.
+_LOCK_BEHIND = text("""
+    SELECT customers.id, effects_version, facts_version, locked_at, locked_by
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[])) AS given (id, version)
+    JOIN customers ON customers.id = given.id
+    WHERE effects_version < given.version
+    ORDER BY customers.id FOR NO KEY UPDATE OF customers
+""")
+_CONTACTS = (
+    select(_columns(Contact).id, _columns(Contact).customer_id, _columns(Contact).owner_id)
+    .where(_among(_columns(Contact).customer_id))
+    .order_by(_columns(Contact).id)
+    .with_for_update(key_share=True)
+)
+_COLLABORATORS = select(*_columns(Collaborator)).where(_among(_columns(Collaborator).customer_id))
+_STARS = select(*_columns(Star)).where(
+    _among(_columns(Star).customer_id),
+    _columns(Star).member_id == any_(bindparam("holders", type_=ARRAY(Uuid))),
+)
+
+
+def lock_behind(session: Session, versions: Mapping[UUID, int]) -> dict[UUID, Locked]:
+    """Of the customers, locked in id order, those whose effects are not at that version yet: of those born there already,
+    none.
+    """
+    found = session.execute(_LOCK_BEHIND, {"ids": list(versions), "versions": list(versions.values())})
+    return {customer.id: customer for customer in found}
+
+
+def read_customers(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Customer]:
+    """The customers as they are now."""
+    fresh = select(Customer).where(_among(Customer.id)).execution_options(populate_existing=True)
+    return {customer.id: customer for customer in session.scalars(fresh, {"ids": list(customer_ids)})}
+
+
+def read_around(session: Session, customers: Mapping[UUID, Locked], moves: Iterable[Move]) -> Around:
+    """The contacts whose main customer it is, locked, and collaborators, locks, and stars where somebody loses theirs."""
     around: Around = {id_: {} for id_ in customers}
-    own = select(Contact.id, Contact.customer_id, Contact.owner_id).where(_among(Contact.customer_id, customers))
-    for contact in session.execute(own.order_by(Contact.id).with_for_update(key_share=True)):
+    ids = {"ids": list(customers)}
+    for contact in session.execute(_CONTACTS, ids):
         around[contact.customer_id][CONTACT, contact.id] = {"owner_id": _text(contact.owner_id)}
-    for one in session.execute(select(*_columns(Collaborator)).where(_among(Collaborator.customer_id, customers))):
+    for one in session.execute(_COLLABORATORS, ids):
         around[one.customer_id][COLLABORATOR, one.member_id] = {
             "can_write": one.can_write,
             "until": moment_text(one.until) if one.until else None,
             "added_by": str(one.added_by),
             "added_at": moment_text(one.added_at),
         }
-    holders = {member_id for move in moves for member_id in (move.former, move.owner) if member_id}
-    starred = _among(Star.customer_id, customers) & _among(Star.member_id, holders)
-    for star in session.execute(select(*_columns(Star)).where(starred)):
+    starred = [move for move in moves if move.former or move.undoes]
+    holders = {member_id for move in starred for member_id in (move.former, move.owner) if member_id}
+    for star in session.execute(_STARS, {**ids, "holders": list(holders)}) if holders else ():
         values = {"color": star.color, "starred_at": moment_text(star.starred_at)}
         around[star.customer_id][STAR, star.member_id] = values
     for id_, customer in customers.items():
@@ -88,29 +120,21 @@ def read_undone(session: Session, moves: Iterable[Move]) -> dict[tuple[UUID, int
 
 def read_members(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Any]:
     """Name of each member, and whether they are active."""
-    rows = session.execute(
-        select(members.c.id, members.c.name, members.c.active).where(_among(members.c.id, member_ids))
-    )
-    return {row.id: row for row in rows}
+    if not member_ids:
+        return {}
+    known = select(members.c.id, members.c.name, members.c.active).where(_among(members.c.id))
+    return {row.id: row for row in session.execute(known, {"ids": list(member_ids)})}
 
 
 def contact_names(session: Session, contact_ids: Collection[UUID]) -> dict[UUID, str]:
     """Name of each contact."""
-    rows = session.execute(select(Contact.id, Contact.name).where(_among(Contact.id, contact_ids)))
+    rows = session.execute(select(Contact.id, Contact.name).where(_among(Contact.id)), {"ids": list(contact_ids)})
     return {row.id: row.name for row in rows}
 
 
 def moment_text(moment: datetime) -> str:
     """A moment as it is kept in JSON, always the same."""
     return moment.astimezone(UTC).isoformat()
-
-
-def _among(place: Any, ids: Collection[UUID]) -> Any:
-    return place == any_(literal(list(ids), ARRAY(Uuid)))
-
-
-def _columns(model: Any) -> Sequence[Any]:
-    return list(model.__table__.c)
 
 
 def _text(id_: UUID | None) -> str | None:

@@ -48,6 +48,14 @@ _APPLY = text("""
         OR customers.assignment_version = given.version AND given.recycled AND NOT customers.recycled)
     RETURNING customers.id
 """)
+_NEWS = text("""
+    SELECT customers.id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:recycled AS boolean[]))
+        AS given (id, version, recycled)
+    JOIN customers ON customers.id = given.id
+    WHERE customers.effects_version < given.version OR customers.assignment_version < given.version
+        OR customers.assignment_version = given.version AND given.recycled AND NOT customers.recycled
+""")
 _KNOWN = text("SELECT id FROM customers WHERE id = ANY(CAST(:ids AS uuid[]))")
 # Each half has an index that begins with the owner; rows are locked in id order here as well.
 _FOLLOW = text("""
@@ -102,6 +110,11 @@ def apply_assignments(
     changed = set(session.scalars(_APPLY, columns))
     missing = set(columns["ids"]) - changed
     return missing - set(session.scalars(_KNOWN, {"ids": list(missing)})) if missing else missing
+
+
+def news(session: Session, states: Iterable[pb.AssignmentState]) -> set[UUID]:
+    """The customers here whose newest of these places is not known yet, or known without its effects."""
+    return set(session.scalars(_NEWS, _columns(states)))
 
 
 def owners_of(session: Session, owner_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
