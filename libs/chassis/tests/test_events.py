@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -92,6 +93,12 @@ class Wire:
         await self.consumer.handle(messages)
         return len(messages)
 
+    async def acknowledged(self) -> None:
+        """Returns once everything delivered is."""
+        async with asyncio.timeout(10):
+            while (await self.js.consumer_info(self.stream.name, self.subscription.durable)).num_ack_pending:
+                await asyncio.sleep(0.02)
+
     def inbox_rows(self) -> int:
         with self.database.reading() as session:
             found = session.scalar(
@@ -147,6 +154,22 @@ def test_events_arrive_in_order_as_one_set_with_one_inbox_row_each(
 
         assert wire.effects.sets == [["a", "b", "c"]]
         assert wire.inbox_rows() == 3
+
+    run(nats_server, sample, story)
+
+
+def test_what_concerns_nobody_is_acknowledged_and_nothing_else(nats_server: NatsServer, sample: OpenService) -> None:
+    async def story(wire: Wire) -> None:
+        concerned = replace(wire.subscription, concerns=lambda message: message.job_id != "b")  # type: ignore[attr-defined]
+        wire.consumer = Consumer(concerned, wire.database, wire.js)
+        wire.record("a", "b", "c")
+        await wire.relay()
+
+        await wire.deliver()
+
+        assert wire.effects.sets == [["a", "c"]]
+        assert wire.inbox_rows() == 2
+        await wire.acknowledged()
 
     run(nats_server, sample, story)
 

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS, apply_assignments
+from crm_notify.assignments.rules import concerns_somebody, notices_of_changes
 from crm_notify.imports.events import IMPORTS
 from crm_notify.mail.due import send_mail
 from crm_notify.notifications.model import Notification
@@ -64,6 +65,16 @@ def test_other_causes_tell_nobody(notify: OpenService, cause: int) -> None:
     receive(notify, ASSIGNMENTS, changed(change(people.sales, people.colleague), cause=cause, actor=people.sales))
 
     assert listed(notify, people.sales) == listed(notify, people.colleague) == []
+
+
+@pytest.mark.parametrize("batch_id", ["", str(new_id())])
+@pytest.mark.parametrize("cause", pool.Cause.values())
+def test_a_fact_is_left_unread_when_nobody_is_told_of_it(cause: pool.Cause.ValueType, batch_id: str) -> None:
+    moved = change(new_id(), new_id())
+    moved.state.place.owner_id, moved.previous.owner_id = str(new_id()), str(new_id())
+    fact = changed(moved, cause=cause, batch_id=batch_id)
+
+    assert concerns_somebody(fact) is any(notices_of_changes(new_id(), fact))
 
 
 def test_nobody_is_told_of_their_own_act(notify: OpenService) -> None:

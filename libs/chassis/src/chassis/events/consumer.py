@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from google.protobuf.message import DecodeError, Message
@@ -17,14 +17,12 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
-from sqlalchemy import Uuid, column, select, values
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from chassis import metrics
 from chassis.database import Database, is_connection_loss
-from chassis.database.tables import inbox
 from chassis.errors import Unavailable
 from chassis.events.relay import wait
 from chassis.events.streams import dead_letter_subject, subject_of
@@ -57,7 +55,7 @@ class Subscription:
 
     `durable` is `<reader>-<purpose>`; `stream` the writer's stream; `messages` the message types wanted, whose
     subjects follow from their names unless `subjects` names them (work queues). `apply` must be idempotent by
-    version as well: events may arrive out of order. `bind`, for the few whose effect depends on a setting, makes the
+    version as well: events may arrive out of order. `concerns`: what it says no to is acknowledged and nothing else; it never raises. `bind`, for the few whose effect depends on a setting, makes the
     `apply` of a process out of its runtime.
     """
 
@@ -70,6 +68,7 @@ class Subscription:
     ack_wait_seconds: int = 30
     max_deliveries: int = 10
     deliver_all: bool = False
+    concerns: Callable[[Message], bool] = lambda _: True
     bind: "Callable[[Runtime], Apply] | None" = None
 
     def bound(self, runtime: "Runtime") -> "Subscription":
@@ -147,7 +146,7 @@ class Consumer:
 
     async def handle(self, messages: Sequence[Msg]) -> None:
         """Apply a set, acknowledge what succeeded, delay or put aside what did not."""
-        readable = [pair for message in messages if (pair := await self._decoded(message)) is not None]
+        readable = [pair for message in messages if (pair := await self._concerning(message)) is not None]
         if not readable:
             return
         try:
@@ -166,6 +165,13 @@ class Consumer:
             await message.ack()
         except Exception as error:
             await self._failed(message, event, error)
+
+    async def _concerning(self, message: Msg) -> tuple[Msg, Event] | None:
+        decoded = await self._decoded(message)
+        if decoded is None or self.subscription.concerns(decoded[1].message):
+            return decoded
+        await message.ack()
+        return None
 
     async def _decoded(self, message: Msg) -> tuple[Msg, Event] | None:
         try:
@@ -246,20 +252,12 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, Unavailable) or (isinstance(error, DBAPIError) and is_connection_loss(error))
 
 
+_RECORD = text("""
+    INSERT INTO inbox (durable, event_id)
+    SELECT :durable, received.event_id FROM unnest(CAST(:event_ids AS uuid[])) AS received (event_id) ORDER BY 2
+    ON CONFLICT DO NOTHING RETURNING event_id
+""")
+
+
 def _record(session: Session, durable: str, event_ids: Sequence[UUID]) -> set[UUID]:
-    rows: Any = values(column("event_id", Uuid()), name="received").data(
-        [(event_id,) for event_id in sorted(set(event_ids))]
-    )
-    statement = (
-        insert(inbox)
-        .from_select(["durable", "event_id"], select(_literal(durable), rows.c.event_id))
-        .on_conflict_do_nothing()
-        .returning(inbox.c.event_id)
-    )
-    return set(session.scalars(statement))
-
-
-def _literal(value: str) -> Any:
-    from sqlalchemy import Text, literal
-
-    return literal(value, Text)
+    return set(session.scalars(_RECORD, {"durable": durable, "event_ids": list(event_ids)}))

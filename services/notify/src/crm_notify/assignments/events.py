@@ -10,7 +10,7 @@ from chassis.events.consumer import Apply, Event, Subscription
 from chassis.runtime import Runtime
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_notify.assignments.commands import notices_of_leaver, tell
-from crm_notify.assignments.rules import notices_of_batch, notices_of_changes
+from crm_notify.assignments.rules import concerns_somebody, notices_of_batch, notices_of_changes
 from crm_notify.mail.rules import MailChannel
 from crm_notify.notifications.rules import Notice
 from crm_notify.settings import Settings
@@ -38,5 +38,6 @@ ASSIGNMENTS = Subscription(
     "CRM_POOL",
     (pb.AssignmentsChanged, pb.AssignmentBatchFinished, pb.OwnerLeft),
     partial(apply_assignments, channel=None),
+    concerns=concerns_somebody,
     bind=_bound,
 )

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_notify.notifications.rules import Kind, Notice
 
@@ -26,6 +28,13 @@ _LOST = {
     pb.CAUSE_RECYCLE: Kind.CUSTOMERS_RECYCLED,
     pb.CAUSE_HANDOVER: Kind.CUSTOMERS_HANDED_OVER,
 }
+
+
+def concerns_somebody(fact: Message) -> bool:
+    """Whether anybody might be told of it: of a claim, a move or a new day nobody is, nor of a change of a batch."""
+    if not isinstance(fact, pb.AssignmentsChanged):
+        return True
+    return not fact.batch_id and (fact.cause in _RECEIVED or fact.cause in _LOST)
 
 
 def notices_of_changes(event_id: UUID, fact: pb.AssignmentsChanged) -> Iterator[Notice]:
