@@ -5,12 +5,12 @@ from typing import TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
-from sqlalchemy import insert, text
+from sqlalchemy import Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from chassis import metrics
 from chassis.clock import now
-from chassis.database.tables import outbox
 from chassis.events.streams import subject_of
 from chassis.identifiers import new_id
 from chassis.tracing import carried
@@ -18,6 +18,13 @@ from chassis.tracing import carried
 _Item = TypeVar("_Item")
 CHANNEL = "outbox"
 MAX_PAYLOAD_BYTES = 512 * 1024
+# The relay is woken once the transaction commits.
+_ADD = text("""
+    WITH added AS (
+        INSERT INTO outbox (event_id, subject, headers, payload) VALUES (:event_id, :subject, :headers, :payload)
+    )
+    SELECT pg_notify(:channel, '')
+""").bindparams(bindparam("channel", CHANNEL), bindparam("event_id", type_=Uuid), bindparam("headers", type_=JSONB))
 
 
 def record_event(session: Session, *messages: Message, subject: str | None = None) -> list[UUID]:
@@ -28,8 +35,7 @@ def record_event(session: Session, *messages: Message, subject: str | None = Non
     """
     rows = [_row(message, subject or subject_of(type(message))) for message in messages]
     if rows:
-        session.execute(insert(outbox), rows)
-        session.execute(text(f"NOTIFY {CHANNEL}"))
+        session.execute(_ADD, rows)
     return [row["event_id"] for row in rows]  # type: ignore[misc]
 
 
