@@ -71,6 +71,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "year": lambda: "2099",
         "contact_id": lambda: case.world.contact_of(case.customer),
         "activity_id": lambda: case.world.activity_of(case.customer),
+        "opportunity_id": lambda: case.world.opportunity_of(case.customer),
         "kind_name": lambda: case.row.remark or "customers",
     }
     kind = "customer batch" if case.row.section == "customer_batches" else name.removesuffix("_id")

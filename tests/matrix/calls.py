@@ -314,6 +314,17 @@ CALLS: dict[str, Call] = {
     "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "GET /activities": Call(send=_activities),
     "POST /activities": Call(body=lambda case: case.world.follow_up(case.customer), conflicts=("claim_first",)),
+    "POST /opportunities": Call(
+        body=lambda case: case.world.new_opportunity(case.customer), conflicts=("claim_first",)
+    ),
+    "PATCH /opportunities/{opportunity_id}": Call(body=lambda _: {"heat": "hot"}, conflicts=("claim_first",)),
+    "DELETE /opportunities/{opportunity_id}": Call(conflicts=("claim_first",)),
+    "POST /opportunities/{opportunity_id}:restore": Call(conflicts=("claim_first",)),
+    "POST /opportunities/{opportunity_id}:move": Call(body=lambda _: {"stage": "initial"}, conflicts=("claim_first",)),
+    "POST /opportunities/{opportunity_id}:win": Call(conflicts=("claim_first", "won_by_orders_only")),
+    "POST /opportunities/{opportunity_id}:lose": Call(body=lambda _: {"reason": "price"}, conflicts=("claim_first",)),
+    "POST /opportunities/{opportunity_id}:reopen": Call(conflicts=("claim_first",)),
+    "PATCH /opportunities/settings": Call(body=lambda _: {"restrict_manual_won": True}),
     "PATCH /customers/{customer_id} (guarded)": Call(
         body=lambda case: {"remark": case.world.people.name()}, conflicts=("claim_first",)
     ),

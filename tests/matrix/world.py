@@ -133,6 +133,15 @@ class World:
         activity_id: str = self.admin.post("/activities", self.follow_up(customer))["id"]
         return activity_id
 
+    def new_opportunity(self, customer: Customer) -> dict[str, str]:
+        """What can be said of a chance to sell to the customer."""
+        return {"customer_id": customer.id, "name": self.people.name()}
+
+    def opportunity_of(self, customer: Customer) -> str:
+        """The id of an opportunity of the customer."""
+        opportunity_id: str = self.admin.post("/opportunities", self.new_opportunity(customer))["id"]
+        return opportunity_id
+
     def record(self, kind: str, caller: str, place: str) -> str:
         """The id of an import, batch or notification of the caller's own, or of somebody else's.
 

@@ -45,6 +45,7 @@ from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
 from crm_customer.locking import http as locking_http
 from crm_customer.marking import http as marking_http
+from crm_customer.opportunities import http as opportunities_http
 from crm_customer.opportunities.model import Opportunity, OpportunitySettings
 from crm_customer.orders.model import Order, Receivable
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
@@ -101,6 +102,7 @@ SERVICE = Service(
         batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,
         activities_http.api,
+        opportunities_http.api,
         reveals_http.api,
         tags_http.api,
         dictionaries_http.api,

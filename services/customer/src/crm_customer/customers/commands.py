@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import select
@@ -59,6 +59,15 @@ class Edit:
     def mark(self) -> dict[str, Any]:
         """The mark as a value, if it is sent."""
         return {} if self.wecom_friend is None else {"wecom_friend": self.wecom_friend}
+
+
+class Versioned(Protocol):
+    """A record that users edit."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def version(self) -> int: ...
 
 
 def create_customer(
@@ -337,7 +346,7 @@ def _flat(customer: Customer, contact: Contact | None, profile: dict[str, Any]) 
 def clashes(
     session: Session,
     subject: str,
-    record: Customer | Contact,
+    record: Versioned,
     expected: int,
     current: Mapping[str, Any],
     wanted: Mapping[str, Any],

@@ -222,6 +222,7 @@ def _create_opportunities() -> None:
         sa.Column("customer_id", sa.Uuid(), nullable=False),
         sa.Column("contact_id", sa.Uuid()),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("grams", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("amount", sa.Numeric(precision=14, scale=2)),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("stage", sa.Text(), nullable=False),
@@ -252,6 +253,19 @@ def _create_opportunities() -> None:
         ["closed_at", "id"],
         postgresql_where=sa.text("closed_at IS NOT NULL AND deleted_at IS NULL"),
     )
+    op.create_index(
+        "ix_opportunities_expected_on",
+        "opportunities",
+        ["expected_on", "id"],
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_index(
+        "ix_opportunities_amount",
+        "opportunities",
+        [sa.text("amount DESC NULLS LAST"), sa.text("id DESC")],
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    )
+    op.create_index("ix_opportunities_grams", "opportunities", ["grams"], postgresql_using="gin")
     op.create_index("ix_opportunities_contact_id", "opportunities", ["contact_id"])
     op.create_index(
         "ix_opportunities_created_at",

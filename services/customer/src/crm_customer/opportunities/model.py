@@ -5,7 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Date, ForeignKey, Identity, Index, Numeric, SmallInteger, Text, false, text, true
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
@@ -38,6 +38,14 @@ class Opportunity(Base):
             "id",
             postgresql_where=text("closed_at IS NOT NULL AND deleted_at IS NULL"),
         ),
+        Index("ix_opportunities_expected_on", "expected_on", "id", postgresql_where=_ALIVE),
+        Index(
+            "ix_opportunities_amount",
+            text("amount DESC NULLS LAST"),
+            text("id DESC"),
+            postgresql_where=_ALIVE,
+        ),
+        Index("ix_opportunities_grams", "grams", postgresql_using="gin"),
         Index("ix_opportunities_progress_at", "progress_at", "id", postgresql_where=_OPEN),
     )
 
@@ -47,6 +55,8 @@ class Opportunity(Base):
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
     contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
     name: Mapped[str] = mapped_column(Text)
+    # Of the normalised name every two neighbouring characters, to be found by a part of it.
+    grams: Mapped[list[str]] = mapped_column(ARRAY(Text))
     amount: Mapped[Decimal | None] = mapped_column(Numeric(14, 2))
     currency: Mapped[str] = mapped_column(Text)
     stage: Mapped[str] = mapped_column(Text)
@@ -88,10 +98,9 @@ class Opportunity(Base):
         self.amount = completed
         self.touch(now)
 
-    def unwin(self, now: datetime) -> None:
+    def unwin(self, stage: str, now: datetime) -> None:
         """No completed order is left: back to the stage before, with the amount that was expected."""
-        assert self.stage_before is not None
-        self.move(self.stage_before, now)
+        self.move(stage, now)
         self.amount, self.amount_before = self.amount_before, None
 
     def touch(self, now: datetime) -> None:
