@@ -213,10 +213,10 @@ def test_an_upload_repeated_with_its_key_makes_one_import(sales, imports, workbo
 def test_an_upload_while_the_object_store_is_away_is_503(sales, imports, workbook, monkeypatch) -> None:
     from obstore.exceptions import GenericError
 
-    def away(*_arguments: object) -> None:
+    def away(*_arguments: object, **_options: object) -> None:
         raise GenericError("away")
 
-    monkeypatch.setattr(imports.runtime.objects, "put", away)
+    monkeypatch.setattr("obstore.put", away)
 
     reply = sales.upload(workbook(["客户名称"], ["甲"]))
 

@@ -73,8 +73,8 @@ class Call(Generic[BodyT, QueryT]):
                 return work(session)
             return self._once(session, key, work, content)
 
-    def earlier(self) -> BaseModel | None:
-        """The reply to an earlier request with the same Idempotency-Key: `command` would give it again.
+    def earlier(self, *, content: bytes | None = None) -> BaseModel | None:
+        """The reply to an earlier request with the same Idempotency-Key: `command` with this `content` would give it again.
 
         For a view that asks other services before its command: a repetition asks nobody. Raises what `command` does.
         """
@@ -82,7 +82,7 @@ class Call(Generic[BodyT, QueryT]):
         if key is None:
             return None
         with self.runtime.database.reading() as session:
-            return self._stored_reply(session, key, _request_hash(None))
+            return self._stored_reply(session, key, _request_hash(content))
 
     @property
     def replayed(self) -> bool:

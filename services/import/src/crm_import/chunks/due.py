@@ -11,7 +11,6 @@ from chassis.runtime import Runtime
 from crm_import.chunks import commands
 from crm_import.chunks.model import Chunk
 from crm_import.chunks.rules import ChunkStatus
-from crm_import.jobs.clients import delete_files
 from crm_import.jobs.commands import request_split
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import ENDED, Status
@@ -58,7 +57,7 @@ def expire(runtime: Runtime) -> bool:
         if job is None:
             return False
         numbers = list(session.scalars(select(Chunk.number).where(Chunk.job_id == job.id)))
-    delete_files(runtime, job.source_key, *(Chunk.key_of(job.id, number) for number in numbers))
+    runtime.object_store().delete(job.source_key, *(Chunk.key_of(job.id, number) for number in numbers))
     with runtime.database.transaction() as session:
         if forget_results(session, job.id, _FORGET_AT_ONCE) < _FORGET_AT_ONCE:
             session.get_one(ImportJob, job.id, with_for_update=True).expire(now())

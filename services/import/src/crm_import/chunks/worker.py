@@ -14,7 +14,7 @@ from crm_import.chunks import commands
 from crm_import.chunks.clients import ChunkRefused, WriterBusy, write_rows
 from crm_import.chunks.model import Chunk
 from crm_import.chunks.rules import MAX_CHUNK_BYTES, SplitPlan, Task, judge, read_chunk
-from crm_import.jobs.clients import fetched, reader_limits, store_errors
+from crm_import.jobs.clients import fetched, reader_limits
 from crm_import.reading.process import split_file
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.split import Cut
@@ -69,8 +69,7 @@ def _split(runtime: Runtime, plan: SplitPlan) -> dict[int, int]:
     rows_of_chunks: dict[int, int] = {}
 
     def keep(number: int, rows: int, content: bytes) -> None:
-        with store_errors():
-            runtime.object_store().put(Chunk.key_of(plan.job_id, number), content)
+        runtime.object_store().put(Chunk.key_of(plan.job_id, number), content)
         rows_of_chunks[number] = rows
 
     with fetched(runtime, plan.source_key, plan.layout.format) as path:
@@ -107,8 +106,7 @@ def handle_chunk(runtime: Runtime, message: pb.ChunkReady) -> float | None:
 
 
 def _results(runtime: Runtime, task: Task) -> list[Result]:
-    with store_errors():
-        rows = read_chunk(runtime.object_store().get(task.key), task.first)
+    rows = read_chunk(runtime.object_store().get(task.key), task.first)
     if task.stop_code:
         return [row.result(Outcome.SKIPPED, [Problem("", task.stop_code)]) for row in rows]
     judged = {row.number: judge(row, task.mapped, task.demanded) for row in rows}

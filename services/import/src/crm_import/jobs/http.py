@@ -1,25 +1,19 @@
 """REST: upload, settings, start, cancel, list, detail."""
 
-import hashlib
-import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, Any
+from typing import Any
 from uuid import UUID
 
-import flask
-from werkzeug.exceptions import RequestEntityTooLarge
-
 from chassis.clock import now
-from chassis.errors import FieldError, Invalid, TooLarge, UnsupportedMedia
+from chassis.errors import FieldError, Invalid
 from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
+from chassis.http.uploads import FORM_BYTES, MULTIPART, uploaded_file
 from chassis.identifiers import new_id
 from chassis.runtime import Runtime
 from crm_import.jobs import commands, queries
-from crm_import.jobs.clients import delete_files, fetched, reader_limits, store_file
+from crm_import.jobs.clients import fetched, reader_limits
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import MAX_FILE_BYTES
 from crm_import.jobs.views import (
@@ -40,9 +34,6 @@ from crm_import.reading.tables import Layout
 from directory.permissions import Permission
 
 api = Api("imports")
-_MULTIPART = "multipart/form-data"
-_PIECE_BYTES = 1024 * 1024
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 _READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter")
 
 
@@ -52,8 +43,8 @@ _READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter")
     access=Permission.IMPORT_RUN,
     summary="Upload a file of customers or members",
     query=UploadQuery,
-    consumes=_MULTIPART,
-    max_bytes=MAX_FILE_BYTES + 1024 * 1024,
+    consumes=MULTIPART,
+    max_bytes=MAX_FILE_BYTES + FORM_BYTES,
     reply=ImportDetail,
     status=201,
     idempotent=True,
@@ -68,12 +59,12 @@ def upload_import(call: Call[None, UploadQuery]) -> ImportDetail:
     offered = offered_to(call.runtime, call.actor.id, kind)
     custom = offered.custom if offered else None
     read_as = kind.extended(custom or ())
-    with _received(_uploaded_file()) as (path, file_name, digest):
+    with uploaded_file(MAX_FILE_BYTES, "import_file_too_large") as upload:
         with _refusals():
-            found = read_preview(path, file_name, read_as, Layout(""), None, reader_limits(call.runtime))
-        job_id, size = new_id(), path.stat().st_size
+            found = read_preview(upload.path, upload.name, read_as, Layout(""), None, reader_limits(call.runtime))
+        job_id = new_id()
         key = f"imports/{job_id}/source"
-        store_file(call.runtime, key, path)
+        call.runtime.object_store().put_file(key, upload.path)
     view: ImportDetail | None = None
     try:
         view = call.command(
@@ -84,18 +75,18 @@ def upload_import(call: Call[None, UploadQuery]) -> ImportDetail:
                     call.actor,
                     job_id,
                     kind,
-                    file_name=file_name,
-                    file_bytes=size,
+                    file_name=upload.name,
+                    file_bytes=upload.size,
                     found=found,
                     custom=custom,
                     now=now(),
                 ),
             ),
-            content=digest,
+            content=upload.digest,
         )
     finally:
         if view is None or view.id != job_id:  # refused, or the repetition of an earlier request
-            delete_files(call.runtime, key)
+            call.runtime.object_store().delete(key)
     return view
 
 
@@ -230,37 +221,3 @@ def _refusals() -> Iterator[None]:
     except RefusedFile as refused:
         parameters: dict[str, Any] = dict(refused.parameters)
         raise Invalid(refused.code, errors=[FieldError("/file", refused.code, parameters)], **parameters) from refused
-
-
-def _uploaded_file() -> tuple[IO[bytes], str]:
-    request = flask.request
-    if request.mimetype != _MULTIPART:
-        raise UnsupportedMedia("unsupported_media_type", expected=_MULTIPART)
-    try:
-        upload = request.files.get("file")
-    except RequestEntityTooLarge as error:
-        raise TooLarge("import_file_too_large") from error
-    if upload is None or not upload.filename:
-        raise Invalid("validation_failed", errors=[FieldError("/file", "missing")], count=1)
-    if request.form:  # a kind put here would be missed
-        errors = [FieldError(f"/{name}", "extra_forbidden") for name in request.form]
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
-    name = PurePosixPath(PureWindowsPath(upload.filename).name).name
-    return upload.stream, _UNPRINTABLE.sub("", name).strip()[-200:]
-
-
-@contextmanager
-def _received(uploaded: tuple[IO[bytes], str]) -> Iterator[tuple[Path, str, bytes]]:
-    """The upload as a local file, with its name and digest. Raises TooLarge."""
-    stream, file_name = uploaded
-    digest, size = hashlib.sha256(file_name.encode()), 0
-    suffix = PurePosixPath(file_name).suffix.lower()[:8]
-    with tempfile.NamedTemporaryFile(prefix="highsea-upload-", suffix=suffix) as file:
-        while piece := stream.read(_PIECE_BYTES):
-            size += len(piece)
-            if size > MAX_FILE_BYTES:
-                raise TooLarge("import_file_too_large")
-            digest.update(piece)
-            file.write(piece)
-        file.flush()
-        yield Path(file.name), file_name, digest.digest()
