@@ -55,8 +55,9 @@ class Subscription:
 
     `durable` is `<reader>-<purpose>`; `stream` the writer's stream; `messages` the message types wanted, whose
     subjects follow from their names unless `subjects` names them (work queues). `apply` must be idempotent by
-    version as well: events may arrive out of order. `concerns`: what it says no to is acknowledged and nothing else; it never raises. `bind`, for the few whose effect depends on a setting, makes the
-    `apply` of a process out of its runtime.
+    version as well: events may arrive out of order. `concerns`, which never raises: what it says no to is acknowledged
+    and nothing else. `bind`, for the few whose effect depends on a setting, makes the `apply` of a process out of its
+    runtime.
     """
 
     durable: str

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Row, Uuid, any_, bindparam, column, func, literal, select, text
+from sqlalchemy import ARRAY, BigInteger, Row, Table, Uuid, any_, bindparam, column, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from crm_customer.collaboration.model import Collaborator
@@ -21,25 +21,12 @@ Around = dict[UUID, dict[Key, Values]]
 # id, effects_version, facts_version, locked_at and locked_by of a customer.
 Locked = Row[Any]
 _AT_ONCE = 200
+_CONTACT, _COLLABORATOR, _STAR = (cast(Table, model.__table__).c for model in (Contact, Collaborator, Star))
 
 
-def missed(session: Session) -> tuple[list[Known], bool]:
-    """Customers whose place is further than its effects, the first 200, and whether there are more."""
-    behind = Customer.effects_version < Customer.assignment_version
-    columns = (Customer.id, Customer.effects_version, Customer.assignment_version)
-    rows = session.execute(select(*columns).where(behind).order_by(Customer.id).limit(_AT_ONCE)).all()
-    return [Known(*row) for row in rows], len(rows) == _AT_ONCE
-
-
-_IDS = bindparam("ids", type_=ARRAY(Uuid))
-
-
-def _columns(model: Any) -> Any:
-    return model.__table__.c
-
-
-def _among(place: Any) -> Any:
-    return place == any_(_IDS)
+def _among(place: Any, ids: str = "ids") -> Any:
+    """Whether it is one of the parameter `ids`."""
+    return place == any_(bindparam(ids, type_=ARRAY(Uuid)))
 
 
 # Made once: every change of place sends them.
@@ -51,16 +38,21 @@ _LOCK_BEHIND = text("""
     ORDER BY customers.id FOR NO KEY UPDATE OF customers
 """)
 _CONTACTS = (
-    select(_columns(Contact).id, _columns(Contact).customer_id, _columns(Contact).owner_id)
-    .where(_among(_columns(Contact).customer_id))
-    .order_by(_columns(Contact).id)
+    select(_CONTACT.id, _CONTACT.customer_id, _CONTACT.owner_id)
+    .where(_among(_CONTACT.customer_id))
+    .order_by(_CONTACT.id)
     .with_for_update(key_share=True)
 )
-_COLLABORATORS = select(*_columns(Collaborator)).where(_among(_columns(Collaborator).customer_id))
-_STARS = select(*_columns(Star)).where(
-    _among(_columns(Star).customer_id),
-    _columns(Star).member_id == any_(bindparam("holders", type_=ARRAY(Uuid))),
-)
+_COLLABORATORS = select(*_COLLABORATOR).where(_among(_COLLABORATOR.customer_id))
+_STARS = select(*_STAR).where(_among(_STAR.customer_id), _among(_STAR.member_id, "holders"))
+
+
+def missed(session: Session) -> tuple[list[Known], bool]:
+    """Customers whose place is further than its effects, the first 200, and whether there are more."""
+    behind = Customer.effects_version < Customer.assignment_version
+    columns = (Customer.id, Customer.effects_version, Customer.assignment_version)
+    rows = session.execute(select(*columns).where(behind).order_by(Customer.id).limit(_AT_ONCE)).all()
+    return [Known(*row) for row in rows], len(rows) == _AT_ONCE
 
 
 def lock_behind(session: Session, versions: Mapping[UUID, int]) -> dict[UUID, Locked]:
