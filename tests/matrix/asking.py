@@ -17,6 +17,7 @@ _OWN_ONLY = {
     "not_your_collaborator",
     "owner_only",
     "read_only_collaborator",
+    "task_not_yours",
 }
 _BY_STATUS = {401: "U", 404: "N"}
 
@@ -71,6 +72,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "year": lambda: "2099",
         "contact_id": lambda: case.world.contact_of(case.customer),
         "activity_id": lambda: case.world.activity_of(case.customer),
+        "task_id": lambda: case.world.new_task(case.caller, case.place),
         "opportunity_id": lambda: case.world.opportunity_of(case.customer),
         "kind_name": lambda: case.row.remark or "customers",
     }

@@ -314,6 +314,11 @@ CALLS: dict[str, Call] = {
     "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "GET /activities": Call(send=_activities),
     "POST /activities": Call(body=lambda case: case.world.follow_up(case.customer), conflicts=("claim_first",)),
+    "POST /tasks": Call(body=lambda case: {"subject": _own_name(case)}),
+    "PATCH /tasks/{task_id}": Call(body=lambda _: {"progress": 10}),
+    "POST /tasks/{task_id}:complete": Call(body=lambda _: {}),
+    "POST /tasks/{task_id}:end": Call(body=lambda _: {}),
+    "POST /tasks/{task_id}:reopen": Call(conflicts=("task_not_closed",)),
     "POST /opportunities": Call(
         body=lambda case: case.world.new_opportunity(case.customer), conflicts=("claim_first",)
     ),

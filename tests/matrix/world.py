@@ -133,6 +133,16 @@ class World:
         activity_id: str = self.admin.post("/activities", self.follow_up(customer))["id"]
         return activity_id
 
+    def new_task(self, caller: str, place: str) -> str:
+        """The id of a task of the caller's own, of a stranger's which the caller is to do, or of somebody else's."""
+        asking = caller if caller in PERSONS[1:] else "sales"
+        issuer = {"own": asking, "todo": "stranger"}.get(place) or OWNERS[place]
+        handler = asking if place == "todo" else issuer
+        ids = {role: self.people.members[key].id for role, key in (("owner_id", issuer), ("handler_id", handler))}
+        body = {"subject": self.people.name(), **ids}
+        answer = self.http.post("/tasks", json=body, headers=self.people.headers(issuer))
+        return str(answer.raise_for_status().json()["id"])
+
     def new_opportunity(self, customer: Customer) -> dict[str, str]:
         """What can be said of a chance to sell to the customer."""
         return {"customer_id": customer.id, "name": self.people.name()}

@@ -15,6 +15,7 @@ def test_no_request_made_out_of_the_document_breaks_a_route(customers: Any, role
     made = customers.request("POST", "/fields", customers.organisation.admin, json=field).json
     saved = customers.request("POST", "/views", member, json={"page": "customers", "name": "我的", "filter": {}}).json
     known = {"customer_id": customer["id"], "field_id": made["id"], "dictionary": "industry", "key": "other"}
+    known |= {"task_id": customers.request("POST", "/tasks", member, json={"subject": "回访"}).json["id"]}
     known |= {"filter_id": saved["id"], "page": "customers"}
 
     assert broken_routes(customers, customers.headers(member), known) == {}

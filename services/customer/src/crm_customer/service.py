@@ -62,6 +62,7 @@ from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
 from crm_customer.tags import http as tags_http
 from crm_customer.tags.model import Tag, TagGroup
+from crm_customer.tasks import http as tasks_http
 from crm_customer.tasks.model import Task
 from crm_customer.views import http as views_http
 from crm_customer.views.model import SavedFilter
@@ -103,6 +104,7 @@ SERVICE = Service(
         marking_http.api,
         activities_http.api,
         opportunities_http.api,
+        tasks_http.api,
         reveals_http.api,
         tags_http.api,
         dictionaries_http.api,

@@ -91,22 +91,23 @@ def _state(customer: Facts, collaborator_ids: Iterable[str]) -> pb.CustomerState
         name=customer.name,
         wish=place(customer.owner_id, customer.pool_id),
         created_by=str(customer.created_by),
-        created_at=_stamp(customer.created_at),
+        created_at=stamp(customer.created_at),
         deleted=customer.deleted_at is not None,
         assignment_version=customer.assignment_version,
         locked=customer.locked_at is not None,
         wecom_friend=customer.wecom_friend,
         collaborator_ids=collaborator_ids,
         level=customer.level or "",
-        last_touch_at=_stamp(customer.last_touch_at),
+        last_touch_at=stamp(customer.last_touch_at),
         won=customer.won,
         open_opportunities=customer.open_opportunities,
-        last_opportunity_at=_stamp(customer.last_opportunity_at),
-        last_deal_at=_stamp(customer.last_deal_at),
+        last_opportunity_at=stamp(customer.last_opportunity_at),
+        last_deal_at=stamp(customer.last_deal_at),
     )
 
 
-def _stamp(moment: datetime | None) -> Timestamp | None:
+def stamp(moment: datetime | None) -> Timestamp | None:
+    """A moment as messages hold it; unset for none."""
     if moment is None:
         return None
     stamp = Timestamp()

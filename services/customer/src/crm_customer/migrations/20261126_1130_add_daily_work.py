@@ -99,6 +99,7 @@ def _create_tasks() -> None:
         sa.Column("customers", sa.Integer(), nullable=False),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_task_dispatches"),
     )
     op.create_index("ix_task_dispatches_created_by", "task_dispatches", ["created_by", "created_at"])
@@ -162,6 +163,9 @@ def _create_tasks() -> None:
         postgresql_where=sa.text(
             "remind_at IS NOT NULL AND reminded_at IS NULL AND closed_at IS NULL AND deleted_at IS NULL"
         ),
+    )
+    op.create_index(
+        "ix_tasks_status", "tasks", ["status", "due_at", "id"], postgresql_where=sa.text("deleted_at IS NULL")
     )
     op.create_index("uq_tasks_dispatch", "tasks", ["dispatch_id", "customer_id"], unique=True)
 

@@ -1,13 +1,17 @@
 """Tasks (任务), and dispatches of one for each of many customers (下发任务)."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, Integer, SmallInteger, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
+from chassis.errors import Conflict
 from crm_customer.database import Base
+from crm_customer.tasks.rules import CLOSED, UNFINISHED, People, Status
 
 _ALIVE = text("deleted_at IS NULL")
 
@@ -30,6 +34,8 @@ class Dispatch(Base):
     customers: Mapped[int] = mapped_column(Integer)
     created_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    # When what was left of it was ended as a whole.
+    ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class Task(Base):
@@ -37,13 +43,14 @@ class Task(Base):
 
     `created_by` issued it (下发人), `owner_id` is responsible (任务所有者), `handler_id` does it (处理人). `kind`: call, visit,
     propagate, guide, follow_up, other; `priority`: low, normal, high; `status`: open, in_progress, done, ended; `progress`
-    in percent. `reminded_at`: when the reminder of `remind_at` was sent.
+    in percent, as the handler says it until it is done. `reminded_at`: when the reminder of `remind_at` was sent.
     """
 
     __tablename__ = "tasks"
     __table_args__ = (
         Index("uq_tasks_dispatch", "dispatch_id", "customer_id", unique=True),
         Index("ix_tasks_customer_id", "customer_id", "created_at", "id"),
+        Index("ix_tasks_status", "status", "due_at", "id", postgresql_where=_ALIVE),
         *(
             Index(f"ix_tasks_{role}", role, "status", "due_at", "id", postgresql_where=_ALIVE)
             for role in ("handler_id", "owner_id", "created_by")
@@ -84,3 +91,73 @@ class Task(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    @property
+    def people(self) -> People:
+        """Whose it is."""
+        return People(self.created_by, self.owner_id, self.handler_id)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.status in CLOSED
+
+    def change(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """Take over clean values; returns what they replaced, empty where all of them already hold.
+
+        The first progress starts it, and a new moment is reminded of anew. Raises Conflict task_closed.
+        """
+        self._require_unfinished()
+        before = {name: getattr(self, name) for name, value in values.items() if getattr(self, name) != value}
+        for name in before:
+            setattr(self, name, values[name])
+        if "remind_at" in before:
+            self.reminded_at = None
+        if self.progress:
+            self.status = Status.IN_PROGRESS
+        if before:
+            self._touch(now)
+        return before
+
+    def start(self, now: datetime) -> bool:
+        """Somebody is at it; whether that is new. Raises Conflict task_closed."""
+        self._require_unfinished()
+        if self.status == Status.IN_PROGRESS:
+            return False
+        self.status = Status.IN_PROGRESS
+        self._touch(now)
+        return True
+
+    def complete(self, member_id: UUID, note: str | None, now: datetime) -> None:
+        """It is done. Raises Conflict task_closed."""
+        self._close(Status.DONE, member_id, note, now)
+
+    def end(self, member_id: UUID, note: str | None, now: datetime) -> None:
+        """It is not to be done any more (结束任务). Raises Conflict task_closed."""
+        self._close(Status.ENDED, member_id, note, now)
+
+    def reopen(self, now: datetime) -> None:
+        """It was closed by mistake. Raises Conflict task_not_closed."""
+        if not self.is_closed:
+            raise Conflict("task_not_closed")
+        self.status = Status.IN_PROGRESS if self.progress else Status.OPEN
+        self.closed_at = self.closed_by = self.close_note = None
+        self._touch(now)
+
+    def delete(self, now: datetime) -> None:
+        """Nobody sees it any more."""
+        self.deleted_at = now
+        self._touch(now)
+
+    def _close(self, status: Status, member_id: UUID, note: str | None, now: datetime) -> None:
+        self._require_unfinished()
+        self.status, self.closed_at, self.closed_by, self.close_note = status, now, member_id, note
+        self._touch(now)
+
+    def _require_unfinished(self) -> None:
+        if self.status not in UNFINISHED:
+            raise Conflict("task_closed")
+
+    def _touch(self, now: datetime) -> None:
+        self.version += 1
+        self.updated_at = now

@@ -1,0 +1,98 @@
+"""Pages and totals of lists of tasks: what is due first, first; without a day last, in the order in which they were issued.
+
+Each index of tasks holds one status in that order. So a page is found by a walk for each status, and for each member of the
+departments seen while these are few; whoever sees many walks all tasks, of which the next one to be shown comes soon.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Select, Uuid, any_, exists, func, lateral, or_, select, true, union, union_all
+from sqlalchemy.orm import Session
+
+from chassis.database import Database
+from crm_customer.customers.sight import Condition, Sight, one_of
+from crm_customer.paging import Total, counted
+from crm_customer.tasks.model import Task
+from crm_customer.tasks.queries import ROLES, alive, in_departments, members_seen, overseen
+from crm_customer.tasks.rules import Status, TaskConditions
+from directory.tables import members
+
+# A walk for each member of the departments costs more than one past the tasks of others.
+_FEW_MEMBERS = 300
+
+
+def page_of(session: Session, sight: Sight, wanted: TaskConditions, offset: int, limit: int) -> list[UUID]:
+    """Ids of one page, in order."""
+    if not wanted.statuses:
+        return []
+    return list(session.scalars(page_statement(session, sight, wanted, offset, limit)))
+
+
+def page_statement(session: Session, sight: Sight, wanted: TaskConditions, offset: int, limit: int) -> Select[UUID]:
+    """The statement of `page_of`; there is at least one status."""
+    last = offset + limit
+    if wanted.supervised and _few(session, sight):
+        found = [_of_members(sight, wanted, role, status, last) for role in ROLES for status in wanted.statuses]
+        page = union(*found).subquery("page")
+    else:
+        within = _within(sight, wanted)
+        walks = [select(_walk(wanted, status, last, within).subquery()) for status in wanted.statuses]
+        page = union_all(*walks).subquery("page")
+    return select(page.c.id).order_by(page.c.due_at, page.c.id).offset(offset).limit(limit)
+
+
+def total(database: Database, sight: Sight, wanted: TaskConditions) -> Total:
+    """The size of the list."""
+    if not wanted.statuses:
+        return Total(0)
+    with database.reading() as session:
+        few = wanted.supervised and _few(session, sight)
+    found = select(Task.id).where(Task.status.in_(wanted.statuses), *_asked(wanted))
+    if few:
+        # As an array, which is looked up in the indexes.
+        ids = any_(func.array(in_departments(sight).scalar_subquery(), type_=ARRAY(Uuid)))
+        found = found.where(or_(*(role == ids for role in ROLES)))
+    else:
+        found = found.where(_within(sight, wanted))
+    return counted(database, ("tasks", sight, wanted), found, {})
+
+
+def _few(session: Session, sight: Sight) -> bool:
+    return not sight.scope.company and members_seen(session, sight, _FEW_MEMBERS) < _FEW_MEMBERS
+
+
+def _within(sight: Sight, wanted: TaskConditions) -> Condition:
+    if wanted.supervised:
+        return overseen(sight)
+    return getattr(Task, wanted.role) == sight.scope.member_id if wanted.role else true()
+
+
+def _walk(wanted: TaskConditions, status: Status, last: int, within: Condition) -> Select[UUID, datetime | None]:
+    """The first tasks of one status."""
+    found = select(Task.id, Task.due_at).where(within, Task.status == status, *_asked(wanted))
+    return found.order_by(Task.due_at, Task.id).limit(last)
+
+
+def _of_members(sight: Sight, wanted: TaskConditions, role: Any, status: Status, last: int) -> Select[Any]:
+    """The first tasks of each member of the departments seen, in one of their roles."""
+    there = one_of(members.c.department_id, sight.scope.department_ids)
+    first = lateral(_walk(wanted, status, last, role == members.c.id).correlate(members))
+    return select(first.c.id, first.c.due_at).select_from(members.join(first, true())).where(there)
+
+
+def _asked(wanted: TaskConditions) -> Sequence[Condition]:
+    exact = ("kind", "priority", "customer_id", "dispatch_id", "handler_id")
+    given = {name: value for name in exact if (value := getattr(wanted, name)) is not None}
+    found = [alive(), *(getattr(Task, name) == value for name, value in given.items())]
+    if wanted.due_from:
+        found.append(Task.due_at >= wanted.due_from)
+    if wanted.due_until:
+        found.append(Task.due_at < wanted.due_until)
+    if wanted.search:
+        found.append(Task.subject.icontains(wanted.search, autoescape=True))
+    if wanted.handler_left:
+        found.append(exists().where(members.c.id == Task.handler_id, ~members.c.active))
+    return found
