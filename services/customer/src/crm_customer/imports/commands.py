@@ -132,6 +132,8 @@ def _born(id_: UUID, row: Row, parts: Parts, place: Mapping[str, Any], chunk: Ch
         "owner_left": False,
         "kind": parts.own.get("kind") or "company",
         "wecom_friend": False,
+        "won": False,
+        "open_opportunities": 0,
         "custom": json.dumps(with_custom({}, parts.custom)),
         "effects_version": place["assignment_version"],
         "source_job": chunk.job_id,
