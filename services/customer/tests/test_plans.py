@@ -35,17 +35,17 @@ OWNERS, BRANCHES = 2_000, 300
 LAST_DAY = datetime(2026, 11, 25, tzinfo=UTC)
 
 # A third lies in the public pool, and is older than the rest. Owner 1 is `sales`; half of the owners work in one large
-# department, the others in the east and in 300 branches. Each tenth customer is deleted; of each 50th the owner left.
+# department, the others in the east and in 300 branches. A fifth of what is owned is won. Each tenth customer is deleted; of each 50th the owner left.
 # Everybody has tags, stars, collaborations and values of custom fields that are rare, and such that are frequent.
 FILL = text("""
     INSERT INTO customers (id, version, facts_version, name, industry, owner_id, owner_department_id, owner_left, pool_id,
-        recycled, assignment_version, created_by, created_at, updated_at, deleted_at, custom)
+        recycled, won, assignment_version, created_by, created_at, updated_at, deleted_at, custom)
     SELECT gen_random_uuid(), 1, 1, '客户' || n, CASE WHEN n % 5 = 0 THEN 'education' ELSE 'other' END,
         CASE WHEN NOT pooled THEN owners[1 + owner] END,
         CASE WHEN NOT pooled THEN CASE WHEN owner % 2 = 1 THEN CAST(:south AS uuid)
             WHEN owner % 10 = 0 THEN CAST(:east AS uuid) ELSE branches[1 + owner % :branch_count] END END,
         NOT pooled AND owner % 50 = 2, CASE WHEN pooled THEN CAST(:pool AS uuid) END,
-        pooled AND n % 500 = 0, 1, CAST(:me AS uuid),
+        pooled AND n % 500 = 0, NOT pooled AND n % 5 = 1, 1, CAST(:me AS uuid),
         moment, moment + (n % 9 = 2)::int * (n * 7919 % 100000) * INTERVAL '1 minute',
         CASE WHEN n % 10 = 7 THEN moment + INTERVAL '100 days' END,
         jsonb_build_object('budget', n, 'grade', CASE WHEN n % 1000 = 1 THEN 'rare' ELSE 'common' END, 'labels',

@@ -77,7 +77,8 @@ class Customer(Base):
         Index("ix_customers_recycled_created_at", "pool_id", "created_at", "id", postgresql_where=_RECYCLED),
         Index("ix_customers_recycled_updated_at", "pool_id", "updated_at", "id", postgresql_where=_RECYCLED),
         *(
-            Index(f"ix_customers_won_{moment}", moment, "id", postgresql_where=_WON)
+            Index("_".join(("ix_customers_won", *place, moment)), *place, moment, "id", postgresql_where=_WON)
+            for place in ((), ("pool_id",))
             for moment in ("created_at", "updated_at")
         ),
         Index("ix_customers_effects_missed", "id", postgresql_where=text("effects_version < assignment_version")),

@@ -205,6 +205,9 @@ class CustomerView(View):
     updated_at: datetime | None
     deleted_at: datetime | None
     last_touch_at: datetime | None = Field(description="last follow-up by the owner or a collaborator (F-16)")
+    won: bool | None = Field(description="已成交: an order is completed (C-21)")
+    last_deal_at: datetime | None = Field(description="when the last order was completed")
+    open_opportunities: int | None
     tags: list[BorneTag] | None = None
     star: StarView | None = Field(default=None, description="the reader's own")
     placement_notice: Notice | None = Field(default=None, description="on creation: why the wish was not met")
@@ -272,6 +275,9 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
         updated_at=customer.updated_at,
         deleted_at=customer.deleted_at,
         last_touch_at=customer.last_touch_at,
+        won=customer.won,
+        last_deal_at=customer.last_deal_at,
+        open_opportunities=customer.open_opportunities,
         tags=[BorneTag.model_validate(tag) for tag in seen.tags],
         star=None if seen.star is None else StarView.model_validate(seen.star),
     )

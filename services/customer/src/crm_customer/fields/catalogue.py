@@ -103,6 +103,7 @@ CUSTOMERS = (
     _known("updated_at", "修改时间", "Changed time", MOMENT),
     _known("expires_on", "距到期天数", "Days until expiry", Kind.DATE),
     _known("wecom_friend", "企微好友", "WeCom friend", FLAG),
+    _known("won", "已成交", "Won", FLAG),
     _known("tags", "标签", "Tags", TAGS),
     _extended("website", "网址", "Website"),
     _extended("email", "Email 地址", "E-mail address"),

@@ -78,6 +78,6 @@ CUSTOMER_FIELDS: Mapping[str, FilterKind] = {
     **dict.fromkeys(("owner_id", "created_by", "pool_id"), FilterKind.RECORD),
     **dict.fromkeys(("created_at", "updated_at"), FilterKind.MOMENT),
     "expires_on": FilterKind.DAY,
-    "wecom_friend": FilterKind.FLAG,
+    **dict.fromkeys(("wecom_friend", "won"), FilterKind.FLAG),
     "tags": FilterKind.TAGS,
 }

@@ -48,9 +48,8 @@ def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[
 
 
 def _marked(wanted: Filter) -> list[Condition]:
-    """Views of customers that their place marks."""
-    marks: list[tuple[bool, Any]] = [(wanted.owner_left, Customer.owner_left), (wanted.recycled, Customer.recycled)]
-    return [mark for asked, mark in marks if asked]
+    """Views of customers that bear a mark."""
+    return [getattr(Customer, mark) for mark in ("owner_left", "recycled", "won") if getattr(wanted, mark)]
 
 
 def _compared(wanted: Filter) -> list[str]:

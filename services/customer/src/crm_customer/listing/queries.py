@@ -182,6 +182,9 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
     if wanted.recycled:
         # They lie in pools alone, each of which has an index of its recycled ones.
         return _Shape.MERGED
+    if wanted.won and _count(session, [select(Customer.id).where(alive(wanted), Customer.won)]) < _FEW_ROWS:
+        # All that are won have an index: while they are few it is walked, whoever asks.
+        return _Shape.WALKED
     if wanted.owner_left or (sight.scope.company and not asked):
         return _Shape.WALKED
     places = len(asked) or len(sight.owner_ids) + len(sight.scope.department_ids) + len(sight.pool_ids)

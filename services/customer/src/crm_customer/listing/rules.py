@@ -26,7 +26,7 @@ EXACT = (
 
 class ListView(StrEnum):
     """Views of the list (A-06 to A-11); customers whose owner has left; those back in a pool
-    (C-40); those the member assists (C-20), has starred
+    (C-40); those that an order was completed with (C-21); those the member assists (C-20), has starred
     (C-22), or somebody within reach has (C-24); the recycle bin (A-70).
     """
 
@@ -38,6 +38,7 @@ class ListView(StrEnum):
     RECENTLY_UPDATED = "recently_updated"
     OWNER_LEFT = "owner_left"
     RECYCLED = "recycled"
+    WON = "won"
     ASSISTING = "assisting"
     STARRED = "starred"
     STARRED_IN_SCOPE = "starred_in_scope"
@@ -77,6 +78,7 @@ class Filter:
     updated_until: datetime | None = None
     owner_left: bool = False
     recycled: bool = False
+    won: bool = False
     deleted: bool = False
     among: ListView | None = None
     sort: Sort = Sort.NEWEST
@@ -181,6 +183,7 @@ def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datet
         conditions,
         owner_left=view is ListView.OWNER_LEFT,
         recycled=view is ListView.RECYCLED,
+        won=view is ListView.WON,
         deleted=view is ListView.DELETED,
         among=view if view in AMONG else None,
     )

@@ -495,23 +495,20 @@ def _grow_customers() -> None:
     )
     op.add_column("customers", sa.Column("last_opportunity_at", sa.DateTime(timezone=True)))
     op.add_column("customers", sa.Column("last_deal_at", sa.DateTime(timezone=True)))
-    op.create_index(
-        "ix_customers_won_created_at",
-        "customers",
-        ["created_at", "id"],
-        postgresql_where=sa.text("won AND deleted_at IS NULL"),
-    )
-    op.create_index(
-        "ix_customers_won_updated_at",
-        "customers",
-        ["updated_at", "id"],
-        postgresql_where=sa.text("won AND deleted_at IS NULL"),
-    )
+    for place in ((), ("pool_id",)):
+        for moment in ("created_at", "updated_at"):
+            op.create_index(
+                "_".join(("ix_customers_won", *place, moment)),
+                "customers",
+                [*place, moment, "id"],
+                postgresql_where=sa.text("won AND deleted_at IS NULL"),
+            )
 
 
 def downgrade() -> None:
-    for moment in ("created_at", "updated_at"):
-        op.drop_index(f"ix_customers_won_{moment}", "customers")
+    for place in ((), ("pool_id",)):
+        for moment in ("created_at", "updated_at"):
+            op.drop_index("_".join(("ix_customers_won", *place, moment)), "customers")
     for name in ("won", "open_opportunities", "last_opportunity_at", "last_deal_at"):
         op.drop_column("customers", name)
     for name in ("payments", "receivables", "order_lines", "orders", "products", "attachments"):

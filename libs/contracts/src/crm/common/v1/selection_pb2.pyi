@@ -95,7 +95,7 @@ class CustomerFilter(_message.Message):
     search: _builtins.str
     """Text as typed into the search box."""
     view: _builtins.str
-    """all | mine | created_today | created_this_week | created_this_month | recently_updated | owner_left | recycled |
+    """all | mine | created_today | created_this_week | created_this_month | recently_updated | owner_left | recycled | won |
     assisting | starred | starred_in_scope; for customer's own batches also deleted.
     """
     pool_id: _builtins.str
