@@ -191,6 +191,56 @@ def test_contacts_without_an_owner_follow_a_claim(world: World) -> None:
     assert world.contact_owner == world.colleague.id
 
 
+def _kept(world: World, record: str, owner: Any) -> None:
+    """An opportunity or an order of the customer."""
+    columns = {
+        "opportunities": "name, grams, stage, progress_at) VALUES ('采购', '{}', 'initial', now()",
+        "orders": "status, deal_on, amount, amount_agreed, member_id) VALUES ('draft', now(), 1, FALSE, :by",
+    }[record]
+    names, values = columns.split(") VALUES (")
+    world.execute(
+        f"INSERT INTO {record} (id, customer_id, owner_id, currency, created_by, created_at, updated_at, {names})"
+        f" VALUES (:record, :id, :owner, 'CNY', :by, now(), now(), {values})",
+        record=new_id(),
+        owner=owner.id,
+        by=world.sales.id,
+    )
+
+
+def _owner_of(world: World, record: str) -> Any:
+    ((found,),) = world.execute(f"SELECT owner_id FROM {record} WHERE customer_id = :id")
+    return found
+
+
+RELATED = {"opportunities": events.RELATED_OPPORTUNITIES, "orders": events.RELATED_ORDERS}
+
+
+@pytest.mark.parametrize("record", RELATED)
+def test_opportunities_and_orders_follow_a_transfer_as_chosen(world: World, record: str) -> None:
+    """Decision 0028, H-04."""
+    _kept(world, record, world.sales)
+    there, back = (owned(world.sales), owned(world.colleague)), (owned(world.colleague), owned(world.sales))
+
+    world.happens(world.change(2, *there, following=[RELATED[record]]))
+    assert (_owner_of(world, record), world.contact_owner) == (world.colleague.id, world.sales.id)
+    world.happens(world.change(3, *back, following=[CONTACTS]))
+    assert _owner_of(world, record) == world.colleague.id
+
+
+@pytest.mark.parametrize("record", RELATED)
+def test_opportunities_and_orders_lose_their_owner_in_a_pool_and_get_one_with_an_undo_or_a_claim(
+    world: World, record: str
+) -> None:
+    _kept(world, record, world.rival)
+
+    world.happens(world.released())
+    assert _owner_of(world, record) is None
+    world.happens(world.change(3, world.pool, owned(world.sales), undoes_version=2))
+    assert _owner_of(world, record) == world.rival.id
+    world.happens(world.released(4), world.change(5, world.pool, owned(world.colleague), following=[CONTACTS]))
+    assert _owner_of(world, record) == world.colleague.id
+
+
 @pytest.mark.parametrize(
     ("fate", "expected"),
     [

@@ -21,19 +21,37 @@ from crm_customer.database import rowset
 from crm_customer.effects.model import AssignmentEffect
 from crm_customer.effects.queries import (
     Locked,
-    contact_names,
     lock_behind,
     moment_text,
     read_around,
     read_customers,
     read_members,
     read_undone,
+    record_names,
 )
-from crm_customer.effects.rules import COLLABORATOR, CONTACT, LOCK, STAR, Effect, Key, Move, Values, due, effects_of
+from crm_customer.effects.rules import (
+    COLLABORATOR,
+    CONTACT,
+    LOCK,
+    OPPORTUNITY,
+    ORDER,
+    OWNED,
+    STAR,
+    Effect,
+    Key,
+    Move,
+    Values,
+    due,
+    effects_of,
+)
+from crm_customer.opportunities.model import Opportunity
+from crm_customer.orders.model import Order
 from crm_customer.ownership.projection import apply_assignments
 from crm_customer.stars.model import Star
 
 Applied = list[tuple[Move, list[Effect]]]
+_RELATED = {CONTACT: pb.RELATED_CONTACTS, OPPORTUNITY: pb.RELATED_OPPORTUNITIES, ORDER: pb.RELATED_ORDERS}
+_MODELS = {CONTACT: Contact, OPPORTUNITY: Opportunity, ORDER: Order}
 # What a change of the record tells other services anew.
 _FACTS = (COLLABORATOR, LOCK)
 
@@ -41,10 +59,10 @@ _FACTS = (COLLABORATOR, LOCK)
 def move_of(change: pb.AssignmentChange, actor_id: str) -> Move:
     """A change as pool sent it. Raises ValueError for an id that is none.
 
-    Where nothing was chosen, contacts go with their owner's customer.
+    Where nothing was chosen, and out of a pool, all that their owner or nobody owned goes with the customer.
     """
     place, previous = change.state.place, change.previous
-    chosen, effects = change.HasField("effects"), change.effects
+    chosen, effects = change.HasField("effects") and bool(previous.owner_id), change.effects
     writing = {pb.FORMER_OWNER_READER: False, pb.FORMER_OWNER_EDITOR: True}
     return Move(
         customer_id=UUID(change.state.customer_id),
@@ -53,7 +71,7 @@ def move_of(change: pb.AssignmentChange, actor_id: str) -> Move:
         moved=(place.owner_id, place.pool_id) != (previous.owner_id, previous.pool_id),
         former=UUID(previous.owner_id) if previous.owner_id else None,
         owner=UUID(place.owner_id) if place.owner_id else None,
-        contacts=not chosen or pb.RELATED_CONTACTS in effects.following,
+        following=[record for record, related in _RELATED.items() if not chosen or related in effects.following],
         former_can_write=writing.get(effects.former_owner),
         undoes=effects.undoes_version,
     )
@@ -125,14 +143,16 @@ def _write(session: Session, applied: Applied) -> None:
         for effect in effects:
             last[move.customer_id, effect.key] = effect.after
             log.append({"customer_id": move.customer_id, **vars(effect)})
-    contacts = [
-        {"id": key[1], "owner_id": _id(values["owner_id"])}
-        for (_, key), values in last.items()
-        if key[0] == CONTACT and values
-    ]
-    if contacts:
-        rows = rowset(_table(Contact), contacts)
-        session.execute(update(Contact).where(Contact.id == rows.c.id).values(owner_id=rows.c.owner_id), **_UNSYNCED)
+    for record, model in _MODELS.items():
+        owned = [
+            {"id": key[1], "owner_id": _id(values["owner_id"])}
+            for (_, key), values in last.items()
+            if key[0] == record and values
+        ]
+        if owned:
+            rows = rowset(_table(model), owned)
+            moved = update(_table(model)).where(_table(model).c.id == rows.c.id)
+            session.execute(moved.values(owner_id=rows.c.owner_id), **_UNSYNCED)
     _settle(session, Collaborator, COLLABORATOR, last)
     _settle(session, Star, STAR, last)
     if log:
@@ -218,8 +238,7 @@ def _tell(session: Session, applied: Applied) -> None:
     ids = {effect.record_id for _, effects in told for effect in effects if effect.record == COLLABORATOR}
     ids |= {member_id for move, _ in told for member_id in (move.former, move.owner) if member_id}
     names = {id_: member.name for id_, member in read_members(session, ids).items()}
-    contacts = {effect.record_id for _, effects in told for effect in effects if effect.record == CONTACT}
-    names |= contact_names(session, contacts)
+    names |= record_names(session, {effect.record_id for _, its in told for effect in its if effect.record in OWNED})
     record_audit(session, *(entry for move, effects in told for entry in _entries(move, effects, names)))
     by_actor: dict[UUID | None, dict[UUID, None]] = {}
     for move, effects in told:
@@ -231,6 +250,9 @@ def _tell(session: Session, applied: Applied) -> None:
         record_event(session, *in_parts(events.CustomerUpdated, states, actor_id=str(actor_id or "")))
 
 
+_PLURAL = {OPPORTUNITY: "opportunities"}
+
+
 def _entries(move: Move, effects: Sequence[Effect], names: Mapping[UUID, str]) -> Iterable[AuditEntry]:
     before: dict[str, list[Any]] = {}
     after: dict[str, list[Any]] = {}
@@ -239,11 +261,12 @@ def _entries(move: Move, effects: Sequence[Effect], names: Mapping[UUID, str]) -
             continue
         for told, values in ((before, effect.before), (after, effect.after)):
             if values is not None:
-                told.setdefault(f"{effect.record}s", []).append(_shown(effect, values, names))
-        if effect.record == CONTACT:
-            yield AuditEntry(
-                "contact.owner_changed", "contact", effect.record_id, move.actor_id, effect.before, effect.after
-            )
+                told.setdefault(_PLURAL.get(effect.record, f"{effect.record}s"), []).append(
+                    _shown(effect, values, names)
+                )
+        if effect.record in OWNED:
+            action, sides = f"{effect.record}.owner_changed", (effect.before, effect.after)
+            yield AuditEntry(action, effect.record, effect.record_id, move.actor_id, *sides)
     if before or after:
         yield AuditEntry(
             "customer.handed_over", SUBJECT, move.customer_id, move.actor_id, before or None, after or None
@@ -252,7 +275,7 @@ def _entries(move: Move, effects: Sequence[Effect], names: Mapping[UUID, str]) -
 
 def _shown(effect: Effect, values: Mapping[str, Any], names: Mapping[UUID, str]) -> dict[str, Any]:
     about = {} if effect.record == LOCK else {"id": str(effect.record_id), "name": names.get(effect.record_id, "")}
-    if effect.record == CONTACT and values["owner_id"]:
+    if effect.record in OWNED and values["owner_id"]:
         about |= {"owner_name": names.get(UUID(values["owner_id"]), "")}
     return about | {name: value for name, value in values.items() if name not in ("added_by", "added_at")}
 

@@ -13,7 +13,7 @@ from crm_customer.database import Base
 class AssignmentEffect(Base):
     """What one version of an assignment changed on a record around the customer, so that its undo restores just that.
 
-    `record`: contact, collaborator, star, lock. `before` and `after`: what was there and what then was; None: nothing.
+    `record`: contact, opportunity, order, collaborator, star, lock. `before` and `after`: what was there and what then was; None: nothing.
     """
 
     __tablename__ = "assignment_effects"

@@ -9,10 +9,9 @@ from sqlalchemy import ARRAY, BigInteger, Row, Table, Uuid, any_, bindparam, col
 from sqlalchemy.orm import Session
 
 from crm_customer.collaboration.model import Collaborator
-from crm_customer.contacts.model import Contact
 from crm_customer.customers.model import Customer
 from crm_customer.effects.model import AssignmentEffect
-from crm_customer.effects.rules import COLLABORATOR, CONTACT, LOCK, STAR, Effect, Key, Move, Values
+from crm_customer.effects.rules import COLLABORATOR, LOCK, STAR, Effect, Key, Move, Values
 from crm_customer.ownership.clients import Known
 from crm_customer.stars.model import Star
 from directory.tables import members
@@ -21,7 +20,7 @@ Around = dict[UUID, dict[Key, Values]]
 # id, effects_version, facts_version, locked_at and locked_by of a customer.
 Locked = Row[Any]
 _AT_ONCE = 200
-_CONTACT, _COLLABORATOR, _STAR = (cast(Table, model.__table__).c for model in (Contact, Collaborator, Star))
+_COLLABORATOR, _STAR = (cast(Table, model.__table__).c for model in (Collaborator, Star))
 
 
 def _among(place: Any, ids: str = "ids") -> Any:
@@ -37,12 +36,21 @@ _LOCK_BEHIND = text("""
     WHERE effects_version < given.version
     ORDER BY customers.id FOR NO KEY UPDATE OF customers
 """)
-_CONTACTS = (
-    select(_CONTACT.id, _CONTACT.customer_id, _CONTACT.owner_id)
-    .where(_among(_CONTACT.customer_id))
-    .order_by(_CONTACT.id)
-    .with_for_update(key_share=True)
-)
+# Opportunities and orders change under the lock of their customer alone, contacts under their own.
+_OWNED = text("""
+    WITH held AS (
+        SELECT id, customer_id, owner_id FROM contacts WHERE customer_id = ANY(CAST(:ids AS uuid[]))
+        ORDER BY id FOR NO KEY UPDATE
+    )
+    SELECT 'contact' AS record, id, customer_id, owner_id FROM held
+    UNION ALL SELECT 'opportunity', id, customer_id, owner_id FROM opportunities WHERE customer_id = ANY(CAST(:ids AS uuid[]))
+    UNION ALL SELECT 'order', id, customer_id, owner_id FROM orders WHERE customer_id = ANY(CAST(:ids AS uuid[]))
+""")
+_NAMES = text("""
+    SELECT id, name FROM contacts WHERE id = ANY(CAST(:ids AS uuid[]))
+    UNION ALL SELECT id, name FROM opportunities WHERE id = ANY(CAST(:ids AS uuid[]))
+    UNION ALL SELECT id, number::text FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))
+""")
 _COLLABORATORS = select(*_COLLABORATOR).where(_among(_COLLABORATOR.customer_id))
 _STARS = select(*_STAR).where(_among(_STAR.customer_id), _among(_STAR.member_id, "holders"))
 
@@ -70,11 +78,11 @@ def read_customers(session: Session, customer_ids: Collection[UUID]) -> dict[UUI
 
 
 def read_around(session: Session, customers: Mapping[UUID, Locked], moves: Iterable[Move]) -> Around:
-    """The contacts whose main customer it is, locked, and collaborators, locks, and stars where somebody loses theirs."""
+    """The contacts whose main customer it is, locked, opportunities, orders, and collaborators, locks, and stars where somebody loses theirs."""
     around: Around = {id_: {} for id_ in customers}
     ids = {"ids": list(customers)}
-    for contact in session.execute(_CONTACTS, ids):
-        around[contact.customer_id][CONTACT, contact.id] = {"owner_id": _text(contact.owner_id)}
+    for owned in session.execute(_OWNED, ids):
+        around[owned.customer_id][owned.record, owned.id] = {"owner_id": _text(owned.owner_id)}
     for one in session.execute(_COLLABORATORS, ids):
         around[one.customer_id][COLLABORATOR, one.member_id] = {
             "can_write": one.can_write,
@@ -118,10 +126,9 @@ def read_members(session: Session, member_ids: Collection[UUID]) -> dict[UUID, A
     return {row.id: row for row in session.execute(known, {"ids": list(member_ids)})}
 
 
-def contact_names(session: Session, contact_ids: Collection[UUID]) -> dict[UUID, str]:
-    """Name of each contact."""
-    rows = session.execute(select(Contact.id, Contact.name).where(_among(Contact.id)), {"ids": list(contact_ids)})
-    return {row.id: row.name for row in rows}
+def record_names(session: Session, ids: Collection[UUID]) -> dict[UUID, str]:
+    """What contacts and opportunities are called, and the numbers of orders."""
+    return {row.id: row.name for row in session.execute(_NAMES, {"ids": list(ids)})} if ids else {}
 
 
 def moment_text(moment: datetime) -> str:

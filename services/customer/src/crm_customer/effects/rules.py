@@ -5,18 +5,27 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-# Kind and id of a record: a contact, the member of a collaborator or a star, the customer of a lock.
+# Kind and id of a record: a contact, an opportunity, an order, the member of a collaborator or a star, the customer of a lock.
 Key = tuple[str, UUID]
 # Columns of a record as JSON holds them; None: there is none.
 Values = Mapping[str, Any] | None
-CONTACT, COLLABORATOR, STAR, LOCK = "contact", "collaborator", "star", "lock"
+CONTACT, OPPORTUNITY, ORDER, COLLABORATOR, STAR, LOCK = (
+    "contact",
+    "opportunity",
+    "order",
+    "collaborator",
+    "star",
+    "lock",
+)
+# Records that have an owner of their own.
+OWNED = (CONTACT, OPPORTUNITY, ORDER)
 
 
 @dataclass(frozen=True)
 class Move:
     """One version of an assignment: from whom, to whom (None: a pool), and what was chosen for the rest.
 
-    `contacts`: those of the former owner follow (H-04). `former_can_write`: the former owner becomes a collaborator who
+    `following`: which of OWNED follow, those of the former owner and of nobody (H-04). `former_can_write`: the former owner becomes a collaborator who
     writes or reads, None: does not (H-05). `undoes`: the version that is taken back.
     """
 
@@ -26,7 +35,7 @@ class Move:
     moved: bool
     former: UUID | None
     owner: UUID | None
-    contacts: bool
+    following: Collection[str]
     former_can_write: bool | None = None
     undoes: int = 0
 
@@ -95,9 +104,9 @@ def _restored(move: Move, around: Mapping[Key, Values], undone: Iterable[Effect]
 
 
 def _left_alone(around: Mapping[Key, Values]) -> dict[Key, Values]:
-    """In a pool: contacts lose their owner, collaborators and the lock end."""
+    """In a pool: contacts, opportunities and orders lose their owner, collaborators and the lock end."""
     return {
-        key: {"owner_id": None} if key[0] == CONTACT else None
+        key: {"owner_id": None} if key[0] in OWNED else None
         for key, values in around.items()
         if key[0] != STAR and values is not None
     }
@@ -110,7 +119,7 @@ def _taken_over(move: Move, around: Mapping[Key, Values], active: Collection[UUI
     wanted: dict[Key, Values] = {
         key: {"owner_id": str(owner)}
         for key, values in around.items()
-        if move.contacts and key[0] == CONTACT and values and values["owner_id"] in follow
+        if key[0] in OWNED and key[0] in move.following and values and values["owner_id"] in follow
     }
     wanted[COLLABORATOR, owner] = None
     if former is not None:
