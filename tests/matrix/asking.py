@@ -74,6 +74,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "activity_id": lambda: case.world.activity_of(case.customer),
         "task_id": lambda: case.world.new_task(case.caller, case.place),
         "opportunity_id": lambda: case.world.opportunity_of(case.customer),
+        "order_id": lambda: case.world.order_of(case.customer),
         "kind_name": lambda: case.row.remark or "customers",
     }
     kind = "customer batch" if case.row.section == "customer_batches" else name.removesuffix("_id")

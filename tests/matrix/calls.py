@@ -329,6 +329,17 @@ CALLS: dict[str, Call] = {
     "POST /opportunities/{opportunity_id}:win": Call(conflicts=("claim_first", "won_by_orders_only")),
     "POST /opportunities/{opportunity_id}:lose": Call(body=lambda _: {"reason": "price"}, conflicts=("claim_first",)),
     "POST /opportunities/{opportunity_id}:reopen": Call(conflicts=("claim_first",)),
+    "POST /orders": Call(body=lambda case: case.world.new_order(case.customer), conflicts=("claim_first",)),
+    "PATCH /orders/{order_id}": Call(body=lambda _: {"remark": "soon"}, conflicts=("claim_first",)),
+    "DELETE /orders/{order_id}": Call(conflicts=("claim_first",)),
+    "POST /orders/{order_id}:restore": Call(conflicts=("claim_first",)),
+    "POST /orders/{order_id}:confirm": Call(
+        path={"order_id": lambda case: case.world.order_of(case.customer, "draft")}, conflicts=("claim_first",)
+    ),
+    "POST /orders/{order_id}:complete": Call(conflicts=("claim_first",)),
+    "POST /orders/{order_id}:cancel": Call(body=lambda _: {}, conflicts=("claim_first",)),
+    "POST /orders/{order_id}:reopen": Call(conflicts=("claim_first",)),
+    "POST /orders/{order_id}:link": Call(body=lambda _: {"opportunity_id": None}, conflicts=("claim_first",)),
     "PATCH /opportunities/settings": Call(body=lambda _: {"restrict_manual_won": True}),
     "PATCH /customers/{customer_id} (guarded)": Call(
         body=lambda case: {"remark": case.world.people.name()}, conflicts=("claim_first",)

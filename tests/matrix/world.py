@@ -152,6 +152,15 @@ class World:
         opportunity_id: str = self.admin.post("/opportunities", self.new_opportunity(customer))["id"]
         return opportunity_id
 
+    def new_order(self, customer: Customer, status: str = "confirmed") -> dict[str, str]:
+        """What an order of the customer can be."""
+        return {"customer_id": customer.id, "status": status, "amount": "100"}
+
+    def order_of(self, customer: Customer, status: str = "confirmed") -> str:
+        """The id of an order of the customer."""
+        order_id: str = self.admin.post("/orders", self.new_order(customer, status))["id"]
+        return order_id
+
     def record(self, kind: str, caller: str, place: str) -> str:
         """The id of an import, batch or notification of the caller's own, or of somebody else's.
 

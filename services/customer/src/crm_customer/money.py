@@ -1,12 +1,12 @@
 """Amounts of money: decimals with a currency (L-27, L-29), never converted."""
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 DEFAULT_CURRENCY = "CNY"
 CENT = Decimal("0.01")
@@ -28,24 +28,36 @@ def rounded(value: Decimal, unit: Decimal = CENT) -> Decimal:
     return value.quantize(unit, ROUND_HALF_UP)
 
 
-def _decimal(code: str, digits: int, places: int) -> Callable[[Any], Decimal]:
-    pattern = re.compile(rf"[0-9]{{1,{digits}}}(\.[0-9]{{1,{places}}})?")
-
-    def read(value: Any) -> Decimal:
-        text = value.strip() if isinstance(value, str) else str(value)
-        if not pattern.fullmatch(text) or isinstance(value, bool):
-            raise PydanticCustomError(code, "not such a number")
-        return Decimal(text).quantize(Decimal(1).scaleb(-places))
-
-    return read
-
-
-def decimal_of(code: str, digits: int, places: int) -> Any:
-    """A number of at most `digits` before and `places` after the point, not negative, as text or as a number of JSON; else
-    the field's error has the code `code`.
+@dataclass(frozen=True)
+class Digits:
+    """A decimal of at most `before` digits before and `after` behind the point, not negative, or `positive`, as text or as a
+    number of JSON; anything else is refused with `code`.
     """
-    schema = {"type": "string", "pattern": rf"^[0-9]{{1,{digits}}}(\.[0-9]{{1,{places}}})?$"}
-    return Annotated[Decimal, BeforeValidator(_decimal(code, digits, places)), WithJsonSchema(schema)]
+
+    code: LiteralString
+    before: int
+    after: int
+    positive: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """What the text looks like."""
+        return rf"[0-9]{{1,{self.before}}}(\.[0-9]{{1,{self.after}}})?"
+
+    def read(self, value: Any) -> Decimal:
+        """The number that is written, with all its digits. Raises PydanticCustomError."""
+        text = value.strip() if isinstance(value, str) else str(value)
+        if re.fullmatch(self.pattern, text):
+            number = Decimal(text).quantize(Decimal(1).scaleb(-self.after))
+            if number or not self.positive:
+                return number
+        raise PydanticCustomError(self.code, "not such a number")
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.read, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^{self.pattern}$"}
 
 
 def _known(code: str) -> str:
@@ -54,7 +66,8 @@ def _known(code: str) -> str:
     return code
 
 
-Amount = decimal_of("amount_invalid", 12, 2)
+Amount = Annotated[Decimal, Digits("amount_invalid", 12, 2)]
+PositiveAmount = Annotated[Decimal, Digits("amount_not_positive", 12, 2, positive=True)]
 Currency = Annotated[
     str,
     BeforeValidator(lambda value: value.strip().upper() if isinstance(value, str) else value),

@@ -47,6 +47,7 @@ from crm_customer.locking import http as locking_http
 from crm_customer.marking import http as marking_http
 from crm_customer.opportunities import http as opportunities_http
 from crm_customer.opportunities.model import Opportunity, OpportunitySettings
+from crm_customer.orders import http as orders_http
 from crm_customer.orders.model import Order, Receivable
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
 from crm_customer.people import http as people_http
@@ -110,6 +111,7 @@ SERVICE = Service(
         dictionaries_http.api,
         fields_http.api,
         products_http.api,
+        orders_http.api,
         views_http.api,
         audit_api("customer"),
     ],

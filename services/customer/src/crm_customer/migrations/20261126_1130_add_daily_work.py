@@ -423,6 +423,9 @@ def _create_orders() -> None:
     op.create_index(
         "ix_orders_deleted_at", "orders", ["deleted_at", "id"], postgresql_where=sa.text("deleted_at IS NOT NULL")
     )
+    op.create_index(
+        "ix_orders_member_id", "orders", ["member_id", "deal_on", "id"], postgresql_where=sa.text("deleted_at IS NULL")
+    )
     op.create_index("ix_orders_opportunity_id", "orders", ["opportunity_id"])
     op.create_index(
         "ix_orders_owner_id", "orders", ["owner_id", "created_at", "id"], postgresql_where=sa.text("deleted_at IS NULL")

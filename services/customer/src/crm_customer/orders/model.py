@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.database import Base
+from crm_customer.orders.rules import Status
 
 _ALIVE = text("deleted_at IS NULL")
 
@@ -25,6 +26,7 @@ class Order(Base):
         Index("ix_orders_opportunity_id", "opportunity_id"),
         Index("ix_orders_owner_id", "owner_id", "created_at", "id", postgresql_where=_ALIVE),
         Index("ix_orders_owner_id_deal_on", "owner_id", "deal_on", "id", postgresql_where=_ALIVE),
+        Index("ix_orders_member_id", "member_id", "deal_on", "id", postgresql_where=_ALIVE),
         Index("ix_orders_status", "status", "created_at", "id", postgresql_where=_ALIVE),
         Index("ix_orders_created_at", "created_at", "id", postgresql_where=_ALIVE),
         Index("ix_orders_deal_on", "deal_on", "id", postgresql_where=_ALIVE),
@@ -51,6 +53,24 @@ class Order(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is agreed: something of it may be due."""
+        return self.deleted_at is None and self.status in (Status.CONFIRMED, Status.COMPLETED)
+
+    def move(self, status: Status, note: str | None, now: datetime) -> None:
+        """To another status; `note`: why it is cancelled."""
+        self.status = status
+        self.completed_at = now if status is Status.COMPLETED else None
+        self.cancelled_at = now if status is Status.CANCELLED else None
+        self.cancel_note = note if status is Status.CANCELLED else None
+        self.touch(now)
+
+    def touch(self, now: datetime) -> None:
+        """It changed."""
+        self.version += 1
+        self.updated_at = now
 
 
 class OrderLine(Base):

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from chassis.http.api import Body, PageQuery, View
-from crm_customer.money import DEFAULT_CURRENCY, Amount, Currency
+from crm_customer.money import Amount, Currency, CurrencyField
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Code = Annotated[str, Field(max_length=50, description="商品编码, of one product alone; null or empty: none")]
@@ -22,7 +22,7 @@ class NewProduct(Body):
     code: Code | None = None
     unit: Unit | None = None
     price: Amount
-    currency: Currency = DEFAULT_CURRENCY
+    currency: Currency = CurrencyField
     active: bool = True
 
 
@@ -33,7 +33,7 @@ class ProductChange(Body):
     code: Code | None = None
     unit: Unit | None = None
     price: Amount = Decimal(0)
-    currency: Currency = DEFAULT_CURRENCY
+    currency: Currency = CurrencyField
     active: bool = True
 
 
