@@ -315,6 +315,11 @@ CALLS: dict[str, Call] = {
     "GET /activities": Call(send=_activities),
     "POST /activities": Call(body=lambda case: case.world.follow_up(case.customer), conflicts=("claim_first",)),
     "POST /tasks": Call(body=lambda case: {"subject": _own_name(case)}),
+    "POST /tasks:dispatch": Call(body=lambda case: case.world.new_dispatch()),
+    "POST /tasks/dispatches/{dispatch_id}:end": Call(
+        body=lambda _: {}, conflicts=("dispatch_running", "dispatch_closed")
+    ),
+    "POST /tasks/dispatches/{dispatch_id}:reopen": Call(conflicts=("dispatch_not_ended",)),
     "PATCH /tasks/{task_id}": Call(body=lambda _: {"progress": 10}),
     "POST /tasks/{task_id}:complete": Call(body=lambda _: {}),
     "POST /tasks/{task_id}:end": Call(body=lambda _: {}),

@@ -22,6 +22,7 @@ GUARDED = {"shared": "stranger", "edited": "stranger", "locked": "mate"}
 OWNERS |= GUARDED
 POOLS = {"public": "home", "foreign": "elsewhere", "unassigned": "home", "spare": "home", "managed": "elsewhere"}
 IMPORTERS = PERSONS[1:]
+DISPATCHERS = PERSONS[2:]
 FAR_AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
 _CHUNK = 500
 _PHONE = 80_000_000
@@ -75,6 +76,10 @@ class World:
         self.records["release", "stranger"] = self.new_release("stranger")
         self.records["filter", "stranger"] = self.new_filter("stranger")
         self._leavers = self._make_leavers(leavers)
+        made = {member: self._dispatch_of(member) for member in DISPATCHERS}
+        elsewhere = self.admin.post("/tasks:dispatch", self.new_dispatch())["id"]
+        made |= {"sales": made["supervisor"], "mate": made["operations"], "stranger": elsewhere}
+        self.records |= {("dispatch", member): id_ for member, id_ in made.items()}
         for member in (*PERSONS[1:], "mate", "stranger"):
             self.records["extension", member] = self._refused_extension(member)
         for member in (*PERSONS, "mate", "stranger"):
@@ -142,6 +147,11 @@ class World:
         body = {"subject": self.people.name(), **ids}
         answer = self.http.post("/tasks", json=body, headers=self.people.headers(issuer))
         return str(answer.raise_for_status().json()["id"])
+
+    def new_dispatch(self) -> dict[str, Any]:
+        """A task for a customer that does not exist."""
+        handler_ids = [self.people.members["sales"].id]
+        return {"subject": self.people.name(), "customer_ids": [str(new_id())], "handler_ids": handler_ids}
 
     def new_opportunity(self, customer: Customer) -> dict[str, str]:
         """What can be said of a chance to sell to the customer."""
@@ -255,6 +265,10 @@ class World:
         listed = "SELECT 1 FROM leavers WHERE member_id = ANY(%s::uuid[])"
         until(lambda: len(self.whole.rows("pool", listed, [ids])) == len(ids))
         return found
+
+    def _dispatch_of(self, member: str) -> str:
+        answer = self.http.post("/tasks:dispatch", json=self.new_dispatch(), headers=self.people.headers(member))
+        return str(answer.raise_for_status().json()["id"])
 
     def _absence_of(self, member: str) -> str:
         body = {"starts_at": "2029-01-01T00:00:00Z", "ends_at": "2029-01-02T00:00:00Z"}

@@ -57,6 +57,15 @@ def tally(session: Session, batch_id: UUID, name: str) -> Counter[str | None]:
     return Counter({row.said: row.items for row in rows})
 
 
+def positions(session: Session, batch_id: UUID, item_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The places of some items in the order in which all were given, from 1 on: the same whenever they are worked."""
+    table = batch_items.c
+    rows = session.execute(
+        select(table.item_id, table.position).where(table.batch_id == batch_id, table.item_id.in_(item_ids))
+    )
+    return {row.item_id: row.position for row in rows}
+
+
 def worked_items(
     session: Session, batch_id: UUID, outcome: Outcome | None, page: int, page_size: int
 ) -> Sequence[ItemResult]:

@@ -30,6 +30,8 @@ from crm_customer.customers.model import Customer
 from crm_customer.database import Base
 from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.dictionaries.model import DictionaryOption
+from crm_customer.dispatches import http as dispatches_http
+from crm_customer.dispatches.due import DISPATCHES
 from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
 from crm_customer.effects.rpc import Places
@@ -106,6 +108,7 @@ SERVICE = Service(
         activities_http.api,
         opportunities_http.api,
         tasks_http.api,
+        dispatches_http.api,
         reveals_http.api,
         tags_http.api,
         dictionaries_http.api,
@@ -148,7 +151,7 @@ SERVICE = Service(
         CATCH_UP,
         END_COLLABORATIONS,
         *REMIND_OF_MOMENTS,
-        *batch_tasks(CUSTOMER_BATCHES),
+        *batch_tasks([*CUSTOMER_BATCHES, DISPATCHES]),
     ],
     register_rpc=[_register],
 )

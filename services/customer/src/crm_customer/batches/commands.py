@@ -96,7 +96,7 @@ def restore_page(session: Session, page: Page) -> list[ItemResult]:
 
 def update_page(session: Session, page: Page) -> list[ItemResult]:
     """Give them the values that were checked when the batch was started (I-02); what already holds changes nothing."""
-    able, refused = _sorted_out(session, page, partial(_require_workable, page.sight))
+    able, refused = _sorted_out(session, page, partial(require_workable, page.sight))
     changes = [_change(customer, page.batch.parameters["values"], page.reference) for customer in able]
     changes = [change for change in changes if change.after]
     if changes:
@@ -110,7 +110,7 @@ def tag_page(session: Session, page: Page) -> list[ItemResult]:
     tags = borne_tags(session, added)
     if len(tags) < len(added):
         raise Conflict("unknown_tag")
-    able, refused = _sorted_out(session, page, partial(_require_workable, page.sight))
+    able, refused = _sorted_out(session, page, partial(require_workable, page.sight))
     ids = [customer.id for customer in able]
     changed = tag_records(session, CustomerTag, page.actor_id, ids, lambda had: retagged(had, tags.values(), removed))
     return _results(page, refused, [customer for customer in able if customer.id in changed])
@@ -121,7 +121,10 @@ def _require_alive(customer: Customer) -> None:
         raise Conflict("already_deleted")
 
 
-def _require_workable(sight: Sight, customer: Customer, writable: bool) -> None:
+def require_workable(sight: Sight, customer: Customer, writable: bool) -> None:
+    """Refuse a change of a customer as `locked` found it. Raises Conflict already_deleted, claim_first, Forbidden
+    read_only_collaborator.
+    """
     _require_alive(customer)
     if sight.must_claim(customer.pool_id):
         raise Conflict("claim_first")

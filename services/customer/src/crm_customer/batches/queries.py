@@ -24,14 +24,20 @@ def selected(session: Session, here: Here, wanted: Customers, act: Act) -> Seque
 
     Raises Invalid select_customers_first for none, Conflict selection_too_large.
     """
-    ids: Sequence[UUID] = wanted.customer_ids
-    if wanted.selection is not None:
-        found = _filter(session, here, wanted.selection.filter, act)
-        ids = page_of(session, here.sight, found, 0, MAX_ITEMS + 1)
-    if not ids:
-        raise Invalid("select_customers_first")
+    ids = first_selected(session, here, wanted, act, MAX_ITEMS + 1)
     if len(ids) > MAX_ITEMS:
         raise Conflict("selection_too_large", most=MAX_ITEMS)
+    return ids
+
+
+def first_selected(session: Session, here: Here, wanted: Customers, act: Act, most: int) -> Sequence[UUID]:
+    """The same, of those that match at most the first. Raises Invalid select_customers_first for none."""
+    ids: Sequence[UUID] = list(dict.fromkeys(wanted.customer_ids))
+    if wanted.selection is not None:
+        found = _filter(session, here, wanted.selection.filter, act)
+        ids = page_of(session, here.sight, found, 0, most)
+    if not ids:
+        raise Invalid("select_customers_first")
     return ids
 
 

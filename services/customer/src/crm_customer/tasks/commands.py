@@ -55,15 +55,15 @@ def create_task(session: Session, sight: Sight, values: Mapping[str, Any], now: 
     task = Task(**given, id=new_id(), version=1, status=Status.OPEN, progress=0, **made)
     session.add(task)
     session.flush()
-    record_audit(session, AuditEntry("task.created", SUBJECT, task.id, actor_id, None, created(task)))
+    record_audit(session, AuditEntry("task.created", SUBJECT, task.id, actor_id, None, created(given)))
     _tell(session, visible_task(session, sight, task.id), pb.TASK_ACT_ASSIGNED, {task.handler_id, task.owner_id})
     return task
 
 
-def created(task: Task) -> dict[str, Any]:
-    """What the audit keeps of a new task."""
+def created(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the audit keeps of a new task with these columns."""
     names = ("customer_id", "dispatch_id", "kind", "subject", "description", "priority", *_ROLES, "due_at", "remind_at")
-    return {"version": 1} | _plain({name: value for name in names if (value := getattr(task, name)) is not None})
+    return {"version": 1} | _plain({name: values[name] for name in names if values.get(name) is not None})
 
 
 def change_task(

@@ -1,10 +1,10 @@
 """Reading tasks inside the reader's sight, each with the names it shows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, and_, any_, exists, false, func, literal, or_, select, true
+from sqlalchemy import and_, exists, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
@@ -70,8 +70,12 @@ def _visible(sight: Sight) -> Condition:
 
 def _people(session: Session, tasks: Sequence[Task]) -> dict[UUID, Any]:
     ids = {id_ for task in tasks for id_ in (task.handler_id, task.owner_id, task.created_by, task.closed_by) if id_}
+    return _rows(session, ids)
+
+
+def _rows(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Any]:
     columns = (members.c.id, members.c.name, members.c.active, members.c.department_id)
-    rows = session.execute(select(*columns).where(members.c.id == any_(literal(list(ids), ARRAY(Uuid)))))
+    rows = session.execute(select(*columns).where(one_of(members.c.id, list(member_ids))))
     return {row.id: row for row in rows}
 
 
@@ -86,6 +90,12 @@ def _seen(sight: Sight, row: Any, people: dict[UUID, Any]) -> SeenTask:
         customer = TaskCustomer(id=row.customer_id, name=row.customer_name, visible=bool(row.sees_customer))
     names = {id_: _owner(id_, people.get(id_)) for id_ in involved | {task.closed_by} if id_}
     return SeenTask(task, scope.member_id, customer, names, seen)
+
+
+def people_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Owner]:
+    """Members by id, whether or not they have left."""
+    rows = _rows(session, member_ids)
+    return {id_: _owner(id_, rows.get(id_)) for id_ in member_ids}
 
 
 def _owner(member_id: UUID, row: Any) -> Owner:
