@@ -8,6 +8,7 @@ import pytest
 
 from chassis.clock import now
 from chassis.identifiers import new_id
+from chassis.rpc.client import on_behalf_of
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as events
 from crm.customer.v1 import customer_service_pb2 as pb
@@ -317,6 +318,20 @@ def test_a_deleted_opportunity_counts_no_more_until_it_is_restored(customers: An
 
     assert _act(customers, sales, made, "restore").json["deleted_at"] is None
     assert _facts(rpc, customer).open_opportunities == 1
+
+
+def test_a_handover_card_holds_the_newest_open_opportunities(customers: Any, rpc: Any) -> None:
+    sales = customers.organisation.sales
+    customer = customers.create(sales)
+    made = [_made(customers, sales, customer, name=f"机会{number}", amount=number) for number in range(7)]
+    _act(customers, sales, made[5], "lose", reason="price")
+    request = pb.GetHandoverCardRequest(customer_id=customer["id"])
+
+    card = rpc("pool").GetHandoverCard(request, metadata=on_behalf_of(sales.id))
+
+    shown = [(one.id, one.name, one.stage, one.amount, one.currency) for one in card.opportunities]
+    expected = [made[number] for number in (6, 4, 3, 2, 1)]
+    assert shown == [(one["id"], one["name"], "initial", one["amount"], "CNY") for one in expected]
 
 
 def test_settings_are_an_administrators_and_need_a_version(customers: Any) -> None:

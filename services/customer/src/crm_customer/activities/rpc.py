@@ -15,6 +15,8 @@ from crm_customer.activities.queries import last_touches, promises
 from crm_customer.activities.rules import SHOWN_IN_CARD
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import sight_of
+from crm_customer.opportunities.model import Opportunity
+from crm_customer.opportunities.queries import newest_open
 from directory.permissions import Permission
 from directory.scope import zone_of
 
@@ -22,7 +24,7 @@ _MOST = 5
 
 
 class HandoverCards:
-    """GetHandoverCard of CustomerService. Nobody keeps opportunities yet: it names none."""
+    """GetHandoverCard of CustomerService."""
 
     runtime: Runtime
 
@@ -42,6 +44,7 @@ class HandoverCards:
             return pb.GetHandoverCardResponse(
                 touches=map(_touch, last_touches(session, customer_id, _MOST)),
                 promises=map(_promise, promises(session, customer_id, today, _MOST)),
+                opportunities=map(_opportunity, newest_open(session, customer_id, _MOST)),
             )
 
 
@@ -55,3 +58,8 @@ def _touch(activity: Activity) -> pb.Touch:
 def _promise(activity: Activity) -> pb.Promise:
     day = activity.next_contact_on.isoformat() if activity.next_contact_on else ""
     return pb.Promise(on=day, member_id=str(activity.member_id), content=activity.content[:SHOWN_IN_CARD])
+
+
+def _opportunity(one: Opportunity) -> pb.OpenOpportunity:
+    amount = "" if one.amount is None else str(one.amount)
+    return pb.OpenOpportunity(id=str(one.id), name=one.name, stage=one.stage, amount=amount, currency=one.currency)
