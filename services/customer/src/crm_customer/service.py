@@ -49,6 +49,7 @@ from crm_customer.locking import http as locking_http
 from crm_customer.marking import http as marking_http
 from crm_customer.opportunities import http as opportunities_http
 from crm_customer.opportunities.model import Opportunity, OpportunitySettings
+from crm_customer.opportunity_list import http as opportunity_list_http
 from crm_customer.orders import http as orders_http
 from crm_customer.orders.model import Order, Receivable
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
@@ -107,6 +108,7 @@ SERVICE = Service(
         marking_http.api,
         activities_http.api,
         opportunities_http.api,
+        opportunity_list_http.api,
         tasks_http.api,
         dispatches_http.api,
         reveals_http.api,
