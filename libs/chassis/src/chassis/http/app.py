@@ -1,6 +1,7 @@
 """The Flask app of a service, made from its routes."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import flask
@@ -44,8 +45,8 @@ def create_app(runtime: Runtime, apis: Sequence[Api], health: Health) -> flask.F
         for route in (route for route in api.routes if route.role == SERVE):
             view = _answering(runtime, route, slots)
             app.add_url_rule(f"{PREFIX}{route.path}", route.operation_id, view, methods=[route.method])
-    document = openapi_document(runtime.service, apis)
-    app.add_url_rule(f"{PREFIX}/{runtime.service}/openapi.json", "openapi_json", lambda: flask.jsonify(document))
+    document = cache(lambda: openapi_document(runtime.service, apis))
+    app.add_url_rule(f"{PREFIX}/{runtime.service}/openapi.json", "openapi_json", lambda: flask.jsonify(document()))
     serve_docs(app, f"{PREFIX}/{runtime.service}/docs", f"{PREFIX}/{runtime.service}/openapi.json")
     health.add_to(app)
     app.after_request(_drained)
