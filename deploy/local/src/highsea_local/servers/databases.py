@@ -4,20 +4,14 @@ import psycopg
 from psycopg import sql
 
 
-def create(superuser_url: str, name: str, role: str, password: str, template: str | None) -> None:
+def create(superuser_url: str, name: str, role: str, password: str) -> None:
     """Makes role and database, or brings existing ones to this state. Raises psycopg.Error."""
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         _close_shared_databases(connection)
         _ensure_role(connection, role, password)
-        _ensure_database(connection, name, role, template)
+        _ensure_database(connection, name, role)
         database = sql.Identifier(name)
         connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
-
-
-def drop(superuser_url: str, name: str) -> None:
-    """Deletes a database and its connections, if it exists. Raises psycopg.Error."""
-    with psycopg.connect(superuser_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _close_shared_databases(connection: psycopg.Connection) -> None:
@@ -37,11 +31,9 @@ def _ensure_role(connection: psycopg.Connection, role: str, password: str) -> No
     connection.execute(statement.format(verb, sql.Identifier(role), sql.Literal(password)))
 
 
-def _ensure_database(connection: psycopg.Connection, name: str, role: str, template: str | None) -> None:
+def _ensure_database(connection: psycopg.Connection, name: str, role: str) -> None:
     exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
     if exists:
         connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(role)))
         return
-    statement = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}")
-    source = sql.Identifier(template or "template1")
-    connection.execute(statement.format(sql.Identifier(name), sql.Identifier(role), source))
+    connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(role)))

@@ -95,21 +95,14 @@ class PostgresServer(Server):
         """The address of a database on this server for a role."""
         return f"postgresql://{quote(role)}:{quote(password, safe='')}@127.0.0.1:{self.port}/{quote(database)}"
 
-    def create_database(self, name: str, role: str, password: str, *, template: str | None = None) -> str:
+    def create_database(self, name: str, role: str, password: str) -> str:
         """A database owned by its own role; nobody else but the superuser can connect. Safe to repeat.
-
-        Args:
-            template: A database nobody is connected to, to be copied (fast: for a fresh database per test).
 
         Returns:
             The address for that role. A role or database that exists is kept and the password set again.
         """
-        databases.create(self.superuser_url, name, role, password, template)
+        databases.create(self.superuser_url, name, role, password)
         return self.url(name, role, password)
-
-    def drop_database(self, name: str) -> None:
-        """Deletes a database, ending its connections; does nothing when there is none."""
-        databases.drop(self.superuser_url, name)
 
     def prepare(self) -> None:
         """Runs ``initdb`` once. Raises ServerFailed when that fails or the cluster is of another major version."""
