@@ -1,6 +1,5 @@
 """Fixtures of every test: real servers out of wheels, started once per test process."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import structlog
 from highsea_local.servers.nats import NatsServer
 from highsea_local.servers.postgres import PostgresServer
 from highsea_local.servers.valkey import ValkeyServer
+from tests.support import folder
 from tests.support.services import Keys, Opener
 
 # A failed test shows a plain traceback, not every local variable of every frame.
@@ -23,17 +23,16 @@ structlog.configure(
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A folder that unprivileged servers can reach, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="highsea-test-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        yield folder
+    """Where servers keep their files."""
+    with folder.server_folder("highsea-test-") as path:
+        yield path
 
 
 @pytest.fixture(scope="session")
 def postgres(server_folder: Path) -> Iterator[PostgresServer]:
     """A real PostgreSQL server."""
-    with PostgresServer(server_folder / "postgres", durable=False) as server:
+    # Every test connects anew, and no password is worth guessing.
+    with PostgresServer(server_folder / "postgres", durable=False, settings={"scram_iterations": "1"}) as server:
         yield server
 
 

@@ -1,14 +1,13 @@
 """The whole system, started once for all tests that need it."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from highsea_local.system import System
 from highsea_local.topology import SERVICES
 from tests.support.collector import Collector, collecting
+from tests.support.folder import server_folder
 from tests.support.whole import Whole
 
 
@@ -28,8 +27,6 @@ def whole(collector: Collector) -> Iterator[Whole]:
         "OTEL_BSP_SCHEDULE_DELAY": "200",
     }
     environment = {service.name: tracing for service in SERVICES}
-    with tempfile.TemporaryDirectory(prefix="highsea-whole-", ignore_cleanup_errors=True) as name:
-        home = Path(name)
-        home.chmod(0o755)
+    with server_folder("highsea-whole-") as home:
         with System(home, is_durable=False, environment=environment) as system:
             yield Whole.prepare(system)

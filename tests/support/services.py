@@ -5,12 +5,14 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString, cast
 from uuid import UUID
 
 import flask.testing
+import psycopg
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
@@ -117,32 +119,32 @@ class OpenService:
 
 
 class Opener:
-    """Opens services on one PostgreSQL server; each service is migrated once and then copied."""
+    """Opens services on one PostgreSQL server; each service is migrated and told of the organisation once, then copied."""
 
     def __init__(self, postgres: PostgresServer, keys: Keys, folder: Path) -> None:
         self._postgres = postgres
         self._folder = folder
-        self._templates: dict[str, str] = {}
+        self._organisation = Organisation.standard()
+        self._templates: dict[tuple[str, ...], str] = {}
         self.keys = keys
 
-    def database(self, service: Service) -> str:
-        """URL of a fresh migrated database for `service`."""
+    def database(self, service: Service, *, with_directory: bool = False) -> str:
+        """URL of a fresh migrated database for `service`, with the organisation in its directory when asked."""
         role = f"{service.name}_test"
         # Several services of tests bear one name, with other tables each.
-        kind = " ".join((service.name, *service.migrations))
+        kind = (service.name, *service.migrations, str(with_directory))
         if kind not in self._templates:
             template = f"template_{service.name}_{len(self._templates)}"
-            database = Database(self._postgres.create_database(template, role, PASSWORD), 1)
-            migrate(database.engine, service.scripts())
-            database.close()
+            self._fill(self._postgres.create_database(template, role, PASSWORD), service, with_directory)
             self._templates[kind] = template
         name = f"{service.name}_{secrets.token_hex(6)}"
-        return self._postgres.create_database(name, role, PASSWORD, template=self._templates[kind])
+        self._order(f"CREATE DATABASE {name} OWNER {role} TEMPLATE {self._templates[kind]}")
+        return self._postgres.url(name, role, PASSWORD)
 
     @contextmanager
     def open(self, service: Service, *, with_directory: bool = True, **settings: Any) -> Iterator[OpenService]:
         """Open `service`; `settings` override its environment. The directory holds `Organisation()` unless told not to."""
-        url = self.database(service)
+        url = self.database(service, with_directory=with_directory)
         values = {
             "database_url": url,
             "nats_url": "nats://127.0.0.1:1",
@@ -153,13 +155,21 @@ class Opener:
             **settings,
         }
         runtime = open_runtime(service.name, service.settings(**values), service.actors, tuple(service.messages))
-        organisation = Organisation.standard()
-        if with_directory:
-            with runtime.database.transaction() as session:
-                organisation.store(session, self.keys.access_jwks())
         app = create_app(runtime, service.apis, Health(runtime, service.scripts()))
         try:
-            yield OpenService(service, runtime, app.test_client(), organisation, self.keys)
+            yield OpenService(service, runtime, app.test_client(), deepcopy(self._organisation), self.keys)
         finally:
             runtime.close()
-            self._postgres.drop_database(url.rpartition("/")[2])
+            self._order(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def _fill(self, url: str, service: Service, with_directory: bool) -> None:
+        database = Database(url, 1)
+        migrate(database.engine, service.scripts())
+        if with_directory:
+            with database.transaction() as session:
+                self._organisation.store(session, self.keys.access_jwks())
+        database.close()
+
+    def _order(self, statement: str) -> None:
+        with psycopg.connect(self._postgres.superuser_url, autocommit=True) as connection:
+            connection.execute(cast(LiteralString, statement))
