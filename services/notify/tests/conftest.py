@@ -1,12 +1,11 @@
 """Fixtures of notify's tests."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from crm_notify.service import SERVICE
-from services.notify.tests.support import MailServer, PushProcess
+from services.notify.tests.support import MailServer
 from tests.support.services import Opener, OpenService
 
 
@@ -31,12 +30,3 @@ def notify_without_mail(services: Opener) -> Iterator[OpenService]:
     """Notify where no mail server is configured."""
     with services.open(SERVICE) as opened:
         yield opened
-
-
-@pytest.fixture
-def push(notify: OpenService, tmp_path: Path) -> Iterator[PushProcess]:
-    """A push process beside `notify`."""
-    process = PushProcess(notify, tmp_path / "push.log")
-    process.start()
-    yield process
-    process.stop()

@@ -194,7 +194,7 @@ class PushProcess:
     """`python -m crm_notify push` over the database of an opened service."""
 
     def __init__(self, opened: OpenService, log: Path) -> None:
-        self._opened = opened
+        self.opened = opened
         self._log = log
         self._http, self._metrics = free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
@@ -205,7 +205,7 @@ class PushProcess:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "crm_notify", "push"],
-                env=environment(self._opened, **binds),
+                env=environment(self.opened, **binds),
                 stdout=log,
                 stderr=log,
             )
@@ -237,11 +237,22 @@ class PushProcess:
     @contextmanager
     def stream(self, member: Member, **claims: Any) -> Iterator["Events"]:
         """An open stream of `member`."""
-        token = self._opened.keys.access_token(member.id, member.epoch, **claims)
+        token = self.opened.keys.access_token(member.id, member.epoch, **claims)
         url, headers = f"http://127.0.0.1:{self._http}{PATH}", {"Authorization": f"Bearer {token}"}
         with httpx.stream("GET", url, headers=headers, timeout=LIMIT_SECONDS) as reply:
             assert reply.status_code == httpx.codes.OK
             yield Events(reply)
+
+
+@contextmanager
+def pushing(opened: OpenService, log: Path) -> Iterator[PushProcess]:
+    """A push process beside an opened service."""
+    process = PushProcess(opened, log)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.stop()
 
 
 class Events:

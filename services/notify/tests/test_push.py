@@ -3,7 +3,9 @@
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +18,51 @@ from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.push.events import DIRECTORY
 from crm_notify.push.hub import STREAMS_A_MEMBER
 from crm_notify.push.rules import Stream
-from services.notify.tests.support import PushProcess, change, changed, eventually, post, receive
+from crm_notify.service import SERVICE
+from directory import store
+from services.notify.tests.support import PushProcess, change, changed, eventually, post, pushing, receive
 from tests.support.organisation import Member
-from tests.support.services import OpenService
+from tests.support.services import Opener, OpenService
+
+
+@pytest.fixture(scope="module")
+def push(services: Opener, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PushProcess]:
+    """One push process for all tests that have members of their own."""
+    with services.open(SERVICE) as opened, pushing(opened, tmp_path_factory.mktemp("push") / "push.log") as process:
+        yield process
+
+
+@pytest.fixture
+def own_push(services: Opener, tmp_path: Path) -> Iterator[PushProcess]:
+    """A push process for a test that counts, or breaks something."""
+    with services.open(SERVICE) as opened, pushing(opened, tmp_path / "push.log") as process:
+        yield process
+
+
+@pytest.fixture
+def notify(push: PushProcess) -> OpenService:
+    """The service of `push`."""
+    return push.opened
+
+
+@pytest.fixture
+def sales(notify: OpenService) -> Member:
+    """Somebody new."""
+    return _hired(notify)
+
+
+@pytest.fixture
+def colleague(notify: OpenService) -> Member:
+    """Somebody else who is new."""
+    return _hired(notify)
+
+
+def _hired(notify: OpenService) -> Member:
+    id_ = new_id()
+    member = Member(id_, "新人", "sales", notify.organisation.east, email=f"{id_.hex}@example.test")
+    with notify.database.transaction() as session:
+        store.store_members(session, [notify.organisation.member_state(member)])
+    return member
 
 
 def _assign(notify: OpenService, owner: Member) -> None:
@@ -36,8 +80,9 @@ def _directory(notify: OpenService, member: Member, message: Any, **changes: Any
     receive(notify, DIRECTORY, message(members=[state]))
 
 
-def test_a_stream_begins_with_what_is_unread_and_hints_at_what_comes(notify: OpenService, push: PushProcess) -> None:
-    sales = notify.organisation.sales
+def test_a_stream_begins_with_what_is_unread_and_hints_at_what_comes(
+    notify: OpenService, push: PushProcess, sales: Member
+) -> None:
     _assign(notify, sales)
 
     with push.stream(sales) as events:
@@ -52,28 +97,26 @@ def test_a_stream_begins_with_what_is_unread_and_hints_at_what_comes(notify: Ope
         assert events.next_hint() == _hint(0)
 
 
-def test_openings_are_measured_and_the_streams_that_are_open(notify: OpenService, push: PushProcess) -> None:
+def test_openings_are_measured_and_the_streams_that_are_open(own_push: PushProcess) -> None:
     series = 'http_server_request_duration_seconds_count{{method="GET",route="{}",status="{}"}} 1.0'
-    assert push.get(None).headers["X-Request-Id"]
-    push.get(None, "/api/v1/elsewhere")
+    assert own_push.get(None).headers["X-Request-Id"]
+    own_push.get(None, "/api/v1/elsewhere")
 
-    with push.stream(notify.organisation.sales) as events:
+    with own_push.stream(own_push.opened.organisation.sales) as events:
         events.next_hint()
-        assert push.metric('crm_push_streams{state="open"} 1.0')
-        assert push.metric(series.format("/notifications/stream", 200))
-    assert push.metric(series.format("/notifications/stream", 401))
-    assert push.metric(series.format("none", 404))
+        assert own_push.metric('crm_push_streams{state="open"} 1.0')
+        assert own_push.metric(series.format("/notifications/stream", 200))
+    assert own_push.metric(series.format("/notifications/stream", 401))
+    assert own_push.metric(series.format("none", 404))
 
 
-def test_others_hear_nothing(notify: OpenService, push: PushProcess) -> None:
-    people = notify.organisation
-
-    with push.stream(people.sales) as mine, push.stream(people.colleague) as theirs:
+def test_others_hear_nothing(notify: OpenService, push: PushProcess, sales: Member, colleague: Member) -> None:
+    with push.stream(sales) as mine, push.stream(colleague) as theirs:
         assert mine.next_hint() == theirs.next_hint() == _hint(0)
-        _assign(notify, people.sales)
-        _assign(notify, people.sales)
+        _assign(notify, sales)
+        _assign(notify, sales)
         assert eventually(lambda: mine.next_hint() == _hint(2))
-        _assign(notify, people.colleague)
+        _assign(notify, colleague)
         assert theirs.next_hint() == _hint(1)
 
 
@@ -87,9 +130,9 @@ def test_others_hear_nothing(notify: OpenService, push: PushProcess) -> None:
     ],
 )
 def test_no_stream_without_a_valid_token(
-    notify: OpenService, push: PushProcess, claims: dict[str, Any] | None, code: str
+    notify: OpenService, push: PushProcess, sales: Member, claims: dict[str, Any] | None, code: str
 ) -> None:
-    token = None if claims is None else notify.keys.access_token(notify.organisation.sales.id, **claims)
+    token = None if claims is None else notify.keys.access_token(sales.id, **claims)
 
     reply = push.get(token)
 
@@ -98,8 +141,8 @@ def test_no_stream_without_a_valid_token(
     assert reply.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_another_address_or_method_is_a_problem_too(notify: OpenService, push: PushProcess) -> None:
-    token = notify.keys.access_token(notify.organisation.sales.id)
+def test_another_address_or_method_is_a_problem_too(notify: OpenService, push: PushProcess, sales: Member) -> None:
+    token = notify.keys.access_token(sales.id)
 
     assert push.get(token, "/api/v1/notifications/streams").json()["code"] == "route_not_found"
 
@@ -108,23 +151,21 @@ def test_another_address_or_method_is_a_problem_too(notify: OpenService, push: P
     ("message", "changes"), [(identity.MemberDeactivated, {"active": False}), (identity.MemberChanged, {"epoch": 1})]
 )
 def test_a_stream_ends_when_its_member_is_deactivated_or_logged_out(
-    notify: OpenService, push: PushProcess, message: Any, changes: dict[str, Any]
+    notify: OpenService, push: PushProcess, sales: Member, colleague: Member, message: Any, changes: dict[str, Any]
 ) -> None:
-    people = notify.organisation
-
-    with push.stream(people.sales) as mine, push.stream(people.colleague) as theirs:
+    with push.stream(sales) as mine, push.stream(colleague) as theirs:
         mine.next_hint()
         theirs.next_hint()
-        _directory(notify, people.sales, message, **changes)
+        _directory(notify, sales, message, **changes)
         assert mine.rest() == []
-        _assign(notify, people.colleague)
+        _assign(notify, colleague)
         assert theirs.next_hint() == _hint(1)
-    assert push.get(notify.keys.access_token(people.sales.id)).json()["code"] == "token_revoked"
+    assert push.get(notify.keys.access_token(sales.id)).json()["code"] == "token_revoked"
 
 
-def test_a_change_of_a_member_that_takes_no_right_keeps_the_stream(notify: OpenService, push: PushProcess) -> None:
-    sales = notify.organisation.sales
-
+def test_a_change_of_a_member_that_takes_no_right_keeps_the_stream(
+    notify: OpenService, push: PushProcess, sales: Member
+) -> None:
     with push.stream(sales) as events:
         events.next_hint()
         _directory(notify, sales, identity.MemberChanged, name="张三丰")
@@ -142,27 +183,27 @@ def test_a_stream_ends_with_its_token() -> None:
 
 
 def test_a_member_has_a_limited_number_of_streams_and_a_closed_one_frees_its_place(
-    notify: OpenService, push: PushProcess
+    notify: OpenService, push: PushProcess, sales: Member, colleague: Member
 ) -> None:
-    people = notify.organisation
-    token = notify.keys.access_token(people.sales.id)
+    token = notify.keys.access_token(sales.id)
     with ExitStack() as streams:
-        held = [streams.enter_context(push.stream(people.sales)) for _ in range(STREAMS_A_MEMBER)]
+        held = [streams.enter_context(push.stream(sales)) for _ in range(STREAMS_A_MEMBER)]
         assert {events.next_hint() for events in held} == {_hint(0)}
         refused = push.get(token)
         assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
         assert refused.headers["Retry-After"] == "30"
-        streams.enter_context(push.stream(people.colleague)).next_hint()
+        streams.enter_context(push.stream(colleague)).next_hint()
 
     eventually(lambda: push.metric('crm_push_streams{state="open"} 0.0'))
-    with push.stream(people.sales) as again:
+    with push.stream(sales) as again:
         assert again.next_hint() == _hint(0)
 
 
-def test_hints_go_on_after_the_database_dropped_the_listener(notify: OpenService, push: PushProcess) -> None:
+def test_hints_go_on_after_the_database_dropped_the_listener(own_push: PushProcess) -> None:
+    notify = own_push.opened
     sales = notify.organisation.sales
 
-    with push.stream(sales) as events:
+    with own_push.stream(sales) as events:
         events.next_hint()
         with notify.database.transaction() as session:
             others = "datname = current_database() AND pid <> pg_backend_pid()"
@@ -171,13 +212,13 @@ def test_hints_go_on_after_the_database_dropped_the_listener(notify: OpenService
         assert eventually(lambda: events.next_hint() == _hint(1))
 
 
-def test_a_process_told_to_stop_ends_its_streams(notify: OpenService, push: PushProcess) -> None:
-    with push.stream(notify.organisation.sales) as events:
+def test_a_process_told_to_stop_ends_its_streams(own_push: PushProcess) -> None:
+    with own_push.stream(own_push.opened.organisation.sales) as events:
         events.next_hint()
-        push.stop()
+        own_push.stop()
         assert events.rest() == []
 
 
-def test_its_health_is_that_of_every_service(notify: OpenService, push: PushProcess) -> None:
+def test_its_health_is_that_of_every_service(push: PushProcess) -> None:
     assert push.health("/livez") == {"alive": True}
     assert push.health("/readyz") == {"ready": True, "failing": [], "degraded": []}

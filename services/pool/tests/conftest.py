@@ -365,22 +365,27 @@ class Sea:
         with self.opened.database.transaction() as session:
             session.execute(text(statement))
 
-    def rows(self, record: type[Any]) -> list[Any]:
-        """Every row of a table."""
+    def rows(self, record: type[Any], *conditions: Any) -> list[Any]:
+        """Every row of a table that meets the conditions."""
         with self.opened.database.reading() as session:
-            return list(session.scalars(select(record)))
+            return list(session.scalars(select(record).where(*conditions)))
 
     def assignments(self, customer_ids: Sequence[str]) -> list[Assignment]:
         """Where these customers lie."""
-        return [one for one in self.rows(Assignment) if str(one.customer_id) in customer_ids]
+        return self.rows(Assignment, Assignment.customer_id.in_(map(UUID, customer_ids)))
 
     def owners(self) -> dict[str, UUID | None]:
         """The owner of every customer."""
         return {str(one.customer_id): one.owner_id for one in self.rows(Assignment)}
 
+    def owners_of(self, customer_ids: Sequence[str]) -> list[UUID | None]:
+        """The owners of these customers in their order."""
+        owners = self.owners()
+        return [owners[id_] for id_ in customer_ids]
+
     def history(self, customer_id: str) -> list[HistoryEntry]:
         """The history of one customer, oldest first."""
-        entries = [entry for entry in self.rows(HistoryEntry) if str(entry.customer_id) == customer_id]
+        entries = self.rows(HistoryEntry, HistoryEntry.customer_id == UUID(customer_id))
         return sorted(entries, key=lambda entry: entry.version)
 
     def ledger(self) -> list[LedgerEntry]:

@@ -53,7 +53,7 @@ def test_a_leaver_is_listed_for_who_sees_the_department_and_the_manager_is_to_be
     assert (seen["member"]["name"], seen["department_id"]) == ("张三", str(sea.organisation.east))
     told = [(one.member_id, one.customers, one.hands_over_on) for one in sea.opened.outbox(events.OwnerLeft)]
     assert told == [(str(sales.id), 3, _day(7)), (str(rival.id), 1, _day(7))]
-    assert {sea.owners()[one] for one in ids} == {sales.id}
+    assert set(sea.owners_of(ids)) == {sales.id}
 
 
 def test_a_deactivation_that_comes_twice_or_late_changes_nothing(sea: Any) -> None:
@@ -92,8 +92,8 @@ def test_after_seven_days_all_goes_to_the_departments_to_be_assigned_pool_as_one
     again = sea.run("hand-over")
 
     assert before == {sales.id, sea.organisation.colleague.id}
-    assert (again, {sea.owners()[one] for one in ids}) == (False, {None})
-    assert {sea.owners()[one] for one in others} == {sea.organisation.colleague.id}
+    assert (again, set(sea.owners_of(ids))) == (False, {None})
+    assert set(sea.owners_of(others)) == {sea.organisation.colleague.id}
     (finished,) = _finished(sea)
     assert (finished.succeeded, finished.skipped, finished.actor_id) == (501, 0, "")
     assert [(one.member_id, one.customers) for one in finished.former_owners] == [(str(sales.id), 501)]
@@ -308,7 +308,7 @@ def test_who_sees_the_department_hands_over_at_once_and_is_named_for_it(sea: Any
     assert [reply.status_code for reply in replies] == [200] * 3
     assert {(reply.json["hand_over_on"], reply.json["customers"]) for reply in replies} == {(_day(0), 2)}
     assert [(one.status_code, one.json["code"]) for one in (foreign, over)] == [(404, "not_found")] * 2
-    assert {sea.owners()[one] for one in ids} == {None}
+    assert set(sea.owners_of(ids)) == {None}
     assert _finished(sea)[0].actor_id == str(supervisor.id)
     with sea.opened.database.reading() as session:
         (entry,) = audit_of(session, "member", sales.id)
@@ -400,5 +400,5 @@ def test_while_customer_is_away_a_hand_over_waits(sea: Any, customer: Any) -> No
     customer.away = False
     sea.hand_over()
 
-    assert (meanwhile, {sea.owners()[one] for one in ids}) == ({sales.id}, {None})
+    assert (meanwhile, set(sea.owners_of(ids))) == ({sales.id}, {None})
     assert {told.actor_id for told in customer.told} == {""}

@@ -304,7 +304,7 @@ def test_a_hand_over_is_undone_for_a_leaver_who_is_still_gone_and_waits_seven_mo
 
     assert (released["cause"], released["actor"], released["former_owner"]["name"]) == ("handover", None, "张三")
     assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
-    assert {sea.owners()[one] for one in ids} == {sales.id}
+    assert set(sea.owners_of(ids)) == {sales.id}
     (listed,) = sea.send("GET", "/assignments/leavers", sea.organisation.supervisor).json["items"]
     day = (day_of(now(), "Asia/Shanghai") + timedelta(days=7)).isoformat()
     assert (listed["customers"], listed["hand_over_on"]) == (3, day)
@@ -352,7 +352,7 @@ def test_an_undo_survives_a_worker_that_dies_and_is_shared_by_several(sea: Any) 
             worker.result()
     sea.finish()
 
-    assert {sea.owners()[one] for one in ids} == {sales.id}
+    assert set(sea.owners_of(ids)) == {sales.id}
     assert [one.succeeded for one in _finished(sea)] == [450]
     assert max(len(sea.history(one)) for one in ids[:3]) == 3
 

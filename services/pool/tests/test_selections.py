@@ -217,14 +217,14 @@ def test_customers_outside_the_scope_are_neither_found_nor_changed(sea: Any, cus
     foreign = _matching(sea, customer, sea.organisation.rival_supervisor, 2, owner=rival)
     sea.select("release", supervisor)
     sea.finish()
-    assert [sea.owners()[one] for one in mine + foreign] == [None, None, rival.id, rival.id]
+    assert sea.owners_of(mine + foreign) == [None, None, rival.id, rival.id]
 
     customer.visible[str(supervisor.id)] = foreign
     moved_meanwhile = sea.select("release", supervisor)
     sea.finish()
 
     assert _codes(sea, moved_meanwhile, "skipped") == {"not_found": 2}
-    assert [sea.owners()[one] for one in foreign] == [rival.id, rival.id]
+    assert sea.owners_of(foreign) == [rival.id, rival.id]
 
 
 @pytest.mark.parametrize("verb", VERBS)
