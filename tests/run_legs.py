@@ -58,7 +58,12 @@ class Leg:
 IMAGES = [sys.executable, "-m", "deploy.images", "needed"]
 TOOLS = [sys.executable, "-m", "tests.charts.tools"]
 LEGS = (
-    Leg("unit", "libraries and services", ["libs", "services", "deploy", "tests/unit"], ["-n", "2"]),
+    Leg(
+        "unit",
+        "libraries and services",
+        ["libs", "services", "deploy", "tests/unit"],
+        ["-n", "2", "--dist", "worksteal"],
+    ),
     Leg(
         "integration",
         "the whole system on servers out of wheels",

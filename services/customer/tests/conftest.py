@@ -247,9 +247,8 @@ class Customers(OpenService):
             store.store_roles(session, [state])
 
 
-@pytest.fixture
-def pool(keys: Keys) -> Iterator[PoolStandIn]:
-    """The stand-in; its address is `pool.address`."""
+@contextmanager
+def _standing_in(keys: Keys) -> Iterator[PoolStandIn]:
     standing_in, address = PoolStandIn(), f"127.0.0.1:{free_port()}"
     tokens = ServiceTokens("pool", keys.private("pool"), keys.public())
     server = GrpcServer(address, tokens, [lambda server: add_PoolServiceServicer_to_server(standing_in, server)])
@@ -259,9 +258,8 @@ def pool(keys: Keys) -> Iterator[PoolStandIn]:
     server.stop(1)
 
 
-@pytest.fixture
-def customers(services: Opener, pool: PoolStandIn) -> Iterator[Customers]:
-    """The service with a public pool open to all and a to-be-assigned pool, which sales do not see."""
+@contextmanager
+def _opened(services: Opener, pool: PoolStandIn) -> Iterator[Customers]:
     with services.open(SERVICE, pool_grpc=pool.address) as opened:  # type: ignore[attr-defined]
         found = Customers(**vars(opened))
         found.pool, found.open_pool, found.hidden_pool = pool, new_id(), new_id()
@@ -275,6 +273,27 @@ def customers(services: Opener, pool: PoolStandIn) -> Iterator[Customers]:
         ]
         with found.database.transaction() as session:
             keep_pools(session, pool.pools)
+        yield found
+
+
+@pytest.fixture
+def pool(keys: Keys) -> Iterator[PoolStandIn]:
+    """The stand-in; its address is `pool.address`."""
+    with _standing_in(keys) as standing_in:
+        yield standing_in
+
+
+@pytest.fixture
+def customers(services: Opener, pool: PoolStandIn) -> Iterator[Customers]:
+    """The service with a public pool open to all and a to-be-assigned pool, which sales do not see."""
+    with _opened(services, pool) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def untouched(services: Opener, keys: Keys) -> Iterator[Customers]:
+    """The same, once for all tests of a module that change nothing."""
+    with _standing_in(keys) as standing_in, _opened(services, standing_in) as found:
         yield found
 
 

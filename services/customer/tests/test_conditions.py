@@ -255,8 +255,8 @@ def test_fields_that_a_member_does_not_see_or_that_are_not_for_filters_are_unkno
         (_condition("name", "contains", "a" * 101), "/values/0", "string_too_long"),
     ],
 )
-def test_what_is_wrong_is_named(customers: Any, condition: Any, pointer: str, code: str) -> None:
-    assert _refused(customers, _condition("tags", "empty"), condition) == [(f"/conditions/1{pointer}", code)]
+def test_what_is_wrong_is_named(untouched: Any, condition: Any, pointer: str, code: str) -> None:
+    assert _refused(untouched, _condition("tags", "empty"), condition) == [(f"/conditions/1{pointer}", code)]
 
 
 def test_twenty_conditions_are_enough(customers: Any) -> None:

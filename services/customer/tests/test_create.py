@@ -204,13 +204,13 @@ WRONG = [
 
 @pytest.mark.parametrize(("fields", "pointer", "code", "zh", "en"), WRONG)
 def test_a_wrong_field_is_refused_in_words_that_say_what_to_fix(
-    customers: Any, fields: Any, pointer: str, code: str, zh: str, en: str
+    untouched: Any, fields: Any, pointer: str, code: str, zh: str, en: str
 ) -> None:
     for language, words in (("zh", zh), ("en", en)):
-        reply = customers.request(
+        reply = untouched.request(
             "POST",
             "/customers",
-            customers.organisation.sales,
+            untouched.organisation.sales,
             json={"name": "华夏春松科技", **fields},
             headers={"Accept_Language": language},
         )
@@ -248,8 +248,8 @@ def test_all_wrong_fields_are_named_at_once_and_nothing_is_saved(customers: Any)
         {"name": "a", "contact": {"mobile": 13800138000}},
     ],
 )
-def test_malformed_values_are_422_with_the_field(customers: Any, body: Any) -> None:
-    reply = customers.request("POST", "/customers", customers.organisation.sales, json=body)
+def test_malformed_values_are_422_with_the_field(untouched: Any, body: Any) -> None:
+    reply = untouched.request("POST", "/customers", untouched.organisation.sales, json=body)
 
     assert reply.status_code == 422, reply.text
     assert reply.json["errors"]

@@ -146,8 +146,8 @@ def test_pages_hold_15_and_follow_each_other(customers: Any) -> None:
         "unknown=1",
     ],
 )
-def test_malformed_conditions_are_422(customers: Any, query: str) -> None:
-    reply = customers.request("GET", f"/customers?{query}", customers.organisation.sales)
+def test_malformed_conditions_are_422(untouched: Any, query: str) -> None:
+    reply = untouched.request("GET", f"/customers?{query}", untouched.organisation.sales)
 
     assert reply.status_code == 422
     assert reply.json["errors"]

@@ -72,9 +72,10 @@ FOLLOWING = (
     )
     """,
     """
-    INSERT INTO contacts (id, customer_id, is_primary, name, mobile, created_at, updated_at)
-    SELECT gen_random_uuid(), id, TRUE, name, '138' || lpad(substr(name, 3), 8, '0'), created_at, created_at FROM customers
+    INSERT INTO contacts (id, customer_id, name, mobile, created_at, updated_at)
+    SELECT gen_random_uuid(), id, name, '138' || lpad(substr(name, 3), 8, '0'), created_at, created_at FROM customers
     """,
+    "INSERT INTO customer_contacts (customer_id, contact_id, is_primary) SELECT customer_id, id, TRUE FROM contacts",
     "INSERT INTO tag_groups (id, version, name, multiple, position) VALUES (:group, 1, '行为', TRUE, 0)",
     """
     INSERT INTO tags (id, version, group_id, name, color, position)

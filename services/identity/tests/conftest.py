@@ -86,6 +86,13 @@ def identity(bare: OpenService) -> Identity:
     return _populated(bare)
 
 
+@pytest.fixture(scope="module")
+def untouched(services: Opener) -> Iterator[Identity]:
+    """The same, once for all tests of a module that change nothing."""
+    with services.open(SERVICE, with_directory=False, **SETTINGS) as opened:
+        yield _populated(opened)
+
+
 @pytest.fixture
 def populated() -> Callable[[OpenService], Identity]:
     """Fills an opened identity with the test organisation."""

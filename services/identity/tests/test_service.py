@@ -51,15 +51,15 @@ def test_only_logging_in_is_open_to_anyone() -> None:
 
 
 @pytest.mark.parametrize("route", [r for r in ROUTES if r.access is not Access.ANYONE], ids=lambda r: r.operation_id)
-def test_a_stranger_is_refused(identity: Any, route: Route) -> None:
-    assert identity.call(route.method, path_of(route)).status_code == 401
+def test_a_stranger_is_refused(untouched: Any, route: Route) -> None:
+    assert untouched.call(route.method, path_of(route)).status_code == 401
 
 
 @pytest.mark.parametrize(
     "route", [r for r in ROUTES if r.access == Permission.ORGANISATION_MANAGE], ids=lambda r: r.operation_id
 )
-def test_a_supervisor_may_not_manage_the_organisation(identity: Any, route: Route) -> None:
-    reply = identity.call(route.method, path_of(route), identity.people.supervisor)
+def test_a_supervisor_may_not_manage_the_organisation(untouched: Any, route: Route) -> None:
+    reply = untouched.call(route.method, path_of(route), untouched.people.supervisor)
 
     assert (reply.status_code, reply.json["code"]) == (403, "forbidden")
 
