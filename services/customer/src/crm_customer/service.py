@@ -61,6 +61,7 @@ from crm_customer.reminders.model import ReminderSettings
 from crm_customer.reminders.moments import REMIND_OF_MOMENTS
 from crm_customer.reveals import http as reveals_http
 from crm_customer.reveals.due import FORGET_REVEALS
+from crm_customer.schedules import http as schedules_http
 from crm_customer.schedules.model import ScheduleEntry
 from crm_customer.search.due import FILL_SEARCH
 from crm_customer.settings import Settings
@@ -111,6 +112,7 @@ SERVICE = Service(
         opportunity_list_http.api,
         tasks_http.api,
         dispatches_http.api,
+        schedules_http.api,
         reveals_http.api,
         tags_http.api,
         dictionaries_http.api,
