@@ -91,6 +91,28 @@ def _activities(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", path, params={"customer_id": case.customer.id})
 
 
+def _calendar(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"from": "2030-01-01", "to": "2030-01-07"})
+
+
+def _own_feed(case: Case, path: str) -> httpx.Response:
+    case.ask("PUT", path)
+    return case.ask(case.row.name.split()[0], path)
+
+
+def _feed(case: Case, path: str) -> httpx.Response:
+    """Whoever has the ticket."""
+    address = case.world.admin._http.put("/schedules/feed").json()["url"]
+    return case.ask("GET", address.removeprefix("/api/v1"))
+
+
+def _deleted_entry(case: Case) -> str:
+    entry_id = case.world.new_entry(case.owner)
+    path, headers = f"/schedules/{entry_id}", case.world.people.headers(case.owner)
+    case.world.http.delete(path, headers=headers | {"If-Match": '"1"'}).raise_for_status()
+    return entry_id
+
+
 def _history(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", path, params={"member_id": case.world.people.members[case.owner].id})
 
@@ -230,6 +252,7 @@ def _helper(case: Case) -> str:
 
 
 _NEW_IMPORT: Made = lambda case: case.world.new_import(case.caller)["id"]
+_NEW_ENTRY: Made = lambda case: case.world.new_entry(case.owner)
 _NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
@@ -293,6 +316,15 @@ CALLS: dict[str, Call] = {
     "PATCH /products/{product_id}": Call(body=lambda _: {"price": "2"}, path={"product_id": _NEW_PRODUCT}),
     "DELETE /products/{product_id}": Call(path={"product_id": _NEW_PRODUCT}),
     "POST /views": Call(body=lambda case: {"page": "contacts", "name": _own_name(case), "filter": {}}),
+    "POST /schedules": Call(body=lambda case: {"subject": case.world.people.name(), "starts_on": "2030-01-01"}),
+    "GET /schedules/{entry_id}": Call(path={"entry_id": _NEW_ENTRY}),
+    "PATCH /schedules/{entry_id}": Call(body=lambda _: {"place": "线上"}, path={"entry_id": _NEW_ENTRY}),
+    "DELETE /schedules/{entry_id}": Call(path={"entry_id": _NEW_ENTRY}),
+    "POST /schedules/{entry_id}:restore": Call(path={"entry_id": _deleted_entry}),
+    "GET /schedules/calendar": Call(send=_calendar),
+    "GET /schedules/feed": Call(send=_own_feed),
+    "DELETE /schedules/feed": Call(send=_own_feed),
+    "GET /schedules/feed/{ticket}.ics": Call(send=_feed),
     "PATCH /views/{filter_id}": Call(body=lambda _: {"filter": {}}, path={"filter_id": _NEW_FILTER}),
     "DELETE /views/{filter_id}": Call(path={"filter_id": _NEW_FILTER}),
     "PUT /views/{page}/columns": Call(body=lambda _: {"columns": ["name"]}),

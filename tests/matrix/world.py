@@ -241,6 +241,12 @@ class World:
         made: dict[str, Any] = answer.raise_for_status().json()
         return made
 
+    def new_entry(self, owner: str) -> str:
+        """Something on the owner's schedule."""
+        body = {"subject": self.people.name(), "starts_on": "2030-01-01"}
+        answer = self.http.post("/schedules", json=body, headers=self.people.headers(owner))
+        return str(answer.raise_for_status().json()["id"])
+
     def new_filter(self, owner: str) -> str:
         """A filter that the owner has saved."""
         body = {"page": "contacts", "name": self.people.name(), "filter": {}}
