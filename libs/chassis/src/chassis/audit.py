@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, column, func, insert, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import Session
 
+from chassis.database.rows import insert_rows
 from chassis.database.tables import audit_entries
 from chassis.tracing import current_trace_id
 
@@ -51,19 +51,9 @@ class AuditFilter:
 
 def record_audit(session: Session, *entries: AuditEntry) -> None:
     """Add entries to the audit, all in one statement. Values must be JSON-serialisable."""
-    if not entries:
-        return
-    trace_id = current_trace_id()
-    columns = {name: [getattr(entry, name) for entry in entries] for name in _COLUMNS}
-    columns["trace_id"] = [trace_id] * len(entries)
-    types = {name: audit_entries.c[name].type for name in columns}
-    # One array per column: the same statement for 1 entry and for 1,000.
-    given = (
-        func.unnest(*(literal(values, ARRAY(types[name])) for name, values in columns.items()))
-        .table_valued(*(column(name, types[name]) for name in columns), name="given")
-        .render_derived()
-    )
-    session.execute(insert(audit_entries).from_select([*columns], select(given)))
+    trace_id = {"trace_id": current_trace_id()}
+    rows = [{name: getattr(entry, name) for name in _COLUMNS} | trace_id for entry in entries]
+    insert_rows(session, audit_entries, rows)
 
 
 def audit_of(session: Session, subject_type: str, subject_id: UUID, limit: int = 100) -> Sequence[RecordedAuditEntry]:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from batch.model import Batch, ItemResult
 from chassis.audit import AuditEntry, record_audit
+from chassis.database.rows import listed, rowset
 from chassis.errors import Conflict, Forbidden, Refusal
 from chassis.events.outbox import record_event
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -24,7 +25,6 @@ from crm_customer.customers.model import Customer, with_custom
 from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.rules import Reference, settle, split
 from crm_customer.customers.sight import Sight, one_of
-from crm_customer.database import rowset
 from crm_customer.marking.commands import tag_records
 from crm_customer.search.projection import keep_in_search
 from crm_customer.tags.model import CustomerTag
@@ -160,11 +160,13 @@ def _touch(session: Session, page: Page, customers: Sequence[Customer], **values
     return _written(session, update(Customer).where(one_of(Customer.id, ids)).values(**values), page.now)
 
 
-def _written(session: Session, statement: Any, now: datetime) -> Sequence[Customer]:
+def _written(
+    session: Session, statement: Any, now: datetime, parameters: dict[str, Any] | None = None
+) -> Sequence[Customer]:
     counted = {name: _CUSTOMERS.c[name] + 1 for name in ("version", "facts_version")}
     options = {"synchronize_session": False, "populate_existing": True}
     changed = session.scalars(
-        statement.values(**counted, updated_at=now).returning(Customer), execution_options=options
+        statement.values(**counted, updated_at=now).returning(Customer), parameters, execution_options=options
     )
     return sorted(changed, key=lambda customer: customer.id)
 
@@ -198,9 +200,9 @@ def _write(session: Session, page: Page, changes: Sequence[Change]) -> None:
         for change in changes
     ]
     versions = {change.customer.id: change.customer.version for change in changes}
-    given = rowset(_CUSTOMERS, rows)
+    given = rowset(_CUSTOMERS, tuple(rows[0]))
     statement = update(Customer).where(Customer.id == given.c.id).values({name: given.c[name] for name in names})
-    changed = _written(session, statement, page.now)
+    changed = _written(session, statement, page.now, listed(rows))
     if not set(names).isdisjoint(_FOUND_BY):
         keep_in_search(session, [searchable(customer, page.reference) for customer in changed])
     record_audit(session, *(_entry(page, change, versions[change.customer.id]) for change in changes))

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Delete, Table, Update, delete, select, text, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
+from chassis.database.rows import insert_rows, listed, rowset
 from chassis.events.outbox import record_event
 from crm.customer.v1 import customer_events_pb2 as events
 from crm.pool.v1 import pool_events_pb2 as pb
@@ -17,7 +19,6 @@ from crm_customer.collaboration.model import Collaborator
 from crm_customer.contacts.model import Contact
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.projection import in_parts, states_of
-from crm_customer.database import rowset
 from crm_customer.effects.model import AssignmentEffect
 from crm_customer.effects.queries import (
     Locked,
@@ -150,20 +151,19 @@ def _write(session: Session, applied: Applied) -> None:
             if key[0] == record and values
         ]
         if owned:
-            rows = rowset(_table(model), owned)
-            moved = update(_table(model)).where(_table(model).c.id == rows.c.id)
-            session.execute(moved.values(owner_id=rows.c.owner_id), **_UNSYNCED)
-    _settle(session, Collaborator, COLLABORATOR, last)
-    _settle(session, Star, STAR, last)
-    if log:
-        rows = rowset(_table(AssignmentEffect), log)
-        session.execute(insert(AssignmentEffect).from_select([*log[0]], select(rows)))
+            session.execute(_giving(_table(model)), listed(owned))
+    _settle(session, _table(Collaborator), COLLABORATOR, last)
+    _settle(session, _table(Star), STAR, last)
+    insert_rows(session, _table(AssignmentEffect), log)
 
 
-_UNSYNCED: Any = {"execution_options": {"synchronize_session": False}}
+@cache
+def _giving(table: Table) -> Update:
+    given = rowset(table, ("id", "owner_id"))
+    return update(table).where(table.c.id == given.c.id).values(owner_id=given.c.owner_id)
 
 
-def _settle(session: Session, model: Any, record: str, last: Mapping[tuple[UUID, Key], Values]) -> None:
+def _settle(session: Session, table: Table, record: str, last: Mapping[tuple[UUID, Key], Values]) -> None:
     """Rows of members beside a customer: gone where nothing is left, else as they now are."""
     rows = {(id_, key[1]): values for (id_, key), values in last.items() if key[0] == record}
     gone = [{"customer_id": id_, "member_id": member_id} for (id_, member_id), values in rows.items() if not values]
@@ -173,12 +173,26 @@ def _settle(session: Session, model: Any, record: str, last: Mapping[tuple[UUID,
         if values
     ]
     if gone:
-        given = rowset(_table(model), gone)
-        session.execute(delete(model).where(tuple_(model.customer_id, model.member_id).in_(select(given))), **_UNSYNCED)
+        session.execute(_removal(table), listed(gone))
     if kept:
-        statement = upsert(model).from_select([*kept[0]], select(rowset(_table(model), kept)))
-        changed = {name: statement.excluded[name] for name in kept[0] if name not in ("customer_id", "member_id")}
-        session.execute(statement.on_conflict_do_update(index_elements=["customer_id", "member_id"], set_=changed))
+        session.execute(_keeping(table, tuple(kept[0])), listed(kept))
+
+
+# What tells apart the collaborators, and the stars, of a customer.
+_OF_MEMBER = ("customer_id", "member_id")
+
+
+@cache
+def _removal(table: Table) -> Delete:
+    given = rowset(table, _OF_MEMBER)
+    return delete(table).where(*(table.c[key] == given.c[key] for key in _OF_MEMBER))
+
+
+@cache
+def _keeping(table: Table, keys: tuple[str, ...]) -> Insert:
+    statement = insert(table).from_select(keys, select(rowset(table, keys)))
+    changed = {key: statement.excluded[key] for key in keys if key not in _OF_MEMBER}
+    return statement.on_conflict_do_update(index_elements=_OF_MEMBER, set_=changed)
 
 
 def _plain(name: str, value: Any) -> Any:

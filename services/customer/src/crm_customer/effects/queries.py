@@ -51,6 +51,7 @@ _NAMES = text("""
     UNION ALL SELECT id, name FROM opportunities WHERE id = ANY(CAST(:ids AS uuid[]))
     UNION ALL SELECT id, number::text FROM orders WHERE id = ANY(CAST(:ids AS uuid[]))
 """)
+_MEMBERS = select(members.c.id, members.c.name, members.c.active).where(_among(members.c.id))
 _COLLABORATORS = select(*_COLLABORATOR).where(_among(_COLLABORATOR.customer_id))
 _STARS = select(*_STAR).where(_among(_STAR.customer_id), _among(_STAR.member_id, "holders"))
 
@@ -122,8 +123,7 @@ def read_members(session: Session, member_ids: Collection[UUID]) -> dict[UUID, A
     """Name of each member, and whether they are active."""
     if not member_ids:
         return {}
-    known = select(members.c.id, members.c.name, members.c.active).where(_among(members.c.id))
-    return {row.id: row for row in session.execute(known, {"ids": list(member_ids)})}
+    return {row.id: row for row in session.execute(_MEMBERS, {"ids": list(member_ids)})}
 
 
 def record_names(session: Session, ids: Collection[UUID]) -> dict[UUID, str]:

@@ -5,18 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import FromClause, Table, delete, select
+from sqlalchemy import Table, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from chassis.database.rows import listed, rowset
 from crm_customer.customers.rules import Problem
 from crm_customer.customers.sight import one_of
-from crm_customer.database import rowset
 from crm_customer.imports.rules import TAGS, Row
 from crm_customer.search.rules import normalised
 from crm_customer.tags.model import CustomerTag, Tag, TagGroup
 
 _BORNE: Table = CustomerTag.__table__  # type: ignore[assignment]
+_PAIR = rowset(_BORNE, ("customer_id", "tag_id"))
+_TAKE = delete(_BORNE).where(_BORNE.c.customer_id == _PAIR.c.customer_id, _BORNE.c.tag_id == _PAIR.c.tag_id)
+_GIVE = insert(_BORNE).from_select(["customer_id", "tag_id"], select(_PAIR)).on_conflict_do_nothing()
 _BETWEEN = re.compile(r"[;；,，、\n]")
 
 
@@ -108,18 +111,13 @@ def retagged(session: Session, wanted: Mapping[UUID, Row], *, clear_empty: bool)
 
 def keep_tags(session: Session, changes: Mapping[UUID, Retagged]) -> None:
     """Give and take tags as `changes` say, with one statement each."""
-    gone = [(id_, tag) for id_, change in changes.items() for tag in change.before - change.after]
-    new = [(id_, tag) for id_, change in changes.items() for tag in change.after - change.before]
+    gone = [_pair(id_, tag) for id_, change in changes.items() for tag in change.before - change.after]
+    new = [_pair(id_, tag) for id_, change in changes.items() for tag in change.after - change.before]
     if gone:
-        given = _pairs(gone)
-        session.execute(
-            delete(_BORNE).where(_BORNE.c.customer_id == given.c.customer_id, _BORNE.c.tag_id == given.c.tag_id)
-        )
+        session.execute(_TAKE, listed(gone))
     if new:
-        given = _pairs(new)
-        pairs = select(given.c.customer_id, given.c.tag_id)
-        session.execute(insert(_BORNE).from_select(["customer_id", "tag_id"], pairs).on_conflict_do_nothing())
+        session.execute(_GIVE, listed(new))
 
 
-def _pairs(pairs: Sequence[tuple[UUID, UUID]]) -> FromClause:
-    return rowset(_BORNE, [{"customer_id": customer_id, "tag_id": tag_id} for customer_id, tag_id in pairs])
+def _pair(customer_id: UUID, tag_id: UUID) -> dict[str, UUID]:
+    return {"customer_id": customer_id, "tag_id": tag_id}

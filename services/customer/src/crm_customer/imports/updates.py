@@ -11,6 +11,7 @@ from sqlalchemy import Table, select, update
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
+from chassis.database.rows import listed, rowset
 from chassis.events.outbox import record_event
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_events_pb2 as events
@@ -21,7 +22,6 @@ from crm_customer.customers.parents import parent_cycle
 from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.rules import Parts, Problem
 from crm_customer.customers.sight import one_of
-from crm_customer.database import rowset
 from crm_customer.imports.answers import done, settled
 from crm_customer.imports.queries import Prepared
 from crm_customer.imports.records import CONTACTS, LINKS, copy_contacts, head, new_contact, searchable
@@ -129,7 +129,8 @@ def _locked(session: Session, ids: Sequence[UUID]) -> _Found:
 
 
 def _write(session: Session, prepared: Prepared, changes: Sequence[Change], found: _Found, now: datetime) -> None:
-    given = rowset(_CUSTOMERS, [_as_row(one) for one in changes])
+    rows = [_as_row(one) for one in changes]
+    given = rowset(_CUSTOMERS, tuple(rows[0]))
     session.execute(
         update(_CUSTOMERS)
         .where(_CUSTOMERS.c.id == given.c.id)
@@ -138,7 +139,8 @@ def _write(session: Session, prepared: Prepared, changes: Sequence[Change], foun
             version=_CUSTOMERS.c.version + 1,
             facts_version=_CUSTOMERS.c.facts_version + 1,
             updated_at=now,
-        )
+        ),
+        listed(rows),
     )
     chunk, regions = prepared.chunk, prepared.reference.regions
     people = _write_contacts(session, chunk, [one for one in changes if one.touches("contact.")], found, now)
@@ -173,9 +175,10 @@ def _write_contacts(
     known = [(one, contact) for one in changes if (contact := found[one.customer_id].contact) is not None]
     if not known:
         return []
-    given = rowset(CONTACTS, [{"id": contact.id, **one.parts.contact} for one, contact in known])
+    rows = [{"id": contact.id, **one.parts.contact} for one, contact in known]
+    given = rowset(CONTACTS, tuple(rows[0]))
     values = {name: given.c[name] for name in CONTACT_FIELDS} | {"version": CONTACTS.c.version + 1, "updated_at": now}
-    session.execute(update(CONTACTS).where(CONTACTS.c.id == given.c.id).values(**values))
+    session.execute(update(CONTACTS).where(CONTACTS.c.id == given.c.id).values(**values), listed(rows))
     keep_contacts_in_search(
         session, {contact.id: one.after["contact.name"] for one, contact in known if "contact.name" in one.changed}
     )

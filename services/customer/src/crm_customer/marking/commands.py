@@ -4,15 +4,15 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import FromClause, Table, delete, select
+from sqlalchemy import Table, delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
+from chassis.database.rows import insert_rows, listed, rowset
 from chassis.errors import FieldError, Invalid
 from crm_customer.customers.commands import CONTACT
 from crm_customer.customers.commands import SUBJECT as CUSTOMER
-from crm_customer.database import rowset
 from crm_customer.stars.model import Star
 from crm_customer.tags.model import CustomerTag
 from crm_customer.tags.queries import Bearing, borne_tags, record_of, tags_of
@@ -81,21 +81,23 @@ def unstar(session: Session, member_id: UUID, customer_id: UUID) -> None:
 
 def _take(session: Session, bearing: Bearing, pairs: Sequence[Pair]) -> None:
     if pairs:
-        given, record_id = _given(bearing, pairs), record_of(bearing)
-        same = (bearing.tag_id == given.c.tag_id) & (record_id == given.c[record_id.key])
-        session.execute(delete(bearing).where(same).execution_options(synchronize_session=False))
+        table, rows = _table(bearing), _rows(bearing, pairs)
+        keys = tuple(rows[0])
+        given = rowset(table, keys)
+        session.execute(delete(table).where(*(table.c[key] == given.c[key] for key in keys)), listed(rows))
 
 
 def _put(session: Session, bearing: Bearing, pairs: Sequence[Pair]) -> None:
     if pairs:
-        given = _given(bearing, pairs)
-        session.execute(insert(bearing).from_select(given.c.keys(), select(given)))
+        insert_rows(session, _table(bearing), _rows(bearing, pairs))
 
 
-def _given(bearing: Bearing, pairs: Sequence[Pair]) -> FromClause:
-    names = ("tag_id", record_of(bearing).key)
-    table: Table = bearing.__table__  # type: ignore[assignment]
-    return rowset(table, [dict(zip(names, pair, strict=True)) for pair in pairs])
+def _rows(bearing: Bearing, pairs: Sequence[Pair]) -> list[dict[str, UUID]]:
+    return [{"tag_id": tag_id, record_of(bearing).key: record_id} for tag_id, record_id in pairs]
+
+
+def _table(bearing: Bearing) -> Table:
+    return bearing.__table__  # type: ignore[return-value]
 
 
 def _entry(bearing: Bearing, actor_id: UUID, record_id: UUID, before: Tags, after: Tags) -> AuditEntry:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
+from chassis.database.rows import insert_rows
 from chassis.errors import Conflict, NotFound
 from crm_pool.assignments import queries
 from crm_pool.assignments.claiming import claimer, limits_of
@@ -22,7 +23,6 @@ from crm_pool.assignments.records import LedgerEntry
 from crm_pool.assignments.rules import Distribution, Effects
 from crm_pool.assignments.turns import Decide, Receivers, available, in_turn
 from crm_pool.caps.queries import lock_members
-from crm_pool.database import insert_rows
 from crm_pool.pools.commands import default_pool
 from crm_pool.pools.queries import keep_existing
 from crm_pool.pools.rules import PoolKind

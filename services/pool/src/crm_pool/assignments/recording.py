@@ -11,13 +11,14 @@ from sqlalchemy import Table, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from chassis.database.rows import insert_rows, listed, rowset
 from chassis.events.outbox import chunks, record_event
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
-from crm_pool.database import among_ids, insert_rows, listed, row_of, rowset
+from crm_pool.database import among_ids, row_of
 from crm_pool.expiry.queries import verdicts
 
 _ASSIGNMENTS = cast(Table, Assignment.__table__)

@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Table, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from chassis.database.rows import listed, rowset
 from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.customers.model import Customer
 from crm_pool.customers.rules import Protection
-from crm_pool.database import among, among_ids, listed, rowset
+from crm_pool.database import among, among_ids
 
 _CUSTOMERS = cast(Table, Customer.__table__)
 _COLUMNS = _CUSTOMERS.c

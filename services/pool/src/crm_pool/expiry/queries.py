@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import Row, Table, func, or_, select
 from sqlalchemy.orm import Session
 
+from chassis.database.rows import listed, rowset
 from crm_pool.customers.model import Customer
-from crm_pool.database import among_ids, listed, rowset
+from crm_pool.database import among_ids
 from crm_pool.expiry.model import Extension, RecycleRule
 from crm_pool.expiry.rules import Case, Held, Rule, Verdict
 from crm_pool.pools.model import Pool

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from batch.commands import start_batch
 from batch.model import Batch, Counts
 from chassis.audit import AuditEntry, record_audit
+from chassis.database.rows import insert_rows
 from chassis.errors import Conflict, Forbidden, NotFound
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import (
@@ -30,7 +31,7 @@ from crm_pool.assignments.recording import Act, finish_batch, locked, record
 from crm_pool.assignments.rules import BY_DEFAULT, Cause, Effects, Place
 from crm_pool.assignments.turns import Receivers, available, in_turn
 from crm_pool.customers.projection import keep_customers
-from crm_pool.database import among, insert_rows
+from crm_pool.database import among
 from crm_pool.leaving import queries
 from crm_pool.leaving.model import Leaver, Share
 from crm_pool.pools.commands import to_be_assigned_for

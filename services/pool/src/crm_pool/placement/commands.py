@@ -14,6 +14,7 @@ from sqlalchemy import Table, delete, update
 from sqlalchemy.orm import Session
 
 from chassis.database import lock
+from chassis.database.rows import insert_rows
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import colleagues
 from crm_pool.assignments.recording import Act, locked, note_first_touches, record
@@ -22,7 +23,7 @@ from crm_pool.assignments.rules import Cause, Place
 from crm_pool.caps.queries import room
 from crm_pool.customers.model import Customer
 from crm_pool.customers.projection import keep_customers, keep_deleted
-from crm_pool.database import among, insert_rows, row_of
+from crm_pool.database import among, row_of
 from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.placement import queries
 from crm_pool.placement.model import KEPT, PlacementPlan

@@ -13,12 +13,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of
+from chassis.database.rows import insert_rows, listed, rowset
 from chassis.events.outbox import chunks, record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import colleagues, page_of_owned
-from crm_pool.database import among, insert_rows, listed, rowset
+from crm_pool.database import among
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.expiry.queries import cases, rules_in_force
 from crm_pool.expiry.rules import with_warning

@@ -9,9 +9,9 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from chassis.database.rows import listed, rowset
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import page_of_owned
-from crm_pool.database import listed, rowset
 from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.recycle_rules.model import ShadowDecision
 from crm_pool.recycle_rules.queries import shadow_rules
