@@ -1,15 +1,16 @@
 """Pages and totals of lists of tasks: what is due first, first; without a day last, in the order in which they were issued.
 
 Each index of tasks holds one status in that order. So a page is found by a walk for each status, and for each member of the
-departments seen while these are few; whoever sees many walks all tasks, of which the next one to be shown comes soon.
+departments seen while these are few; whoever sees many walks all tasks, of which the next one to be shown comes soon. Tasks
+of one customer or dispatch are few: they are collected and sorted.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, exists, func, lateral, or_, select, true, union, union_all
+from sqlalchemy import ARRAY, Select, Uuid, any_, exists, func, lateral, or_, select, text, true, union, union_all
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
@@ -21,7 +22,8 @@ from crm_customer.tasks.rules import Status, TaskConditions
 from directory.tables import members
 
 # A walk for each member of the departments costs more than one past the tasks of others.
-_FEW_MEMBERS = 300
+_FEW_MEMBERS = 100
+_WALK = text("SET LOCAL enable_bitmapscan = off")
 
 
 def page_of(session: Session, sight: Sight, wanted: TaskConditions, offset: int, limit: int) -> list[UUID]:
@@ -33,15 +35,26 @@ def page_of(session: Session, sight: Sight, wanted: TaskConditions, offset: int,
 
 def page_statement(session: Session, sight: Sight, wanted: TaskConditions, offset: int, limit: int) -> Select[UUID]:
     """The statement of `page_of`; there is at least one status."""
-    last = offset + limit
-    if wanted.supervised and _few(session, sight):
-        found = [_of_members(sight, wanted, role, status, last) for role in ROLES for status in wanted.statuses]
-        page = union(*found).subquery("page")
+    if wanted.customer_id or wanted.dispatch_id:
+        page = _collected(sight, wanted).subquery("page")
     else:
-        within = _within(sight, wanted)
-        walks = [select(_walk(wanted, status, last, within).subquery()) for status in wanted.statuses]
-        page = union_all(*walks).subquery("page")
+        # PostgreSQL cannot know how few rows a page needs, and would collect and sort all.
+        session.execute(_WALK)
+        page = _walked(session, sight, wanted, offset + limit).subquery("page")
     return select(page.c.id).order_by(page.c.due_at, page.c.id).offset(offset).limit(limit)
+
+
+def _collected(sight: Sight, wanted: TaskConditions) -> Any:
+    # As a sum, which no index holds in order.
+    due_at = (Task.due_at + timedelta()).label("due_at")
+    return select(Task.id, due_at).where(_within(sight, wanted), Task.status.in_(wanted.statuses), *_asked(wanted))
+
+
+def _walked(session: Session, sight: Sight, wanted: TaskConditions, last: int) -> Any:
+    if wanted.supervised and _few(session, sight):
+        return union(*(_of_members(sight, wanted, role, one, last) for role in ROLES for one in wanted.statuses))
+    within = _within(sight, wanted)
+    return union_all(*(select(_walk(wanted, status, last, within).subquery()) for status in wanted.statuses))
 
 
 def total(database: Database, sight: Sight, wanted: TaskConditions) -> Total:
