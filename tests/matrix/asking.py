@@ -71,6 +71,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "reason_id": lambda: str(new_id()),
         "year": lambda: "2099",
         "contact_id": lambda: case.world.contact_of(case.customer),
+        "file_id": lambda: case.world.file_of(case.customer),
         "activity_id": lambda: case.world.activity_of(case.customer),
         "task_id": lambda: case.world.new_task(case.caller, case.place),
         "opportunity_id": lambda: case.world.opportunity_of(case.customer),

@@ -14,7 +14,7 @@ import httpx
 from chassis.identifiers import new_id
 from tests.matrix.people import session_of
 from tests.matrix.table import Row
-from tests.matrix.world import FAR_AHEAD, OWNERS, Customer, World
+from tests.matrix.world import FAR_AHEAD, OWNERS, PICTURE, Customer, World
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,10 @@ def _deleted_entry(case: Case) -> str:
     path, headers = f"/schedules/{entry_id}", case.world.people.headers(case.owner)
     case.world.http.delete(path, headers=headers | {"If-Match": '"1"'}).raise_for_status()
     return entry_id
+
+
+def _attach(case: Case, path: str) -> httpx.Response:
+    return case.ask("POST", path, params={"customer_id": case.customer.id}, files={"file": ("图.png", PICTURE)})
 
 
 def _history(case: Case, path: str) -> httpx.Response:
@@ -345,6 +349,11 @@ CALLS: dict[str, Call] = {
     "POST /contacts:delete": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "GET /activities": Call(send=_activities),
+    "GET /files": Call(send=_activities),
+    "POST /files": Call(send=_attach, conflicts=("claim_first",)),
+    "DELETE /files/{file_id}": Call(conflicts=("claim_first",)),
+    "POST /files/{file_id}:restore": Call(conflicts=("claim_first",)),
+    "GET /files/content/{ticket}": Call(path={"ticket": lambda case: case.world.new_ticket()}),
     "POST /activities": Call(body=lambda case: case.world.follow_up(case.customer), conflicts=("claim_first",)),
     "POST /tasks": Call(body=lambda case: {"subject": _own_name(case)}),
     "POST /tasks:dispatch": Call(body=lambda case: case.world.new_dispatch()),

@@ -1,5 +1,6 @@
 """The prepared world: records in every place, made once through the running services."""
 
+import base64
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +24,9 @@ OWNERS |= GUARDED
 POOLS = {"public": "home", "foreign": "elsewhere", "unassigned": "home", "spare": "home", "managed": "elsewhere"}
 IMPORTERS = PERSONS[1:]
 DISPATCHERS = PERSONS[2:]
+PICTURE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
 FAR_AHEAD = (datetime.now(UTC) + timedelta(days=300)).date().isoformat()
 _CHUNK = 500
 _PHONE = 80_000_000
@@ -137,6 +141,17 @@ class World:
         """The id of a follow-up with the customer."""
         activity_id: str = self.admin.post("/activities", self.follow_up(customer))["id"]
         return activity_id
+
+    def file_of(self, customer: Customer) -> str:
+        """The id of a picture that an administrator has added to the customer."""
+        query, form = {"customer_id": customer.id}, {"file": ("图.png", PICTURE)}
+        answer = self.http.post("/files", params=query, files=form, headers=self.people.headers("administrator"))
+        return str(answer.raise_for_status().json()["id"])
+
+    def new_ticket(self) -> str:
+        """A ticket for a file."""
+        file_id = self.file_of(next(iter(self.standing())))
+        return str(self.admin.post(f"/files/{file_id}:ticket", {})["url"]).rpartition("/")[2]
 
     def new_task(self, caller: str, place: str) -> str:
         """The id of a task of the caller's own, of a stranger's which the caller is to do, or of somebody else's."""

@@ -10,7 +10,9 @@ from tests.support.repository import ROOT, calls, literal, name_of, sources, tre
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 LOGGERS = {"log", "logger", "_log"}
 READS_ENVIRONMENT = {
-    "services/import/src/crm_import/reading/process.py",  # what its child process inherits
+    # What their child processes inherit.
+    "services/customer/src/crm_customer/files/inspecting.py",
+    "services/import/src/crm_import/reading/process.py",
 }
 
 

@@ -39,7 +39,8 @@ from crm_customer.fields import http as fields_http
 from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.rpc import CustomFields
-from crm_customer.files.model import Attachment
+from crm_customer.files import http as files_http
+from crm_customer.files.due import CLEAN_UP_FILES
 from crm_customer.history import http as history_http
 from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
@@ -76,8 +77,6 @@ from directory.events import directory_projection, directory_subscription
 from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
 
-_TABLES = (Attachment,)  # known to the metadata
-
 
 class _CustomerService(Reads, Places, BulkWrites, CustomFields, HandoverCards, CustomerServiceServicer):
     """CustomerService, each feature answering its own methods."""
@@ -108,6 +107,7 @@ SERVICE = Service(
         batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,
         activities_http.api,
+        files_http.api,
         opportunities_http.api,
         opportunity_list_http.api,
         tasks_http.api,
@@ -150,6 +150,7 @@ SERVICE = Service(
     due=[
         FORGET_ANSWERS,
         FORGET_REVEALS,
+        CLEAN_UP_FILES,
         FILL_SEARCH,
         *FIELD_TASKS,
         CATCH_UP,
