@@ -9,6 +9,7 @@ from tests.matrix.table import DECLARED, PARAMETER, Row
 from tests.matrix.world import World
 
 _OWN_ONLY = {
+    "activity_author_only",
     "contact_delete_own_only",
     "delete_own_only",
     "not_yours_to_give",

@@ -349,6 +349,7 @@ CALLS: dict[str, Call] = {
     "POST /contacts:delete": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "POST /contacts:restore": Call(body=lambda _: {"contact_ids": [str(new_id())]}),
     "GET /activities": Call(send=_activities),
+    "PATCH /activities/{activity_id}": Call(body=lambda case: {"content": case.world.people.name()}),
     "GET /files": Call(send=_activities),
     "POST /files": Call(send=_attach, conflicts=("claim_first",)),
     "DELETE /files/{file_id}": Call(conflicts=("claim_first",)),

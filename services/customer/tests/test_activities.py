@@ -1,7 +1,8 @@
-"""Follow-ups: who may log one, which of them are touches, and what a new owner reads of them."""
+"""Follow-ups, logs and remarks: who may write and change one, which are touches, what a new owner reads of them."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import grpc
 import pytest
@@ -12,6 +13,9 @@ from chassis.rpc.client import on_behalf_of
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as events
 from crm.customer.v1 import customer_service_pb2 as pb
+from crm_customer.activities.model import Activity
+from crm_customer.files.model import Attachment
+from crm_customer.opportunities.model import Opportunity
 
 
 def _log(customers: Any, member: Any, customer: Any, **fields: Any) -> Any:
@@ -21,6 +25,29 @@ def _log(customers: Any, member: Any, customer: Any, **fields: Any) -> Any:
 
 def _touched(customers: Any, customer: Any) -> Any:
     return customers.request("GET", f"/customers/{customer['id']}", customers.organisation.admin).json["last_touch_at"]
+
+
+def _edit(customers: Any, member: Any, activity: Any, **changes: Any) -> Any:
+    headers = {"If_Match": f'"{activity["version"]}"'}
+    return customers.request("PATCH", f"/activities/{activity['id']}", member, json=changes, headers=headers)
+
+
+def _delete(customers: Any, member: Any, activity: Any) -> Any:
+    headers = {"If_Match": f'"{activity["version"]}"'}
+    return customers.request("DELETE", f"/activities/{activity['id']}", member, headers=headers)
+
+
+def _opportunity(customers: Any, customer: Any, **fields: Any) -> Opportunity:
+    """One of the customer, whose last progress was long ago."""
+    long_ago = now() - timedelta(days=30)
+    made = Opportunity(
+        id=new_id(), customer_id=UUID(customer["id"]), name="扩容", currency="CNY", stage="initial", grams=[], **fields
+    )
+    made.progress_at = made.created_at = made.updated_at = long_ago
+    made.created_by = customers.organisation.sales.id
+    with customers.database.transaction() as session:
+        session.add(made)
+    return made
 
 
 def _share(customers: Any, customer: Any, member: Any, access: str) -> None:
@@ -109,7 +136,21 @@ def test_in_a_pool_sales_claim_before_they_follow_up(customers: Any) -> None:
         ({"content": "  "}, "/content", "string_too_short"),
         ({"content": "字" * 2001}, "/content", "string_too_long"),
         ({"next_contact_on": _day(-1)}, "/next_contact_on", "next_contact_past"),
-        ({"kind": "call"}, "/kind", "literal_error"),
+        ({"kind": "call"}, "/kind", "enum"),
+        ({"method": None}, "/method", "missing"),
+        ({"content": None}, "/content", "missing"),
+        ({"title": "标题"}, "/title", "not_of_this_kind"),
+        ({"kind": "log", "method": None}, "/title", "missing"),
+        ({"kind": "log", "method": None, "title": "字" * 101}, "/title", "string_too_long"),
+        (
+            {"kind": "log", "method": None, "title": "标题", "next_contact_on": _day(1)},
+            "/next_contact_on",
+            "not_of_this_kind",
+        ),
+        ({"kind": "remark"}, "/method", "not_of_this_kind"),
+        ({"contact_id": str(new_id())}, "/contact_id", "not_of_this_customer"),
+        ({"opportunity_id": str(new_id())}, "/opportunity_id", "not_of_this_customer"),
+        ({"kind": "remark", "method": None, "about_id": str(new_id())}, "/about_id", "not_of_this_customer"),
         ({"at": "2020-01-01T00:00:00Z"}, "/at", "extra_forbidden"),
     ],
 )
@@ -176,6 +217,181 @@ def test_an_option_that_was_chosen_is_kept_and_one_no_longer_offered_is_refused(
     refused = _log(customers, organisation.sales, customer, method="直播")
 
     assert (kept.json["code"], refused.json["errors"][0]["code"]) == ("option_in_use", "option_inactive")
+
+
+def test_logs_and_remarks_are_kept_and_touch_nothing(customers: Any) -> None:
+    """F-05; a remark guides whoever it is said to, and needs no claim of whoever sees the pool (F-14)."""
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    log = _log(customers, organisation.sales, customer, kind="log", method=None, content=None, title=" 首次沟通 ").json
+    about = {"kind": "remark", "method": None, "about_id": log["id"]}
+
+    remark = _log(customers, organisation.supervisor, customer, content="请带上报价", **about)
+    customers.move(customer, 2, Place(pool_id=str(customers.open_pool)))
+
+    assert (log["kind"], log["title"], log["content"]) == ("log", "首次沟通", "")
+    assert (remark.status_code, remark.json["about_id"]) == (201, log["id"])
+    assert _log(customers, organisation.supervisor, customer, **about).status_code == 201
+    assert _log(customers, organisation.sales, customer, **about).json["code"] == "claim_first"
+    assert _touched(customers, customer) is None
+    assert customers.outbox(events.CustomerUpdated) == []
+
+
+def test_an_activity_is_about_a_contact_and_an_opportunity_of_its_customer(customers: Any) -> None:
+    sales = customers.organisation.sales
+    customer, other = customers.create(sales, contact={"name": "王先生"}), customers.create(sales, "别的客户")
+    (contact,) = customers.contacts_of(sales, customer)
+    stranger = customers.new_contact(sales, name="李先生", customer_id=other["id"])
+    mine, gone, foreign = (
+        _opportunity(customers, of, deleted_at=deleted)
+        for of, deleted in ((customer, None), (customer, now()), (other, None))
+    )
+
+    kept = _log(customers, sales, customer, contact_id=contact["id"], opportunity_id=str(mine.id))
+    remark = {"kind": "remark", "method": None, "opportunity_id": str(foreign.id)}
+    refused = [
+        _log(customers, sales, customer, contact_id=stranger["id"]),
+        _log(customers, sales, customer, opportunity_id=str(gone.id)),
+        _log(customers, sales, customer, **remark),
+        _log(customers, sales, other, kind="remark", method=None, about_id=kept.json["id"]),
+    ]
+
+    assert (kept.json["contact_id"], kept.json["opportunity_id"]) == (contact["id"], str(mine.id))
+    assert [(one.status_code, one.json["errors"][0]["code"]) for one in refused] == [(422, "not_of_this_customer")] * 4
+    with customers.database.reading() as session:
+        progress = session.get_one(Opportunity, mine.id).progress_at
+        assert progress.isoformat()[:23] == kept.json["at"][:23]
+        assert session.get_one(Opportunity, foreign.id).progress_at < progress
+
+
+def test_its_author_edits_an_activity_and_no_clock_moves(customers: Any) -> None:
+    """F-06, design §3."""
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    made = _log(customers, organisation.sales, customer, next_contact_on=_day(3)).json
+
+    edited = _edit(customers, organisation.sales, made, content="改了", method="邮件", next_contact_on=None)
+    again = _edit(customers, organisation.sales, edited.json, content="改了")
+
+    assert edited.status_code == 200, edited.text
+    changed = {"content": "改了", "method": "email", "next_contact_on": None, "version": 2}
+    assert edited.json == made | changed | {"updated_at": edited.json["updated_at"]}
+    assert edited.json["updated_at"] > made["updated_at"]
+    assert again.headers["ETag"] == edited.headers["ETag"] == '"2"'
+    assert _touched(customers, customer) == made["at"]
+    assert len(customers.outbox(events.CustomerUpdated)) == 1
+    before = {"content": "已电话沟通", "method": "phone", "next_contact_on": _day(3)}
+    after = {"content": "改了", "method": "email", "next_contact_on": None}
+    (entry,) = _audit(customers, "activity.changed")
+    assert (entry["before"], entry["after"]) == (before, after)
+
+
+def test_an_edit_is_refused_to_others_on_top_of_another_and_with_wrong_words(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    made = _log(customers, organisation.sales, customer).json
+    _share(customers, customer, organisation.rival, "write")
+    path = f"/activities/{made['id']}"
+
+    assert _edit(customers, organisation.supervisor, made, content="改").json["code"] == "activity_author_only"
+    assert _edit(customers, organisation.rival, made, content="改").status_code == 403
+    assert customers.request("PATCH", path, organisation.sales, json={"content": "改"}).status_code == 428
+    assert _edit(customers, organisation.sales, made, content="改").status_code == 200
+    stale = _edit(customers, organisation.sales, made, content="再改", method="电话")
+    wrong = [
+        _edit(customers, organisation.sales, made, **changes).json["errors"][0]
+        for changes in ({"next_contact_on": _day(-1)}, {"method": None}, {"title": "标题"}, {"customer_id": made["id"]})
+    ]
+
+    assert (stale.status_code, stale.json["version"]) == (412, 2)
+    assert stale.json["conflicts"] == [{"field": "content", "current": "改", "yours": "再改"}]
+    assert [(one["pointer"], one["code"]) for one in wrong] == [
+        ("/next_contact_on", "next_contact_past"),
+        ("/method", "missing"),
+        ("/title", "not_of_this_kind"),
+        ("/customer_id", "extra_forbidden"),
+    ]
+
+
+def test_a_promise_of_the_past_stays_when_it_is_not_changed(customers: Any) -> None:
+    sales = customers.organisation.sales
+    made = _log(customers, sales, customers.create(sales), next_contact_on=_day(1)).json
+    with customers.database.transaction() as session:
+        session.get_one(Activity, UUID(made["id"])).next_contact_on = date.fromisoformat(_day(-5))
+
+    kept = _edit(customers, sales, made, content="改了", next_contact_on=_day(-5))
+    moved = _edit(customers, sales, kept.json, next_contact_on=_day(-4))
+
+    assert (kept.status_code, kept.json["next_contact_on"]) == (200, _day(-5))
+    assert moved.json["errors"][0]["code"] == "next_contact_past"
+
+
+def test_an_author_who_lost_the_customer_edits_nothing_more(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    made = _log(customers, organisation.sales, customer).json
+
+    customers.move(customer, 2, Place(pool_id=str(customers.open_pool)))
+    pooled = [act(customers, organisation.sales, made) for act in (_edit, _delete)]
+    customers.move(customer, 3, Place(owner_id=str(organisation.rival.id)))
+    gone = [act(customers, organisation.sales, made) for act in (_edit, _delete)]
+
+    assert [one.json["code"] for one in pooled] == ["claim_first"] * 2
+    assert [one.status_code for one in gone] == [404, 404]
+
+
+def test_a_deleted_follow_up_is_gone_with_its_files_and_the_clock_stays(customers: Any, rpc: Any) -> None:
+    """Design §3, F-13; the handover card forgets it as well."""
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    made = _log(customers, organisation.sales, customer, next_contact_on=_day(3)).json
+    file = Attachment(id=new_id(), customer_id=UUID(customer["id"]), activity_id=UUID(made["id"]), name="报价.pdf")
+    file.extension, file.content_type, file.size, file.created_by = "pdf", "application/pdf", 1, organisation.sales.id
+    file.created_at = file.stored_at = now()
+    with customers.database.transaction() as session:
+        session.add(file)
+
+    assert _delete(customers, organisation.sales, made | {"version": 7}).status_code == 412
+    assert _delete(customers, organisation.sales, made).status_code == 204
+
+    listed = customers.request("GET", "/activities", organisation.sales, query_string={"customer_id": customer["id"]})
+    assert (listed.json["items"], listed.json["total"]) == ([], 0)
+    assert customers.request("GET", f"/activities/{made['id']}", organisation.sales).status_code == 404
+    assert _delete(customers, organisation.sales, made).status_code == 404
+    assert _touched(customers, customer) == made["at"]
+    assert _card(customers, rpc, organisation.sales, customer["id"]) == pb.GetHandoverCardResponse()
+    with customers.database.reading() as session:
+        assert session.get_one(Attachment, file.id).deleted_at is not None
+    (entry,) = _audit(customers, "activity.deleted")
+    assert entry["before"].items() >= {"content": "已电话沟通", "next_contact_on": _day(3), "kind": "follow_up"}.items()
+
+
+def test_superiors_who_delete_customers_delete_what_their_people_wrote(customers: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    first, second = (_log(customers, organisation.sales, customer).json for _ in range(2))
+    _share(customers, customer, organisation.rival, "write")
+
+    refused = _delete(customers, organisation.rival, first)
+
+    assert (refused.status_code, refused.json["code"]) == (403, "activity_author_only")
+    assert _delete(customers, organisation.supervisor, first).status_code == 204
+    customers.grant("supervisor", without=("customer.delete",))
+    assert _delete(customers, organisation.supervisor, second).json["code"] == "activity_author_only"
+
+
+def test_a_handover_card_holds_follow_ups_alone(customers: Any, rpc: Any) -> None:
+    organisation = customers.organisation
+    customer = customers.create(organisation.sales)
+    _log(customers, organisation.sales, customer, kind="log", method=None, title="标题")
+    _log(customers, organisation.supervisor, customer, kind="remark", method=None)
+
+    assert _card(customers, rpc, organisation.sales, customer["id"]) == pb.GetHandoverCardResponse()
+
+
+def _audit(customers: Any, action: str) -> list[Any]:
+    reply = customers.request("GET", "/customer/audit", customers.organisation.admin, query_string={"action": action})
+    return list(reply.json["items"])
 
 
 def _card(customers: Any, rpc: Any, member: Any, customer_id: str) -> pb.GetHandoverCardResponse:

@@ -12,6 +12,8 @@ from sqlalchemy import event, text
 from chassis.identifiers import new_id
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
+from crm_customer.activities import queries as activities
+from crm_customer.activities.rules import Kind as ActivityKind
 from crm_customer.customers.sight import sight_of
 from crm_customer.fields.due import build_field_indexes
 from crm_customer.fields.model import CustomField
@@ -100,6 +102,12 @@ FOLLOWING = (
     """
     INSERT INTO collaborators (customer_id, member_id, added_by, added_at)
     SELECT id, gen_random_uuid(), owner_id, created_at FROM customers WHERE owner_id IS NOT NULL AND name LIKE '客户%3'
+    """,
+    # Each owner followed up once, and sales everything in the pool.
+    """
+    INSERT INTO activities (id, customer_id, kind, member_id, at, method, title, content)
+    SELECT gen_random_uuid(), id, CASE WHEN name LIKE '%2' THEN 'log' ELSE 'follow_up' END, coalesce(owner_id, :sales), created_at,
+        CASE WHEN name NOT LIKE '%2' THEN 'phone' END, CASE WHEN name LIKE '%2' THEN name END, '' FROM customers
     """,
     "UPDATE customers SET locked_at = created_at, locked_by = owner_id WHERE owner_id IS NOT NULL AND name LIKE '客户%01'",
 )
@@ -347,6 +355,30 @@ def test_following_an_owner_who_moved_reads_the_owners_customers_alone(many: Any
 
     assert rows_read(plan) < 1_000
     assert "customers" not in tables_scanned(plan)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_page_of_activities_reads_few_rows_whoever_asks_for_whose(many: Any, role: str) -> None:
+    seller, day = many.organisation.sales.id, timedelta(days=1)
+    others = tuple(many.extra["owners"][10 : 1500 : 10 if role == "supervisor" else 1])  # of the east, or of everywhere
+    with many.database.reading() as session:
+        sight = sight_of(session, _member(many, role).id)
+        asked = activities.Wanted(author_ids=activities.authors_seen(session, sight, None))
+        # Only who sees many customers sees the work of many.
+        many_authors = [] if role in ("sales", "grouped") else [(seller, *others)]
+        for authors in (asked.author_ids, (seller,), (seller, *others[:19]), *many_authors):
+            wanted = replace(asked, author_ids=authors)
+            for name, one in (
+                ("all", wanted),
+                ("logs", replace(wanted, kind=ActivityKind.LOG)),
+                ("by method", replace(wanted, method="phone")),
+                ("of a week", replace(wanted, since=LAST_DAY - 100 * day, until=LAST_DAY - 93 * day)),
+                ("after others", replace(wanted, after=(LAST_DAY - 100 * day, new_id()))),
+            ):
+                plan = explain(session, activities.page_statement(session, sight, one, 30, 15), analyze=True)
+
+                assert rows_read(plan) < MOST_ROWS_READ, (name, authors and len(authors), rows_read(plan), plan)
+                assert tables_scanned(plan) <= {"directory_members"}, (name, authors and len(authors), plan)
 
 
 def _member(many: Any, role: str) -> Member:

@@ -312,6 +312,7 @@ def _grow_activities() -> None:
     op.add_column("activities", sa.Column("deleted_at", sa.DateTime(timezone=True)))
     op.alter_column("activities", "method", existing_type=sa.TEXT(), nullable=True)
     op.create_index("ix_activities_about_id", "activities", ["about_id"])
+    op.create_index("ix_activities_at", "activities", ["at", "id"], postgresql_where=sa.text("deleted_at IS NULL"))
     op.create_index("ix_activities_contact_id", "activities", ["contact_id"])
     op.create_index(
         "ix_activities_member_id_at",
