@@ -81,6 +81,15 @@ class Dispatches:
     def leave(self, member: Any) -> None:
         state = self.organisation.member_state(member, version=9)
         state.active = False
+        self._store(state)
+
+    def go_away(self, member: Any) -> None:
+        """The member is absent until tomorrow."""
+        state = self.organisation.member_state(member, version=8)
+        state.absent_until.FromDatetime(now() + timedelta(days=1))
+        self._store(state)
+
+    def _store(self, state: Any) -> None:
         with self.customers.database.transaction() as session:
             store.store_members(session, [state])
 
@@ -127,6 +136,18 @@ def test_no_handler_gets_more_than_one_customer_more_than_another(handlers: int,
     assert got[:handlers] == ids[:customers]
     counts = [got.count(id_) for id_ in ids]
     assert max(counts) - min(counts) <= 1
+
+
+def test_who_is_away_is_passed_over_unless_everybody_is(dispatches: Dispatches) -> None:
+    """Design §3, Absent."""
+    sales, colleague = dispatches.organisation.sales, dispatches.organisation.colleague
+    made = dispatches.make(4)
+    dispatches.go_away(sales)
+
+    dispatches.finish(dispatches.ask(made[:2], [sales, colleague]))
+    dispatches.finish(dispatches.ask(made[2:], [sales]))
+
+    assert dispatches.handlers(made) == ["李四", "李四", "张三", "张三"]
 
 
 def test_all_that_match_a_filter_get_one(dispatches: Dispatches) -> None:

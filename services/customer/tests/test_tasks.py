@@ -278,13 +278,15 @@ def test_each_changes_what_is_theirs_and_the_first_progress_starts_it(tasks: Tas
     refused = tasks.patch(organisation.rival, task, subject="别的", progress=10)
     by_handler = tasks.patch(organisation.rival, task, progress=40, description="已联系两家")
     handed_on = tasks.patch(organisation.colleague, by_handler.json, handler_id=str(organisation.admin.id))
-    by_issuer = tasks.patch(organisation.sales, handed_on.json, subject="改过", priority="high", due_at=_at(days=1))
+    wanted = {"subject": "改过", "priority": "high", "due_at": _at(days=1), "description": " "}
+    by_issuer = tasks.patch(organisation.sales, handed_on.json, **wanted)
 
     assert (refused.status_code, refused.json["code"]) == (403, "task_field_not_yours")
     assert [error["pointer"] for error in refused.json["errors"]] == ["/subject"]
     assert (by_handler.json["status"], by_handler.json["progress"]) == ("in_progress", 40)
     assert handed_on.json["handler"]["name"] == "管理员"
     assert (by_issuer.status_code, by_issuer.json["version"], by_issuer.json["subject"]) == (200, 4, "改过")
+    assert by_issuer.json["description"] is None
     assert tasks.read(organisation.rival, task).status_code == 404
     assert tasks.told()[1:] == [(pb.TASK_ACT_ASSIGNED, {str(organisation.admin.id)})]
 

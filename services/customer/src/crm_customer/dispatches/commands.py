@@ -24,7 +24,7 @@ from crm_customer.collaborators.queries import persons
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import stamp
 from crm_customer.customers.sight import Sight
-from crm_customer.dispatches.queries import visible_dispatch
+from crm_customer.dispatches.queries import present, visible_dispatch
 from crm_customer.dispatches.rules import UNDO_HOURS, in_turn, may_still_reopen, wrong_handlers
 from crm_customer.tasks.commands import SUBJECT as TASK
 from crm_customer.tasks.commands import created, problems
@@ -40,7 +40,7 @@ def start_dispatch(
     session: Session, sight: Sight, customer_ids: Sequence[UUID], values: Mapping[str, Any], now: datetime
 ) -> Batch:
     """Have each customer's task given in the background (F-22, F-24); whoever dispatches answers for them unless
-    `owner_id` says who does.
+    `owner_id` says who does. Handlers who are away are passed over, unless all are (design §3, Absent).
 
     Raises Invalid with everything that is wrong.
     """
@@ -50,6 +50,7 @@ def start_dispatch(
     errors += wrong_handlers(handler_ids, persons(session, handler_ids))
     if errors:
         raise Invalid("validation_failed", errors=errors, count=len(errors))
+    handler_ids = present(session, handler_ids, now) or handler_ids
     batch = start_batch(session, KIND, actor_id, customer_ids)
     said = {name: values[name] for name in _COLUMNS} | {"owner_id": values["owner_id"] or actor_id}
     made = {"customers": batch.total, "created_by": actor_id, "created_at": now}

@@ -16,6 +16,7 @@ from crm_customer.dispatches.views import Counts, DispatchDetail, DispatchView, 
 from crm_customer.tasks.model import Dispatch, Task
 from crm_customer.tasks.queries import alive, people_of
 from crm_customer.tasks.rules import UNFINISHED
+from directory.scope import is_absent
 from directory.tables import members
 
 _Counted = dict[UUID, dict[UUID, Counts]]
@@ -54,6 +55,15 @@ def dispatch_detail(session: Session, dispatch: Dispatch, now: datetime) -> Disp
     handlers = [HandlerCounts(handler=names[id_], tasks=by_handler.get(id_, Counts())) for id_ in handler_ids]
     running = dispatch.id in _running(session, [dispatch])
     return DispatchDetail(**_columns(dispatch, names, by_handler, running), handlers=handlers)
+
+
+def present(session: Session, member_ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Those of the members who are not away, in the same order."""
+    rows = session.execute(
+        select(members.c.id, members.c.absent_from, members.c.absent_until).where(one_of(members.c.id, member_ids))
+    )
+    away = {row.id for row in rows if is_absent(row.absent_from, row.absent_until, now)}
+    return [id_ for id_ in member_ids if id_ not in away]
 
 
 def _own(sight: Sight) -> ColumnElement[bool]:

@@ -36,7 +36,8 @@ def _within_bounds(moment: datetime) -> datetime:
 # A moment that every zone can hold, in UTC.
 Moment = Annotated[AwareDatetime, AfterValidator(_within_bounds)]
 Subject = Annotated[str, Field(min_length=1, max_length=LONGEST_SUBJECT)]
-Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+# An empty text says nothing.
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(lambda text: text or None)]
 
 
 class TaskBody(Body):
@@ -60,7 +61,7 @@ class NewTask(TaskBody):
 
 
 class TaskChanges(Body):
-    """Only the fields that are to change; null clears a description or a moment. The customer stays."""
+    """Only the fields that are to change; null or empty clears a description, null a moment. The customer stays."""
 
     subject: Subject | None = None
     kind: Kind | None = None
