@@ -369,7 +369,11 @@ async def _relay(opened: OpenService, stopping: asyncio.Event) -> None:
     await reconcile(js, SERVICE.streams)
     for queue in SERVICE.queues:
         await ensure_queue(js, replace(queue, ack_wait_seconds=3))
-    await run_relay(opened.runtime.settings.database_url, js, stopping)
+    relaying = asyncio.create_task(run_relay(opened.runtime.settings.database_url, js, stopping))
+    await stopping.wait()
+    relaying.cancel()  # left to itself it listens for a second more
+    with suppress(asyncio.CancelledError):
+        await relaying
     await connection.close()
 
 
