@@ -85,7 +85,7 @@ def until(what: Callable[[], Any], seconds: float = 60) -> Any:
                 return found
         except (Refused, httpx.HTTPError) as error:
             last = error
-        time.sleep(0.2)
+        time.sleep(0.05)
     raise TimeoutError(f"not within {seconds:.0f} s: {last}")
 
 
