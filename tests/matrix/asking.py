@@ -70,6 +70,8 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "tag_id": lambda: str(new_id()),
         "cap_id": lambda: str(new_id()),
         "reason_id": lambda: str(new_id()),
+        "receivable_id": lambda: str(new_id()),
+        "payment_id": lambda: str(new_id()),
         "year": lambda: "2099",
         "contact_id": lambda: case.world.contact_of(case.customer),
         "file_id": lambda: case.world.file_of(case.customer),

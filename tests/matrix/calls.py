@@ -117,6 +117,19 @@ def _attach(case: Case, path: str) -> httpx.Response:
     return case.ask("POST", path, params={"customer_id": case.customer.id}, files={"file": ("图.png", PICTURE)})
 
 
+def _receivable(case: Case, path: str) -> httpx.Response:
+    """A change or the deletion of what is due of the order in the path."""
+    due = case.world.admin.post(path.rpartition("/")[0], {"due_on": FAR_AHEAD, "amount": "1"})
+    method = case.row.route.split()[0]
+    sent = {"json": {"note": "soon"}} if method == "PATCH" else {}
+    return case.ask(method, f"{path.rpartition('/')[0]}/{due['id']}", headers={"If-Match": '"1"'}, **sent)
+
+
+def _payment(case: Case, path: str) -> httpx.Response:
+    paid = case.world.admin.post(path.rpartition("/")[0], {"amount": "1"})
+    return case.ask("DELETE", f"{path.rpartition('/')[0]}/{paid['id']}")
+
+
 def _history(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", path, params={"member_id": case.world.people.members[case.owner].id})
 
@@ -387,6 +400,13 @@ CALLS: dict[str, Call] = {
     "POST /orders/{order_id}:cancel": Call(body=lambda _: {}, conflicts=("claim_first",)),
     "POST /orders/{order_id}:reopen": Call(conflicts=("claim_first",)),
     "POST /orders/{order_id}:link": Call(body=lambda _: {"opportunity_id": None}, conflicts=("claim_first",)),
+    "POST /orders/{order_id}/receivables": Call(
+        body=lambda _: {"due_on": FAR_AHEAD, "amount": "1"}, conflicts=("claim_first",)
+    ),
+    "PATCH /orders/{order_id}/receivables/{receivable_id}": Call(send=_receivable, conflicts=("claim_first",)),
+    "DELETE /orders/{order_id}/receivables/{receivable_id}": Call(send=_receivable, conflicts=("claim_first",)),
+    "POST /orders/{order_id}/payments": Call(body=lambda _: {"amount": "1"}, conflicts=("claim_first",)),
+    "DELETE /orders/{order_id}/payments/{payment_id}": Call(send=_payment, conflicts=("claim_first",)),
     "PATCH /opportunities/settings": Call(body=lambda _: {"restrict_manual_won": True}),
     "PATCH /customers/{customer_id} (guarded)": Call(
         body=lambda case: {"remark": case.world.people.name()}, conflicts=("claim_first",)

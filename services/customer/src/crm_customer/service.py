@@ -54,6 +54,7 @@ from crm_customer.opportunity_list import http as opportunity_list_http
 from crm_customer.orders import http as orders_http
 from crm_customer.orders.model import Order, Receivable
 from crm_customer.ownership.events import OWNER_DEPARTMENTS, POOLS, POOLS_PROJECTION
+from crm_customer.payments import http as payments_http
 from crm_customer.people import http as people_http
 from crm_customer.products import http as products_http
 from crm_customer.products.model import Product
@@ -119,6 +120,7 @@ SERVICE = Service(
         fields_http.api,
         products_http.api,
         orders_http.api,
+        payments_http.api,
         views_http.api,
         audit_api("customer"),
     ],
