@@ -18,7 +18,7 @@ TARGETS = ("identity", "customer", "pool", "import", "notify", "notify-push", "l
 MINIMAL = {
     "prefix": "/api/v1",
     "services": {"pool": {"resources": ["pools"]}, "import": {"resources": ["imports"]}},
-    "limits": {"upload_mib": 21, "requests_per_second": 10, "burst": 20},
+    "limits": {"requests_per_second": 10, "burst": 20},
     "headers": {},
 }
 
@@ -124,9 +124,16 @@ def test_target_without_address_is_refused(table: RoutingTable) -> None:
 def test_only_uploads_are_limited_and_buffered(table: RoutingTable) -> None:
     routes = traefik_configuration(table, dict.fromkeys(TARGETS, "http://127.0.0.1:1"))["http"]
 
-    buffered = {name for name, router in routes["routers"].items() if "upload-limit" in router["middlewares"]}
-    assert buffered == {"import-uploads"}
-    assert routes["middlewares"]["upload-limit"]["buffering"]["maxRequestBodyBytes"] == 22_020_096
+    buffered = {
+        name: router["middlewares"][2:] for name, router in routes["routers"].items() if router["middlewares"][2:]
+    }
+    assert buffered == {"customer-files": ["upload-limit-files"], "import-imports": ["upload-limit-imports"]}
+    limits = {name: routes["middlewares"][limit]["buffering"] for name, (limit,) in buffered.items()}
+    assert {name: limit["maxRequestBodyBytes"] for name, limit in limits.items()} == {
+        "customer-files": 53_477_376,
+        "import-imports": 22_020_096,
+    }
+    assert {limit["memRequestBodyBytes"] for limit in limits.values()} == {2**20}
     assert all(router["middlewares"][:2] == ["rate-limit", "headers"] for router in routes["routers"].values())
 
 
@@ -151,6 +158,7 @@ def test_local_pages_are_optional(table: RoutingTable) -> None:
         ("/api/v1/customers?page=2", "customer"),
         ("/api/v1/customers/0199/contacts", "customer"),
         ("/api/v1/contacts/7:reveal", "customer"),
+        ("/api/v1/files/content/ticket", "customer"),
         ("/api/v1/assignments", "pool"),
         ("/api/v1/assignments:claim", "pool"),
         ("/api/v1/assignments/1", "pool"),
@@ -185,9 +193,10 @@ def test_path_outside_the_table_is_not_found(gateway: httpx.Client) -> None:
     assert gateway.get("/elsewhere").status_code == 404
 
 
-def test_upload_passes_up_to_the_limit_only(gateway: httpx.Client) -> None:
-    assert gateway.post("/api/v1/imports", content=bytes(20_000_000)).json()["length"] == 20_000_000
-    assert gateway.post("/api/v1/imports", content=bytes(23_000_000)).status_code == 413
+@pytest.mark.parametrize(("path", "most"), [("imports", 20_000_000), ("files?customer_id=7", 52_500_000)])
+def test_upload_passes_up_to_the_limit_of_its_resource_only(gateway: httpx.Client, path: str, most: int) -> None:
+    assert gateway.post(f"/api/v1/{path}", content=bytes(most)).json()["length"] == most
+    assert gateway.post(f"/api/v1/{path}", content=bytes(most + 3_000_000)).status_code == 413
 
 
 def test_events_arrive_before_the_stream_ends(gateway: httpx.Client, backends: dict[str, Backend]) -> None:

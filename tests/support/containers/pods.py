@@ -26,7 +26,7 @@ READY = HttpWaitStrategy(METRICS, "/readyz").with_startup_timeout(120).with_poll
 
 @dataclass(frozen=True)
 class Pods:
-    """Makes the containers of one system. `objects` is the name of the volume that import's roles share."""
+    """Makes the containers of one system. `objects` is the name of the volume where files lie."""
 
     credentials: Credentials
     network: Network
@@ -50,7 +50,7 @@ class Pods:
                 extra_hosts=REACHES_MAIL,
             )
         )
-        if service.name == "import":  # the only one that keeps files
+        if service.name in ("customer", "import"):  # those that keep files
             container.with_env("OBJECT_STORE_URL", f"file://{OBJECTS}").with_volume_mapping(self.objects, OBJECTS, "rw")
         return container
 

@@ -45,9 +45,9 @@ podSelector:
 {{ .Values.secretName | default (include "common.fullname" .) }}
 {{- end }}
 
-{{/* The claim mounted at /var/lib/highsea; empty: none. */}}
+{{/* The claim mounted at /var/lib/highsea; empty: none. The trial has one for each service that keeps files. */}}
 {{- define "common.filesClaim" -}}
 {{- if hasKey .Values "filesClaim" -}}
-{{ .Values.filesClaim | default (ternary (printf "%s-files" (include "common.instance" .)) "" .Values.global.trial.enabled) }}
+{{ .Values.filesClaim | default (ternary (printf "%s-%s-files" (include "common.instance" .) .Chart.Name) "" .Values.global.trial.enabled) }}
 {{- end -}}
 {{- end }}

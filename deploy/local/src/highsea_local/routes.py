@@ -22,11 +22,11 @@ class InvalidRoutes(Exception):
 
 @dataclass(frozen=True)
 class ServiceRoutes:
-    """What of the address space belongs to one service."""
+    """What of the address space belongs to one service; `uploads`: bytes of the largest body, of resources that take files."""
 
     service: str
     resources: tuple[str, ...]
-    uploads: tuple[str, ...]
+    uploads: Mapping[str, int]
     roles: Mapping[str, tuple[str, ...]]
 
 
@@ -36,7 +36,6 @@ class RoutingTable:
 
     prefix: str
     services: tuple[ServiceRoutes, ...]
-    upload_bytes: int
     requests_per_second: int
     burst: int
     headers: Mapping[str, str]
@@ -54,7 +53,6 @@ def parse(document: Any) -> RoutingTable:
         table = RoutingTable(
             prefix=document["prefix"],
             services=tuple(_service(name, entry) for name, entry in document["services"].items()),
-            upload_bytes=limits["upload_mib"] * MIB,
             requests_per_second=limits["requests_per_second"],
             burst=limits["burst"],
             headers=dict(document["headers"]),
@@ -69,7 +67,7 @@ def _service(name: str, entry: Mapping[str, Any]) -> ServiceRoutes:
     unknown = set(entry) - {"resources", "uploads", "roles"}
     if unknown:
         raise InvalidRoutes(f"routes.yaml: service {name} has unknown keys {sorted(unknown)}")
-    uploads = tuple(entry.get("uploads", ()))
+    uploads = {resource: mebibytes * MIB for resource, mebibytes in entry.get("uploads", {}).items()}
     if not set(uploads) <= set(entry["resources"]):
         raise InvalidRoutes(f"routes.yaml: uploads of {name} must be resources of it")
     roles = {role: tuple(paths) for role, paths in entry.get("roles", {}).items()}
@@ -117,12 +115,13 @@ def _service_routers(prefix: str, service: ServiceRoutes) -> dict[str, Any]:
     name = service.service
     exact = [f"{prefix}/{name}/{path}" for path in OF_EVERY_SERVICE]
     described = f"{_any_path(exact)} || PathPrefix(`{prefix}/{name}/docs/`)"
-    plain = [resource for resource in service.resources if resource not in service.uploads]
-    routers = {f"{name}-described": _router(described, name, 300)}
-    if plain:
-        routers[name] = _router(_resources(prefix, plain), name, 200)
-    if service.uploads:
-        routers[f"{name}-uploads"] = _router(_resources(prefix, service.uploads), name, 200, ["upload-limit"])
+    routers = {
+        f"{name}-described": _router(described, name, 300),
+        name: _router(_resources(prefix, service.resources), name, 200),
+    }
+    for resource in service.uploads:
+        rule = f"Method(`POST`) && {_resources(prefix, [resource])}"
+        routers[f"{name}-{resource}"] = _router(rule, name, 250, [_limit(resource)])
     for role, paths in service.roles.items():
         routers[f"{name}-{role}"] = _router(_any_path(paths), f"{name}-{role}", 300)
     return routers
@@ -157,13 +156,18 @@ def _resources(prefix: str, resources: Sequence[str]) -> str:
     return f"PathRegexp(`^{prefix}/(?:{names})(?:[/:]|$)`)"
 
 
+def _limit(resource: str) -> str:
+    return f"upload-limit-{resource}"
+
+
 def _middlewares(table: RoutingTable) -> dict[str, Any]:
     return {
         "rate-limit": {"rateLimit": {"average": table.requests_per_second, "burst": table.burst, "period": "1s"}},
         "headers": {"headers": {"customResponseHeaders": dict(table.headers)}},
-        "upload-limit": {
-            "buffering": {"maxRequestBodyBytes": table.upload_bytes, "memRequestBodyBytes": KEPT_IN_MEMORY}
-        },
+    } | {
+        _limit(resource): {"buffering": {"maxRequestBodyBytes": most, "memRequestBodyBytes": KEPT_IN_MEMORY}}
+        for service in table.services
+        for resource, most in service.uploads.items()
     }
 
 

@@ -27,6 +27,8 @@ def arguments(web: str, ping: str, file: str, *, is_watched: bool = False) -> li
     """Traefik's command line: the addresses to listen on, and the file of routes, read again when it changes if watched."""
     options = {
         "entrypoints.web.address": web,
+        # How long a request may take to come in: 50 MB over 2 Mbit/s.
+        "entrypoints.web.transport.respondingtimeouts.readtimeout": "300s",
         "entrypoints.ping.address": ping,
         "ping": "true",
         "ping.entrypoint": "ping",
