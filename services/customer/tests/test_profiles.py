@@ -275,12 +275,44 @@ def test_two_customers_made_each_others_parent_at_once_do_not_both_succeed(custo
 def test_the_page_of_a_customer_counts_what_it_has(customers: Any) -> None:
     sales = customers.organisation.sales
     customer = customers.create(sales)
-    assert customer["counters"] == {"contacts": 0, "collaborators": 0}
+    kinds = (
+        "contacts",
+        "collaborators",
+        "follow_ups",
+        "logs",
+        "tasks",
+        "schedule_entries",
+        "files",
+        "opportunities",
+        "orders",
+    )
+    assert customer["counters"] == dict.fromkeys(kinds, 0)
 
     with_contact = customers.patch(sales, customer, contact={"mobile": "13800138000"}).json
     without = customers.patch(sales, with_contact, contact=None).json
 
     assert (with_contact["counters"]["contacts"], without["counters"]["contacts"]) == (1, 0)
+
+
+def test_the_tabs_of_a_customer_count_what_was_added_and_not_what_was_deleted(customers: Any) -> None:
+    """A-62, F-05, F-20, F-32."""
+    sales = customers.organisation.sales
+    customer = customers.create(sales)
+    of = {"customer_id": customer["id"]}
+    log = {"kind": "log", "title": "标题", "content": "内容"}
+    follow_up = {"kind": "follow_up", "method": "phone", "content": "已联系"}
+    made = [
+        customers.request("POST", path, sales, json=of | body)
+        for path, body in (("/activities", log), ("/activities", follow_up), ("/tasks", {"subject": "回访"}))
+    ]
+    assert {reply.status_code for reply in made} == {201}
+
+    counters = _read(customers, customer)["counters"]
+    task = made[2].json
+    customers.request("DELETE", f"/tasks/{task['id']}", sales, headers={"If_Match": f'"{task["version"]}"'})
+
+    assert {name: count for name, count in counters.items() if count} == {"follow_ups": 1, "logs": 1, "tasks": 1}
+    assert _read(customers, customer)["counters"]["tasks"] == 0
 
 
 def test_the_name_of_a_locked_parent_is_not_told_to_others(customers: Any) -> None:

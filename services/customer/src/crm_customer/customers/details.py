@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import DateTime, Select, TableClause, Text, Uuid, bindparam, column, func, or_, select, table
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of
@@ -43,16 +44,42 @@ def _profile(session: Session, sight: Sight, customer_id: UUID, hidden: Collecti
 
 
 def _counters(session: Session, customer_id: UUID, now: datetime) -> CountersView:
-    """Contacts that are not deleted, and collaborators whose time has not ended, in one statement."""
-    contacts = (
-        select(func.count())
-        .select_from(CustomerContact)
-        .join(Contact, Contact.id == CustomerContact.contact_id)
-        .where(CustomerContact.customer_id == customer_id, Contact.deleted_at.is_(None))
+    """In one statement: what is deleted does not count, nor collaborators whose time has ended and files on their way."""
+    row = session.execute(_COUNTERS, {"customer": customer_id, "now": now}).one()
+    return CountersView.model_validate(row)
+
+
+def _counting() -> Select[Any]:
+    of, now = bindparam("customer", type_=Uuid), bindparam("now", type_=DateTime(timezone=True))
+    linked = select(func.count()).select_from(CustomerContact)
+    contacts = linked.join(Contact, Contact.id == CustomerContact.contact_id).where(
+        CustomerContact.customer_id == of, Contact.deleted_at.is_(None)
     )
     lasting = or_(Collaborator.until.is_(None), Collaborator.until > now)
-    collaborators = (
-        select(func.count()).select_from(Collaborator).where(Collaborator.customer_id == customer_id, lasting)
-    )
-    counted = session.execute(select(contacts.scalar_subquery(), collaborators.scalar_subquery())).one()
-    return CountersView(contacts=counted[0], collaborators=counted[1])
+    collaborators = select(func.count()).select_from(Collaborator).where(Collaborator.customer_id == of, lasting)
+    counts = {"contacts": contacts, "collaborators": collaborators}
+    for name, rows in _AROUND.items():
+        alive = (rows.c.customer_id == of, rows.c.deleted_at.is_(None))
+        counts[name] = select(func.count()).select_from(rows).where(*alive)
+    counts["follow_ups"] = counts["follow_ups"].where(_AROUND["follow_ups"].c.kind == "follow_up")
+    counts["logs"] = counts["logs"].where(_AROUND["logs"].c.kind == "log")
+    counts["files"] = counts["files"].where(_AROUND["files"].c.stored_at.is_not(None))
+    return select(*(count.scalar_subquery().label(name) for name, count in counts.items()))
+
+
+def _table(name: str) -> TableClause:
+    moments = (column(moment, DateTime(timezone=True)) for moment in ("deleted_at", "stored_at"))
+    return table(name, column("customer_id", Uuid), column("kind", Text), *moments)
+
+
+# These features build on customers, so customers know of them their tables alone.
+_AROUND = {
+    "follow_ups": _table("activities"),
+    "logs": _table("activities"),
+    "tasks": _table("tasks"),
+    "schedule_entries": _table("schedule_entries"),
+    "files": _table("attachments"),
+    "opportunities": _table("opportunities"),
+    "orders": _table("orders"),
+}
+_COUNTERS = _counting()

@@ -218,6 +218,13 @@ class CountersView(View):
 
     contacts: int
     collaborators: int
+    follow_ups: int
+    logs: int
+    tasks: int
+    schedule_entries: int
+    files: int
+    opportunities: int
+    orders: int
 
 
 class CustomerDetail(CustomerView):
