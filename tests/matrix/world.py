@@ -79,6 +79,8 @@ class World:
         self.records["run", "mate"] = self.new_run()
         self.records["release", "stranger"] = self.new_release("stranger")
         self.records["filter", "stranger"] = self.new_filter("stranger")
+        self.records |= {("entry", "stranger"): self.new_entry("stranger"), ("entry", "sales"): self.new_entry("mate")}
+        self.records |= {("kind", "mate"): "task", ("ticket", "mate"): "none"}
         self._leavers = self._make_leavers(leavers)
         made = {member: self._dispatch_of(member) for member in DISPATCHERS}
         elsewhere = self.admin.post("/tasks:dispatch", self.new_dispatch())["id"]

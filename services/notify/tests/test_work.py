@@ -1,77 +1,106 @@
-"""The work role as a process: from NATS to the mailbox."""
+"""Who is told what of daily work: digests, reminders, tasks."""
 
-import asyncio
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
-from google.protobuf.message import Message
-from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
-from sqlalchemy import insert
-
-from chassis.database.tables import projection_marks
-from chassis.events.relay import wait
-from chassis.events.streams import event_stream, reconcile, subject_of
 from chassis.identifiers import new_id
-from chassis.roles.work import Connection
-from crm.pool.v1 import pool_events_pb2 as pool
-from crm_notify.service import SERVICE
-from highsea_local.ports import free_port
-from highsea_local.servers.nats import NatsServer
-from services.notify.tests.support import LIMIT_SECONDS, MailServer, change, changed, environment, eventually, listed
-from tests.support.services import Opener, OpenService
+from crm.customer.v1 import customer_events_pb2 as customer
+from crm_notify.mail.due import send_mail
+from crm_notify.work.events import WORK
+from services.notify.tests.support import MailServer, event, listed, receive
+from tests.support.organisation import Member
+from tests.support.services import OpenService
 
 
-def test_what_pool_published_reaches_app_and_mailbox(
-    services: Opener, nats_server: NatsServer, mail_server: MailServer, tmp_path: Path
+def _item(title: str, days_left: int, customer_name: str = "") -> customer.DueItem:
+    return customer.DueItem(
+        subject_type="task",
+        subject_id=str(new_id()),
+        customer_name=customer_name,
+        title=title,
+        due_on="2026-11-26",
+        days_left=days_left,
+    )
+
+
+def _kinds(notify: OpenService, member: Member) -> list[str]:
+    return sorted(one["kind"] for one in listed(notify, member))
+
+
+def test_the_days_work_is_one_notice_with_its_groups_in_the_app_and_by_mail(
+    notify: OpenService, mail_server: MailServer
 ) -> None:
-    with services.open(SERVICE, nats_url=nats_server.url(), smtp_url=mail_server.url) as notify:
-        sales = notify.organisation.sales
-        fact = changed(change(sales), notice=pool.Notice(in_app=True, email=True))
+    sales = notify.organisation.sales
+    groups = [
+        customer.DueGroup(
+            kind=customer.DUE_KIND_FOLLOW_UP, count=7, items=[_item("约看样", -2, "甲公司"), _item("回电", 0, "乙公司")]
+        ),
+        customer.DueGroup(kind=customer.DUE_KIND_NOT_CONTACTED, count=1, items=[_item("丙公司", -1, "丙公司")]),
+    ]
+    fact = event(customer.WorkDigest(member_id=str(sales.id), day="2026-11-26", groups=groups))
 
-        with _working(notify, tmp_path / "work.log"):
-            asyncio.run(_publish(nats_server.url(), fact))
-            eventually(lambda: mail_server.of(sales))
+    for _ in range(2):
+        receive(notify, WORK, fact)
+    send_mail(notify.runtime)
 
-        assert (len(listed(notify, sales)), len(mail_server.of(sales))) == (1, 1)
-
-
-@contextmanager
-def _working(notify: OpenService, path: Path) -> Iterator[None]:
-    """The work role, told to stop at the end."""
-    with notify.database.transaction() as session:  # the directory is there already: no identity is asked
-        session.execute(insert(projection_marks).values(projection="directory"))
-    with path.open("wb") as log:
-        variables = environment(notify, METRICS_BIND=f"127.0.0.1:{free_port()}")
-        process = subprocess.Popen([sys.executable, "-m", "crm_notify", "work"], env=variables, stdout=log, stderr=log)
-    try:
-        yield
-    finally:
-        process.terminate()
-        status = process.wait(LIMIT_SECONDS)
-    assert status == 0
+    [found] = listed(notify, sales)
+    assert (found["kind"], found["title"]) == ("work_due", "今日待办 8 项")
+    assert found["text"].splitlines() == [
+        "2026-11-26 共有 8 项待办：",
+        "跟单 7 项：约看样（甲公司）已逾期 2 天、回电（乙公司） 等",
+        "未联系客户 1 项：丙公司已逾期 1 天",
+    ]
+    [mail] = mail_server.of(sales)
+    assert mail["Subject"] == "今日待办 8 项"
 
 
-async def _publish(url: str, fact: Message) -> None:
-    """Publish as the writers do, once the reader's durables are there."""
-    connection = Connection(url)
-    await connection.open()
-    js = connection.jetstream()
-    await reconcile(js, [event_stream(name) for name in ("identity", "pool", "imports")])
-    while not await _reads(js):
-        await wait(asyncio.Event(), 0.05)
-    headers = {"ce-id": str(new_id()), "ce-time": "2026-11-22T00:00:00+00:00"}
-    await js.publish(subject_of(type(fact)), fact.SerializeToString(), headers=headers)
-    await connection.close()
+def test_a_reminder_and_what_becomes_of_a_task_are_told_to_whom_they_concern(notify: OpenService) -> None:
+    people = notify.organisation
+
+    def changed(act: Any, *receivers: Member) -> Any:
+        return event(
+            customer.TaskChanged(
+                task_id=str(new_id()),
+                act=act,
+                subject="寄合同",
+                customer_name="甲公司",
+                actor_id=str(people.supervisor.id),
+                receiver_ids=[str(one.id) for one in receivers],
+            )
+        )
+
+    reminder = customer.ReminderDue(
+        member_id=str(people.sales.id), subject_type="schedule_entry", subject_id=str(new_id()), subject="例会"
+    )
+    receive(notify, WORK, event(reminder), changed(customer.TASK_ACT_ASSIGNED, people.sales))
+    receive(
+        notify,
+        WORK,
+        changed(customer.TASK_ACT_COMPLETED, people.rival),
+        changed(customer.TASK_ACT_UNSPECIFIED, people.sales),
+    )
+
+    assert _kinds(notify, people.sales) == ["reminder_due", "task_assigned"]
+    assert _kinds(notify, people.rival) == ["task_completed"]
+    assert {one["title"] for one in listed(notify, people.sales)} == {"提醒：例会", "东区主管给你安排了任务：寄合同"}
 
 
-async def _reads(js: JetStreamContext) -> bool:
-    try:
-        for stream, durable in (("CRM_POOL", "notify-assignments"), ("CRM_IMPORTS", "notify-imports")):
-            await js.consumer_info(stream, durable)
-    except NotFoundError:
-        return False
-    return True
+def test_a_dispatch_is_one_notice_for_each_handler_and_one_for_who_dispatched(notify: OpenService) -> None:
+    people = notify.organisation
+    handlers = [customer.HandlerCount(member_id=str(one.id), tasks=250) for one in (people.sales, people.rival)]
+    fact = customer.TasksDispatched(
+        dispatch_id=str(new_id()),
+        subject="回访",
+        actor_id=str(people.supervisor.id),
+        succeeded=500,
+        skipped=3,
+        handlers=handlers,
+    )
+
+    receive(notify, WORK, event(fact))
+
+    assert [_kinds(notify, one) for one in (people.sales, people.rival, people.supervisor)] == [
+        ["tasks_dispatched"],
+        ["tasks_dispatched"],
+        ["dispatch_finished"],
+    ]
+    assert "250 个任务" in listed(notify, people.sales)[0]["title"]

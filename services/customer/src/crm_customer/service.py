@@ -59,6 +59,8 @@ from crm_customer.people import http as people_http
 from crm_customer.products import http as products_http
 from crm_customer.products.model import Product
 from crm_customer.relations import http as relations_http
+from crm_customer.reminders import http as reminders_http
+from crm_customer.reminders.due import FORGET_DIGESTS, SEND_DIGESTS
 from crm_customer.reminders.model import ReminderSettings
 from crm_customer.reminders.moments import REMIND_OF_MOMENTS
 from crm_customer.reveals import http as reveals_http
@@ -114,6 +116,7 @@ SERVICE = Service(
         tasks_http.api,
         dispatches_http.api,
         schedules_http.api,
+        reminders_http.api,
         reveals_http.api,
         tags_http.api,
         dictionaries_http.api,
@@ -158,6 +161,8 @@ SERVICE = Service(
         CATCH_UP,
         END_COLLABORATIONS,
         *REMIND_OF_MOMENTS,
+        SEND_DIGESTS,
+        FORGET_DIGESTS,
         *batch_tasks([*CUSTOMER_BATCHES, DISPATCHES]),
     ],
     register_rpc=[_register],

@@ -17,6 +17,7 @@ from crm_notify.push.role import push_role
 from crm_notify.recycling.events import RECYCLING
 from crm_notify.reveals.events import REVEALS
 from crm_notify.settings import Settings
+from crm_notify.work.events import WORK
 from directory.actors import DirectoryActors
 from directory.events import directory_projection
 from directory.tables import metadata as directory_metadata
@@ -31,7 +32,7 @@ SERVICE = Service(
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_notify"],
-    subscriptions=[DIRECTORY, ASSIGNMENTS, COLLABORATIONS, CUSTOMER_BATCHES, IMPORTS, RECYCLING, REVEALS],
+    subscriptions=[DIRECTORY, ASSIGNMENTS, COLLABORATIONS, CUSTOMER_BATCHES, IMPORTS, RECYCLING, REVEALS, WORK],
     projections=[directory_projection()],
     due=[SEND_MAIL, MEASURE_DELIVERIES, FORGET_OLD],
     roles={"push": push_role(MIGRATIONS)},

@@ -54,6 +54,10 @@ def _context(parameters: Mapping[str, Any], names: Mapping[UUID, str], language:
             {**line, "owner": name(line["owner_id"]) if line["owner_id"] else ""}
             for line in parameters.get("expiring", ())
         ],
+        "due": [
+            {**group, "name": _source(language)["due_kinds"].get(group["kind"], group["kind"])}
+            for group in parameters.get("due", ())
+        ],
         "reasons": [_source(language)["reasons"].get(reason, reason) for reason in parameters.get("reasons", ())],
         "cause": _source(language)["causes"].get(parameters.get("cause", ""), ""),
     }
