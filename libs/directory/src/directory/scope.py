@@ -159,17 +159,20 @@ def resolve_scope(session: Session, member_id: UUID) -> Scope:
     )
 
 
+# The way up is walked once a department, however many members it has.
 _BELONGINGS = text("""
-    SELECT id, role_ids, ARRAY(
-        WITH RECURSIVE above AS (
-            SELECT departments.id, parent_id, 0 AS distance FROM directory_departments departments
-            WHERE departments.id = department_id
-            UNION ALL
-            SELECT departments.id, departments.parent_id, distance + 1 FROM directory_departments departments
-            JOIN above ON departments.id = above.parent_id WHERE distance < 100
-        ) SELECT id FROM above ORDER BY distance
-    ) AS ancestor_ids
-    FROM directory_members WHERE id = ANY(CAST(:members AS uuid[])) AND active
+    WITH RECURSIVE asked AS (
+        SELECT id, department_id, role_ids FROM directory_members WHERE id = ANY(CAST(:members AS uuid[])) AND active
+    ), above AS (
+        SELECT departments.id AS department_id, departments.id, parent_id, 0 AS distance
+        FROM directory_departments departments WHERE departments.id IN (SELECT department_id FROM asked)
+        UNION ALL
+        SELECT above.department_id, departments.id, departments.parent_id, distance + 1
+        FROM directory_departments departments JOIN above ON departments.id = above.parent_id WHERE distance < 100
+    ), ways AS (
+        SELECT department_id, array_agg(id ORDER BY distance) AS ancestor_ids FROM above GROUP BY department_id
+    )
+    SELECT asked.id, role_ids, coalesce(ancestor_ids, '{}') AS ancestor_ids FROM asked LEFT JOIN ways USING (department_id)
 """)
 
 
