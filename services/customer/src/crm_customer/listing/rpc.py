@@ -19,8 +19,8 @@ from chassis.runtime import Runtime
 from crm.common.v1 import selection_pb2
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
-from crm_customer.customers.projection import states_of
-from crm_customer.customers.sight import Sight, one_of, sight_of
+from crm_customer.customers.projection import read_facts, states_of
+from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.listing.filters import Here, default_sort, load_catalogue, narrowed
 from crm_customer.listing.queries import page_of, visible_ids
 from crm_customer.listing.rules import EXACT, Filter, ListView
@@ -95,8 +95,7 @@ class Reads:
         if len(ids) > MOST_STATES:
             raise Invalid("too_many_items", max_items=MOST_STATES)
         with self.runtime.database.reading() as session:
-            found = session.scalars(select(Customer).where(one_of(Customer.id, ids)).order_by(Customer.id))
-            return pb.GetCustomerFactsResponse(customers=states_of(session, found))
+            return pb.GetCustomerFactsResponse(customers=states_of(session, read_facts(session, ids)))
 
     def ListCustomerStates(
         self, request: pb.ListCustomerStatesRequest, context: grpc.ServicerContext

@@ -50,22 +50,24 @@ def _moment(state: CustomerState, name: str) -> datetime | None:
     return getattr(state, name).ToDatetime(tzinfo=UTC) if state.HasField(name) else None  # type: ignore[arg-type]
 
 
-def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUID, Customer]:
-    """Keep the newest of `rows` (as `customer_row` makes them) and return what is known now of each customer."""
+def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> Collection[UUID]:
+    """Keep the newest of `rows` (as `customer_row` makes them). Returns whose they are."""
     newest: dict[UUID, dict[str, Any]] = {}
     for row in rows:
         if row["id"] not in newest or row["facts_version"] > newest[row["id"]]["facts_version"]:
             newest[row["id"]] = row
-    if not newest:
-        return {}
-    ordered = [newest[id_] for id_ in sorted(newest)]
-    session.execute(_keeping(tuple(ordered[0])), listed(ordered))
-    return known_customers(session, newest)
+    if newest:
+        ordered = [newest[id_] for id_ in sorted(newest)]
+        session.execute(_keeping(tuple(ordered[0])), listed(ordered))
+    return newest.keys()
 
 
 @cache
 def _keeping(keys: tuple[str, ...]) -> Insert:
-    statement = insert(_CUSTOMERS).from_select(keys, select(rowset(_CUSTOMERS, keys)))
+    # A conflict locks its row, whatever comes of it: what is known already is none.
+    given = rowset(_CUSTOMERS, keys)
+    known = exists().where(_CUSTOMERS.c.id == given.c.id, _CUSTOMERS.c.facts_version >= given.c.facts_version)
+    statement = insert(_CUSTOMERS).from_select(keys, select(given).where(~known))
     return statement.on_conflict_do_update(
         index_elements=[_CUSTOMERS.c.id],
         set_={name: statement.excluded[name] for name in keys if name != "id"},

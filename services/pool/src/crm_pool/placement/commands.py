@@ -22,7 +22,7 @@ from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
 from crm_pool.caps.queries import room
 from crm_pool.customers.model import Customer
-from crm_pool.customers.projection import keep_customers, keep_deleted
+from crm_pool.customers.projection import keep_customers, keep_deleted, known_customers
 from crm_pool.database import among, row_of
 from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.placement import queries
@@ -76,7 +76,7 @@ class Report:
 def keep_up(session: Session, reports: Sequence[Report]) -> None:
     """Bring assignments into step with what customer reports: place the new, suspend the deleted, resume the restored."""
     reports = sorted(reports, key=lambda report: report.row["facts_version"])
-    customers = keep_customers(session, [report.row for report in reports])
+    customers = known_customers(session, keep_customers(session, [report.row for report in reports]))
     newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
     note_first_touches(session, [id_ for id_, one in customers.items() if one.last_touch_at])
     place(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
