@@ -6,10 +6,12 @@ from datetime import date, datetime
 from typing import Any, Protocol, cast
 from uuid import UUID
 
+from prometheus_client import Counter
 from sqlalchemy import Row, Table, func, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.database.rows import listed, rowset
+from chassis.logs import get_logger
 from crm_pool.customers.model import Customer
 from crm_pool.database import among_ids
 from crm_pool.expiry.model import Extension, RecycleRule
@@ -18,6 +20,11 @@ from crm_pool.pools.model import Pool
 from directory.calendar import Calendar, calendar_of
 from directory.scope import Belonging, belongings, zone_of
 
+log = get_logger(__name__)
+_unjudged = Counter(
+    "crm_expiry_unjudged_total",
+    "Times that a customer's day could not be computed, so that it does not expire; the log says why (serve, work; sum)",
+)
 _EXTENSIONS = cast(Table, Extension.__table__)
 _KEYS = ("customer_id", "owner_id", "held_since")
 _GIVEN = rowset(_EXTENSIONS, _KEYS)
@@ -101,11 +108,21 @@ def rules_in_force(session: Session, *, instead: Collection[UUID] = ()) -> Rules
 def verdicts(session: Session, holdings: Iterable[Holding], *, rules: Rules | None = None) -> dict[UUID, Verdict]:
     """When each customer expires and why; those without an owner do not. `rules`: those in force unless given.
 
-    Facts of customers are those that this database knows. One statement where no rule is in force.
+    Facts of customers are those that this database knows. One statement where no rule is in force. A customer that cannot be
+    judged does not expire, is logged and counted: it must not hold up the others.
     """
     holdings = list(holdings)
-    judged = {id_: case.verdict() for id_, case in cases(session, holdings, rules=rules).items()}
+    judged = {id_: _verdict(id_, case) for id_, case in cases(session, holdings, rules=rules).items()}
     return {one.customer_id: judged.get(one.customer_id, Verdict(None)) for one in holdings}
+
+
+def _verdict(customer_id: UUID, case: Case) -> Verdict:
+    try:
+        return case.verdict()
+    except Exception:
+        _unjudged.inc()
+        log.exception("customer_not_judged", customer_id=str(customer_id))
+        return Verdict(None)
 
 
 def cases(session: Session, holdings: Iterable[Holding], *, rules: Rules | None = None) -> dict[UUID, Case]:
