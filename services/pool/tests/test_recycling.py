@@ -51,7 +51,7 @@ def test_what_expired_goes_to_the_pool_with_its_rule_in_the_history_and_everybod
     assert (entry.from_owner_id, entry.to_pool_id) == (sales.id, sea.default())
     assert (entry.rule_id, entry.actor_id) == (rule, None)
     assert _days(sea)[gone[0]] is None
-    assert [state.customer_id for state in sea.customer.applied] == gone
+    assert sea.customer.told == [], "customer reads it from the event"
     (changed,) = [one for one in sea.opened.outbox(events.AssignmentsChanged) if one.cause == events.CAUSE_RECYCLE]
     (finished,) = sea.opened.outbox(events.AssignmentBatchFinished)
     assert changed.batch_id == finished.batch_id
@@ -144,7 +144,8 @@ def test_what_customer_says_this_moment_saves_what_no_event_has_told_of(sea: Any
     assert (_days(sea)[touched], _days(sea)[locked], _days(sea)[won]) == (_day(30), None, None)
     run = sea.shown_run()
     assert (run["nominated"], run["taken"], run["spared"], run["state"]) == (5, 1, 4, "finished")
-    told = {one.customer_id: one.expires_on for one in sea.customer.applied}
+    changes = [change for message in sea.opened.outbox(events.AssignmentsChanged) for change in message.changes]
+    told = {change.state.customer_id: change.state.expires_on for change in changes}
     assert told[touched] == str(_day(30))
 
 
@@ -203,6 +204,24 @@ def test_a_version_of_a_rule_does_not_recycle_before_every_customer_has_its_day_
     sea.recycle()
 
     assert (meanwhile, sea.owners()[one]) == (sea.organisation.sales.id, None)
+
+
+def test_a_customer_that_cannot_be_judged_is_spared_and_holds_up_nobody_else(sea: Any, rule: Any) -> None:
+    gone, odd = sea.own(2, sea.organisation.sales)
+    sea.own(9, sea.organisation.sales)
+    sea.expire([gone, odd])
+    for state in sea.customer.states:
+        if state.id == odd:
+            state.facts_version = 2
+            state.last_touch_at.FromJsonString("9999-12-31T23:00:00Z")  # no such day in the organisation's zone
+    before = REGISTRY.get_sample_value("crm_expiry_unjudged_total") or 0
+
+    sea.recycle()
+
+    assert (sea.owners()[gone], sea.owners()[odd]) == (None, sea.organisation.sales.id)
+    run = sea.shown_run()
+    assert (run["taken"], run["spared"], run["state"]) == (1, 1, "finished")
+    assert REGISTRY.get_sample_value("crm_expiry_unjudged_total") == before + 2, "in the run, and for its new day"
 
 
 def test_customers_of_whoever_left_wait_for_their_hand_over(sea: Any, rule: Any) -> None:

@@ -18,7 +18,7 @@ from chassis.errors import FieldError, Invalid, NotFound
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment, Change
+from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import holdings
 from crm_pool.assignments.recording import Act, finish_batch, record
 from crm_pool.assignments.rescheduling import reschedule
@@ -55,16 +55,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a page: `changes` to tell customer of."""
+    """How many customers of a page were taken, and how many had not expired."""
 
-    taken: Sequence[Change] = ()
+    taken: int = 0
     spared: int = 0
-    rescheduled: Sequence[Change] = ()
-
-    @property
-    def changes(self) -> list[Change]:
-        """Places and days that changed."""
-        return [*self.taken, *self.rescheduled]
 
 
 def next_page(session: Session, at: datetime) -> Page | None:
@@ -103,7 +97,7 @@ def take_page(session: Session, page: Page, facts: Sequence[dict[str, Any]], at:
     rows = queries.lock_unchanged(session, [one for one in page.expired if one.customer_id in known])
     outcome = _take(session, run, rows, pools, at)
     last = page.expired[-1]
-    run.go_on((last.expires_on, last.customer_id), taken=len(outcome.taken), spared=outcome.spared)
+    run.go_on((last.expires_on, last.customer_id), taken=outcome.taken, spared=outcome.spared)
     return outcome
 
 
@@ -203,9 +197,10 @@ def _take(session: Session, run: Run, rows: Sequence[Assignment], pools: Collect
         if pool_id in pools:
             act = Act(None, at, batch_of(run.id, run.walk, pool_id))
             done.append((act, one.recycle(pool_id, verdict.rule.id, at)))
-    taken = record(session, done)
-    rescheduled = reschedule(session, spared, Act(None, at), floor=False) if spared else []
-    return Outcome(taken, len(spared), rescheduled)
+    record(session, done)
+    if spared:
+        reschedule(session, spared, Act(None, at), floor=False)
+    return Outcome(len(done), len(spared))
 
 
 def _close_walk(session: Session, run: Run, at: datetime) -> None:

@@ -5,11 +5,9 @@ from sqlalchemy.orm import Session
 
 from chassis import clock
 from chassis.clock import day_of
-from chassis.database import after_commit
 from chassis.due import DueTask, measuring
 from chassis.metrics import Fact
 from chassis.runtime import Runtime
-from crm_pool.assignments.clients import tell_customer
 from crm_pool.customers.clients import facts_now
 from crm_pool.customers.projection import customer_row
 from crm_pool.recycling import commands, queries
@@ -32,7 +30,10 @@ for _outcome in ("taken", "spared"):
 
 
 def _recycle(runtime: Runtime) -> bool:
-    """A page. Its facts are confirmed before, with no transaction open (design §3); while customer is away, all waits."""
+    """A page. Its facts are confirmed before, with no transaction open (design §3); while customer is away, all waits.
+
+    Nobody waits for the reply, so customer reads what was taken from the event alone, while the next page is taken.
+    """
     with runtime.database.transaction() as session:
         page = commands.next_page(session, clock.now())
     if page is None:
@@ -40,9 +41,7 @@ def _recycle(runtime: Runtime) -> bool:
     facts = facts_now(runtime, [one.customer_id for one in page.expired]) if page.expired else []
     with runtime.database.transaction() as session:
         outcome = commands.take_page(session, page, [customer_row(state) for state in facts], clock.now())
-        if outcome.changes:
-            after_commit(session, tell_customer(runtime, None, outcome.changes))
-    _customers.labels("taken").inc(len(outcome.taken))
+    _customers.labels("taken").inc(outcome.taken)
     _customers.labels("spared").inc(outcome.spared)
     return True
 
