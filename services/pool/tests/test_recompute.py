@@ -162,6 +162,48 @@ def test_whatever_days_depend_on_computes_them_anew_when_it_changes(
     assert [one.causes for one in sea.rows(Recompute)][1:] == [[cause]]
 
 
+def test_a_member_who_changes_has_only_their_own_customers_computed_anew(sea: Any) -> None:
+    sea.put_in_force(sea.create_pool(open_to_all=False, department_ids=[str(sea.organisation.south)])["id"])
+    mine, others = sea.held_for(20, 3), sea.held_for(20, 2, owner=sea.organisation.colleague)
+    sea.recompute()
+
+    sea.hire("newcomer")
+    sea.recompute()
+    _moved_member(sea, None)
+    sea.recompute()
+
+    assert _days(sea) == dict.fromkeys(mine, _day(10)) | dict.fromkeys(others)
+    assert [(one.causes, one.examined) for one in sea.rows(Recompute)][1:] == [(["members"], 0), (["members"], 3)]
+
+
+def test_many_members_who_change_have_all_customers_walked_through(sea: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recomputing, "FEW_MEMBERS", 1)
+    sea.put_in_force(sea.default())
+    sea.held_for(20, 3)
+    sea.recompute()
+
+    sea.hire("one")
+    sea.hire("another")
+    sea.recompute()
+
+    assert [(one.causes, one.examined) for one in sea.rows(Recompute)][1:] == [(["members"], 3)]
+
+
+def test_a_member_who_changes_while_days_are_computed_is_taken_up_afterwards(
+    sea: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recomputing, "PAGE", 2)
+    sea.put_in_force(sea.create_pool(open_to_all=False, department_ids=[str(sea.organisation.south)])["id"])
+    ids = sea.held_for(20, 5)
+    assert sea.run("apply-rules"), "a page of several"
+    _moved_member(sea, None)
+
+    sea.recompute()
+
+    assert _days(sea) == dict.fromkeys(ids, _day(10))
+    assert [(one.causes, one.examined) for one in sea.rows(Recompute)][1:] == [(["members"], 5)]
+
+
 def test_a_member_who_moves_comes_under_the_rule_of_the_new_department(sea: Any) -> None:
     south = sea.create_pool(open_to_all=False, department_ids=[str(sea.organisation.south)])["id"]
     sea.put_in_force(south)

@@ -178,9 +178,15 @@ def page_of_assignments(session: Session, after: UUID | None, limit: int) -> Seq
     return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
 
 
-def page_of_owned(session: Session, after: UUID | None, limit: int) -> Sequence[Assignment]:
-    """Assignments with an owner in customer-id order, beginning after `after`; those of deleted customers left out."""
+def page_of_owned(
+    session: Session, after: UUID | None, limit: int, owner_ids: Collection[UUID] | None = None
+) -> Sequence[Assignment]:
+    """Assignments with an owner, one of `owner_ids` if given, in customer-id order, beginning after `after`; those of
+    deleted customers left out.
+    """
     owned = select(Assignment).where(Assignment.owner_id.is_not(None), ~Assignment.suspended)
+    if owner_ids is not None:
+        owned = owned.where(among(Assignment.owner_id, owner_ids))
     statement = owned.order_by(Assignment.customer_id).limit(limit)
     return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
 

@@ -13,7 +13,7 @@ from crm_pool.database import Base
 
 
 class Recompute(Base):
-    """A walk over all customers with owners, in id order, `after_customer_id` being the last one seen.
+    """A walk over all customers with owners, or those of `owner_ids`, in id order; `after_customer_id`: the last one seen.
 
     `basis`: what days depended on when it began, as `queries.basis` says, by kind; `causes`: the kinds that had changed since
     the walk before. `rule_ids`: the versions then active; they recycle once it is done. `changed`: customers that got
@@ -26,6 +26,7 @@ class Recompute(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     causes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     rule_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    owner_ids: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
     basis: Mapped[dict[str, Any]] = mapped_column(JSONB)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     after_customer_id: Mapped[UUID | None]
@@ -38,6 +39,15 @@ class Recompute(Base):
         self.after_customer_id = customer_ids[-1] if customer_ids else self.after_customer_id
         self.examined += len(customer_ids)
         self.changed += changed
+
+
+class JudgedMember(Base):
+    """`digest`: what days of a member's customers depended on when the last recompute began, of what is the member's."""
+
+    __tablename__ = "judged_members"
+
+    member_id: Mapped[UUID] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(Text)
 
 
 class ShadowDecision(Base):

@@ -15,13 +15,15 @@ from crm_pool.recycle_rules import queries
 from crm_pool.recycle_rules.model import Recompute
 
 PAGE = 1000
+# So many members' customers are found by their owners, again for each page; those of more by walking through all.
+FEW_MEMBERS = 20
 
 
 def begin(session: Session, at: datetime) -> None:
     """Begin to compute days anew if anything changed since the last time that they were, whoever or whatever changed it.
 
     What changes while a recompute runs is left to one more after it, however often. Where no rule is and was, nothing is
-    to be computed.
+    to be computed. A few members who changed, and nothing else, concern their own customers alone.
     """
     if not try_lock(session, "begin-recompute"):
         return
@@ -29,13 +31,18 @@ def begin(session: Session, at: datetime) -> None:
     if last is not None and last.done_at is None:
         return
     now, before = queries.basis(session), last.basis if last else {"rules": []}
-    if now == before or not (now["rules"] or before["rules"]):
+    if not (now["rules"] or before["rules"]):
+        return
+    causes = [kind for kind in now if now[kind] != before.get(kind)]
+    moved = queries.note_members(session)
+    if not (causes or moved):
         return
     session.add(
         Recompute(
             id=new_id(),
-            causes=[kind for kind in now if now[kind] != before.get(kind)],
+            causes=[*causes, *(["members"] if moved else [])],
             rule_ids=[UUID(id_) for id_ in now["rules"]],
+            owner_ids=None if causes or len(moved) > FEW_MEMBERS else moved,
             basis=now,
             at=at,
             examined=0,
@@ -53,7 +60,8 @@ def compute_page(session: Session, at: datetime) -> bool:
     recompute = session.scalar(running)
     if recompute is None:
         return False
-    customer_ids = [one.customer_id for one in page_of_owned(session, recompute.after_customer_id, PAGE)]
+    page = page_of_owned(session, recompute.after_customer_id, PAGE, recompute.owner_ids)
+    customer_ids = [one.customer_id for one in page]
     changed = reschedule(session, customer_ids, Act(None, at, recompute.id), floor=True) if customer_ids else []
     recompute.pass_by(customer_ids, len(changed))
     if len(customer_ids) < PAGE:
