@@ -169,7 +169,8 @@ def seed_customers(
                 _copy(customer, "customer_contacts", LINK, ((row.customer[0], row.contact[0], True) for row in rows))
                 _copy(customer, "contact_search", CONTACT_SEARCH, (row.contact_search for row in rows))
             _copy(pool, "assignments", ASSIGNMENT, (row.assignment for row in rows))
-    for url, table in zip(urls, (CUSTOMER_TABLES, "assignments"), strict=True):
+            _copy(pool, "customers", FACTS, (row.facts for row in rows))
+    for url, table in zip(urls, (CUSTOMER_TABLES, "assignments, customers"), strict=True):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"VACUUM ANALYZE {table}")  # type: ignore[arg-type]
 
@@ -201,6 +202,8 @@ SEARCH = ("customer_id", "name", "address", "nickname", "initials", "grams")
 CONTACT_SEARCH = ("contact_id", "name", "grams")
 CUSTOMER_TABLES = "customers, contacts, customer_contacts, customer_search, contact_search"
 ASSIGNMENT = ("customer_id", "version", "owner_id", "pool_id", "held_since", "suspended", "home_pool_id")
+# As pool keeps them.
+FACTS = ("id", "facts_version", "name", "created_by", "deleted")
 # Whatever a credential consists of, that of somebody who has the demo organisation's password.
 _SAME_PASSWORD = text("""
     INSERT INTO credentials
@@ -218,6 +221,7 @@ class _Rows:
     contact_search: Sequence[Any]
     search: Sequence[Any]
     assignment: Sequence[Any]
+    facts: Sequence[Any]
 
 
 def _departments(made: random.Random, size: Size, root: UUID) -> list[Department]:
@@ -265,6 +269,7 @@ def _customer(
         (contact_id, words, sorted(bigrams(words))),
         (id_, search, "", called, letters, grams_of(search, "", called, letters)),
         (id_, 1, owner, pool, at, False, pool),
+        (id_, 1, name, owner or id_, False),
     )
 
 
