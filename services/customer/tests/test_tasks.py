@@ -495,7 +495,8 @@ def test_a_deleted_customer_takes_its_tasks_out_of_sight(tasks: Tasks) -> None:
     assert tasks.listed(sales) == ["回访老客户"]
 
 
-def test_tasks_stay_when_the_customer_goes_to_a_pool(tasks: Tasks) -> None:
+def test_tasks_stay_when_the_customer_goes_to_a_pool_and_are_listed_to_the_supervisor(tasks: Tasks) -> None:
+    """Design §3."""
     sales = tasks.organisation.sales
     customer = tasks.customers.create(sales)
     task = tasks.give(sales, customer_id=customer["id"])
@@ -507,7 +508,8 @@ def test_tasks_stay_when_the_customer_goes_to_a_pool(tasks: Tasks) -> None:
         "name": customer["name"],
         "visible": False,
     }
-    assert tasks.listed(tasks.organisation.supervisor, list="supervised", closed="false") == ["回访老客户"]
+    tasks.give(sales, subject="别的", customer_id=tasks.customers.create(sales)["id"])
+    assert tasks.listed(tasks.organisation.supervisor, list="supervised", in_pool="true") == ["回访老客户"]
 
 
 def test_what_a_leaver_had_to_do_is_listed_to_the_supervisor_who_hands_it_on(tasks: Tasks) -> None:

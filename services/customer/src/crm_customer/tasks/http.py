@@ -87,8 +87,9 @@ def _conditions(query: TaskQuery, zone: str) -> TaskConditions:
     if query.overdue:
         until = min(until or now(), now())
     asked = query.list or (None if query.customer_id else TaskList.TODO)
+    unfinished = query.overdue or query.handler_left or query.in_pool
     return TaskConditions(
-        statuses=statuses_of(query.status, query.closed, unfinished=query.overdue or query.handler_left),
+        statuses=statuses_of(query.status, query.closed, unfinished=unfinished),
         role=_ROLES.get(asked, "") if asked else "",
         supervised=asked is TaskList.SUPERVISED,
         kind=query.kind,
@@ -99,6 +100,7 @@ def _conditions(query: TaskQuery, zone: str) -> TaskConditions:
         due_from=start_of(query.due_from, zone) if query.due_from else None,
         due_until=until,
         handler_left=query.handler_left,
+        in_pool=query.in_pool,
         search=query.search,
     )
 

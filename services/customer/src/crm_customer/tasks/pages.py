@@ -14,6 +14,7 @@ from sqlalchemy import ARRAY, Select, Uuid, any_, exists, func, lateral, or_, se
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import Condition, Sight, one_of
 from crm_customer.paging import Total, counted
 from crm_customer.tasks.model import Task
@@ -108,4 +109,6 @@ def _asked(wanted: TaskConditions) -> Sequence[Condition]:
         found.append(Task.subject.icontains(wanted.search, autoescape=True))
     if wanted.handler_left:
         found.append(exists().where(members.c.id == Task.handler_id, ~members.c.active))
+    if wanted.in_pool:
+        found.append(exists().where(Customer.id == Task.customer_id, Customer.pool_id.is_not(None)))
     return found

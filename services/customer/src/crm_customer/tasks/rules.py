@@ -161,6 +161,7 @@ class TaskConditions:
     due_from: datetime | None = None
     due_until: datetime | None = None
     handler_left: bool = False
+    in_pool: bool = False
     search: str = ""
 
 

@@ -127,6 +127,7 @@ class TaskQuery(PageQuery):
     due_to: NearDay | None = Field(default=None, description="day in the organisation's zone, inclusive")
     overdue: bool = Field(default=False, description="past due_at and not closed")
     handler_left: bool = Field(default=False, description="not closed, and whoever should do it has left")
+    in_pool: bool = Field(default=False, description="not closed, and the customer lies in a pool meanwhile")
     search: str = Field(default="", max_length=100, description="part of the subject")
 
 
