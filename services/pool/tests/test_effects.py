@@ -66,6 +66,7 @@ def test_what_the_operator_chose_is_told_kept_and_answered(
     known = [pb.KnownAssignment(customer_id=one, version=1)]
     (recorded,) = rpc.ListAssignmentChanges(pb.ListAssignmentChangesRequest(known=known)).changes
     assert (_told(recorded.change.effects), recorded.actor_id) == (expected, str(supervisor.id))
+    assert recorded.at.seconds > 0
 
 
 def test_nothing_may_follow(sea: Any) -> None:

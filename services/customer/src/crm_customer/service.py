@@ -73,6 +73,7 @@ from crm_customer.tags import http as tags_http
 from crm_customer.tags.model import Tag, TagGroup
 from crm_customer.tasks import http as tasks_http
 from crm_customer.tasks.model import Task
+from crm_customer.timeline import http as timeline_http
 from crm_customer.views import http as views_http
 from crm_customer.views.model import SavedFilter
 from directory.actors import DirectoryActors
@@ -110,6 +111,7 @@ SERVICE = Service(
         batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,
         activities_http.api,
+        timeline_http.api,
         files_http.api,
         opportunities_http.api,
         opportunity_list_http.api,

@@ -83,6 +83,13 @@ def changes_after(runtime: Runtime, known: Sequence[Known]) -> Sequence[pb.Recor
         return _stub(runtime).ListAssignmentChanges(request, timeout=_PAGE_TIMEOUT_SECONDS).changes
 
 
+def changes_of(runtime: Runtime, customer_id: UUID) -> Sequence[pb.RecordedChange]:
+    """Everything that happened to a customer's place, in order. Raises Unavailable when pool is away or slower than 300 ms."""
+    with peer_errors("pool"):
+        request = pb.ListAssignmentChangesRequest(known=[pb.KnownAssignment(customer_id=str(customer_id))])
+        return _stub(runtime).ListAssignmentChanges(request, timeout=AFTER_COMMIT_TIMEOUT_SECONDS).changes
+
+
 def all_pools(runtime: Runtime) -> Sequence[pool_events_pb2.Pool]:
     """Every pool. Raises Unavailable."""
     with peer_errors("pool"):

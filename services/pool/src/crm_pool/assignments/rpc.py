@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import FieldError, Invalid
 from chassis.runtime import Runtime
@@ -58,6 +59,7 @@ def _recorded(entry: HistoryEntry) -> pb.RecordedChange:
     change = events.AssignmentChange(state=state, effects=effects_message(entry.effects))
     if entry.previous is not None:
         change.previous.CopyFrom(place_message(entry.previous))
-    return pb.RecordedChange(
-        change=change, cause=events.Cause.Value(f"CAUSE_{entry.cause.upper()}"), actor_id=str(entry.actor_id or "")
-    )
+    at = Timestamp()
+    at.FromDatetime(entry.at)
+    cause = events.Cause.Value(f"CAUSE_{entry.cause.upper()}")
+    return pb.RecordedChange(change=change, cause=cause, actor_id=str(entry.actor_id or ""), at=at)
