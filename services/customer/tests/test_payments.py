@@ -8,8 +8,6 @@ import pytest
 from chassis.clock import day_of, now
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
-from crm.pool.v1.pool_events_pb2 import AssignmentChange
-from crm_customer.effects.commands import apply_changes, move_of
 
 
 def _day(days: int) -> str:
@@ -67,14 +65,6 @@ def _step(customers: Any, order: Any, step: str, **body: Any) -> None:
     sent = {"json": body} if step == "cancel" else {}
     reply = customers.request("POST", f"/orders/{order['id']}:{step}", customers.organisation.sales, **sent)
     assert reply.status_code == 200, reply.text
-
-
-def _release(customers: Any, customer: Any) -> None:
-    """Into a pool, with what that means for its orders."""
-    state = customers.assignment(customer["id"], 2, Place(pool_id=str(customers.open_pool)))
-    change = AssignmentChange(state=state, previous=Place(owner_id=str(customers.organisation.sales.id)))
-    with customers.database.transaction() as session:
-        apply_changes(session, [state], [move_of(change, "")], now())
 
 
 def test_payments_cover_what_is_due_first_and_what_was_wrong_is_taken_back(customers: Any) -> None:
@@ -234,9 +224,9 @@ def test_what_is_outstanding_is_listed_to_whoever_sees_the_customer(customers: A
             "currency": "CNY",
         }
     ]
-    _release(customers, customer)
-    assert _listed(customers, organisation.sales) == []
-    assert _listed(customers, organisation.supervisor) == _listed(customers, organisation.admin) == all_three
+    customers.move(customer, 2, Place(pool_id=str(customers.open_pool)))
+    assert _listed(customers, organisation.sales) == _listed(customers, organisation.supervisor) == []
+    assert _listed(customers, organisation.admin) == all_three
 
 
 def test_who_may_not_change_the_customer_records_nothing(customers: Any) -> None:

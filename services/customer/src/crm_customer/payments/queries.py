@@ -1,7 +1,7 @@
 """Reading receivables and payments inside the reader's sight.
 
 The list across customers walks what is outstanding in the order of its days where the reader sees many customers, and
-collects it where there are few (decision 0017). Whoever must claim first is not told of customers in pools.
+collects it where there are few (decision 0017). Of customers in pools only whoever sees the company is told.
 """
 
 from collections.abc import Sequence
@@ -9,13 +9,13 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, literal, select, union
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.errors import NotFound
 from crm_customer.customers.model import Customer
-from crm_customer.customers.sight import NOBODY, Condition, Sight, one_of
+from crm_customer.customers.sight import Condition, Sight, one_of
 from crm_customer.customers.views import Named
 from crm_customer.orders.listing import WALK, Shape, number, of_near, shape_of
 from crm_customer.orders.model import Order, Payment, Receivable
@@ -78,10 +78,7 @@ def outstanding_page(session: Session, sight: Sight, wanted: OutstandingQuery, t
         session.execute(WALK)
         page: Select[Any] = select(Receivable.id).where(*asked).order_by(Receivable.due_on, Receivable.id)
     else:
-        arms = [_collected(of_near(sight), asked)]
-        if not sight.must_claim(NOBODY):
-            arms.append(_collected(Order.owner_id.is_(None), asked))
-        found = union(*arms).subquery("found")
+        found = _collected(of_near(sight), asked).subquery("found")
         page = select(found.c.id).order_by(found.c.due_on, found.c.id)
     offset = number("page_offset", (wanted.page - 1) * wanted.page_size)
     return page.offset(offset).limit(number("page_limit", wanted.page_size))
@@ -116,7 +113,7 @@ def _asked(wanted: OutstandingQuery, today: date) -> list[Condition]:
 
 def _of_customers(sight: Sight) -> list[Condition]:
     found = [Customer.deleted_at.is_(None), sight.condition()]
-    return [*found, Customer.pool_id.is_(None)] if sight.must_claim(NOBODY) else found
+    return found if sight.scope.company else [*found, Customer.pool_id.is_(None)]
 
 
 def _seen(sight: Sight) -> Condition:
