@@ -330,6 +330,22 @@ def test_a_ticket_is_good_once_and_for_its_holder_as_long_as_they_may_read(custo
         assert session.scalar(select(func.count()).select_from(tickets)) == 0
 
 
+def test_no_log_holds_a_ticket(customers: Any, monkeypatch: Any, capfd: Any) -> None:
+    """Design §6. Not even when something breaks while it is used."""
+    sales = customers.organisation.sales
+    ticket = _ticket(customers, sales, _added(customers, sales, customers.create(sales)))
+
+    def broken(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("obstore.get", broken)
+    assert [_fetch(customers, ticket).status_code for _ in range(2)] == [500, 404]
+
+    logged = "".join(capfd.readouterr())
+    assert "request_failed" in logged
+    assert ticket.json["url"].rpartition("/")[2] not in logged
+
+
 def test_a_picture_has_a_preview_and_nothing_else_does(customers: Any) -> None:
     sales = customers.organisation.sales
     customer = customers.create(sales)
