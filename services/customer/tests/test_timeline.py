@@ -197,6 +197,19 @@ def test_conditions_narrow_a_timeline(customers: Any) -> None:
     assert read(**{"from": "2026-03-08", "to": "2026-03-09"}) == [("payment", "received"), ("order", "completed")]
 
 
+def test_a_cause_that_only_a_newer_pool_knows_and_a_change_without_a_moment_do_no_harm(customers: Any) -> None:
+    sales = customers.organisation.sales
+    customer = customers.create(sales)
+    _histories(customers, customer)
+    customers.pool.history[1].cause = 99
+    customers.pool.history[2].ClearField("at")
+
+    read = _read(customers, sales, customer)
+
+    assert _events(read) == [("assignment", "unspecified"), ("assignment", "birth")]
+    assert read.json["incomplete"] == ["assignments"]
+
+
 def test_without_pool_a_timeline_says_what_is_missing(customers: Any) -> None:
     sales = customers.organisation.sales
     customer = customers.create(sales)

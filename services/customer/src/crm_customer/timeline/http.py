@@ -120,7 +120,7 @@ def _move(change: pool.RecordedChange, named: dict[UUID, Named]) -> TimelineEntr
     moved = change.change
     return TimelineEntry(
         kind=EntryKind.ASSIGNMENT,
-        event=Cause.Name(change.cause).removeprefix("CAUSE_").lower(),
+        event=_cause(change.cause),
         id=None,
         at=change.at.ToDatetime(UTC),
         member=_named(change.actor_id, named),
@@ -128,6 +128,12 @@ def _move(change: pool.RecordedChange, named: dict[UUID, Named]) -> TimelineEntr
         came_from=_place(moved.previous, named) if moved.HasField("previous") else None,
         went_to=_place(moved.state.place, named),
     )
+
+
+def _cause(cause: int) -> str:
+    """Its name; a newer pool may have causes of its own."""
+    known = Cause.DESCRIPTOR.values_by_number.get(cause)
+    return known.name.removeprefix("CAUSE_").lower() if known else "unspecified"
 
 
 def _place(place: Place, named: dict[UUID, Named]) -> TimelinePlace:
