@@ -17,5 +17,11 @@ def test_no_request_made_out_of_the_document_breaks_a_route(customers: Any, role
     known = {"customer_id": customer["id"], "field_id": made["id"], "dictionary": "industry", "key": "other"}
     known |= {"task_id": customers.request("POST", "/tasks", member, json={"subject": "回访"}).json["id"]}
     known |= {"filter_id": saved["id"], "page": "customers"}
+    order = {"customer_id": customer["id"], "amount": "9", "status": "confirmed"}
+    known |= {"order_id": customers.request("POST", "/orders", member, json=order).json["id"]}
+    product = {"name": "传感器", "price": "9"}
+    known |= {
+        "product_id": customers.request("POST", "/products", customers.organisation.admin, json=product).json["id"]
+    }
 
     assert broken_routes(customers, customers.headers(member), known) == {}
