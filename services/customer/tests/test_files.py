@@ -20,7 +20,6 @@ from chassis.audit import AuditFilter, find_audit
 from chassis.clock import now
 from chassis.database.tables import tickets
 from crm.common.v1.place_pb2 import Place
-from crm_customer.activities.model import Activity
 from crm_customer.customers.model import Customer
 from crm_customer.files import commands
 from crm_customer.files.due import clean_up_files
@@ -418,14 +417,14 @@ def test_a_follow_ups_file_is_shown_and_goes_with_the_follow_up_alone(customers:
     refused = customers.request("DELETE", f"/files/{file['id']}", organisation.sales)
 
     assert (refused.status_code, refused.json["code"]) == (409, "follow_up_file")
-    with customers.database.transaction() as session:
-        gone = update(Activity).where(Activity.id == UUID(follow_up["id"]))
-        session.execute(gone.values(deleted_at=now() - timedelta(days=31)))
+    path, version = f"/activities/{follow_up['id']}", {"If_Match": f'"{follow_up["version"]}"'}
+    assert customers.request("DELETE", path, organisation.sales, headers=version).status_code == 204
     assert _listed(customers, organisation.sales, customer).json["items"] == [other]
     assert customers.request("GET", f"/files/{file['id']}", organisation.sales).status_code == 404
+    assert customers.request("POST", f"/files/{file['id']}:restore", organisation.sales).status_code == 404
+    _age(customers, file["id"], deleted_at=timedelta(days=31))
     clean_up_files(customers.runtime)
     assert len(_stored(customers)) == 1
-    assert customers.request("POST", f"/files/{file['id']}:restore", organisation.sales).status_code == 404
 
 
 def test_files_come_with_follow_ups_of_ones_own_with_this_customer(customers: Any) -> None:

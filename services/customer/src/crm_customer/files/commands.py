@@ -50,7 +50,8 @@ def require_addable(
         Activity.kind == "follow_up",
         Activity.deleted_at.is_(None),
     )
-    if session.scalar(own) is None:
+    # Kept from being deleted until the file is there to be deleted with it.
+    if session.scalar(own.with_for_update(read=True) if lock else own) is None:
         raise Invalid("validation_failed", errors=[FieldError("/activity_id", "unknown_activity")], count=1)
 
 

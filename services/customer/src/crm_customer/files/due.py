@@ -1,4 +1,4 @@
-"""Cleaning up after files: uploads that never ended, files of deleted follow-ups, and contents kept no longer."""
+"""Cleaning up after files: uploads that never ended, and contents kept no longer."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from chassis.clock import now
 from chassis.due import DueTask
 from chassis.runtime import Runtime
-from crm_customer.activities.model import Activity
 from crm_customer.files.model import Attachment
 from crm_customer.files.rules import RESTORABLE, UNFINISHED
 
@@ -25,7 +24,6 @@ def clean_up_files(runtime: Runtime) -> bool:
     """
     moment = now()
     with runtime.database.transaction() as session:
-        _delete_with_follow_ups(session)
         unfinished = _give_up_unfinished(session, moment)
         outlived = _outlived(session, moment)
     runtime.object_store().delete(*(key for file in (*unfinished, *outlived) for key in (file.key, file.preview_key)))
@@ -34,18 +32,6 @@ def clean_up_files(runtime: Runtime) -> bool:
         purged = update(Attachment).where(Attachment.id.in_(_ids(outlived)), Attachment.deleted_at.is_not(None))
         session.execute(purged.values(purged_at=moment))
     return _AT_ONCE in (len(unfinished), len(outlived))
-
-
-def _delete_with_follow_ups(session: Session) -> None:
-    """Files of deleted follow-ups, which nobody has seen since, are deleted from that moment on."""
-    gone = select(Activity.id).where(Activity.id == Attachment.activity_id, Activity.deleted_at.is_not(None))
-    orphaned = select(Attachment.id).where(
-        Attachment.activity_id.is_not(None), Attachment.deleted_at.is_(None), gone.exists()
-    )
-    orphaned = orphaned.limit(_AT_ONCE).with_for_update(skip_locked=True, of=Attachment)
-    since = select(Activity.deleted_at).where(Activity.id == Attachment.activity_id).scalar_subquery()
-    deleting = update(Attachment).where(Attachment.id.in_(orphaned)).values(deleted_at=since)
-    session.execute(deleting.execution_options(synchronize_session=False))
 
 
 def _give_up_unfinished(session: Session, moment: datetime) -> list[Attachment]:

@@ -3,11 +3,10 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
-from crm_customer.activities.model import Activity
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import Sight
@@ -16,13 +15,15 @@ from crm_customer.files.model import Attachment
 from crm_customer.files.views import FileView
 from directory.tables import members
 
+_SHOWN = (Attachment.stored_at.is_not(None), Attachment.deleted_at.is_(None))
+
 
 def files_of(
     session: Session, sight: Sight, customer_id: UUID, activity_id: UUID | None, page: int, page_size: int
 ) -> tuple[list[FileView], int]:
     """One page of a customer's files, newest first, and how many there are. Raises NotFound."""
     visible_customer(session, sight, customer_id)
-    wanted = [Attachment.customer_id == customer_id, *shown()]
+    wanted = [Attachment.customer_id == customer_id, *_SHOWN]
     if activity_id is not None:
         wanted.append(Attachment.activity_id == activity_id)
     newest_first = (Attachment.created_at.desc(), Attachment.id.desc())
@@ -39,10 +40,14 @@ def file_view(session: Session, file: Attachment) -> FileView:
 def visible_file(
     session: Session, sight: Sight, file_id: UUID, *, lock: bool = False, even_deleted: bool = False
 ) -> tuple[Attachment, Customer]:
-    """A file and its customer; `lock` both for a change, the customer first; `even_deleted`: also when it was deleted by
-    itself. Raises NotFound.
+    """A file and its customer; `lock` both for a change, the customer first; `even_deleted`: also when it was deleted, and
+    not with its follow-up. Raises NotFound.
     """
-    wanted = [Attachment.id == file_id, *(_lasting() if even_deleted else shown())]
+    lasting = (
+        Attachment.stored_at.is_not(None),
+        or_(Attachment.deleted_at.is_(None), Attachment.activity_id.is_(None)),
+    )
+    wanted = [Attachment.id == file_id, *(lasting if even_deleted else _SHOWN)]
     customer_id = session.scalar(select(Attachment.customer_id).where(*wanted))
     if customer_id is None:
         raise NotFound("not_found")
@@ -52,16 +57,6 @@ def visible_file(
     if file is None:
         raise NotFound("not_found")
     return file, customer
-
-
-def shown() -> list[Any]:
-    """Conditions of a file whose content has come, and that is not deleted, neither by itself nor with its follow-up."""
-    return [*_lasting(), Attachment.deleted_at.is_(None)]
-
-
-def _lasting() -> list[Any]:
-    follow_up = exists().where(Activity.id == Attachment.activity_id, Activity.deleted_at.is_(None))
-    return [Attachment.stored_at.is_not(None), or_(Attachment.activity_id.is_(None), follow_up)]
 
 
 def _named() -> Select[Any]:
