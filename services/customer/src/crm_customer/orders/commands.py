@@ -91,9 +91,7 @@ def change_order(
     kept, lines = checked(session, draft, present, known, opportunity, today)
     before, becomes = _values(order, present), to_jsonable_python(kept | {"lines": lines})
     if order.version != expected:
-        asked = {name for name in (*draft.values, "lines" * (draft.lines is not None)) if name}
-        asked |= {"amount", "amount_agreed"} if "agreed" in asked else set()
-        sent = {name: value for name, value in becomes.items() if name in asked}
+        sent = {name: value for name, value in becomes.items() if name in _sent(draft)}
         raise Stale("stale_version", extra=clashes(session, SUBJECT, cast(Any, order), expected, before, sent))
     changed = [name for name, value in becomes.items() if before[name] != value]
     if not changed:
@@ -204,6 +202,12 @@ def _follow(session: Session, held: Held, opportunities: Iterable[Opportunity], 
         follow_orders(session, opportunity, completed_of(session, opportunity.id), actor_id, now)
     won, last_deal_at = facts_of(session, held.customer.id)
     tell_facts(session, held.customer, actor_id, won=won, last_deal_at=last_deal_at)
+
+
+def _sent(draft: Draft) -> set[str]:
+    """What of an order the draft says, as it is kept."""
+    agreed = {"amount", "amount_agreed"} if "agreed" in draft.values else set()
+    return draft.values.keys() | agreed | ({"lines"} if draft.lines is not None else set())
 
 
 def _among(held: Held, opportunity_id: UUID | None) -> Opportunity | None:

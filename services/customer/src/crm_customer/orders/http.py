@@ -237,6 +237,7 @@ def _draft(body: NewOrder | OrderChange) -> Draft:
     given = body.model_dump(exclude={"customer_id", "status"}, exclude_unset=isinstance(body, OrderChange))
     lines = given.pop("lines", None)
     if lines is not None:
+        # Lines are replaced as a whole: what one leaves out is none of its own.
         lines = [line.model_dump() for line in body.lines]
     if "amount" in given:
         given["agreed"] = given.pop("amount")
