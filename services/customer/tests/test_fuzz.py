@@ -16,6 +16,9 @@ def test_no_request_made_out_of_the_document_breaks_a_route(customers: Any, role
     saved = customers.request("POST", "/views", member, json={"page": "customers", "name": "我的", "filter": {}}).json
     known = {"customer_id": customer["id"], "field_id": made["id"], "dictionary": "industry", "key": "other"}
     known |= {"task_id": customers.request("POST", "/tasks", member, json={"subject": "回访"}).json["id"]}
+    given = {"subject": "回访", "handler_ids": [str(member.id)], "customer_ids": [customer["id"]]}
+    dispatch = customers.request("POST", "/tasks:dispatch", customers.organisation.admin, json=given).json
+    known |= {"dispatch_id": dispatch["id"]}
     known |= {"filter_id": saved["id"], "page": "customers"}
     order = {"customer_id": customer["id"], "amount": "9", "status": "confirmed"}
     known |= {"order_id": customers.request("POST", "/orders", member, json=order).json["id"]}
