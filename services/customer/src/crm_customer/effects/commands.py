@@ -1,6 +1,6 @@
 """Applying the effects of changes of place: each version once and in order, set-wise (decision 0021)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -84,25 +84,33 @@ def apply_changes(
     """Take over the places of `states` and apply the effects of `moves`, in whatever order versions come. Returns the
     customers that do not exist here.
     """
-    unknown = apply_assignments(session, states, {(move.customer_id, move.version) for move in moves if move.still})
-    apply_effects(session, moves, now)
-    return unknown
+    taken = apply_assignments(session, states, {(move.customer_id, move.version) for move in moves})
+    apply_effects(session, moves, now, taken=taken.next)
+    return set(taken.unknown)
 
 
 def apply_effects(
-    session: Session, moves: Iterable[Move], now: datetime, complete: Mapping[UUID, int] | None = None
+    session: Session,
+    moves: Iterable[Move],
+    now: datetime,
+    *,
+    complete: Mapping[UUID, int] | None = None,
+    taken: Mapping[UUID, Locked] | None = None,
 ) -> None:
     """Apply what of `moves` is next for each customer; after a gap nothing is. The states are applied before.
 
-    `complete`: the moves are all that pool knows of these customers, which are thereby at this version.
+    `complete`: the moves are all that pool knows of these customers, which are thereby at this version. `taken`: customers
+    as they were before the newest of their moves was written as applied.
     """
+    taken = taken or {}
     given: dict[UUID, list[Move]] = {}
     for move in moves:
         given.setdefault(move.customer_id, []).append(move)
     newest = dict(complete or {})
     for id_, its in given.items():
         newest[id_] = max(newest.get(id_, 0), *(move.version for move in its))
-    customers = lock_behind(session, newest)
+    others = {id_: version for id_, version in newest.items() if id_ not in taken}
+    customers = {**taken, **(lock_behind(session, others) if others else {})}
     if not customers:
         return
     wanted = [
@@ -116,7 +124,7 @@ def apply_effects(
     for move in wanted:
         reached[move.customer_id] = max(move.version, reached.get(move.customer_id, 0))
     _write(session, applied)
-    _advance(session, customers, reached, applied)
+    _advance(session, customers, reached, applied, taken)
     _tell(session, applied)
 
 
@@ -214,8 +222,14 @@ _ADVANCE = text("""
 """)
 
 
-def _advance(session: Session, customers: Mapping[UUID, Locked], reached: Mapping[UUID, int], applied: Applied) -> None:
-    """How far each customer has come, its lock, and that its facts changed."""
+def _advance(
+    session: Session,
+    customers: Mapping[UUID, Locked],
+    reached: Mapping[UUID, int],
+    applied: Applied,
+    taken: Collection[UUID],
+) -> None:
+    """How far each customer has come, unless it is written already, its lock, and that its facts changed."""
     locks = {id_: (customer.locked_at, customer.locked_by) for id_, customer in customers.items()}
     told = set()
     for move, effects in applied:
@@ -232,7 +246,7 @@ def _advance(session: Session, customers: Mapping[UUID, Locked], reached: Mappin
             "locked_by": locks[id_][1],
         }
         for id_, customer in customers.items()
-        if reached.get(id_, 0) > customer.effects_version
+        if reached.get(id_, 0) > customer.effects_version and (id_ not in taken or id_ in told)
     ]
     if rows:
         session.execute(_ADVANCE, {name: [row[name] for row in rows] for name in rows[0]})

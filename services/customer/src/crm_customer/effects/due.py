@@ -17,7 +17,7 @@ def catch_up(runtime: Runtime) -> bool:
     if behind:
         moves = [move_of(one.change, one.actor_id) for one in changes_after(runtime, behind)]
         with runtime.database.transaction() as session:
-            apply_effects(session, moves, now(), {one.customer_id: one.assignment_version for one in behind})
+            apply_effects(session, moves, now(), complete={one.customer_id: one.assignment_version for one in behind})
     return more
 
 

@@ -4,12 +4,13 @@ One set-wise statement serves the event, the RPC, the reply to a creation and th
 overwrites a newer one. `version` and `updated_at` of a customer are the users' and stay as they are (design §2.4).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -22,31 +23,35 @@ _LOCK_OWNERS = text("""
     SELECT id, department_id AS owner_department_id, NOT active AS owner_left
     FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE
 """)
-# Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects, nor
-# has a version that moves nothing: next in order, it needs nothing more. What was taken over from a release that did not
-# know of recycled customers is one as soon as pool says so.
+# Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects. Of a
+# version next in order whose effects the caller applies, they count as applied: a change writes its customer once. What was
+# taken over from a release that did not know of recycled customers is one as soon as pool says so.
 _APPLY = text("""
     WITH given AS (
         SELECT * FROM unnest(
             CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]),
-            CAST(:expires AS date[]), CAST(:since AS timestamptz[]), CAST(:recycled AS boolean[]), CAST(:still AS boolean[])
-        ) AS given (id, version, owner_id, pool_id, expires_on, held_since, recycled, still)
+            CAST(:expires AS date[]), CAST(:since AS timestamptz[]), CAST(:recycled AS boolean[]), CAST(:moved AS boolean[])
+        ) AS given (id, version, owner_id, pool_id, expires_on, held_since, recycled, moved)
     ), locked AS (
-        SELECT id FROM customers WHERE id IN (SELECT id FROM given) ORDER BY id FOR NO KEY UPDATE
+        SELECT id, owner_id, pool_id, effects_version, facts_version, locked_at, locked_by
+        FROM customers WHERE id IN (SELECT id FROM given) ORDER BY id FOR NO KEY UPDATE
+    ), judged AS (
+        SELECT given.*, effects_version, facts_version, locked_at, locked_by,
+            version = 1 AND (locked.owner_id, locked.pool_id) IS NOT DISTINCT FROM (given.owner_id, given.pool_id) AS as_wished,
+            moved AND effects_version = version - 1 AS next
+        FROM locked JOIN given USING (id)
     )
     UPDATE customers SET
-        owner_id = given.owner_id, owner_department_id = members.department_id,
-        owner_left = members.active IS FALSE, pool_id = given.pool_id,
-        recycled = given.recycled, expires_on = given.expires_on, held_since = given.held_since, assignment_version = given.version,
-        effects_version = CASE
-            WHEN given.version = 1 AND (customers.owner_id, customers.pool_id)
-                IS NOT DISTINCT FROM (given.owner_id, given.pool_id) THEN 1
-            WHEN given.still AND effects_version = given.version - 1 THEN given.version
-            ELSE effects_version END
-    FROM locked JOIN given ON given.id = locked.id LEFT JOIN directory_members members ON members.id = given.owner_id
-    WHERE customers.id = locked.id AND (customers.assignment_version < given.version
-        OR customers.assignment_version = given.version AND given.recycled AND NOT customers.recycled)
-    RETURNING customers.id
+        owner_id = judged.owner_id, owner_department_id = members.department_id,
+        owner_left = members.active IS FALSE, pool_id = judged.pool_id,
+        recycled = judged.recycled, expires_on = judged.expires_on, held_since = judged.held_since,
+        assignment_version = judged.version,
+        effects_version = CASE WHEN as_wished OR next THEN judged.version ELSE customers.effects_version END
+    FROM judged LEFT JOIN directory_members members ON members.id = judged.owner_id
+    WHERE customers.id = judged.id AND (customers.assignment_version < judged.version
+        OR customers.assignment_version = judged.version AND judged.recycled AND NOT customers.recycled)
+    RETURNING customers.id, next AND NOT as_wished AS next,
+        judged.effects_version, judged.facts_version, judged.locked_at, judged.locked_by
 """)
 _NEWS = text("""
     SELECT customers.id
@@ -92,24 +97,35 @@ _COMPARE = text("""
 """)
 
 
+@dataclass(frozen=True)
+class TakenOver:
+    """`unknown`: customers that do not exist here. `next`: those whose version came next in order, as they were before: id,
+    effects_version, facts_version, locked_at, locked_by; their effects count as applied.
+    """
+
+    unknown: Collection[UUID] = ()
+    next: Mapping[UUID, Row[Any]] = field(default_factory=dict)
+
+
 def apply_assignments(
-    session: Session, states: Iterable[pb.AssignmentState], still: Collection[tuple[UUID, int]] = ()
-) -> set[UUID]:
-    """Take over places that are newer than those known. Returns the customers that do not exist here.
+    session: Session, states: Iterable[pb.AssignmentState], moved: Collection[tuple[UUID, int]] = ()
+) -> TakenOver:
+    """Take over places that are newer than those known.
 
-    `still`: customers and versions that have no effects, for example of nothing but the day.
+    `moved`: customers and versions whose effects the caller applies in this transaction, where they come next in order.
 
-    Those are not kept for later: `customer` itself writes every customer and tells `pool` afterwards, so an unknown
-    id can only be one that this database never held or lost in a restore, which `rebuild assignments` repairs.
+    Unknown customers are not kept for later: `customer` itself writes every customer and tells `pool` afterwards, so such
+    an id can only be one that this database never held or lost in a restore, which `rebuild assignments` repairs.
     """
     columns = _columns(states)
     if not columns["ids"]:
-        return set()
-    columns["still"] = [key in still for key in zip(columns["ids"], columns["versions"], strict=True)]
+        return TakenOver()
+    columns["moved"] = [key in moved for key in zip(columns["ids"], columns["versions"], strict=True)]
     session.execute(_LOCK_OWNERS, {"owners": columns["owners"]})
-    changed = set(session.scalars(_APPLY, columns))
-    missing = set(columns["ids"]) - changed
-    return missing - set(session.scalars(_KNOWN, {"ids": list(missing)})) if missing else missing
+    changed = {row.id: row for row in session.execute(_APPLY, columns)}
+    missing = set(columns["ids"]) - changed.keys()
+    known = session.scalars(_KNOWN, {"ids": list(missing)}) if missing else ()
+    return TakenOver(missing - set(known), {id_: row for id_, row in changed.items() if row.next})
 
 
 def news(session: Session, states: Iterable[pb.AssignmentState]) -> set[UUID]:
