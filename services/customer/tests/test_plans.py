@@ -22,6 +22,9 @@ from crm_customer.fields.rules import Kind
 from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.queries import page_of, page_statement, total
 from crm_customer.listing.rules import Filter, ListView, Sort, with_view
+from crm_customer.opportunity_list.queries import page_statement as opportunities_page
+from crm_customer.opportunity_list.rules import OpportunityList, Wanted
+from crm_customer.opportunity_list.rules import Sort as OpportunitySort
 from crm_customer.ownership import projection
 from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
 from crm_customer.paging import Total, explain
@@ -110,6 +113,16 @@ FOLLOWING = (
         CASE WHEN name NOT LIKE '%2' THEN 'phone' END, CASE WHEN name LIKE '%2' THEN name END, '' FROM customers
     """,
     "UPDATE customers SET locked_at = created_at, locked_by = owner_id WHERE owner_id IS NOT NULL AND name LIKE '客户%01'",
+    # Every second customer has an opportunity, each fifth of which is closed.
+    """
+    INSERT INTO opportunities (id, customer_id, owner_id, name, grams, currency, amount, stage, expected_on, closed_at,
+        progress_at, created_by, created_at, updated_at)
+    SELECT gen_random_uuid(), id, owner_id, '商机' || n, ARRAY(SELECT DISTINCT substr('商机' || n, i, 2) FROM
+        generate_series(1, 1 + length(n::text)) AS i), 'CNY', n * 7919 % 100000, CASE WHEN n % 20 = 0 THEN 'won' WHEN n % 20 < 4
+        THEN 'lost' WHEN n % 1000 = 6 THEN 'rare' ELSE 'initial' END, DATE '2026-01-01' + n * 7919 % 400,
+        CASE WHEN n % 20 < 4 THEN created_at + INTERVAL '40 days' END, created_at, created_by, created_at, created_at
+    FROM (SELECT *, substr(name, 3)::int AS n FROM customers) AS given WHERE n % 2 = 0
+    """,
 )
 
 
@@ -302,6 +315,37 @@ def test_a_page_reads_few_rows_for_every_role_order_and_filter(many: Any, role: 
                 assert blocks_read(plan) < MOST_ROWS_READ, (name, sort, plan)
                 # The organisation is so small here that it is read as a whole.
                 assert tables_scanned(plan) <= {"directory_members"}, (name, sort)
+
+
+def _wanted_opportunities(many: Any) -> Iterator[tuple[str, Wanted]]:
+    for which in OpportunityList:
+        yield which, Wanted(which=which)
+    yield "stage", Wanted(stage="initial")
+    yield "rare stage", Wanted(stage="rare")
+    yield "a salesperson's", Wanted(owner_id=many.organisation.sales.id)
+    yield "a customer's", Wanted(customer_id=many.extra["pool"])
+    yield "text", Wanted(search="商机2998")
+    yield "frequent text", Wanted(search="商机")
+    yield "a customer's name", Wanted(search="客户2998")
+    yield "unknown text", Wanted(search="春松")
+    yield "number", Wanted(search="2998")
+    yield "created lately", Wanted(created_from=LAST_DAY - timedelta(days=30))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_page_of_opportunities_reads_few_rows_for_every_role_order_and_condition(many: Any, role: str) -> None:
+    with many.database.reading() as session:
+        sight = sight_of(session, _member(many, role).id)
+        for name, wanted in _wanted_opportunities(many):
+            for sort in OpportunitySort:
+                if wanted.created_from and sort.column != "created_at":
+                    continue  # What lies at the far end of another order: see decision 0017.
+                session.execute(text("SET LOCAL enable_bitmapscan = on"))
+                page = opportunities_page(session, sight, replace(wanted, sort=sort), 30, 15)
+                plan = explain(session, page, analyze=True)
+
+                assert rows_read(plan) < MOST_ROWS_READ, (name, sort, rows_read(plan), plan)
+                assert "opportunities" not in tables_scanned(plan), (name, sort)
 
 
 @pytest.mark.parametrize("role", ROLES)

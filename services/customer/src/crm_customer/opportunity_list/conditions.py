@@ -5,11 +5,10 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, literal, literal_column, or_, select, true, tuple_, union_all
 
-from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import Condition
 from crm_customer.listing.texts import containing, has
 from crm_customer.opportunities.model import Opportunity
-from crm_customer.opportunities.rules import LOST, WON
+from crm_customer.opportunities.rules import CLOSED, LOST, WON
 from crm_customer.opportunity_list.rules import OpportunityList, Wanted
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import bigrams, normalised
@@ -49,6 +48,8 @@ def asked(wanted: Wanted) -> list[Condition]:
     ]
     if closed:
         found.append(or_(Opportunity.closed_at.is_(None), and_(*closed)) if wanted.board else and_(*closed))
+    if wanted.stage and wanted.stage not in CLOSED:
+        found.append(Opportunity.closed_at.is_(None))
     if wanted.sort.column == "closed_at":
         found.append(Opportunity.closed_at.is_not(None))
     if wanted.after:
@@ -70,12 +71,12 @@ def found_by_text(search: str) -> Select[Any]:
 
 
 def met_by_text(search: str) -> Condition:
-    """The same of the opportunity just met, with its customer beside it."""
+    """The same of the opportunity just met."""
     wanted = normalised(search)
     found = select(literal(value=True)).where(
-        CustomerSearch.customer_id == Customer.id, has(CustomerSearch.name, wanted)
+        CustomerSearch.customer_id == Opportunity.customer_id, has(CustomerSearch.name, wanted)
     )
-    of_customer = found.limit(1).correlate(Customer).scalar_subquery().is_(other=True)
+    of_customer = found.limit(1).correlate(Opportunity).scalar_subquery().is_(other=True)
     return or_(of_customer, *([_named(wanted)] if len(wanted) > 1 else []), *_numbered(wanted))
 
 

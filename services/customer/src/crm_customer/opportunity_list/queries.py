@@ -6,11 +6,10 @@ customers in pools, whose opportunities nobody owns. A text that is rare is foun
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Select, func, not_, or_, select, true, union_all
+from sqlalchemy import Date, Select, func, literal, not_, or_, select, text, true, union, union_all
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session
 
@@ -22,6 +21,7 @@ from crm_customer.opportunity_list.conditions import asked, found_by_text, met_b
 from crm_customer.opportunity_list.rules import Sums, Wanted
 from crm_customer.paging import Total, counted, explain
 
+_WALK = text("SET LOCAL enable_bitmapscan = off")
 _FEW_CUSTOMERS = 5_000
 _FEW_TEXTS = 5_000
 _COLUMNS = ("id", "stage", "currency", "amount", "created_at", "closed_at", "expected_on")
@@ -35,12 +35,16 @@ def page_of(session: Session, sight: Sight, wanted: Wanted, offset: int, limit: 
 def page_statement(session: Session, sight: Sight, wanted: Wanted, offset: int, limit: int) -> Select[UUID]:
     """The statement of `page_of`, for the rest of this transaction."""
     rare = _rare(session, wanted)
-    arms = _arms(session, sight, wanted, rare=rare)
+    arms = _arms(session, sight, wanted, rare=rare, walked=not rare)
     if rare:
         # What the text finds is collected: PostgreSQL would hope to meet it soon.
         arms = [arm.offset(0) for arm in arms]
     else:
-        arms = [arm.order_by(*_order(wanted, arm.selected_columns)).limit(offset + limit) for arm in arms]
+        # PostgreSQL cannot know how few rows a page needs, and would collect and sort all.
+        session.execute(_WALK)
+        near, *pooled = (arm.limit(offset + limit) for arm in arms)
+        arms = [near.order_by(*_order(wanted, near.selected_columns))]
+        arms += [arm.order_by(*_lead(wanted), *_order(wanted, arm.selected_columns)) for arm in pooled]
     found = union_all(*(select(arm.subquery()) for arm in arms)).subquery("found")
     return select(found.c.id).order_by(*_order(wanted, found.c)).offset(offset).limit(limit)
 
@@ -101,36 +105,45 @@ def _found(session: Session, sight: Sight, wanted: Wanted) -> Any:
     return union_all(*arms).subquery("found") if len(arms) > 1 else arms[0].subquery("found")
 
 
-def _arms(session: Session, sight: Sight, wanted: Wanted, *, rare: bool) -> list[Select[Any]]:
-    """Statements that find all that is asked for and seen, nothing twice."""
+def _arms(session: Session, sight: Sight, wanted: Wanted, *, rare: bool, walked: bool = False) -> list[Select[Any]]:
+    """Statements that find all that is asked for and seen, nothing twice; `walked`: the customer is looked up for each
+    one met, for it cannot be known how few a page needs.
+    """
     conditions = asked(wanted)
     if wanted.search:
         conditions.append(Opportunity.id.in_(found_by_text(wanted.search)) if rare else met_by_text(wanted.search))
     if wanted.customer_id or wanted.owner_id or rare or not _sees_few(session, sight):
-        return [_joined(*conditions, sight.condition())]
-    elsewhere = or_(Customer.pool_id.is_(None), not_(sight.in_pools))
-    near = replace(sight, pool_ids=(), hidden=())
-    arms = [_of_each(select(Customer.id).where(Customer.deleted_at.is_(None), near.condition(), elsewhere), conditions)]
+        return [_seen(conditions, sight.condition(), walked=walked)]
+    arms = [_of_each(_near(sight), conditions)]
     if sight.pool_ids:
-        arms.append(_joined(*conditions, Opportunity.owner_id.is_(None), sight.in_pools))
+        arms.append(_seen([*conditions, Opportunity.owner_id.is_(None)], sight.in_pools, walked=walked))
     return arms
+
+
+def _near(sight: Sight) -> Any:
+    """The customers seen besides those in pools, one look-up of an index for each way to see them."""
+    seen = (Customer.deleted_at.is_(None), sight.unlocked, or_(Customer.pool_id.is_(None), not_(sight.in_pools)))
+    ways = (sight.owned, sight.in_departments, sight.shared, sight.unplaced)
+    return union(*(select(Customer.id).where(way, *seen) for way in ways))
 
 
 def _columns(source: Any) -> list[Any]:
     return [getattr(source, name) for name in _COLUMNS]
 
 
-def _joined(*conditions: Any) -> Select[Any]:
-    found = select(*_columns(Opportunity)).join(Customer, Customer.id == Opportunity.customer_id)
-    return found.where(Customer.deleted_at.is_(None), *conditions)
+def _seen(conditions: Sequence[Any], seen: Any, *, walked: bool) -> Select[Any]:
+    found, alive = select(*_columns(Opportunity)).where(*conditions), Customer.deleted_at.is_(None)
+    if not walked:
+        return found.join(Customer, Customer.id == Opportunity.customer_id).where(alive, seen)
+    its = select(literal(value=True)).where(Customer.id == Opportunity.customer_id, alive, seen)
+    return found.where(its.limit(1).correlate(Opportunity).scalar_subquery().is_(other=True))
 
 
-def _of_each(customers: Select[Any], conditions: Sequence[Any]) -> Select[Any]:
+def _of_each(customers: Any, conditions: Sequence[Any]) -> Select[Any]:
     """The opportunities of some customers: one look-up for each, whatever PostgreSQL believes of how many they are."""
     (customer_id,) = customers.cte("near").prefix_with("MATERIALIZED", dialect="postgresql").c
-    # Conditions of texts look at the customer.
-    mine = select(*_columns(Opportunity)).join(Customer, Customer.id == Opportunity.customer_id)
-    theirs = mine.where(Opportunity.customer_id == customer_id, *conditions).offset(0).lateral("theirs")
+    mine = select(*_columns(Opportunity)).where(Opportunity.customer_id == customer_id, *conditions)
+    theirs = mine.offset(0).lateral("theirs")
     return select(*_columns(theirs.c)).select_from(customer_id.table.join(theirs, true()))
 
 
@@ -142,6 +155,13 @@ def _order(wanted: Wanted, columns: Any) -> list[Any]:
         last = wanted.descends is (wanted.sort.column == "amount")
         directed = directed.nulls_last() if last else directed.nulls_first()
     return [directed, ties.desc() if wanted.descends else ties.asc()]
+
+
+def _lead(wanted: Wanted) -> list[Any]:
+    """Where nobody owns them the owner leads the order, although it is one value: so the index of owners fits."""
+    if wanted.sort.column != "created_at":
+        return []
+    return [Opportunity.owner_id.desc() if wanted.descends else Opportunity.owner_id.asc()]
 
 
 def _rare(session: Session, wanted: Wanted) -> bool:
