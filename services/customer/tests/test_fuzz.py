@@ -22,6 +22,8 @@ def test_no_request_made_out_of_the_document_breaks_a_route(customers: Any, role
     known |= {"filter_id": saved["id"], "page": "customers"}
     order = {"customer_id": customer["id"], "amount": "9", "status": "confirmed"}
     known |= {"order_id": customers.request("POST", "/orders", member, json=order).json["id"]}
+    opportunity = {"customer_id": known["customer_id"], "name": "采购"}
+    known |= {"opportunity_id": customers.request("POST", "/opportunities", member, json=opportunity).json["id"]}
     product = {"name": "传感器", "price": "9"}
     known |= {
         "product_id": customers.request("POST", "/products", customers.organisation.admin, json=product).json["id"]
