@@ -32,7 +32,7 @@ def _ready(whole: Whole) -> dict[str, int]:
 
 
 def _outbox(whole: Whole, service: str, since: int) -> list[dict[str, Any]]:
-    return whole.rows(service, "SELECT id, event_id, subject, published_at FROM outbox WHERE id > %s", [since])
+    return whole.rows(service, "SELECT id, event_id, subject, payload, published_at FROM outbox WHERE id > %s", [since])
 
 
 def test_writes_go_on_without_nats_and_every_reader_gets_every_event_once(whole: Whole) -> None:
@@ -73,8 +73,13 @@ def test_writes_go_on_without_nats_and_every_reader_gets_every_event_once(whole:
 
 
 def _missing(whole: Whole, service: str, subscription: Subscription, events: list[dict[str, Any]]) -> list[str]:
-    """Events that the durable reads and its inbox does not hold."""
-    wanted = {str(row["event_id"]): row["subject"] for row in events if row["subject"] in subscription.types()}
+    """Events that the durable reads, that concern it, and that its inbox does not hold."""
+    types = subscription.types()
+    wanted = {
+        str(row["event_id"]): row["subject"]
+        for row in events
+        if row["subject"] in types and subscription.concerns(types[row["subject"]].FromString(row["payload"]))
+    }
     rows = whole.rows(
         service,
         "SELECT event_id::text FROM inbox WHERE durable = %s AND event_id = ANY(%s::uuid[])",
