@@ -51,7 +51,6 @@ CLAIM: Tree = {
         ("pool", "serve", "CLIENT", APPLY): {("customer", "serve", "SERVER", APPLY): {}},
         ("pool", "work", "PRODUCER", "send crm.pool.v1.assignments_changed"): {
             ("customer", "work", "CONSUMER", "process customer-assignments"): {},
-            ("notify", "work", "CONSUMER", "process notify-assignments"): {},
         },
     }
 }
@@ -70,7 +69,7 @@ def test_a_claim_is_one_tree_from_the_request_to_its_last_effect(whole: Whole, c
 
     assert _tree(collector.trace(trace_id), span_id) == CLAIM
     steps = collector.trace(trace_id)
-    assert len(steps) == 6
+    assert len(steps) == 5
     assert not any(step.is_error for step in steps)
     said = str([step.attributes for step in steps])
     assert not any(
