@@ -1,6 +1,12 @@
-"""Connections that PostgreSQL has closed meanwhile: found out before they are used again, or said so."""
+"""Connections: those that PostgreSQL has closed meanwhile are found out before they are used again, or it is said so; lists
+travel as they are.
+"""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -53,3 +59,22 @@ def test_a_connection_that_breaks_a_moment_after_use_fails_one_request_alone(
 
     assert (refused.value.code, refused.value.retry_after_seconds) == ("database_unavailable", 2)
     assert [_backend(sample) > 0 for _ in range(3)] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("uuid", [UUID(int=1), None, UUID(int=2**128 - 1)]),
+        ("text", ["", "null", None, 'a "quoted", {braced} \\ 名']),
+        ("bigint", [0, -1, 2**40]),
+        ("timestamptz", [datetime(2026, 11, 26, 1, 2, 3, 456789, UTC), datetime.max.replace(tzinfo=UTC)]),
+        ("date", [date.min, None, date.max]),
+        ("boolean", [True, False, None]),
+        ("numeric", [Decimal("0.10"), Decimal(-12345678901234567890)]),
+        ("uuid", [None, None]),
+        ("timestamptz", []),
+    ],
+)
+def test_lists_of_every_kind_arrive_as_they_were(sample: OpenService, kind: str, values: list[Any]) -> None:
+    with sample.database.reading() as session:
+        assert session.scalar(text(f"SELECT CAST(:values AS {kind}[])"), {"values": values}) == values
