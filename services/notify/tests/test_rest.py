@@ -195,7 +195,7 @@ def test_every_kind_and_code_has_words_in_both_languages() -> None:
     for folder in (("messages",), ("notifications", "texts")):
         chinese, english = (read(*folder, f"{language}.toml") for language in ("zh", "en"))
         assert chinese.keys() == english.keys()
-    assert {kind.value for kind in Kind} | {"phrases", "causes", "reasons"} == english.keys()
+    assert {kind.value for kind in Kind} | {"phrases", "causes", "reasons", "due_kinds"} == english.keys()
     assert all({"title", "text"} == english[kind.value].keys() for kind in Kind)
-    for name in ("phrases", "causes", "reasons"):
+    for name in ("phrases", "causes", "reasons", "due_kinds"):
         assert chinese[name].keys() == english[name].keys()

@@ -173,7 +173,7 @@ def test_a_claim_sends_few_statements_whatever_limits_it_and_as_many_for_forty_c
         assert sea.act("claim", sales, free[3:]).json["succeeded"] == 40
 
     # Limits cost a lock and a count. A batch says besides that it ended: an event and its notice.
-    assert (len(unlimited), len(limited), len(many)) == (14, 16, 18)
+    assert (len(unlimited), len(limited), len(many)) == (13, 15, 16)
     assert sea.history(free[-1])[-1].cause == Cause.CLAIM
 
 
