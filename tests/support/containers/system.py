@@ -64,7 +64,7 @@ class ContainerSystem:
         """A database for a service's role beside its own. Returns its address for containers."""
         password = self._credentials.databases[role]
         superuser = self._from_here(pods.database_url("postgres", "postgres", self._credentials.postgres))
-        databases.create(superuser, name, role, password, None)
+        databases.create(superuser, name, role, password)
         return pods.database_url(name, role, password)
 
     def metrics_url(self, name: str) -> str:
