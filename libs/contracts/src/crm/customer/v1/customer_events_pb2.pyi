@@ -595,7 +595,7 @@ Global___ReminderDue: _TypeAlias = ReminderDue  # noqa: Y015
 
 @_typing.final
 class TaskChanged(_message.Message):
-    """A task was given to somebody or taken from them, or came to an end; `receiver_ids` are to be told."""
+    """A task was given to somebody or came to an end; `receiver_ids` are to be told. Whoever it was taken from is not."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
