@@ -288,7 +288,26 @@ def test_each_changes_what_is_theirs_and_the_first_progress_starts_it(tasks: Tas
     assert (by_issuer.status_code, by_issuer.json["version"], by_issuer.json["subject"]) == (200, 4, "改过")
     assert by_issuer.json["description"] is None
     assert tasks.read(organisation.rival, task).status_code == 404
-    assert tasks.told()[1:] == [(pb.TASK_ACT_ASSIGNED, {str(organisation.admin.id)})]
+
+
+def test_whoever_gets_a_task_and_whoever_loses_it_are_told_and_who_hands_it_on_is_not(tasks: Tasks) -> None:
+    organisation = tasks.organisation
+    sales, rival, colleague = (str(one.id) for one in (organisation.sales, organisation.rival, organisation.colleague))
+    task = tasks.give(organisation.sales, handler_id=rival)
+
+    # The former handler answers for it still, then hands over that, too; the last one gets what they answer for to do.
+    handed_on = tasks.patch(organisation.sales, task, handler_id=colleague).json
+    left = tasks.patch(organisation.sales, handed_on, owner_id=sales).json
+    tasks.patch(organisation.colleague, tasks.give(organisation.colleague, owner_id=rival), handler_id=rival)
+
+    assert left["handler"]["id"] == colleague
+    assert tasks.told()[1:] == [
+        (pb.TASK_ACT_ASSIGNED, {colleague}),
+        (pb.TASK_ACT_HANDED_ON, {rival}),
+        (pb.TASK_ACT_HANDED_ON, {rival}),
+        (pb.TASK_ACT_ASSIGNED, {rival}),
+        (pb.TASK_ACT_ASSIGNED, {rival}),
+    ]
 
 
 def test_a_change_on_top_of_another_names_what_clashes(tasks: Tasks) -> None:

@@ -77,10 +77,11 @@ def test_a_reminder_and_what_becomes_of_a_task_are_told_to_whom_they_concern(not
         WORK,
         changed(customer.TASK_ACT_COMPLETED, people.rival),
         changed(customer.TASK_ACT_UNSPECIFIED, people.sales),
+        changed(customer.TASK_ACT_HANDED_ON, people.rival),
     )
 
     assert _kinds(notify, people.sales) == ["reminder_due", "task_assigned"]
-    assert _kinds(notify, people.rival) == ["task_completed"]
+    assert _kinds(notify, people.rival) == ["task_completed", "task_handed_on"]
     assert {one["title"] for one in listed(notify, people.sales)} == {"提醒：例会", "东区主管给你安排了任务：寄合同"}
 
 

@@ -75,7 +75,7 @@ def change_task(
     field.
     """
     seen = _held(session, sight, task_id, Act.CHANGE)
-    task, was = seen.task, {seen.task.handler_id, seen.task.owner_id}
+    task = seen.task
     changed = {name for name, value in values.items() if value != getattr(task, name)}
     if refused := not_theirs(changed, seen.standing):
         raise Forbidden(
@@ -89,7 +89,9 @@ def change_task(
     before = task.change(values, now)
     if before:
         _record(session, sight, "task.changed", seen, before)
-        _tell(session, seen, pb.TASK_ACT_ASSIGNED, {*people.values()} - was)
+        gave, got = {before[name] for name in people}, {*people.values()}
+        _tell(session, seen, pb.TASK_ACT_ASSIGNED, got)
+        _tell(session, seen, pb.TASK_ACT_HANDED_ON, gave - got)
 
 
 def start_task(session: Session, sight: Sight, task_id: UUID, now: datetime) -> None:

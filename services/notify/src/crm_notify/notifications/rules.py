@@ -30,6 +30,7 @@ class Kind(StrEnum):
     TASK_ASSIGNED = "task_assigned"
     TASK_COMPLETED = "task_completed"
     TASK_ENDED = "task_ended"
+    TASK_HANDED_ON = "task_handed_on"
     TASKS_DISPATCHED = "tasks_dispatched"
     DISPATCH_FINISHED = "dispatch_finished"
     ASSIGNMENT_BATCH_FINISHED = "assignment_batch_finished"

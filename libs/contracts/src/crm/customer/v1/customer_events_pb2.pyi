@@ -93,6 +93,8 @@ class _TaskActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskAct.Value
     TASK_ACT_ASSIGNED: _TaskAct.ValueType  # 1
     TASK_ACT_COMPLETED: _TaskAct.ValueType  # 2
     TASK_ACT_ENDED: _TaskAct.ValueType  # 3
+    TASK_ACT_HANDED_ON: _TaskAct.ValueType  # 4
+    """The receivers had it; somebody else does it, or answers for it, now."""
 
 class TaskAct(_TaskAct, metaclass=_TaskActEnumTypeWrapper): ...
 
@@ -100,6 +102,8 @@ TASK_ACT_UNSPECIFIED: TaskAct.ValueType  # 0
 TASK_ACT_ASSIGNED: TaskAct.ValueType  # 1
 TASK_ACT_COMPLETED: TaskAct.ValueType  # 2
 TASK_ACT_ENDED: TaskAct.ValueType  # 3
+TASK_ACT_HANDED_ON: TaskAct.ValueType  # 4
+"""The receivers had it; somebody else does it, or answers for it, now."""
 Global___TaskAct: _TypeAlias = TaskAct  # noqa: Y015
 
 @_typing.final
@@ -595,7 +599,7 @@ Global___ReminderDue: _TypeAlias = ReminderDue  # noqa: Y015
 
 @_typing.final
 class TaskChanged(_message.Message):
-    """A task was given to somebody or came to an end; `receiver_ids` are to be told. Whoever it was taken from is not."""
+    """A task was given to somebody, taken from somebody or came to an end; `receiver_ids` are to be told."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
