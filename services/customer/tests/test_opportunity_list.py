@@ -13,6 +13,7 @@ from sqlalchemy import update
 from crm.common.v1.place_pb2 import Place
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.opportunity_list.rules import months_before, months_between, stages_in_order
+from directory.permissions import Permission
 
 
 def _made(customers: Any, member: Any, customer: Any, name: str, **fields: Any) -> Any:
@@ -76,6 +77,27 @@ def test_the_three_lists_conditions_and_orders(customers: Any) -> None:
     assert names(search="春松") == ["年度 采购", "成交的单"]
     assert names(search=str(small["number"])) == ["小额试单"]
     assert names(search="没有") == names(search="%") == []
+
+
+def test_the_recycle_bin_shows_what_the_reader_may_restore(customers: Any) -> None:
+    organisation = customers.organisation
+    sales = organisation.sales
+    kept, pooled = customers.create(sales, "在手客户"), customers.create(sales, "回池客户")
+    for customer in (kept, pooled):
+        deleted = _made(customers, sales, customer, customer["name"])
+        headers = {"If_Match": f'"{deleted["version"]}"'}
+        assert customers.request("DELETE", f"/opportunities/{deleted['id']}", sales, headers=headers).status_code == 204
+    _made(customers, sales, kept, "留下的")
+    customers.move(pooled, 2, Place(pool_id=str(customers.open_pool)))
+
+    assert _names(customers, sales) == ["留下的"]
+    assert _names(customers, sales, deleted=True) == ["在手客户"]
+    assert _names(customers, sales, deleted=True, search="回池") == []
+    assert _names(customers, organisation.admin, deleted=True) == ["回池客户", "在手客户"]
+    assert _names(customers, organisation.rival, deleted=True) == []
+    customers.grant("sales", without=(Permission.CUSTOMER_UPDATE,))
+    refused = customers.request("GET", "/opportunities", sales, query_string={"deleted": "true"})
+    assert (refused.status_code, refused.json["code"]) == (403, "forbidden")
 
 
 @pytest.mark.parametrize("query", [{"stage": "没有的"}, {"list": "new"}, {"sort": "name"}, {"amount_from": "-1"}])

@@ -113,14 +113,15 @@ FOLLOWING = (
         CASE WHEN name NOT LIKE '%2' THEN 'phone' END, CASE WHEN name LIKE '%2' THEN name END, '' FROM customers
     """,
     "UPDATE customers SET locked_at = created_at, locked_by = owner_id WHERE owner_id IS NOT NULL AND name LIKE '客户%01'",
-    # Every second customer has an opportunity, each fifth of which is closed.
+    # Every second customer has an opportunity, each fifth of which is closed, and a few deleted.
     """
     INSERT INTO opportunities (id, customer_id, owner_id, name, grams, currency, amount, stage, expected_on, closed_at,
-        progress_at, created_by, created_at, updated_at)
+        progress_at, created_by, created_at, updated_at, deleted_at)
     SELECT gen_random_uuid(), id, owner_id, '商机' || n, ARRAY(SELECT DISTINCT substr('商机' || n, i, 2) FROM
         generate_series(1, 1 + length(n::text)) AS i), 'CNY', n * 7919 % 100000, CASE WHEN n % 20 = 0 THEN 'won' WHEN n % 20 < 4
         THEN 'lost' WHEN n % 1000 = 6 THEN 'rare' ELSE 'initial' END, DATE '2026-01-01' + n * 7919 % 400,
-        CASE WHEN n % 20 < 4 THEN created_at + INTERVAL '40 days' END, created_at, created_by, created_at, created_at
+        CASE WHEN n % 20 < 4 THEN created_at + INTERVAL '40 days' END, created_at, created_by, created_at, created_at,
+        CASE WHEN n % 500 = 50 THEN created_at END
     FROM (SELECT *, substr(name, 3)::int AS n FROM customers) AS given WHERE n % 2 = 0
     """,
 )
@@ -329,6 +330,7 @@ def _wanted_opportunities(many: Any) -> Iterator[tuple[str, Wanted]]:
     yield "a customer's name", Wanted(search="客户2998")
     yield "unknown text", Wanted(search="春松")
     yield "number", Wanted(search="2998")
+    yield "deleted", Wanted(deleted=True)
     yield "created lately", Wanted(created_from=LAST_DAY - timedelta(days=30))
 
 

@@ -38,6 +38,7 @@ class Opportunity(Base):
             "id",
             postgresql_where=text("closed_at IS NOT NULL AND deleted_at IS NULL"),
         ),
+        Index("ix_opportunities_deleted_at", "deleted_at", "id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("ix_opportunities_expected_on", "expected_on", "id", postgresql_where=_ALIVE),
         Index(
             "ix_opportunities_amount",

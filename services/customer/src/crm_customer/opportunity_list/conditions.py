@@ -36,7 +36,8 @@ _LISTS = {
 
 def asked(wanted: Wanted) -> list[Condition]:
     """What is asked for, except the text."""
-    found: list[Any] = [Opportunity.deleted_at.is_(None), _LISTS[wanted.which]]
+    deleted = Opportunity.deleted_at.is_not(None) if wanted.deleted else Opportunity.deleted_at.is_(None)
+    found: list[Any] = [deleted, _LISTS[wanted.which]]
     for name, place, compare in _COMPARED:
         value = getattr(wanted, name)
         if value is not None and value != "":

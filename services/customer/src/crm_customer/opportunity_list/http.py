@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of, now
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, Forbidden, Invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.customers.sight import Sight, sight_of
@@ -65,11 +65,16 @@ api = Api("opportunities")
     reply=Page[OpportunityView],
 )
 def list_opportunities(call: Call[None, OpportunityQuery]) -> Page[OpportunityView]:
-    """新机会, 已成单, 已丢单 (L-12) of the customers that the caller sees, with conditions and a quick search (L-13)."""
+    """新机会, 已成单, 已丢单 (L-12) of the customers that the caller sees, with conditions and a quick search (L-13); with
+    `deleted` the recycle bin, which needs customer.update.
+    """
     query, page = call.query, None
     with call.runtime.database.reading() as session:
         sight = sight_of(session, call.actor.id)
-        wanted = replace(_wanted(session, query, zone_of(session)), which=query.list, sort=query.sort)
+        if query.deleted and not sight.scope.may(Permission.CUSTOMER_UPDATE):
+            raise Forbidden("forbidden", permission=Permission.CUSTOMER_UPDATE)
+        wanted = _wanted(session, query, zone_of(session))
+        wanted = replace(wanted, which=query.list, sort=query.sort, deleted=query.deleted)
         if not query.needs_total:
             page = _page(session, sight, wanted, query, None)
     count = None if page is None else total_shown(query, page)

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Select, func, literal, not_, or_, select, text, true, union, union_all
+from sqlalchemy import Date, Select, and_, func, literal, not_, or_, select, text, true, union, union_all
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_customer.customers.model import Customer
-from crm_customer.customers.sight import Sight
+from crm_customer.customers.sight import NOBODY, Sight
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.opportunity_list.conditions import asked, found_by_text, met_by_text
 from crm_customer.opportunity_list.rules import Sums, Wanted
@@ -113,11 +113,17 @@ def _arms(session: Session, sight: Sight, wanted: Wanted, *, rare: bool, walked:
     if wanted.search:
         conditions.append(Opportunity.id.in_(found_by_text(wanted.search)) if rare else met_by_text(wanted.search))
     if wanted.customer_id or wanted.owner_id or rare or not _sees_few(session, sight):
-        return [_seen(conditions, sight.condition(), walked=walked)]
+        seen = _writable(sight) if wanted.deleted else sight.condition()
+        return [_seen(conditions, seen, walked=walked)]
     arms = [_of_each(_near(sight), conditions)]
     if sight.pool_ids:
         arms.append(_seen([*conditions, Opportunity.owner_id.is_(None)], sight.in_pools, walked=walked))
     return arms
+
+
+def _writable(sight: Sight) -> Any:
+    """Customers whose opportunities the member may change (`require_writable`)."""
+    return and_(sight.writable(), Customer.pool_id.is_(None)) if sight.must_claim(NOBODY) else sight.writable()
 
 
 def _near(sight: Sight) -> Any:
@@ -165,9 +171,9 @@ def _lead(wanted: Wanted) -> list[Any]:
 
 
 def _rare(session: Session, wanted: Wanted) -> bool:
-    """Whether a text is asked for that finds few, by PostgreSQL's estimate."""
-    if not wanted.search:
-        return False
+    """Whether few are asked for: those deleted, or a text that finds few by PostgreSQL's estimate."""
+    if wanted.deleted or not wanted.search:
+        return wanted.deleted
     return int(explain(session, found_by_text(wanted.search))["Plan Rows"]) < _FEW_TEXTS
 
 

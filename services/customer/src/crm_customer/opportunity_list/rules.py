@@ -50,7 +50,7 @@ class Sort(StrEnum):
 @dataclass(frozen=True)
 class Wanted:
     """Conditions of the list, combined with AND. Moments are UTC, `until` ones exclusive; `board`: open ones and those
-    closed in that time. `after`: the row after which the list goes on; `backwards`: the order turned round.
+    closed in that time; `deleted`: those in the recycle bin. `after`: the row after which the list goes on; `backwards`: the order turned round.
     """
 
     which: OpportunityList = OpportunityList.ALL
@@ -68,6 +68,7 @@ class Wanted:
     amount_from: Decimal | None = None
     amount_to: Decimal | None = None
     board: bool = False
+    deleted: bool = False
     sort: Sort = Sort.NEWEST
     after: tuple[datetime, UUID] | None = None
     backwards: bool = False

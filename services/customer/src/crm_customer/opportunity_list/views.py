@@ -43,6 +43,7 @@ class OpportunityQuery(PagedQuery, OpportunityFilter):
 
     list: OpportunityList = OpportunityList.ALL
     sort: Sort = Sort.NEWEST
+    deleted: bool = Field(default=False, description="those in the recycle bin that the caller may restore")
 
 
 class BoardQuery(OpportunityFilter):
