@@ -6,11 +6,15 @@ from chassis.service import Service
 from crm_import import streams
 from crm_import.chunks.due import EXPIRE, REPUBLISH
 from crm_import.chunks.role import process
+from crm_import.corrections import model as _corrections  # noqa: F401
 from crm_import.database import Base
+from crm_import.exports.model import ExportJob
 from crm_import.jobs.due import MEASURE_JOBS
 from crm_import.jobs.events import DIRECTORY
 from crm_import.jobs.http import api as jobs_api
 from crm_import.jobs.model import ImportJob
+from crm_import.mapping.model import SavedMapping
+from crm_import.rehearsal import model as _rehearsal  # noqa: F401
 from crm_import.results.http import api as results_api
 from crm_import.settings import ImportSettings
 from crm_import.templates.http import api as templates_api
@@ -31,7 +35,7 @@ SERVICE: Service = Service(
     migrations=["directory.migrations", "crm_import.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_import"],
-    versions=[ImportJob.version],
+    versions=[ImportJob.version, ExportJob.version, SavedMapping.version],
     streams=[streams.EVENTS, streams.WORK],
     queues=[streams.SPLIT_QUEUE, streams.CHUNK_QUEUE],
     subscriptions=[DIRECTORY],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import DateTime, ForeignKey, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import DateTime, ForeignKey, Index, Integer, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_import.chunks.rules import MAX_TRIES, ChunkStatus
@@ -13,7 +13,9 @@ from crm_import.results.rules import Outcome
 
 
 class Chunk(Base):
-    """Some rows of a job. The four counts are those of its results; `touched_at` is when a worker last took it."""
+    """Some rows of a job. The four counts are those of its results, of rows that are tried again how they change them;
+    `touched_at` is when a worker last took it.
+    """
 
     __tablename__ = "import_chunks"
     __table_args__ = (
@@ -31,6 +33,9 @@ class Chunk(Base):
     updated: Mapped[int] = mapped_column(Integer)
     skipped: Mapped[int] = mapped_column(Integer)
     failed: Mapped[int] = mapped_column(Integer)
+    undone: Mapped[int] = mapped_column(Integer, server_default="0")
+    left: Mapped[int] = mapped_column("rows_left", Integer, server_default="0")
+    is_retry: Mapped[bool] = mapped_column(server_default=false())
     touched_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
     @staticmethod

@@ -34,7 +34,9 @@ _SETTINGS = (
 
 class ImportJob(Base):
     """`columns` are `{index, header, sample}`, `mapping` `{column, field}`; `version` grows with every change that a
-    reader can see, progress included. The five counts are sums over its chunks.
+    reader can see, progress included. The five counts are sums over its chunks, of a rehearsal what they would be;
+    `stage`: what its chunks are being handled for (decision 0029). `undone` and `left` are rows of an undo, `undecided`
+    those of a rehearsal that wait for somebody's decision.
     """
 
     __tablename__ = "import_jobs"
@@ -55,6 +57,8 @@ class ImportJob(Base):
     sheet: Mapped[str | None] = mapped_column(Text)
     encoding: Mapped[str | None] = mapped_column(Text)
     delimiter: Mapped[str | None] = mapped_column(Text)
+    quote: Mapped[str | None] = mapped_column(Text)
+    date_order: Mapped[str | None] = mapped_column(Text)
     header_row: Mapped[int] = mapped_column(Integer)
     columns: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     rows_estimate: Mapped[int] = mapped_column(Integer)
@@ -71,12 +75,19 @@ class ImportJob(Base):
     updated: Mapped[int] = mapped_column(Integer)
     skipped: Mapped[int] = mapped_column(Integer)
     failed: Mapped[int] = mapped_column(Integer)
+    undone: Mapped[int] = mapped_column(Integer, server_default="0")
+    left: Mapped[int] = mapped_column("rows_left", Integer, server_default="0")
+    undecided: Mapped[int] = mapped_column(Integer, server_default="0")
+    stage: Mapped[str] = mapped_column(Text, server_default="write")
     split_tries: Mapped[int] = mapped_column(Integer)
     failure_code: Mapped[str | None] = mapped_column(Text)
     failure_parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    rehearsed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    undone_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    undone_by: Mapped[UUID | None]
     touched_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     is_settled: Mapped[bool] = mapped_column(Boolean)
     are_results_expired: Mapped[bool] = mapped_column(Boolean)

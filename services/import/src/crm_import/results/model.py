@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Integer, Text
+from sqlalchemy import Index, Integer, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -13,11 +13,15 @@ from crm_import.results.rules import Problem
 
 class RowResult(Base):
     """What became of a row. `problems` as in rules.Problem; `cells` the row as in the file, from the first headed
-    column on, unless it was created or updated.
+    column on, unless it was created or updated. `owner_id` of customers that were created. After an undo `undo` says what
+    came of it (undone, partly, left) and `undo_problems` why something was left.
     """
 
     __tablename__ = "row_results"
-    __table_args__ = (Index("ix_row_results_outcome", "job_id", "outcome", "row_number"),)
+    __table_args__ = (
+        Index("ix_row_results_outcome", "job_id", "outcome", "row_number"),
+        Index("ix_row_results_undo", "job_id", "undo", "row_number", postgresql_where=text("undo IS NOT NULL")),
+    )
 
     job_id: Mapped[UUID] = mapped_column(primary_key=True)
     row_number: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -26,6 +30,9 @@ class RowResult(Base):
     record_id: Mapped[UUID | None] = mapped_column("customer_id")
     problems: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     cells: Mapped[list[str] | None] = mapped_column(JSONB)
+    owner_id: Mapped[UUID | None]
+    undo: Mapped[str | None] = mapped_column(Text)
+    undo_problems: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
 
     def reasons(self) -> list[Problem]:
         """Why it was skipped or failed."""

@@ -30,6 +30,8 @@ class _ImportModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportMode
     """仅创建新记录 (D-13)."""
     IMPORT_MODE_CREATE_AND_UPDATE: _ImportMode.ValueType  # 2
     """创建并且更新现有数据 (D-14)."""
+    IMPORT_MODE_ASK: _ImportMode.ValueType  # 3
+    """A row that matches a record does what somebody has decided for it (D-21); undecided it is skipped."""
 
 class ImportMode(_ImportMode, metaclass=_ImportModeEnumTypeWrapper):
     """Rows of an imported file on their way to the service that owns the records, and what became of each."""
@@ -39,7 +41,31 @@ IMPORT_MODE_CREATE_ONLY: ImportMode.ValueType  # 1
 """仅创建新记录 (D-13)."""
 IMPORT_MODE_CREATE_AND_UPDATE: ImportMode.ValueType  # 2
 """创建并且更新现有数据 (D-14)."""
+IMPORT_MODE_ASK: ImportMode.ValueType  # 3
+"""A row that matches a record does what somebody has decided for it (D-21); undecided it is skipped."""
 Global___ImportMode: _TypeAlias = ImportMode  # noqa: Y015
+
+class _ImportDecision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportDecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportDecision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_DECISION_UNSPECIFIED: _ImportDecision.ValueType  # 0
+    IMPORT_DECISION_UPDATE: _ImportDecision.ValueType  # 1
+    """Update `record_id` of the row; where it matches another record meanwhile, it is skipped: match_changed."""
+    IMPORT_DECISION_CREATE: _ImportDecision.ValueType  # 2
+    """Create a record all the same."""
+
+class ImportDecision(_ImportDecision, metaclass=_ImportDecisionEnumTypeWrapper):
+    """What somebody has decided for a row that matches a record (D-21). A row to be skipped is not sent."""
+
+IMPORT_DECISION_UNSPECIFIED: ImportDecision.ValueType  # 0
+IMPORT_DECISION_UPDATE: ImportDecision.ValueType  # 1
+"""Update `record_id` of the row; where it matches another record meanwhile, it is skipped: match_changed."""
+IMPORT_DECISION_CREATE: ImportDecision.ValueType  # 2
+"""Create a record all the same."""
+Global___ImportDecision: _TypeAlias = ImportDecision  # noqa: Y015
 
 class _ImportOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -88,8 +114,13 @@ class ImportRow(_message.Message):
 
     ROW_NUMBER_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
     row_number: _builtins.int
     """Row number in the file as a person counts it, header = 1."""
+    decision: Global___ImportDecision.ValueType
+    """Of mode ask, with the record that it was decided about."""
+    record_id: _builtins.str
     @_builtins.property
     def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Field name as in REST (contact fields as contact.mobile) → text of the cell, trimmed.
@@ -101,10 +132,12 @@ class ImportRow(_message.Message):
         *,
         row_number: _builtins.int = ...,
         values: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        decision: Global___ImportDecision.ValueType = ...,
+        record_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["row_number", b"row_number", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "record_id", b"record_id", "row_number", b"row_number", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -118,13 +151,26 @@ class ImportRowResult(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     RECORD_ID_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    MATCHED_BY_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
     row_number: _builtins.int
     outcome: Global___ImportOutcome.ValueType
     record_id: _builtins.str
     """The record created, updated or matched."""
+    matched_by: _builtins.str
+    """The match field by which it met `record_id`; empty where it created."""
+    owner_id: _builtins.str
+    """Where a created record lies: its owner, else its pool (customers alone)."""
+    pool_id: _builtins.str
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportRowProblem]:
         """For skipped and failed: every reason."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportFieldChange]:
+        """Of a rehearsal, for rows that would update: what the record holds now. What it would hold is in the row."""
 
     def __init__(
         self,
@@ -133,14 +179,68 @@ class ImportRowResult(_message.Message):
         outcome: Global___ImportOutcome.ValueType = ...,
         record_id: _builtins.str = ...,
         problems: _abc.Iterable[Global___ImportRowProblem] | None = ...,
+        matched_by: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        pool_id: _builtins.str = ...,
+        changes: _abc.Iterable[Global___ImportFieldChange] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "problems", b"problems", "record_id", b"record_id", "row_number", b"row_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "matched_by", b"matched_by", "outcome", b"outcome", "owner_id", b"owner_id", "pool_id", b"pool_id", "problems", b"problems", "record_id", b"record_id", "row_number", b"row_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportRowResult: _TypeAlias = ImportRowResult  # noqa: Y015
+
+@_typing.final
+class ImportFieldChange(_message.Message):
+    """One field that an update changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Field name as in ImportRow.values."""
+    before: _builtins.str
+    """In the words a person would type; empty: nothing."""
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        before: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before", b"before", "field", b"field"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportFieldChange: _TypeAlias = ImportFieldChange  # noqa: Y015
+
+@_typing.final
+class RehearsedOwner(_message.Message):
+    """Customers that a rehearsal has already given to an owner: the next chunk counts them in (holding caps)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.str
+    customers: _builtins.int
+    def __init__(
+        self,
+        *,
+        owner_id: _builtins.str = ...,
+        customers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "owner_id", b"owner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RehearsedOwner: _TypeAlias = RehearsedOwner  # noqa: Y015
 
 @_typing.final
 class ImportRowProblem(_message.Message):

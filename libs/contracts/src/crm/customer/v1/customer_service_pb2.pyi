@@ -12,6 +12,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -22,6 +23,51 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RecordKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RecordKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECORD_KIND_UNSPECIFIED: _RecordKind.ValueType  # 0
+    RECORD_KIND_CUSTOMERS: _RecordKind.ValueType  # 1
+    RECORD_KIND_CONTACTS: _RecordKind.ValueType  # 2
+    RECORD_KIND_ACTIVITIES: _RecordKind.ValueType  # 3
+
+class RecordKind(_RecordKind, metaclass=_RecordKindEnumTypeWrapper):
+    """What rows of imports and exports are."""
+
+RECORD_KIND_UNSPECIFIED: RecordKind.ValueType  # 0
+RECORD_KIND_CUSTOMERS: RecordKind.ValueType  # 1
+RECORD_KIND_CONTACTS: RecordKind.ValueType  # 2
+RECORD_KIND_ACTIVITIES: RecordKind.ValueType  # 3
+Global___RecordKind: _TypeAlias = RecordKind  # noqa: Y015
+
+class _RevertOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RevertOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RevertOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVERT_OUTCOME_UNSPECIFIED: _RevertOutcome.ValueType  # 0
+    REVERT_OUTCOME_UNDONE: _RevertOutcome.ValueType  # 1
+    """As before the import."""
+    REVERT_OUTCOME_PARTLY: _RevertOutcome.ValueType  # 2
+    """Some fields are, others have been changed since."""
+    REVERT_OUTCOME_LEFT: _RevertOutcome.ValueType  # 3
+    """Nothing was touched."""
+
+class RevertOutcome(_RevertOutcome, metaclass=_RevertOutcomeEnumTypeWrapper): ...
+
+REVERT_OUTCOME_UNSPECIFIED: RevertOutcome.ValueType  # 0
+REVERT_OUTCOME_UNDONE: RevertOutcome.ValueType  # 1
+"""As before the import."""
+REVERT_OUTCOME_PARTLY: RevertOutcome.ValueType  # 2
+"""Some fields are, others have been changed since."""
+REVERT_OUTCOME_LEFT: RevertOutcome.ValueType  # 3
+"""Nothing was touched."""
+Global___RevertOutcome: _TypeAlias = RevertOutcome  # noqa: Y015
 
 @_typing.final
 class ResolveSelectionRequest(_message.Message):
@@ -433,6 +479,8 @@ class BulkWriteCustomersRequest(_message.Message):
     CLEAR_EMPTY_FIELD_NUMBER: _builtins.int
     TARGET_POOL_ID_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    REHEARSAL_FIELD_NUMBER: _builtins.int
+    REHEARSED_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """UUID of the import job."""
     chunk_id: _builtins.str
@@ -444,6 +492,8 @@ class BulkWriteCustomersRequest(_message.Message):
     """Update mode: write empty cells as empty (D-31)."""
     target_pool_id: _builtins.str
     """Where created rows go when the row itself names no owner."""
+    rehearsal: _builtins.bool
+    """Say what would become of the rows, and write nothing; nothing is remembered for chunk_id."""
     @_builtins.property
     def match_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Fields that make a row match an existing customer, each by itself, in this order:
@@ -452,6 +502,10 @@ class BulkWriteCustomersRequest(_message.Message):
 
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]: ...
+    @_builtins.property
+    def rehearsed(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.RehearsedOwner]:
+        """Of a rehearsal: what earlier chunks of it gave to owners."""
+
     def __init__(
         self,
         *,
@@ -463,10 +517,12 @@ class BulkWriteCustomersRequest(_message.Message):
         clear_empty: _builtins.bool = ...,
         target_pool_id: _builtins.str = ...,
         rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
+        rehearsal: _builtins.bool = ...,
+        rehearsed: _abc.Iterable[_import_rows_pb2.RehearsedOwner] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rows", b"rows", "target_pool_id", b"target_pool_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rehearsal", b"rehearsal", "rehearsed", b"rehearsed", "rows", b"rows", "target_pool_id", b"target_pool_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -493,6 +549,357 @@ class BulkWriteCustomersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BulkWriteCustomersResponse: _TypeAlias = BulkWriteCustomersResponse  # noqa: Y015
+
+@_typing.final
+class BulkWriteContactsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    CHUNK_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    MATCH_FIELDS_FIELD_NUMBER: _builtins.int
+    CLEAR_EMPTY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    REHEARSAL_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    chunk_id: _builtins.str
+    actor_id: _builtins.str
+    mode: _import_rows_pb2.ImportMode.ValueType
+    clear_empty: _builtins.bool
+    rehearsal: _builtins.bool
+    @_builtins.property
+    def match_fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """mobile | email | name | id; a name matches among the contacts of the row's customer alone."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]:
+        """Fields as in REST, and customer: its exact name or its id (D-32)."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        chunk_id: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        mode: _import_rows_pb2.ImportMode.ValueType = ...,
+        match_fields: _abc.Iterable[_builtins.str] | None = ...,
+        clear_empty: _builtins.bool = ...,
+        rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
+        rehearsal: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkWriteContactsRequest: _TypeAlias = BulkWriteContactsRequest  # noqa: Y015
+
+@_typing.final
+class BulkWriteContactsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRowResult]: ...
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_import_rows_pb2.ImportRowResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkWriteContactsResponse: _TypeAlias = BulkWriteContactsResponse  # noqa: Y015
+
+@_typing.final
+class BulkWriteActivitiesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    CHUNK_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    REHEARSAL_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    chunk_id: _builtins.str
+    actor_id: _builtins.str
+    rehearsal: _builtins.bool
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]:
+        """Fields: customer (its name, its id, or a mobile of one of its contacts), content, method, at, member (name or login),
+        next_contact_on (D-33). One that is recorded already, same customer, member, time and content, is skipped.
+        """
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        chunk_id: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
+        rehearsal: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "job_id", b"job_id", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkWriteActivitiesRequest: _TypeAlias = BulkWriteActivitiesRequest  # noqa: Y015
+
+@_typing.final
+class BulkWriteActivitiesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRowResult]: ...
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[_import_rows_pb2.ImportRowResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BulkWriteActivitiesResponse: _TypeAlias = BulkWriteActivitiesResponse  # noqa: Y015
+
+@_typing.final
+class RevertRowsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    job_id: _builtins.str
+    actor_id: _builtins.str
+    """Who undoes it; the right to undo is the caller's to check."""
+    kind: Global___RecordKind.ValueType
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WrittenRow]:
+        """At most 1,000 that were created or updated."""
+
+    def __init__(
+        self,
+        *,
+        job_id: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        kind: Global___RecordKind.ValueType = ...,
+        rows: _abc.Iterable[Global___WrittenRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "job_id", b"job_id", "kind", b"kind", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevertRowsRequest: _TypeAlias = RevertRowsRequest  # noqa: Y015
+
+@_typing.final
+class WrittenRow(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_NUMBER_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    row_number: _builtins.int
+    record_id: _builtins.str
+    created: _builtins.bool
+    """Created, else updated."""
+    def __init__(
+        self,
+        *,
+        row_number: _builtins.int = ...,
+        record_id: _builtins.str = ...,
+        created: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "record_id", b"record_id", "row_number", b"row_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WrittenRow: _TypeAlias = WrittenRow  # noqa: Y015
+
+@_typing.final
+class RevertRowsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___RevertedRow]:
+        """One per row of the request, in its order."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___RevertedRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevertRowsResponse: _TypeAlias = RevertRowsResponse  # noqa: Y015
+
+@_typing.final
+class RevertedRow(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_NUMBER_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    row_number: _builtins.int
+    outcome: Global___RevertOutcome.ValueType
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRowProblem]:
+        """Why it, or one of its fields, was left: changed_since, moved_since, has_records, deleted_since, merged_since …"""
+
+    def __init__(
+        self,
+        *,
+        row_number: _builtins.int = ...,
+        outcome: Global___RevertOutcome.ValueType = ...,
+        problems: _abc.Iterable[_import_rows_pb2.ImportRowProblem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "problems", b"problems", "row_number", b"row_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevertedRow: _TypeAlias = RevertedRow  # noqa: Y015
+
+@_typing.final
+class ExportRowsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SELECTION_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    actor_id: _builtins.str
+    kind: Global___RecordKind.ValueType
+    after: _builtins.str
+    """As answered before; empty for the start."""
+    page_size: _builtins.int
+    """At most 1,000, default 1,000."""
+    @_builtins.property
+    def selection(self) -> _selection_pb2.Selection:
+        """Of customers and contacts: ids of such records. Else, and for activities: records of the customers that match."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names as imports call them; empty: all that the actor may see."""
+
+    def __init__(
+        self,
+        *,
+        actor_id: _builtins.str = ...,
+        kind: Global___RecordKind.ValueType = ...,
+        selection: _selection_pb2.Selection | None = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+        after: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["selection", b"selection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "after", b"after", "fields", b"fields", "kind", b"kind", "page_size", b"page_size", "selection", b"selection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRowsRequest: _TypeAlias = ExportRowsRequest  # noqa: Y015
+
+@_typing.final
+class ExportRowsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    """Empty on the last page."""
+    total: _builtins.int
+    """How many there are about; of the first page alone."""
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportColumn]: ...
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportRow]: ...
+    def __init__(
+        self,
+        *,
+        columns: _abc.Iterable[Global___ExportColumn] | None = ...,
+        rows: _abc.Iterable[Global___ExportRow] | None = ...,
+        next: _builtins.str = ...,
+        total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "next", b"next", "rows", b"rows", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRowsResponse: _TypeAlias = ExportRowsResponse  # noqa: Y015
+
+@_typing.final
+class ExportColumn(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABEL_ZH_FIELD_NUMBER: _builtins.int
+    LABEL_EN_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    label_zh: _builtins.str
+    label_en: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        label_zh: _builtins.str = ...,
+        label_en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_en", b"label_en", "label_zh", b"label_zh", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportColumn: _TypeAlias = ExportColumn  # noqa: Y015
+
+@_typing.final
+class ExportRow(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CELLS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def cells(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One text per column, as an import reads it back."""
+
+    def __init__(
+        self,
+        *,
+        cells: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cells", b"cells"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRow: _TypeAlias = ExportRow  # noqa: Y015
 
 @_typing.final
 class ListCustomerStatesRequest(_message.Message):

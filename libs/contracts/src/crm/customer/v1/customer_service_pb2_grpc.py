@@ -66,6 +66,26 @@ class CustomerServiceStub:
                 request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteCustomersRequest.SerializeToString,
                 response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteCustomersResponse.FromString,
                 _registered_method=True)
+        self.BulkWriteContacts = channel.unary_unary(
+                '/crm.customer.v1.CustomerService/BulkWriteContacts',
+                request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteContactsRequest.SerializeToString,
+                response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteContactsResponse.FromString,
+                _registered_method=True)
+        self.BulkWriteActivities = channel.unary_unary(
+                '/crm.customer.v1.CustomerService/BulkWriteActivities',
+                request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteActivitiesRequest.SerializeToString,
+                response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteActivitiesResponse.FromString,
+                _registered_method=True)
+        self.RevertRows = channel.unary_unary(
+                '/crm.customer.v1.CustomerService/RevertRows',
+                request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.RevertRowsRequest.SerializeToString,
+                response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.RevertRowsResponse.FromString,
+                _registered_method=True)
+        self.ExportRows = channel.unary_unary(
+                '/crm.customer.v1.CustomerService/ExportRows',
+                request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ExportRowsRequest.SerializeToString,
+                response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ExportRowsResponse.FromString,
+                _registered_method=True)
         self.ListCustomerStates = channel.unary_unary(
                 '/crm.customer.v1.CustomerService/ListCustomerStates',
                 request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListCustomerStatesRequest.SerializeToString,
@@ -124,6 +144,35 @@ class CustomerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BulkWriteContacts(self, request, context):
+        """The same for contacts and for activities (D-03, D-04), which pool has no part in.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BulkWriteActivities(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevertRows(self, request, context):
+        """Undoes what rows of an import wrote, set-wise (design §4, decision 0029). Repeating it answers the same: what is undone is
+        undone. RESOURCE_EXHAUSTED as bulk writes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportRows(self, request, context):
+        """A page of what a file for the actor holds, masked and scoped as lists are at this moment (E-08, decision 0030).
+        PERMISSION_DENIED without the right; NOT_FOUND for a pool out of sight.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListCustomerStates(self, request, context):
         """Every customer's state in id order, for building a projection from nothing or checking it.
         """
@@ -163,6 +212,26 @@ def add_CustomerServiceServicer_to_server(servicer, server):
                     servicer.BulkWriteCustomers,
                     request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteCustomersRequest.FromString,
                     response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteCustomersResponse.SerializeToString,
+            ),
+            'BulkWriteContacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkWriteContacts,
+                    request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteContactsRequest.FromString,
+                    response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteContactsResponse.SerializeToString,
+            ),
+            'BulkWriteActivities': grpc.unary_unary_rpc_method_handler(
+                    servicer.BulkWriteActivities,
+                    request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteActivitiesRequest.FromString,
+                    response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteActivitiesResponse.SerializeToString,
+            ),
+            'RevertRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevertRows,
+                    request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.RevertRowsRequest.FromString,
+                    response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.RevertRowsResponse.SerializeToString,
+            ),
+            'ExportRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportRows,
+                    request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ExportRowsRequest.FromString,
+                    response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ExportRowsResponse.SerializeToString,
             ),
             'ListCustomerStates': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCustomerStates,
@@ -334,6 +403,114 @@ class CustomerService:
             '/crm.customer.v1.CustomerService/BulkWriteCustomers',
             crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteCustomersRequest.SerializeToString,
             crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteCustomersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkWriteContacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.customer.v1.CustomerService/BulkWriteContacts',
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteContactsRequest.SerializeToString,
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteContactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BulkWriteActivities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.customer.v1.CustomerService/BulkWriteActivities',
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteActivitiesRequest.SerializeToString,
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.BulkWriteActivitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevertRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.customer.v1.CustomerService/RevertRows',
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.RevertRowsRequest.SerializeToString,
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.RevertRowsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.customer.v1.CustomerService/ExportRows',
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.ExportRowsRequest.SerializeToString,
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.ExportRowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

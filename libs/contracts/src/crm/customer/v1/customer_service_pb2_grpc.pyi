@@ -55,6 +55,17 @@ class CustomerServiceStub:
     """Writes one chunk of an import set-wise; repeating it answers the same results. Only import may
     call. RESOURCE_EXHAUSTED with RetryInfo when two bulk writes already run in this replica.
     """
+    BulkWriteContacts: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteContactsRequest, _customer_service_pb2.BulkWriteContactsResponse]
+    """The same for contacts and for activities (D-03, D-04), which pool has no part in."""
+    BulkWriteActivities: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteActivitiesRequest, _customer_service_pb2.BulkWriteActivitiesResponse]
+    RevertRows: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.RevertRowsRequest, _customer_service_pb2.RevertRowsResponse]
+    """Undoes what rows of an import wrote, set-wise (design §4, decision 0029). Repeating it answers the same: what is undone is
+    undone. RESOURCE_EXHAUSTED as bulk writes.
+    """
+    ExportRows: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ExportRowsRequest, _customer_service_pb2.ExportRowsResponse]
+    """A page of what a file for the actor holds, masked and scoped as lists are at this moment (E-08, decision 0030).
+    PERMISSION_DENIED without the right; NOT_FOUND for a pool out of sight.
+    """
     ListCustomerStates: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomerStatesRequest, _customer_service_pb2.ListCustomerStatesResponse]
     """Every customer's state in id order, for building a projection from nothing or checking it."""
 
@@ -84,6 +95,17 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     BulkWriteCustomers: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteCustomersRequest, _customer_service_pb2.BulkWriteCustomersResponse]  # type: ignore[assignment]
     """Writes one chunk of an import set-wise; repeating it answers the same results. Only import may
     call. RESOURCE_EXHAUSTED with RetryInfo when two bulk writes already run in this replica.
+    """
+    BulkWriteContacts: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteContactsRequest, _customer_service_pb2.BulkWriteContactsResponse]  # type: ignore[assignment]
+    """The same for contacts and for activities (D-03, D-04), which pool has no part in."""
+    BulkWriteActivities: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.BulkWriteActivitiesRequest, _customer_service_pb2.BulkWriteActivitiesResponse]  # type: ignore[assignment]
+    RevertRows: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.RevertRowsRequest, _customer_service_pb2.RevertRowsResponse]  # type: ignore[assignment]
+    """Undoes what rows of an import wrote, set-wise (design §4, decision 0029). Repeating it answers the same: what is undone is
+    undone. RESOURCE_EXHAUSTED as bulk writes.
+    """
+    ExportRows: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ExportRowsRequest, _customer_service_pb2.ExportRowsResponse]  # type: ignore[assignment]
+    """A page of what a file for the actor holds, masked and scoped as lists are at this moment (E-08, decision 0030).
+    PERMISSION_DENIED without the right; NOT_FOUND for a pool out of sight.
     """
     ListCustomerStates: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListCustomerStatesRequest, _customer_service_pb2.ListCustomerStatesResponse]  # type: ignore[assignment]
     """Every customer's state in id order, for building a projection from nothing or checking it."""
@@ -147,6 +169,41 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_customer_service_pb2.BulkWriteCustomersResponse, _abc.Awaitable[_customer_service_pb2.BulkWriteCustomersResponse]]:
         """Writes one chunk of an import set-wise; repeating it answers the same results. Only import may
         call. RESOURCE_EXHAUSTED with RetryInfo when two bulk writes already run in this replica.
+        """
+
+    @_abc_1.abstractmethod
+    def BulkWriteContacts(
+        self,
+        request: _customer_service_pb2.BulkWriteContactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.BulkWriteContactsResponse, _abc.Awaitable[_customer_service_pb2.BulkWriteContactsResponse]]:
+        """The same for contacts and for activities (D-03, D-04), which pool has no part in."""
+
+    @_abc_1.abstractmethod
+    def BulkWriteActivities(
+        self,
+        request: _customer_service_pb2.BulkWriteActivitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.BulkWriteActivitiesResponse, _abc.Awaitable[_customer_service_pb2.BulkWriteActivitiesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RevertRows(
+        self,
+        request: _customer_service_pb2.RevertRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.RevertRowsResponse, _abc.Awaitable[_customer_service_pb2.RevertRowsResponse]]:
+        """Undoes what rows of an import wrote, set-wise (design §4, decision 0029). Repeating it answers the same: what is undone is
+        undone. RESOURCE_EXHAUSTED as bulk writes.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportRows(
+        self,
+        request: _customer_service_pb2.ExportRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.ExportRowsResponse, _abc.Awaitable[_customer_service_pb2.ExportRowsResponse]]:
+        """A page of what a file for the actor holds, masked and scoped as lists are at this moment (E-08, decision 0030).
+        PERMISSION_DENIED without the right; NOT_FOUND for a pool out of sight.
         """
 
     @_abc_1.abstractmethod

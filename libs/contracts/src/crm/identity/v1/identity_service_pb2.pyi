@@ -30,6 +30,7 @@ class BulkWriteMembersRequest(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     CLEAR_EMPTY_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
+    REHEARSAL_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """UUID of the import job."""
     chunk_id: _builtins.str
@@ -40,6 +41,8 @@ class BulkWriteMembersRequest(_message.Message):
     """Rows whose login is known are skipped, or update that member."""
     clear_empty: _builtins.bool
     """Update mode: write empty cells as empty."""
+    rehearsal: _builtins.bool
+    """Say what would become of the rows, and write nothing."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]:
         """Fields: login, name, email, phone, department (its name, or its path "华东/上海" where the name is borne twice),
@@ -55,10 +58,11 @@ class BulkWriteMembersRequest(_message.Message):
         mode: _import_rows_pb2.ImportMode.ValueType = ...,
         clear_empty: _builtins.bool = ...,
         rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
+        rehearsal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "mode", b"mode", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "mode", b"mode", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ImportFinished(_message.Message):
-    """Facts of import. Stream CRM_IMPORTS, subject crm.imports.v1.import_finished.
+    """Facts of import. Stream CRM_IMPORTS, subjects crm.imports.v1.import_finished, import_undone, export_finished.
 
     A job ended, well or badly.
     """
@@ -27,12 +29,97 @@ class ImportFinished(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JOB_FIELD_NUMBER: _builtins.int
+    RECEIVERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___ImportJob: ...
+    @_builtins.property
+    def receivers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Receiver]:
+        """Who now owns customers that it created; its actor is left out."""
+
+    def __init__(
+        self,
+        *,
+        job: Global___ImportJob | None = ...,
+        receivers: _abc.Iterable[Global___Receiver] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job", "receivers", b"receivers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportFinished: _TypeAlias = ImportFinished  # noqa: Y015
+
+@_typing.final
+class Receiver(_message.Message):
+    """A member and how many customers of an import they have got."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMERS_FIELD_NUMBER: _builtins.int
+    member_id: _builtins.str
+    customers: _builtins.int
+    def __init__(
+        self,
+        *,
+        member_id: _builtins.str = ...,
+        customers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Receiver: _TypeAlias = Receiver  # noqa: Y015
+
+@_typing.final
+class ImportUndone(_message.Message):
+    """What a job wrote is taken back as far as nobody has touched it since."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    UNDONE_FIELD_NUMBER: _builtins.int
+    LEFT_FIELD_NUMBER: _builtins.int
+    actor_id: _builtins.str
+    """Member who undid it."""
+    undone: _builtins.int
+    """Rows that are as before, and rows that were left, wholly or in part."""
+    left: _builtins.int
     @_builtins.property
     def job(self) -> Global___ImportJob: ...
     def __init__(
         self,
         *,
         job: Global___ImportJob | None = ...,
+        actor_id: _builtins.str = ...,
+        undone: _builtins.int = ...,
+        left: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "job", b"job", "left", b"left", "undone", b"undone"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportUndone: _TypeAlias = ImportUndone  # noqa: Y015
+
+@_typing.final
+class ExportFinished(_message.Message):
+    """A file is ready to be fetched, or could not be written."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___ExportJob: ...
+    def __init__(
+        self,
+        *,
+        job: Global___ExportJob | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -40,7 +127,59 @@ class ImportFinished(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ImportFinished: _TypeAlias = ImportFinished  # noqa: Y015
+Global___ExportFinished: _TypeAlias = ExportFinished  # noqa: Y015
+
+@_typing.final
+class ExportJob(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    FAILURE_CODE_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    version: _builtins.int
+    file_name: _builtins.str
+    kind: _builtins.str
+    """customers | contacts | activities."""
+    status: _builtins.str
+    """finished | failed | cancelled."""
+    actor_id: _builtins.str
+    rows: _builtins.int
+    failure_code: _builtins.str
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it can be fetched."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        file_name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        status: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        rows: _builtins.int = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+        failure_code: _builtins.str = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "finished_at", b"finished_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "expires_at", b"expires_at", "failure_code", b"failure_code", "file_name", b"file_name", "finished_at", b"finished_at", "id", b"id", "kind", b"kind", "rows", b"rows", "status", b"status", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportJob: _TypeAlias = ExportJob  # noqa: Y015
 
 @_typing.final
 class ImportJob(_message.Message):
@@ -75,7 +214,7 @@ class ImportJob(_message.Message):
     failure_code: _builtins.str
     """Stable code when the file as a whole was refused."""
     kind: _builtins.str
-    """What its rows are: customers | members."""
+    """What its rows are: customers | contacts | activities | members."""
     @_builtins.property
     def finished_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -105,7 +244,7 @@ Global___ImportJob: _TypeAlias = ImportJob  # noqa: Y015
 
 @_typing.final
 class SplitRequested(_message.Message):
-    """Work queue (stream CRM_IMPORTS_WORK, subjects crm.imports_work.split and crm.imports_work.chunk):
+    """Work queue (stream CRM_IMPORTS_WORK, subjects crm.imports_work.split, crm.imports_work.chunk, crm.imports_work.export):
     messages carry keys only, the rows lie in the object store.
     """
 
@@ -147,3 +286,22 @@ class ChunkReady(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChunkReady: _TypeAlias = ChunkReady  # noqa: Y015
+
+@_typing.final
+class ExportRequested(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPORT_ID_FIELD_NUMBER: _builtins.int
+    export_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        export_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["export_id", b"export_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRequested: _TypeAlias = ExportRequested  # noqa: Y015

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from crm.common.v1 import import_rows_pb2 as _import_rows_pb2
 from crm.common.v1 import place_pb2 as _place_pb2
 from crm.pool.v1 import pool_events_pb2 as _pool_events_pb2
 from google.protobuf import descriptor as _descriptor
@@ -100,12 +101,20 @@ class PlanPlacementRequest(_message.Message):
     PLACEMENT_ID_FIELD_NUMBER: _builtins.int
     ACTOR_ID_FIELD_NUMBER: _builtins.int
     CUSTOMERS_FIELD_NUMBER: _builtins.int
+    REHEARSAL_FIELD_NUMBER: _builtins.int
+    REHEARSED_FIELD_NUMBER: _builtins.int
     placement_id: _builtins.str
     """UUID of the import chunk."""
     actor_id: _builtins.str
+    rehearsal: _builtins.bool
+    """Promise nothing and write nothing: only say where rows would lie."""
     @_builtins.property
     def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___NewCustomer]:
         """At most 1,000."""
+
+    @_builtins.property
+    def rehearsed(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.RehearsedOwner]:
+        """Of a rehearsal: what it has given to owners before."""
 
     def __init__(
         self,
@@ -113,10 +122,12 @@ class PlanPlacementRequest(_message.Message):
         placement_id: _builtins.str = ...,
         actor_id: _builtins.str = ...,
         customers: _abc.Iterable[Global___NewCustomer] | None = ...,
+        rehearsal: _builtins.bool = ...,
+        rehearsed: _abc.Iterable[_import_rows_pb2.RehearsedOwner] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "customers", b"customers", "placement_id", b"placement_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "customers", b"customers", "placement_id", b"placement_id", "rehearsal", b"rehearsal", "rehearsed", b"rehearsed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
