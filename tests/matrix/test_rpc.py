@@ -33,6 +33,11 @@ REQUESTS: dict[str, Callable[[str], Any]] = {
     "customer.BulkWriteCustomers": lambda actor: customer.BulkWriteCustomersRequest(
         job_id=_ID(), chunk_id=_ID(), actor_id=actor, mode=rows_pb.IMPORT_MODE_CREATE_ONLY, match_fields=["name"]
     ),
+    "customer.ExportRows": lambda actor: customer.ExportRowsRequest(
+        actor_id=actor,
+        kind=customer.RECORD_KIND_CUSTOMERS,
+        selection=selection_pb2.Selection(ids=selection_pb2.IdList(ids=[_ID()])),
+    ),
     "customer.ListCustomerStates": lambda _: customer.ListCustomerStatesRequest(page_size=1),
     "identity.ExportDirectory": lambda _: identity.ExportDirectoryRequest(),
     "identity.BulkWriteMembers": lambda actor: identity.BulkWriteMembersRequest(

@@ -35,6 +35,7 @@ from crm_customer.dispatches.due import DISPATCHES
 from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
 from crm_customer.effects.rpc import Places
+from crm_customer.exports.rpc import Exports
 from crm_customer.fields import http as fields_http
 from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
@@ -82,7 +83,7 @@ from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
 
 
-class _CustomerService(Reads, Places, BulkWrites, CustomFields, HandoverCards, CustomerServiceServicer):
+class _CustomerService(Reads, Places, BulkWrites, Exports, CustomFields, HandoverCards, CustomerServiceServicer):
     """CustomerService, each feature answering its own methods."""
 
     def __init__(self, runtime: Runtime) -> None:

@@ -106,6 +106,14 @@ def activity_view(session: Session, sight: Sight, activity_id: UUID) -> Activity
     return _view(row)
 
 
+def activities_among(session: Session, sight: Sight, activity_ids: Sequence[UUID]) -> list[ActivityView]:
+    """Of these activities, those of customers that the member sees, in their order."""
+    found = _named().where(one_of(Activity.id, activity_ids), Activity.deleted_at.is_(None))
+    rows = session.execute(found.where(Customer.deleted_at.is_(None), sight.condition()))
+    views = {row.Activity.id: _view(row) for row in rows}
+    return [views[id_] for id_ in activity_ids if id_ in views]
+
+
 def locked_activity(session: Session, sight: Sight, activity_id: UUID) -> tuple[Customer, Activity]:
     """An activity that the member sees, for a change, with its customer. Raises NotFound."""
     mine = (Activity.id == activity_id, Activity.deleted_at.is_(None))

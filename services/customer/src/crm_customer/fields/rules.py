@@ -21,7 +21,7 @@ LARGEST_NUMBER = 10**15
 # What a number of JSON holds without loss, in whatever language it is read.
 _MOST_DIGITS, _MOST_DECIMALS = 15, 10
 _DATE = re.compile(r"([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?")
-_BETWEEN_CHOICES = re.compile(r"[,，;；、|\n]")
+BETWEEN_CHOICES = re.compile(r"[,，;；、|\n]")
 
 
 class Kind(StrEnum):
@@ -141,7 +141,7 @@ def _single(field: Field, value: Any) -> str:
 def _multiple(field: Field, value: Any) -> list[str] | None:
     if isinstance(value, str):
         # Written in one cell, or one option whose words hold such a sign.
-        value = [value] if field.knows(value) else [text for text in _BETWEEN_CHOICES.split(value) if text.strip()]
+        value = [value] if field.knows(value) else [text for text in BETWEEN_CHOICES.split(value) if text.strip()]
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise Broken("list_type")
     return sorted({field.choice(text) for text in value}) or None

@@ -1,7 +1,7 @@
 """Tags in rows of an import (I-01): finding what a cell names, and giving it to customers set-wise."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -32,28 +32,42 @@ class KnownTag:
     group: str
     multiple: bool
 
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """How a cell may name it."""
+        return self.name, f"{self.group}:{self.name}", str(self.id)
+
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """All tags there are, by their normalised name and by `group:name`."""
+    """All tags there are, by their normalised name, by `group:name` and by id."""
 
     tags: Mapping[str, Sequence[KnownTag]]
-    names: Mapping[UUID, str]
+    by_id: Mapping[UUID, KnownTag]
 
     @classmethod
     def of(cls, tags: Iterable[KnownTag]) -> "Vocabulary":
         """Tags ready to be found."""
         found: dict[str, list[KnownTag]] = {}
-        names: dict[UUID, str] = {}
+        by_id: dict[UUID, KnownTag] = {}
         for tag in tags:
-            names[tag.id] = tag.name
-            for text in (tag.name, f"{tag.group}:{tag.name}"):
+            by_id[tag.id] = tag
+            for text in tag.texts:
                 found.setdefault(normalised(text), []).append(tag)
-        return cls(found, names)
+        return cls(found, by_id)
 
     def words(self, ids: Iterable[UUID]) -> list[str]:
         """Names of tags, sorted; of one that is gone meanwhile nothing."""
-        return sorted(self.names[id_] for id_ in ids if id_ in self.names)
+        return sorted(self.by_id[id_].name for id_ in ids if id_ in self.by_id)
+
+    def written(self, ids: Iterable[UUID]) -> str:
+        """A cell that `read` reads as these tags; each by the shortest text that means no other."""
+        known = [self.by_id[id_] for id_ in ids if id_ in self.by_id]
+        return "；".join(next(filter(self._says(len(known)), tag.texts)) for tag in known)
+
+    def _says(self, together: int) -> Callable[[str], bool]:
+        """Whether a text means one tag, with others beside it in the cell or alone."""
+        return lambda text: len(self.tags[normalised(text)]) == 1 and (together == 1 or not _BETWEEN.search(text))
 
     def read(self, cell: str) -> tuple[tuple[UUID, ...], list[Problem]]:
         """The tags that a cell names, separated by semicolons, commas or lines, and what is wrong with it."""
@@ -77,14 +91,19 @@ def settle_tags(session: Session, rows: Sequence[Row]) -> Vocabulary | None:
     tagged = [row for row in rows if row.tags is not None]
     if not tagged:
         return None
-    grouped = select(Tag.id, Tag.name, TagGroup.name.label("group"), TagGroup.multiple).join(
-        TagGroup, TagGroup.id == Tag.group_id
-    )
-    vocabulary = Vocabulary.of(KnownTag(*row) for row in session.execute(grouped))
+    vocabulary = load_vocabulary(session)
     for row in tagged:
         row.tag_ids, problems = vocabulary.read(row.tags or "")
         row.problems += problems
     return vocabulary
+
+
+def load_vocabulary(session: Session) -> Vocabulary:
+    """The tags of now."""
+    grouped = select(Tag.id, Tag.name, TagGroup.name.label("group"), TagGroup.multiple).join(
+        TagGroup, TagGroup.id == Tag.group_id
+    )
+    return Vocabulary.of(KnownTag(*row) for row in session.execute(grouped))
 
 
 @dataclass(frozen=True)

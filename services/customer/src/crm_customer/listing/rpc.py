@@ -1,19 +1,14 @@
 """gRPC of reads: selections, facts, states."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.clock import now
 from chassis.errors import Conflict, Forbidden, Invalid
-from chassis.http.api import Body
-from chassis.http.parsing import validate
 from chassis.rpc.server import current_caller
 from chassis.runtime import Runtime
 from crm.common.v1 import selection_pb2
@@ -21,13 +16,10 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import read_facts, states_of
 from crm_customer.customers.sight import Sight, sight_of
-from crm_customer.listing.filters import Here, default_sort, load_catalogue, narrowed
 from crm_customer.listing.queries import page_of, visible_ids
-from crm_customer.listing.rules import EXACT, Filter, ListView
-from crm_customer.listing.views import Conditions
+from crm_customer.listing.selections import filter_selected, uuid_of
 from crm_customer.settings import Settings
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 MOST_STATES = 1000
 MOST_SELECTED = 20_000
@@ -56,7 +48,7 @@ class Reads:
     def _matching(
         self, session: Session, sight: Sight, asked: selection_pb2.CustomerFilter, limit: int
     ) -> pb.ResolveSelectionResponse:
-        wanted = self._filter(session, sight, asked)
+        wanted = filter_selected(session, sight, asked, cast(Settings, self.runtime.settings).mobile_pattern)
         found = page_of(session, sight, wanted, 0, limit + 1)
         _require_at_most(limit, len(found))
         return pb.ResolveSelectionResponse(customer_ids=map(str, found))
@@ -69,24 +61,6 @@ class Reads:
             customer_ids=[str(id_) for id_ in asked if id_ in visible],
             invisible_ids=[str(id_) for id_ in asked if id_ not in visible],
         )
-
-    def _filter(self, session: Session, sight: Sight, asked: selection_pb2.CustomerFilter) -> Filter:
-        view = _view(asked.view)
-        wanted = Filter(
-            search=_clean(asked.search),
-            address=_clean(asked.address),
-            owner_ids=(_uuid(asked.owner_id),) if asked.owner_id else (),
-            pool_ids=(_uuid(asked.pool_id),) if asked.pool_id else (),
-            created_from=_moment(asked, "created_from"),
-            # The contract's end is inclusive, the query's is not.
-            created_until=_moment(asked, "created_to", later=timedelta(microseconds=1)),
-            sort=default_sort(view),
-        )
-        texts = {name: getattr(asked, name) for name in EXACT if getattr(asked, name, "")}
-        here = Here(sight, now(), zone_of(session), cast(Settings, self.runtime.settings).mobile_pattern)
-        conditions = _conditions(asked).asked()
-        catalogue = load_catalogue(session, here, conditions) if texts or conditions else None
-        return narrowed(here, catalogue, wanted, texts, conditions, view)
 
     def GetCustomerFacts(
         self, request: pb.GetCustomerFactsRequest, context: grpc.ServicerContext
@@ -105,7 +79,7 @@ class Reads:
             raise Invalid("limit_out_of_range", most=MOST_STATES)
         statement = select(Customer).order_by(Customer.id).limit(size)
         if request.after_id:
-            statement = statement.where(Customer.id > _uuid(request.after_id))
+            statement = statement.where(Customer.id > uuid_of(request.after_id))
         if request.unplaced_only:
             statement = statement.where(Customer.assignment_version == 0)
         with self.runtime.database.reading() as session:
@@ -117,48 +91,5 @@ def _require_at_most(limit: int, found: int) -> None:
         raise Conflict("selection_too_large", most=limit)
 
 
-def _view(text: str) -> ListView:
-    try:
-        view = ListView(text or "all")
-    except ValueError as error:
-        raise Invalid("unknown_view", view=text[:50]) from error
-    if view in (ListView.DELETED, ListView.LOCKED):
-        raise Invalid("unknown_view", view=text)
-    return view
-
-
-def _conditions(asked: selection_pb2.CustomerFilter) -> Conditions:
-    """As they come over REST, with the same pointers. Raises Invalid."""
-    given = [{"field": one.field, "operator": one.operator, "values": list(one.values)} for one in asked.conditions]
-    return validate(_Given, {"conditions": given}).conditions
-
-
-class _Given(Body):
-    conditions: Conditions
-
-
-def _clean(text: str) -> str:
-    if "\0" in text or len(text) > 100:
-        raise Invalid("malformed_filter")
-    return text.strip()
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise Invalid("uuid_parsing") from error
-
-
 def _uuids(texts: Sequence[str]) -> list[UUID]:
-    return list(dict.fromkeys(map(_uuid, texts)))
-
-
-def _moment(asked: Any, name: str, later: timedelta = timedelta()) -> datetime | None:
-    if not asked.HasField(name):
-        return None
-    stamp: Timestamp = getattr(asked, name)
-    try:
-        return stamp.ToDatetime(tzinfo=UTC) + later
-    except (ValueError, OverflowError) as error:
-        raise Invalid("malformed_filter") from error
+    return list(dict.fromkeys(map(uuid_of, texts)))

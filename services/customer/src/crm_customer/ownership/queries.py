@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from crm.pool.v1.pool_events_pb2 import PoolKind
 from crm_customer.ownership.model import Pool
 from crm_customer.ownership.rules import hidden_by
+from directory.permissions import Permission
 from directory.scope import Scope
 
 _KNOWN = select(
@@ -40,3 +41,10 @@ def visible_pools(session: Session, scope: Scope) -> dict[UUID, frozenset[str]]:
             admin_ids=pool.admin_ids,
         )
     }
+
+
+def administered_pools(session: Session, scope: Scope) -> frozenset[UUID]:
+    """Pools that the member administers: named so by the pool, or every one with pool.manage (decision 0025)."""
+    pools = session.execute(_KNOWN)
+    manages = scope.may(Permission.POOL_MANAGE)
+    return frozenset(pool.id for pool in pools if manages or scope.member_id in pool.admin_ids)

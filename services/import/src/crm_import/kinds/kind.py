@@ -48,7 +48,7 @@ class Field:
 @dataclass(frozen=True)
 class KnownFile:
     """A file that another system writes: its headers, each with the field it fills, or with none where the column is
-    left alone whatever it may look like.
+    left alone whatever it may look like. The first tells it from our own exports, which have many of the others.
     """
 
     fields: Sequence[tuple[str, str | None]]

@@ -107,10 +107,10 @@ def _meant(header: str, words: _Headers) -> str | None:
 
 
 def _known_file(headers: Sequence[str], words: _Headers) -> Mapping[str, str | None]:
-    """The fields by whole header of the known file of which at least half the headers are there; empty: of none."""
+    """The fields by whole header of the known file of which the first and half the headers are there; empty: of none."""
     given = {whole(header) for header in headers}
     for file in words.known_files:
-        if 2 * len(given & file.keys()) >= len(file):
+        if next(iter(file)) in given and 2 * len(given & file.keys()) >= len(file):
             return file
     return {}
 

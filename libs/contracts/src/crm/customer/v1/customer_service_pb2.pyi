@@ -830,10 +830,13 @@ class ExportRowsResponse(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     NEXT_FIELD_NUMBER: _builtins.int
     TOTAL_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
     next: _builtins.str
     """Empty on the last page."""
     total: _builtins.int
-    """How many there are about; of the first page alone."""
+    """How many there are about; of the first page alone, as what follows."""
+    left_out: _builtins.int
+    """How many were asked for and are left out: they lie in pools that the actor does not administer, or out of sight."""
     @_builtins.property
     def columns(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportColumn]: ...
     @_builtins.property
@@ -845,10 +848,11 @@ class ExportRowsResponse(_message.Message):
         rows: _abc.Iterable[Global___ExportRow] | None = ...,
         next: _builtins.str = ...,
         total: _builtins.int = ...,
+        left_out: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "next", b"next", "rows", b"rows", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "left_out", b"left_out", "next", b"next", "rows", b"rows", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
