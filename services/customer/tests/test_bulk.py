@@ -18,7 +18,7 @@ from crm.customer.v1.customer_events_pb2 import CustomerCreated, CustomerUpdated
 from crm_customer.customers.model import Customer
 from crm_customer.imports.due import forget_answers
 from crm_customer.imports.model import BulkWriteResult
-from crm_customer.imports.rules import customer_id_of
+from crm_customer.imports.rules import record_id_of
 from tests.support.bulk import Importer
 
 CREATED, UPDATED, SKIPPED, FAILED = (
@@ -479,11 +479,11 @@ def test_an_unreadable_id_is_named_when_rows_are_matched_by_id(customers: Any, i
 
 def test_ids_of_rows_are_fixed_and_in_row_order() -> None:
     job = new_id()
-    ids = [customer_id_of(job, number) for number in (2, 3, 200_000, 2**31 - 1)]
+    ids = [record_id_of(job, number) for number in (2, 3, 200_000, 2**31 - 1)]
 
-    assert ids == sorted(set(ids)) == [customer_id_of(job, number) for number in (2, 3, 200_000, 2**31 - 1)]
+    assert ids == sorted(set(ids)) == [record_id_of(job, number) for number in (2, 3, 200_000, 2**31 - 1)]
     assert {id_.version for id_ in ids} == {7}
-    assert customer_id_of(new_id(), 2) != ids[0]
+    assert record_id_of(new_id(), 2) != ids[0]
 
 
 def test_an_owned_place_is_not_disturbed_by_an_update(customers: Any, importer: Importer) -> None:

@@ -107,6 +107,9 @@ RULES: Mapping[str, _Rule] = {
     **{f"profile.{name}": _extended(rule) for name, rule in profile_rules.RULES.items()},
 }
 FIELDS = (*RULES, "city")
+# What entries of the audit say besides fields: the version reached, the import that caused it or its undo, and what the
+# undo needs to know.
+ABOUT = frozenset({"version", "source_job", "source_contact", "source_tags", "undone_job"})
 
 
 def checked(

@@ -13,7 +13,7 @@ from chassis.http.call import Call
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import visible_customer
-from crm_customer.customers.rules import is_custom, masked
+from crm_customer.customers.rules import ABOUT, is_custom, masked
 from crm_customer.customers.sight import sight_of
 from crm_customer.customers.views import Named
 from crm_customer.fields.queries import custom_fields
@@ -23,8 +23,6 @@ from directory.tables import members
 
 api = Api("customers")
 _MOST = 200
-# What entries say besides fields: the version reached, the import job that caused it.
-_ABOUT = ("version", "source_job")
 
 
 @api.route(
@@ -59,7 +57,7 @@ def _import(customer: Customer, names: dict[UUID, str]) -> HistoryEntry:
 
 def _fields(entry: RecordedAuditEntry, shown: Collection[str]) -> list[str] | None:
     """What the entry tells of, without custom fields that are not `shown`; None: of these alone."""
-    fields = [name for name in {**(entry.before or {}), **(entry.after or {})} if name not in _ABOUT]
+    fields = [name for name in {**(entry.before or {}), **(entry.after or {})} if name not in ABOUT]
     left = [name for name in fields if not is_custom(name) or name in shown]
     return None if fields and not left else left
 

@@ -25,7 +25,7 @@ from crm_customer.imports.answers import done, settled
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.queries import Prepared, decisions, kept_answer
 from crm_customer.imports.records import copy, copy_contacts, head, new_contact, searchable
-from crm_customer.imports.rules import Chunk, Create, Row, Settled, Update, customer_id_of
+from crm_customer.imports.rules import Chunk, Create, Row, Settled, Update, record_id_of
 from crm_customer.imports.tagging import Retagged, keep_tags
 from crm_customer.imports.updates import update_customers
 from crm_customer.ownership.projection import owners_of, place_of
@@ -59,7 +59,7 @@ def write_chunk(session: Session, prepared: Prepared, placements: Mapping[UUID, 
     births = []
     for one in decided:
         if isinstance(one, Create):
-            problem = _unplaced(one.row, placements.get(customer_id_of(prepared.chunk.job_id, one.row.number)))
+            problem = _unplaced(one.row, placements.get(record_id_of(prepared.chunk.job_id, one.row.number)))
             if problem is None:
                 births.append(one.row)
             else:
@@ -94,7 +94,7 @@ def _create(
     if not rows:
         return []
     chunk = prepared.chunk
-    ids = [customer_id_of(chunk.job_id, row.number) for row in rows]
+    ids = [record_id_of(chunk.job_id, row.number) for row in rows]
     places = [place_of(placements[id_].assignment) for id_ in ids]
     owners = owners_of(session, {place["owner_id"] for place in places if place["owner_id"]})
     customers, contacts, profiles = [], [], {}

@@ -19,7 +19,7 @@ from crm_customer.customers.projection import place
 from crm_customer.customers.rules import is_custom
 from crm_customer.imports.commands import write_chunk
 from crm_customer.imports.queries import Prepared, decisions, kept_answer, prepare
-from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Row, customer_id_of
+from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Row, record_id_of
 from crm_customer.ownership import clients
 from crm_customer.settings import Settings
 
@@ -67,7 +67,7 @@ class BulkWrites:
         chunk = prepared.chunk
         wishes = [
             NewCustomer(
-                customer_id=str(customer_id_of(chunk.job_id, row.number)),
+                customer_id=str(record_id_of(chunk.job_id, row.number)),
                 wish=_wish(chunk, row),
                 name=row.values["name"],
             )

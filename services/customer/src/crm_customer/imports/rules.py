@@ -243,9 +243,9 @@ def _repeated(row: Row, first: int) -> Settled:
     return Settled(row, [Problem("", "repeated_in_file", parameters={"first_row": first})], skipped=True)
 
 
-def customer_id_of(job_id: UUID, row_number: int) -> UUID:
-    """The id of the customer that a row of a job becomes: the same at every attempt, so that a plan made for the
-    first one still holds. A UUIDv7 with the job's time; ids of a file follow each other as its rows do.
+def record_id_of(job_id: UUID, row_number: int) -> UUID:
+    """The id of the record that a row of a job becomes: the same at every attempt, so that a plan made for the first
+    one still holds and its undo knows it. A UUIDv7 with the job's time; ids of a file follow each other as its rows do.
     """
     chance = int.from_bytes(hashlib.blake2b(job_id.bytes, digest_size=6).digest(), "big")
     number = (row_number & 0xFFFFFFFF) << 42 | chance & (1 << 42) - 1

@@ -70,8 +70,9 @@ def update_customers(
     judged |= _cycles(session, judged.values())
     changes = [change for change in judged.values() if isinstance(change, Change) and change.changed]
     if changes:
-        _write(session, prepared, changes, found, now)
-        keep_tags(session, {one.customer_id: tags[one.customer_id] for one in changes if TAGS in one.changed})
+        given = {one.customer_id: tags[one.customer_id] for one in changes if TAGS in one.changed}
+        _write(session, prepared, changes, found, given, now)
+        keep_tags(session, given)
     return {one.row.number: _updated(one, judged[one.customer_id]) for one in wanted}
 
 
@@ -128,7 +129,14 @@ def _locked(session: Session, ids: Sequence[UUID]) -> _Found:
     return {row.id: _Known(row, contacts.get(row.contact_id)) for row in customers}
 
 
-def _write(session: Session, prepared: Prepared, changes: Sequence[Change], found: _Found, now: datetime) -> None:
+def _write(
+    session: Session,
+    prepared: Prepared,
+    changes: Sequence[Change],
+    found: _Found,
+    tags: Mapping[UUID, Retagged],
+    now: datetime,
+) -> None:
     rows = [_as_row(one) for one in changes]
     given = rowset(_CUSTOMERS, tuple(rows[0]))
     session.execute(
@@ -143,11 +151,17 @@ def _write(session: Session, prepared: Prepared, changes: Sequence[Change], foun
         listed(rows),
     )
     chunk, regions = prepared.chunk, prepared.reference.regions
-    people = _write_contacts(session, chunk, [one for one in changes if one.touches("contact.")], found, now)
+    contact_ids, people = _write_contacts(
+        session, chunk, [one for one in changes if one.touches("contact.")], found, now
+    )
     keep_profiles(session, {one.customer_id: one.parts.profile for one in changes if one.touches("profile.")})
     moved = [one for one in changes if one.touches(*_SEARCHED)]
     keep_in_search(session, [searchable(regions, one.customer_id, one.after) for one in moved])
-    entries = [_entry(chunk, one, found[one.customer_id].customer.version) for one in changes]
+    entries = [
+        _entry(chunk, one, found[id_].customer.version, contact_ids.get(id_), tags.get(id_))
+        for one in changes
+        if (id_ := one.customer_id)
+    ]
     record_audit(session, *entries, *people)
     facts = []
     for one in changes:
@@ -164,17 +178,19 @@ def _as_row(change: Change) -> dict[str, Any]:
 
 def _write_contacts(
     session: Session, chunk: Chunk, changes: Sequence[Change], found: _Found, now: datetime
-) -> list[AuditEntry]:
-    """Make and change primary contacts; what is to be remembered of those changed."""
+) -> tuple[dict[UUID, UUID], list[AuditEntry]]:
+    """Make and change primary contacts. Their ids by customer, and what is to be remembered of those changed."""
     new = [
         new_contact(chunk, id_, one.after["name"], found[id_].customer.owner_id, one.parts.contact, now)
         for one in changes
         if found[id_ := one.customer_id].contact is None
     ]
     copy_contacts(session, new)
+    ids = {one["customer_id"]: one["id"] for one in new}
     known = [(one, contact) for one in changes if (contact := found[one.customer_id].contact) is not None]
     if not known:
-        return []
+        return ids, []
+    ids |= {one.customer_id: contact.id for one, contact in known}
     rows = [{"id": contact.id, **one.parts.contact} for one, contact in known]
     given = rowset(CONTACTS, tuple(rows[0]))
     values = {name: given.c[name] for name in CONTACT_FIELDS} | {"version": CONTACTS.c.version + 1, "updated_at": now}
@@ -182,7 +198,7 @@ def _write_contacts(
     keep_contacts_in_search(
         session, {contact.id: one.after["contact.name"] for one, contact in known if "contact.name" in one.changed}
     )
-    return [_contact_entry(chunk, one, contact) for one, contact in known]
+    return ids, [_contact_entry(chunk, one, contact) for one, contact in known]
 
 
 def _contact_entry(chunk: Chunk, change: Change, contact: Any) -> AuditEntry:
@@ -194,13 +210,18 @@ def _contact_entry(chunk: Chunk, change: Change, contact: Any) -> AuditEntry:
     return AuditEntry("contact.changed", CONTACT, contact.id, chunk.actor_id, *sides)
 
 
-def _entry(chunk: Chunk, change: Change, version: int) -> AuditEntry:
+def _entry(chunk: Chunk, change: Change, version: int, contact_id: UUID | None, tags: Retagged | None) -> AuditEntry:
+    """Beside what changed it names the contact and the tags themselves: an undo must not guess them by their names."""
+    caused: dict[str, Any] = {"version": version + 1, "source_job": str(chunk.job_id)}
+    if contact_id is not None:
+        caused["source_contact"] = str(contact_id)
+    if tags is not None:
+        caused["source_tags"] = {"before": sorted(map(str, tags.before)), "after": sorted(map(str, tags.after))}
     return AuditEntry(
         "customer.changed_by_import",
         SUBJECT,
         change.customer_id,
         chunk.actor_id,
         {"version": version} | {name: change.before.get(name) for name in change.changed},
-        {"version": version + 1, "source_job": str(chunk.job_id)}
-        | {name: change.after.get(name) for name in change.changed},
+        caused | {name: change.after.get(name) for name in change.changed},
     )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from chassis.audit import RecordedAuditEntry, audit_of
 from crm_customer.contacts.rules import masked
 from crm_customer.customers.commands import CONTACT
+from crm_customer.customers.rules import ABOUT
 from crm_customer.customers.views import Named
 from crm_customer.history.views import FieldChange, HistoryEntry
 from crm_customer.people.views import SeenContact
@@ -52,7 +53,7 @@ def _entry(entry: RecordedAuditEntry, names: Mapping[UUID, Named], show: _Show) 
     changes = [
         FieldChange(field=name, before=show(name, before.get(name)), after=show(name, after.get(name)))
         for name in {**before, **after}
-        if name not in ("version", "source_job")
+        if name not in ABOUT
     ]
     actor = names[entry.actor_id] if entry.actor_id else None
     return HistoryEntry(action=entry.action, at=entry.at, actor=actor, changes=changes)
