@@ -82,6 +82,43 @@ LIMITS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("province", "city", "code"),
+    [
+        ("江苏", "南京", "320100"),
+        ("江苏省", "南京市", "320100"),
+        ("　江苏 ", "南 京", "320100"),
+        ("内蒙古", "锡林郭勒", "152500"),
+        ("广西壮族自治区", "南宁", "450100"),
+        ("湖北", "恩施", "422800"),
+        ("新疆", "克孜勒苏", "653000"),
+        ("云南", "大理白族自治州", "532900"),
+        ("重庆市", "忠县", "500233"),
+        ("香港", "", None),
+    ],
+)
+def test_provinces_and_cities_are_known_with_and_without_their_endings(province: str, city: str, code: str) -> None:
+    values, problems = checked({"province": province, "city": city}, REFERENCE)
+
+    assert (values["city"], problems) == (code, [])
+
+
+def test_no_city_loses_its_name_to_another_without_its_ending() -> None:
+    for province in regions().provinces:
+        for city in province["cities"]:
+            assert regions().city(province["code"], city["name"]) == city["code"]
+
+
+@pytest.mark.parametrize(
+    "mobile", ["+86 138 0013 8000", "0086-138-0013-8000", "8613800138000", "１３８００１３８０００", "+８６13800138000"]
+)
+def test_a_mobile_is_read_however_people_write_it(mobile: str) -> None:
+    assert checked({"contact.mobile": mobile, "name": "𠮷野家🍜"}, REFERENCE) == (
+        {"contact.mobile": "13800138000", "name": "𠮷野家🍜"},
+        [],
+    )
+
+
 @always
 @given(GIVEN)
 def test_whatever_is_given_becomes_a_clean_value_or_one_problem(given_: dict[str, Any]) -> None:

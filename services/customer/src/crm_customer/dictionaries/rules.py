@@ -48,6 +48,8 @@ KEY_PATTERN = "^[a-z][a-z0-9_]{0,39}$"
 _MOST_RADIOS = 6
 _NUMBER = re.compile(r"^[0-9]{1,15}(\.[0-9]+)?$")
 _PROVINCE_ENDINGS = re.compile(r"(省|市|(壮族|回族|维吾尔)?自治区|特别行政区)$")
+_PEOPLES = "朝鲜|土家|苗|黎|藏|羌|彝|布依|侗|哈尼|壮|傣|白|景颇|傈僳|回|蒙古|哈萨克|柯尔克孜"
+_CITY_ENDINGS = re.compile(f"(市|地区|盟|林区|新区|区|县|((?:{_PEOPLES})族?)+自治[州县])$")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Regions:
         return self._provinces.get(normalised(text))
 
     def city(self, province: str, text: str) -> str | None:
-        """Code of a city of `province` (a code) by code or name, with or without 市."""
+        """Code of a city of `province` (a code) by code or name, with or without its ending (恩施, 恩施土家族苗族自治州)."""
         return self._cities.get((province, normalised(text)))
 
     def words(self, *codes: str | None) -> str:
@@ -153,8 +155,10 @@ def regions() -> Regions:
         names[code] = name
         for text in (code, name, _PROVINCE_ENDINGS.sub("", name)):
             by_province[normalised(text)] = code
+        names |= {city["code"]: city["name"] for city in province["cities"]}
+        by_city |= {(code, normalised(text)): city["code"] for city in province["cities"] for text in city.values()}
         for city in province["cities"]:
-            names[city["code"]] = city["name"]
-            for text in (city["code"], city["name"].removesuffix("市"), city["name"]):
-                by_city[code, normalised(text)] = city["code"]
+            short = _CITY_ENDINGS.sub("", city["name"])
+            if len(short) > 1:  # 忠县 is never called 忠
+                by_city.setdefault((code, normalised(short)), city["code"])
     return Regions(tuple(provinces), by_province, by_city, names)
