@@ -105,7 +105,9 @@ def _chunk(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
         "actor_id": str(task.actor_id),
         "mode": _MODES[Mode(task.mode)],
         "clear_empty": task.clear_empty,
-        "rows": [rows_pb.ImportRow(row_number=row.number, values=values(row, task.mapped)) for row in rows],
+        "rows": [
+            rows_pb.ImportRow(row_number=row.number, values=values(row, task.mapped, task.typing)) for row in rows
+        ],
     }
 
 

@@ -102,6 +102,7 @@ def take(session: Session, actors: ActorSource, job_id: UUID, chunk_id: UUID, no
         actor_id=job.created_by,
         first=job.columns[0]["index"],
         mapped=job.mapped,
+        typing=job.typing,
         demanded=job.demanded_fields,
         mode=job.mode,
         match=job.effective_match_fields,

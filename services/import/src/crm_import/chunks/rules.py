@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
+from crm_import.mapping.forms import DigitsLost, Typing
 from crm_import.reading.tables import Layout
 from crm_import.results.rules import Outcome, Problem, Result
 
@@ -42,8 +43,8 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class Task:
-    """What handling a chunk needs to know. `demanded`: fields that import itself wants filled; `stop_code` is set when
-    its rows must not be written any more.
+    """What handling a chunk needs to know. `demanded`: fields that import itself wants filled; `typing`: how cells are
+    read; `stop_code` is set when its rows must not be written any more.
     """
 
     job_id: UUID
@@ -54,6 +55,7 @@ class Task:
     actor_id: UUID
     first: int
     mapped: Mapping[str, int]
+    typing: Typing
     demanded: Sequence[str]
     mode: str
     match: Sequence[str]
@@ -95,8 +97,10 @@ def read_chunk(content: bytes, first: int) -> list[SourceRow]:
     return rows
 
 
-def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str]) -> Result | None:
-    """The result of a row that need not be written: a repeat, an error cell, a demanded field left empty; or None."""
+def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str], typing: Typing) -> Result | None:
+    """The result of a row that need not be written: a repeat, an error cell, a number that has lost digits, a demanded
+    field left empty; or None.
+    """
     if row.repeats:
         name, first_row = row.repeats
         value = row.cell(mapped[name])
@@ -105,11 +109,24 @@ def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str]) ->
         Problem(name, "cell_error", row.errors[column]) for name, column in mapped.items() if column in row.errors
     ]
     problems += [
+        Problem(name, "digits_lost", row.cell(column))
+        for name, column in mapped.items()
+        if _has_lost_digits(name, row.cell(column), typing)
+    ]
+    problems += [
         Problem(name, "missing") for name in demanded if not row.cell(mapped[name]) and mapped[name] not in row.errors
     ]
     return row.result(Outcome.FAILED, problems) if problems else None
 
 
-def values(row: SourceRow, mapped: Mapping[str, int]) -> dict[str, str]:
-    """Field → text of every mapped column, empty ones too."""
-    return {name: row.cell(column) for name, column in mapped.items()}
+def values(row: SourceRow, mapped: Mapping[str, int], typing: Typing) -> dict[str, str]:
+    """Field → what a person would have typed, of every mapped column, empty ones too; of rows that `judge` let pass."""
+    return {name: typing.typed(name, row.cell(column)) for name, column in mapped.items()}
+
+
+def _has_lost_digits(name: str, text: str, typing: Typing) -> bool:
+    try:
+        typing.typed(name, text)
+    except DigitsLost:
+        return True
+    return False

@@ -109,7 +109,7 @@ def _results(runtime: Runtime, task: Task) -> list[Result]:
     rows = read_chunk(runtime.object_store().get(task.key), task.first)
     if task.stop_code:
         return [row.result(Outcome.SKIPPED, [Problem("", task.stop_code)]) for row in rows]
-    judged = {row.number: judge(row, task.mapped, task.demanded) for row in rows}
+    judged = {row.number: judge(row, task.mapped, task.demanded, task.typing) for row in rows}
     to_write = [row for row in rows if judged[row.number] is None]
     written = {result.number: result for result in write_rows(runtime, task, to_write)} if to_write else {}
     return [judged[row.number] or written[row.number] for row in rows]

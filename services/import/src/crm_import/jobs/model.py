@@ -23,8 +23,9 @@ from crm_import.jobs.rules import (
     check_required,
     check_settings,
 )
-from crm_import.kinds.kind import Field, Kind
+from crm_import.kinds.kind import Field, Form, Kind
 from crm_import.kinds.registry import KINDS
+from crm_import.mapping.forms import Typing
 from crm_import.mapping.rules import guess_mapping, usable_match_fields
 
 _SETTINGS = (
@@ -166,6 +167,12 @@ class ImportJob(Base):
     def mapped(self) -> dict[str, int]:
         """Field → index of the column that fills it."""
         return {entry["field"]: entry["column"] for entry in self.mapping}
+
+    @property
+    def typing(self) -> Typing:
+        """How its cells are read."""
+        forms = {field.name: Form(field.form) for field in self.traits.fields if field.form != Form.TEXT}
+        return Typing(forms, self.date_order, any(column.get("from_1904") for column in self.columns))
 
     @property
     def effective_match_fields(self) -> list[str]:

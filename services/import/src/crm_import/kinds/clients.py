@@ -10,7 +10,7 @@ from chassis.rpc.errors import peer_errors
 from chassis.runtime import Runtime
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
-from crm_import.kinds.kind import Field, Kind
+from crm_import.kinds.kind import Field, Form, Kind
 
 _TIMEOUT_SECONDS = 1
 log = get_logger(__name__)
@@ -49,4 +49,5 @@ def _custom(field: pb.CustomField) -> Field:
         suggests=field.kind == "multiple_choice",
         rule=f"custom.{field.kind}",
         required=field.required,
+        form=Form.DAY if field.kind == "date" else Form.TEXT,
     )

@@ -2,7 +2,7 @@
 headers.
 """
 
-from crm_import.kinds.kind import Field, Kind, KindName
+from crm_import.kinds.kind import Field, Form, Kind, KindName
 from crm_import.kinds.s0_file import PROFILE_FIELDS, S0_FILES
 from directory.permissions import Permission
 
@@ -51,7 +51,8 @@ FIELDS = (
     Field("address_detail", "客户联系地址", "Address", (
         "地址", "联系地址", "详细地址", "公司地址", "客户地址", "企业地址", "通讯地址", "街道", "contact address",
         "street", "address line")),
-    Field("postcode", "邮编", "Postcode", ("邮政编码", "邮政编号", "zip", "zip code", "postal code", "post code")),
+    Field("postcode", "邮编", "Postcode", ("邮政编码", "邮政编号", "zip", "zip code", "postal code", "post code"),
+        form=Form.POSTCODE),
     Field("owner", "负责人", "Owner", (
         "客户负责人", "跟进人", "跟单人员", "业务员", "销售", "销售人员", "归属人", "所属人", "负责人姓名",
         "responsible person", "sales", "sales rep", "assigned to")),
@@ -68,13 +69,14 @@ FIELDS = (
     Field("contact.salutation", "称呼", "Salutation", ("尊称", "称谓", "title"), SALUTATIONS, suggests=True),
     Field("contact.position", "职位", "Position", ("职务", "岗位", "job title", "role")),
     Field("contact.mobile", "手机", "Mobile", (
-        "手机号", "手机号码", "移动电话", "联系手机", "mobile phone", "mobile number", "cell", "cell phone", "cellphone")),
+        "手机号", "手机号码", "移动电话", "联系手机", "mobile phone", "mobile number", "cell", "cell phone", "cellphone"),
+        form=Form.DIGITS),
     Field("contact.phone", "电话", "Phone", (
         "电话号码", "联系电话", "联系方式", "固定电话", "座机", "办公电话", "号码", "phone number", "tel", "telephone",
-        "office phone")),
+        "office phone"), form=Form.DIGITS),
     Field("contact.email", "邮箱", "E-mail", (
         "电子邮箱", "电子邮件", "邮件", "邮箱地址", "邮件地址", "email地址", "email", "mail", "email address")),
-    Field("contact.qq", "QQ", "QQ", ("qq号", "qq号码")),
+    Field("contact.qq", "QQ", "QQ", ("qq号", "qq号码"), form=Form.DIGITS),
     Field("contact.remark", "联系人备注", "Contact remark", ("首要联系人备注",)),
     Field("id", "ID", "ID", ("客户id", "客户编号", "编号", "customer id"), in_template=False),
     Field("owner_id", "负责人 ID", "Owner ID", ("负责人编号",), in_template=False),

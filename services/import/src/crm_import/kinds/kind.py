@@ -16,11 +16,22 @@ class KindName(StrEnum):
     MEMBERS = "members"
 
 
+class Form(StrEnum):
+    """How the text of a cell is meant: as it stands; digits, whatever a spreadsheet has made of them; a day; a moment."""
+
+    TEXT = "text"
+    DIGITS = "digits"
+    POSTCODE = "postcode"
+    DAY = "day"
+    MOMENT = "moment"
+
+
 @dataclass(frozen=True)
 class Field:
     """One field. `name` as in REST; `headers` are further usual column headers beside the labels; `options` fill the
     template's drop-down, or the organisation's `chosen_from`; `suggests`: the drop-down also takes free text; `rule`
-    names what explains it in the template, when that is not its own name; `required`: a file that creates has a column.
+    names what explains it in the template, when that is not its own name; `required`: a file that creates has a column;
+    `form`: how its cells are read.
     """
 
     name: str
@@ -33,6 +44,7 @@ class Field:
     in_template: bool = True
     rule: str = ""
     required: bool = False
+    form: Form = Form.TEXT
 
     @classmethod
     def stored(cls, kept: Mapping[str, Any]) -> "Field":

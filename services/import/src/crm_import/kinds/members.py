@@ -1,6 +1,6 @@
 """Members of the organisation (Q-18): the fields that a file of them may fill."""
 
-from crm_import.kinds.kind import Field, Kind, KindName
+from crm_import.kinds.kind import Field, Form, Kind, KindName
 from directory.permissions import Permission
 
 # fmt: off
@@ -16,7 +16,7 @@ FIELDS = (
         "email address", "work email")),
     Field("phone", "手机", "Phone", (
         "手机号", "手机号码", "移动电话", "电话", "电话号码", "联系电话", "联系方式", "mobile", "mobile phone",
-        "mobile number", "cell phone", "phone number", "tel", "telephone")),
+        "mobile number", "cell phone", "phone number", "tel", "telephone"), form=Form.DIGITS),
     Field("department", "部门", "Department", (
         "所属部门", "所在部门", "部门名称", "部门路径", "组织", "所属组织", "团队", "dept", "department name",
         "department path", "team", "org unit"), chosen_from="departments", suggests=True),

@@ -1,10 +1,10 @@
 """The customers' file of S0 (T-1): its 40 columns, and the fields that only such files have (A-78)."""
 
-from crm_import.kinds.kind import Field, KnownFile
+from crm_import.kinds.kind import Field, Form, KnownFile
 
 
-def _field(name: str, zh: str, en: str, *headers: str) -> Field:
-    return Field(f"profile.{name}", zh, en, headers, in_template=False)
+def _field(name: str, zh: str, en: str, *headers: str, form: Form = Form.TEXT) -> Field:
+    return Field(f"profile.{name}", zh, en, headers, in_template=False, form=form)
 
 
 # fmt: off
@@ -15,11 +15,14 @@ PROFILE_FIELDS = (
            "company e-mail"),
     _field("non_primary_emails", "非主邮件地址", "Non-primary e-mail addresses", "其他邮箱", "备用邮箱", "other emails",
            "non primary emails"),
-    _field("phone_office", "公司电话", "Customer office phone", "客户电话", "单位电话", "企业电话", "company phone"),
-    _field("phone_alternate", "其他电话", "Other phone", "备用电话", "alternate phone", "phone alternate"),
-    _field("fax", "传真", "Fax", "传真号", "传真号码", "fax number"),
+    _field("phone_office", "公司电话", "Customer office phone", "客户电话", "单位电话", "企业电话", "company phone",
+           form=Form.DIGITS),
+    _field("phone_alternate", "其他电话", "Other phone", "备用电话", "alternate phone", "phone alternate",
+           form=Form.DIGITS),
+    _field("fax", "传真", "Fax", "传真号", "传真号码", "fax number", form=Form.DIGITS),
     *(
-        _field(f"{of}_{part}", f"{zh}{part_zh}", f"{en} {part_en}")
+        _field(f"{of}_{part}", f"{zh}{part_zh}", f"{en} {part_en}",
+               form=Form.POSTCODE if part == "postcode" else Form.TEXT)
         for of, zh, en in (("billing", "账单地址", "Billing"), ("shipping", "送货地址", "Shipping"))
         for part, part_zh, part_en in (
             ("street", "街道", "street"), ("city", "城市", "city"), ("province", "省份", "province"),

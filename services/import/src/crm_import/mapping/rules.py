@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from crm_import.kinds.kind import Kind
+from crm_import.mapping.forms import DigitsLost, digits
 
 _BRACKETS = re.compile(r"[()\[\]【】<>]")
 _BRACKETED = re.compile(r"[(\[【<].*?[)\]】>]")
 _DECORATION = re.compile(r"[\s*_\-.:/\\'\"]+")
 _MOBILE = re.compile(r"1[0-9]{10}")
+_BETWEEN_DIGITS = re.compile(r"[\s-]")
 _COUNTRY = re.compile(r"^(\+|00)?86(?=1)")
 
 
@@ -124,8 +126,10 @@ def match_key(text: str, *, is_mobile: bool) -> str:
     """The form in which two values of a match field are the same; empty when there is nothing to compare: many
     rows may say 无 where a mobile is missing.
     """
-    key = "".join(unicodedata.normalize("NFKC", text).lower().split())
     if not is_mobile:
-        return key
-    digits = _COUNTRY.sub("", key.replace("-", ""))
-    return digits if _MOBILE.fullmatch(digits) else ""
+        return "".join(unicodedata.normalize("NFKC", text).lower().split())
+    try:
+        number = _COUNTRY.sub("", _BETWEEN_DIGITS.sub("", digits(text)))
+    except DigitsLost:
+        return ""
+    return number if _MOBILE.fullmatch(number) else ""

@@ -3,14 +3,20 @@
 import datetime as dt
 import re
 
+_EXACT_DIGITS = 15
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit; far above every field's
 _ESCAPED = re.compile("^'(?=[=+@-])")  # what the error list puts before text that Excel would run (D-43)
-_UNSTORABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_ODD = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]"  # neither PostgreSQL nor a workbook holds them
+    "|[\u00ad\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"  # nobody sees them
+    "|(?<![\u2600-\u27bf\ufe0f\U0001f000-\U0001faff])\u200d"  # nor this, unless it makes one emoji of several
+)
+_BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 
 
 def clean(text: str) -> str:
-    """`text` without what neither PostgreSQL nor a workbook can hold, trimmed, at most Excel's own length."""
-    return _ESCAPED.sub("", _UNSTORABLE.sub("", text).strip()[:MAX_CELL_CHARACTERS].rstrip())
+    """`text` without what cannot be stored or seen, other blanks as plain ones, trimmed, at most Excel's own length."""
+    return _ESCAPED.sub("", _BLANKS.sub(" ", _ODD.sub("", text)).strip()[:MAX_CELL_CHARACTERS].rstrip())
 
 
 def escaped(text: str) -> str:
@@ -34,4 +40,7 @@ def text_of(value: object) -> str:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if value.is_integer() else repr(value)
+    """Excel keeps 15 digits: whoever typed more has lost the others, and what is beyond them was never typed."""
+    if value.is_integer() and abs(value) < 10**_EXACT_DIGITS:
+        return str(int(value))
+    return format(value, f".{_EXACT_DIGITS}g").upper()

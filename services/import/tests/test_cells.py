@@ -1,0 +1,170 @@
+"""Cells as people in China have them: what is put right, what is refused, and what is left as it is."""
+
+import datetime as dt
+import io
+
+import pytest
+from openpyxl import Workbook
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm_import.kinds.kind import Form
+from crm_import.mapping.forms import DateOrder, DigitsLost, Typing, common_order, date_orders
+from crm_import.reading.cells import clean, text_of
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (13800138000.0, "13800138000"),
+        (1.10101199001011e17, "1.10101199001011E+17"),
+        (0.1 + 0.2, "0.3"),
+        (-1.5, "-1.5"),
+        (1e-7, "1E-07"),
+        (True, "TRUE"),
+        (dt.date(2026, 1, 5), "2026-01-05"),
+        (dt.datetime(2026, 1, 5, 14, 30), "2026-01-05 14:30:00"),  # noqa: DTZ001
+        (dt.time(3, 4), "03:04:00"),
+        ("\ufeff 甲\u200b公\u00a0司\u2060\u3000", "甲公 司"),
+        ("\u202a13800138000\u202c", "13800138000"),
+        ("𠮷野家 𪚥 👨‍👩‍👧 ❤️", "𠮷野家 𪚥 👨‍👩‍👧 ❤️"),
+        ("क\u200d甲", "क甲"),
+        ("一号楼\n二层", "一号楼\n二层"),
+    ],
+)
+def test_a_value_becomes_the_text_that_a_person_would_type(value: object, text: str) -> None:
+    assert text_of(value) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "typed"),
+    [
+        ("13800138000", "13800138000"),
+        ("13800138000.0", "13800138000"),
+        ("1.3800138E+10", "13800138000"),
+        ("1.3800138001e10", "13800138001"),
+        ("１３８００１３８０００", "13800138000"),
+        ("138—0013–8000", "138-0013-8000"),
+        ("+86 138 0013 8000", "+86 138 0013 8000"),
+        ("021-5888 8888转801", "021-5888 8888转801"),
+        ("无", "无"),
+    ],
+)
+def test_digits_are_read_whatever_a_spreadsheet_has_made_of_them(text: str, typed: str) -> None:
+    assert Typing({"phone": Form.DIGITS}).typed("phone", text) == typed
+
+
+@pytest.mark.parametrize("text", ["1.38E+10", "1.38001E+10", "1.10101199001011E+17", "１.３８Ｅ＋１０", "1E+10"])
+def test_a_number_that_has_lost_digits_is_no_number(text: str) -> None:
+    with pytest.raises(DigitsLost):
+        Typing({"phone": Form.DIGITS}).typed("phone", text)
+    assert Typing().typed("remark", text) == text
+
+
+@pytest.mark.parametrize(("text", "typed"), [("10020", "010020"), ("２１００００", "210000"), ("1002", "1002")])
+def test_a_postcode_gets_back_the_zero_that_a_number_cannot_have(text: str, typed: str) -> None:
+    assert Typing({"postcode": Form.POSTCODE}).typed("postcode", text) == typed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-05", "2026/1/5", "2026.1.5", "2026年1月5日", "２０２６年１月５日", "20260105", "2026-01-05 00:00:00",
+        "2026/1/5 14:30", "01/05/2026", "1/5/2026 12:00 am", "01/05/2026 02:30pm", "46027", "46027.604166",
+        "2026年1月5日 下午2:30", "2026-01-05T14:30:00",
+    ],
+)  # fmt: skip
+def test_a_day_is_read_in_every_usual_form(text: str) -> None:
+    assert Typing({"day": Form.DAY}, DateOrder.MONTH_FIRST).typed("day", text) == "2026-01-05"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026", "2026-13-01", "2026-02-30", "13/13/2026", "2026-01-05 25:00", "2026-01-05 x", "5.1", "1/5/26", "明天"],
+)
+def test_what_is_no_day_stays_as_it_is(text: str) -> None:
+    assert Typing({"day": Form.DAY}, DateOrder.MONTH_FIRST).typed("day", text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("01/05/2026 02:30 pm", "2026-01-05 14:30:00"),
+        ("01/05/2026 12:05am", "2026-01-05 00:05:00"),
+        ("01/05/2026 12:05 PM", "2026-01-05 12:05:00"),
+        ("2026/1/5 上午9:05:07", "2026-01-05 09:05:07"),
+        ("2026-01-05", "2026-01-05 00:00:00"),
+        ("46027.5", "2026-01-05 12:00:00"),
+    ],
+)
+def test_a_moment_keeps_its_time(text: str, moment: str) -> None:
+    assert Typing({"at": Form.MOMENT}, DateOrder.MONTH_FIRST).typed("at", text) == moment
+
+
+def test_a_number_of_days_counts_from_1904_where_the_workbook_does() -> None:
+    assert Typing({"day": Form.DAY}, from_1904=True).typed("day", "44565") == "2026-01-05"
+
+
+def test_a_year_that_comes_last_is_read_in_the_files_own_order_or_not_at_all() -> None:
+    texts = ["05/01/2026", "", "无", "2026-01-05"]
+
+    assert date_orders("05/01/2026 10:00") == {DateOrder.MONTH_FIRST, DateOrder.DAY_FIRST}
+    assert date_orders("21/40/2026") == set()
+    assert common_order(texts) is None
+    assert common_order([*texts, "13/01/2026"]) == DateOrder.DAY_FIRST
+    assert common_order([*texts, "01/13/2026"]) == DateOrder.MONTH_FIRST
+    assert common_order([*texts, "13/01/2026", "01/13/2026"]) is None
+    assert Typing({"day": Form.DAY}, DateOrder.DAY_FIRST).typed("day", "05/01/2026") == "2026-01-05"
+    assert Typing({"day": Form.DAY}).typed("day", "05/01/2026") == "05/01/2026"
+
+
+def test_what_is_put_right_is_written_and_what_is_lost_is_refused_with_what_to_do(running) -> None:
+    running.customers.custom_fields = pb.ListCustomFieldsResponse(
+        fields=[pb.CustomField(key="since", label_zh="合作日期", label_en="Since", kind="date")]
+    )
+    book = Workbook()
+    for row in (
+        ["客户名称", "手机", "邮编", "QQ", "合作日期"],
+        ["甲\u200b公司", 13800138000, 10020, "１２３４５", dt.date(2026, 1, 5)],
+        ["𠮷野家", "1.3800138001E+10", "", "", 46027],
+        ["丙公司", "1.38E+10", "", "", ""],
+    ):
+        book.active.append(row)
+    book.active["B2"].number_format = "0.00E+00"
+    content = io.BytesIO()
+    book.save(content)
+
+    job = running.member.upload(content.getvalue()).json
+    running.member.post(job, "start")
+    with running.workers():
+        running.ended(job)
+
+    written = [dict(row.values) for request in running.customers.requests for row in request.rows]
+    first = {
+        "name": "甲公司", "contact.mobile": "13800138000", "postcode": "010020", "contact.qq": "12345",
+        "custom.since": "2026-01-05",
+    }  # fmt: skip
+    assert written[0] == first
+    assert written[1] | {"name": "𠮷野家", "contact.mobile": "13800138001", "custom.since": "2026-01-05"} == written[1]
+    failed = running.member.get(f"/imports/{job['id']}/rows?outcome=failed", Accept_Language="zh").json["items"]
+    assert [(row["row_number"], row["cells"][1], row["problems"][0]["code"]) for row in failed] == [
+        (4, "1.38E+10", "digits_lost")
+    ]
+    assert "设为文本格式" in failed[0]["problems"][0]["message"]
+
+
+@pytest.mark.parametrize("epoch", [None, CALENDAR_MAC_1904])
+def test_dates_of_both_calendars_of_excel_are_the_same_days(sales, epoch: dt.datetime | None) -> None:
+    book = Workbook()
+    if epoch:
+        book.epoch = epoch
+    book.active.append(["客户名称", "备注"])
+    book.active.append(["甲", dt.date(2026, 1, 5)])
+    content = io.BytesIO()
+    book.save(content)
+
+    assert sales.upload(content.getvalue()).json["columns"][1]["sample"] == "2026-01-05"
+
+
+def test_what_an_error_list_puts_before_a_formula_is_taken_away_again() -> None:
+    assert clean("\u200b'=1+1 ") == "=1+1"
