@@ -1,69 +1,79 @@
 """What happens to chunks. A job's row is locked before those of its chunks, always."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from chassis.auth.actors import Actor, ActorSource
 from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
-from crm_import.chunks.model import Chunk
-from crm_import.chunks.rules import MAX_OUTSTANDING, MAX_TRIES, ChunkStatus, SplitPlan, Task
+from crm_import.chunks.model import COUNTS, Chunk
+from crm_import.chunks.rules import MAX_OUTSTANDING, MAX_TRIES, ChunkStatus, Task
 from crm_import.jobs import commands as jobs
 from crm_import.jobs.model import ImportJob
-from crm_import.jobs.rules import Status
+from crm_import.jobs.rules import SplitPlan, Stage, Status
 from crm_import.kinds.kind import Kind
-from crm_import.reading.tables import Layout
-from crm_import.results.commands import store_results
-from crm_import.results.rules import Outcome, Result
 from crm_import.streams import CHUNK_SUBJECT
 from directory.permissions import Permission
 
+# What remains of an import that was stopped is handled all the same: every row gets its result.
+_STOP_CODES = {Status.CANCELLED: "import_cancelled", Status.FAILED: "import_stopped"}
+
 
 def begin_split(session: Session, job_id: UUID, now: datetime) -> SplitPlan | None:
-    """The plan of a job that waits to be split; None when there is nothing to do any more."""
+    """The plan of a job that waits to be split; None when there is nothing to do any more. Chunks that would be cut in
+    the same way again are handed out at once.
+    """
     job = _locked(session, job_id)
     if job is None or not job.begin_splitting(now):
         return None
-    return SplitPlan(
-        job_id=job.id,
-        source_key=job.source_key,
-        layout=Layout(job.file_format, job.sheet, job.encoding, job.delimiter),
-        header_row=job.header_row,
-        first=job.columns[0]["index"],
-        last=job.columns[-1]["index"],
-        mapped=job.mapped,
-        match=job.effective_match_fields,
-        mobile=job.traits.mobile,
-        required=job.required_fields,
-    )
+    if job.total:
+        open_chunks(session, job, now)
+        return None
+    return job.split_plan
 
 
-def run(session: Session, job_id: UUID, rows_of_chunks: Mapping[int, int], now: datetime) -> None:
-    """The file is split (chunk number → rows): hand the first chunks to the workers. Repeating it changes nothing."""
-    job = _locked(session, job_id)
-    if job is None or not job.run(sum(rows_of_chunks.values()), now):
-        return
-    empty = {"tries": 0, "created": 0, "updated": 0, "skipped": 0, "failed": 0, "touched_at": now}
-    rows = [
-        {
-            "id": Chunk.id_of(job_id, number),
-            "job_id": job_id,
-            "number": number,
-            "rows": count,
-            "status": ChunkStatus.WAITING,
-            **empty,
-        }
-        for number, count in rows_of_chunks.items()
-    ]
+def run(session: Session, plan: SplitPlan, rows_of_chunks: Mapping[int, int], now: datetime) -> Sequence[int]:
+    """The file is split as planned (chunk number → rows): hand the first chunks to the workers. Repeating it changes
+    nothing. Returns the numbers of chunks that an earlier split had made and that are no more.
+    """
+    job = _locked(session, plan.job_id)
+    if job is None or job.status != Status.VALIDATING or job.split_plan != plan:
+        return ()
+    job.total = sum(rows_of_chunks.values())
+    gone = delete(Chunk).where(Chunk.job_id == job.id, Chunk.number > len(rows_of_chunks)).returning(Chunk.number)
+    numbers = session.scalars(gone).all()
+    rows = [_waiting(job.id, number, count, now) for number, count in rows_of_chunks.items()]
     if rows:
-        session.execute(insert(Chunk).on_conflict_do_nothing(), rows)
+        made = insert(Chunk)
+        session.execute(made.on_conflict_do_update(index_elements=["id"], set_={"rows": made.excluded.rows}), rows)
+    open_chunks(session, job, now)
+    return numbers
+
+
+def _waiting(job_id: UUID, number: int, rows: int, now: datetime) -> dict[str, Any]:
+    counts = dict.fromkeys(("tries", "created", "updated", "skipped", "failed"), 0)
+    id_ = Chunk.id_of(job_id, number)
+    head = {"id": id_, "job_id": job_id, "number": number, "rows": rows, "status": ChunkStatus.WAITING}
+    return {**head, **counts, "touched_at": now}
+
+
+def open_chunks(session: Session, job: ImportJob, now: datetime) -> None:
+    """Let the chunks of the locked job's file wait for their turn in its stage, and hand out the first."""
+    counts = ("undone", "left") if job.stage == Stage.UNDO else ("created", "updated", "skipped", "failed")
+    fresh = {"status": ChunkStatus.WAITING, "touched_at": now, **dict.fromkeys(("tries", *counts), 0)}
+    session.execute(
+        update(Chunk)
+        .where(Chunk.job_id == job.id, ~Chunk.is_retry)
+        .values({getattr(Chunk, name): value for name, value in fresh.items()})
+    )
+    job.handle_chunks(now)
+    _recount(session, job, now)
     advance(session, job, now)
 
 
@@ -84,22 +94,27 @@ def count_split_failure(session: Session, job_id: UUID, now: datetime) -> None:
 
 
 def take(session: Session, actors: ActorSource, job_id: UUID, chunk_id: UUID, now: datetime) -> Task | None:
-    """The task of a chunk whose rows still need results, else None. Rights are checked anew for every chunk."""
+    """The task of a chunk that is to be handled in its job's stage, else None. Rights are checked anew for every chunk."""
     job = _locked(session, job_id)
     chunk = session.get(Chunk, chunk_id)
-    if job is None or chunk is None or chunk.is_done:
+    if job is None or chunk is None or chunk.status != ChunkStatus.QUEUED:
         return None
-    if job.status == Status.RUNNING and not _may_go_on(actors.actor(session, job.created_by), job.traits):
+    if job.is_handled and not _may_go_on(actors.actor(session, job.acting_member), job.traits):
         jobs.fail(session, job, "importer_not_allowed", {}, now)
+    stage = Stage(job.stage)
+    stop_code = _STOP_CODES.get(Status(job.status)) if stage == Stage.WRITE and not job.is_settled else None
+    if not job.is_handled and stop_code is None:
+        return None
     chunk.touched_at = now
-    stop_codes = {Status.CANCELLED: "import_cancelled", Status.FAILED: "import_stopped"}
     return Task(
         job_id=job.id,
         chunk_id=chunk.id,
+        stage=stage,
+        taken_at=now,
         key=Chunk.key_of(job.id, chunk.number),
         rows=chunk.rows,
         kind=job.kind,
-        actor_id=job.created_by,
+        actor_id=job.acting_member,
         first=job.columns[0]["index"],
         mapped=job.mapped,
         typing=job.typing,
@@ -108,7 +123,7 @@ def take(session: Session, actors: ActorSource, job_id: UUID, chunk_id: UUID, no
         match=job.effective_match_fields,
         clear_empty=job.clear_empty,
         target_pool_id=job.target_pool_id,
-        stop_code=stop_codes.get(Status(job.status)),
+        stop_code=stop_code,
     )
 
 
@@ -117,9 +132,9 @@ def _may_go_on(actor: Actor | None, kind: Kind) -> bool:
 
 
 def stop(session: Session, task: Task, code: str, parameters: Mapping[str, Any], now: datetime) -> None:
-    """Write no further row of the task's job; `code` is worded in messages."""
-    job = _locked(session, task.job_id)
-    if job is not None:
+    """Handle no further row of the task's job in its stage; `code` is worded in messages."""
+    job, chunk = _taken(session, task)
+    if job is not None and chunk is not None:
         jobs.fail(session, job, code, parameters, now)
 
 
@@ -129,33 +144,42 @@ def count_failure(session: Session, task: Task) -> bool:
     return chunk.fail_once()
 
 
-def finish_chunk(session: Session, task: Task, results: Sequence[Result], now: datetime) -> None:
-    """Store the results of a chunk, once, and hand out the next; the last one settles the job.
-
-    `results` is empty when the rows themselves are lost: then they count as failed.
+def finish_chunk(session: Session, task: Task, keep: Callable[[Session], Mapping[str, int]], now: datetime) -> bool:
+    """Let `keep` store what came of a chunk, once, and answer the counts of it; then hand out the next, or settle the
+    job's stage. False when the chunk is somebody else's by now, or its stage over: then nothing is stored.
     """
-    job = _locked(session, task.job_id)
-    chunk = session.get(Chunk, task.chunk_id, with_for_update=True)
-    if job is None or chunk is None or chunk.is_done:
-        return
-    counts = Counter(result.outcome for result in results)
-    if results:
-        store_results(session, task.job_id, results)
-    else:
-        counts[Outcome.FAILED] = task.rows
-    chunk.finish(counts, now)
+    job, chunk = _taken(session, task)
+    if job is None or chunk is None:
+        return False
+    chunk.finish(keep(session), now)
     session.flush()
     _recount(session, job, now)
     advance(session, job, now)
+    return True
+
+
+def _taken(session: Session, task: Task) -> tuple[ImportJob | None, Chunk | None]:
+    """The job and chunk of a task, locked, as long as the chunk is the task's. What is written or undone by now is kept
+    even after a cancel; of a rehearsal that is cancelled nothing is.
+    """
+    job = _locked(session, task.job_id)
+    chunk = session.get(Chunk, task.chunk_id, with_for_update=True)
+    if job is None or chunk is None or chunk.is_done or (job.stage, chunk.touched_at) != (task.stage, task.taken_at):
+        return None, None
+    if task.stage == Stage.REHEARSAL and not job.is_handled:
+        return None, None
+    return job, chunk
 
 
 def advance(session: Session, job: ImportJob, now: datetime) -> None:
-    """Hand out chunks of the locked job until enough are outstanding; settle the job when none is left."""
+    """Hand out chunks of the locked job until enough are outstanding; settle its stage when none is left."""
     of_job = select(Chunk).where(Chunk.job_id == job.id)
     outstanding = session.scalar(
         select(func.count()).select_from(of_job.where(Chunk.status == ChunkStatus.QUEUED).subquery())
     )
-    room = MAX_OUTSTANDING - (outstanding or 0)
+    if not job.is_handled and job.stage != Stage.WRITE:
+        return
+    room = MAX_OUTSTANDING[Stage(job.stage)] - (outstanding or 0)
     waiting = of_job.where(Chunk.status == ChunkStatus.WAITING).order_by(Chunk.number).limit(max(room, 0))
     next_chunks = list(session.scalars(waiting))
     publish(session, next_chunks, now)
@@ -173,12 +197,9 @@ def publish(session: Session, chunks: Sequence[Chunk], now: datetime) -> None:
 
 
 def _recount(session: Session, job: ImportJob, now: datetime) -> None:
-    sums = session.execute(
-        select(func.sum(Chunk.created), func.sum(Chunk.updated), func.sum(Chunk.skipped), func.sum(Chunk.failed)).where(
-            Chunk.job_id == job.id
-        )
-    ).one()
-    job.created, job.updated, job.skipped, job.failed = (int(total) for total in sums)
+    sums = select(*(func.coalesce(func.sum(getattr(Chunk, name)), 0) for name in COUNTS)).where(Chunk.job_id == job.id)
+    for name, total in zip(COUNTS, session.execute(sums).one(), strict=True):
+        setattr(job, name, int(total))
     job.changed(now)
 
 

@@ -13,7 +13,7 @@ from crm_import.chunks.model import Chunk
 from crm_import.chunks.rules import ChunkStatus
 from crm_import.jobs.commands import request_split
 from crm_import.jobs.model import ImportJob
-from crm_import.jobs.rules import ENDED, Status
+from crm_import.jobs.rules import ENDED, SETTABLE, WAITING_FOR_CHUNKS
 from crm_import.results.commands import forget_results
 from crm_import.settings import import_settings
 
@@ -28,18 +28,18 @@ def republish(runtime: Runtime) -> bool:
     with runtime.database.transaction() as session:
         if not try_lock(session, "import-republish"):
             return False
-        unsettled = select(ImportJob).where(
-            ~ImportJob.is_settled, ImportJob.status != Status.UPLOADED, ImportJob.touched_at < silent_since
-        )
-        jobs = list(session.scalars(unsettled.limit(_AT_ONCE).with_for_update(skip_locked=True)))
+        unsettled = ~ImportJob.is_settled & ImportJob.status.not_in(SETTABLE)
+        silent_jobs = select(ImportJob).where(unsettled, ImportJob.touched_at < silent_since)
+        jobs = list(session.scalars(silent_jobs.limit(_AT_ONCE).with_for_update(skip_locked=True)))
         for job in jobs:
             job.touched_at = moment
-            if job.status in (Status.QUEUED, Status.VALIDATING):
+            if job.status in WAITING_FOR_CHUNKS:
                 request_split(session, job)
             else:
                 commands.advance(session, job, moment)
-        silent = select(Chunk).where(Chunk.status == ChunkStatus.QUEUED, Chunk.touched_at < silent_since)
-        chunks = list(session.scalars(silent.limit(_AT_ONCE).with_for_update(skip_locked=True)))
+        silent = Chunk.status == ChunkStatus.QUEUED, Chunk.touched_at < silent_since
+        silent_chunks = select(Chunk).join(ImportJob, ImportJob.id == Chunk.job_id).where(*silent, unsettled)
+        chunks = list(session.scalars(silent_chunks.limit(_AT_ONCE).with_for_update(of=Chunk, skip_locked=True)))
         commands.publish(session, chunks, moment)
     return len(jobs) == _AT_ONCE or len(chunks) == _AT_ONCE
 
@@ -50,7 +50,7 @@ def expire(runtime: Runtime) -> bool:
     with runtime.database.reading() as session:
         old = select(ImportJob).where(
             ~ImportJob.are_results_expired,
-            ImportJob.status.in_((*ENDED, Status.UPLOADED)),
+            ImportJob.status.in_(ENDED | SETTABLE),
             ImportJob.touched_at < until,
         )
         job = session.scalar(old.order_by(ImportJob.touched_at).limit(1))

@@ -9,12 +9,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_import.chunks.rules import MAX_TRIES, ChunkStatus
 from crm_import.database import Base
-from crm_import.results.rules import Outcome
+
+COUNTS = ("created", "updated", "skipped", "failed", "undone", "left")
 
 
 class Chunk(Base):
-    """Some rows of a job. The four counts are those of its results, of rows that are tried again how they change them;
-    `touched_at` is when a worker last took it.
+    """Some rows of a job. Its counts are those of its results, of rows that are tried again how they change them;
+    `touched_at` is when it was last handed out or taken by a worker.
     """
 
     __tablename__ = "import_chunks"
@@ -62,8 +63,8 @@ class Chunk(Base):
         self.tries += 1
         return self.tries >= MAX_TRIES
 
-    def finish(self, counts: Mapping[Outcome, int], now: datetime) -> None:
-        """Every row has its result."""
+    def finish(self, counts: Mapping[str, int], now: datetime) -> None:
+        """Every row has its result in the stage; `counts` of them, by the names of COUNTS."""
         self.status, self.touched_at = ChunkStatus.DONE, now
-        self.created, self.updated = counts.get(Outcome.CREATED, 0), counts.get(Outcome.UPDATED, 0)
-        self.skipped, self.failed = counts.get(Outcome.SKIPPED, 0), counts.get(Outcome.FAILED, 0)
+        for name, count in counts.items():
+            setattr(self, name, getattr(self, name) + count)

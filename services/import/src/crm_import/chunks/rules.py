@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from crm_import.jobs.rules import Stage
 from crm_import.mapping.forms import DigitsLost, Typing
-from crm_import.reading.tables import Layout
 from crm_import.results.rules import Outcome, Problem, Result
 
-MAX_OUTSTANDING = 8  # of one job, so that jobs share the workers fairly and a cancel is quick (design §4)
+# Chunks of one job, so that jobs share the workers fairly and a cancel is quick (design §4). A rehearsal counts what
+# the chunks before would give to owners.
+MAX_OUTSTANDING = {Stage.REHEARSAL: 1, Stage.WRITE: 8, Stage.UNDO: 8}
 MAX_TRIES = 3
 MAX_CHUNK_BYTES = 1024 * 1024
 
@@ -24,31 +27,16 @@ class ChunkStatus(StrEnum):
 
 
 @dataclass(frozen=True)
-class SplitPlan:
-    """What splitting a job's file needs to know. `first` and `last` column index; `required` and `match` fields, of
-    which `mobile` is a mobile number.
-    """
-
-    job_id: UUID
-    source_key: str
-    layout: Layout
-    header_row: int
-    first: int
-    last: int
-    mapped: Mapping[str, int]
-    match: Sequence[str]
-    mobile: str | None
-    required: Sequence[str]
-
-
-@dataclass(frozen=True)
 class Task:
-    """What handling a chunk needs to know. `demanded`: fields that import itself wants filled; `typing`: how cells are
-    read; `stop_code` is set when its rows must not be written any more.
+    """What handling a chunk in a stage of its job needs to know. `taken_at`: whoever takes it later finishes it alone;
+    `demanded`: fields that import itself wants filled; `typing`: how cells are read; `stop_code` is set when its rows
+    must not be written any more.
     """
 
     job_id: UUID
     chunk_id: UUID
+    stage: Stage
+    taken_at: datetime
     key: str
     rows: int
     kind: str

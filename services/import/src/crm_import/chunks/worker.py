@@ -1,9 +1,12 @@
 """Handling the two kinds of work. A handler returns None when done, or the seconds after which to try again."""
 
 import random
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from prometheus_client import Counter
+from sqlalchemy.orm import Session
 
 from chassis.clock import now
 from chassis.errors import Unavailable
@@ -11,14 +14,16 @@ from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks import commands
-from crm_import.chunks.clients import ChunkRefused, WriterBusy, write_rows
+from crm_import.chunks.clients import ChunkRefused, WriterBusy
 from crm_import.chunks.model import Chunk
-from crm_import.chunks.rules import MAX_CHUNK_BYTES, SplitPlan, Task, judge, read_chunk
+from crm_import.chunks.rules import MAX_CHUNK_BYTES, Task
+from crm_import.chunks.stages import STAGES
 from crm_import.jobs.clients import fetched, reader_limits
+from crm_import.jobs.rules import SplitPlan, Stage
 from crm_import.reading.process import split_file
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.split import Cut
-from crm_import.results.rules import Outcome, Problem, Result
+from crm_import.results.rules import Outcome
 from crm_import.settings import import_settings
 
 _RETRY_SECONDS = 5.0
@@ -49,7 +54,8 @@ def handle_split(runtime: Runtime, message: pb.SplitRequested) -> float | None:
             commands.count_split_failure(session, job_id, now())
         return _RETRY_SECONDS
     with runtime.database.transaction() as session:
-        commands.run(session, job_id, rows_of_chunks, now())
+        gone = commands.run(session, plan, rows_of_chunks, now())
+    runtime.object_store().delete(*(Chunk.key_of(job_id, number) for number in gone))
     return None
 
 
@@ -78,14 +84,15 @@ def _split(runtime: Runtime, plan: SplitPlan) -> dict[int, int]:
 
 
 def handle_chunk(runtime: Runtime, message: pb.ChunkReady) -> float | None:
-    """Give every row of a chunk its result; repeating it changes nothing."""
+    """Handle a chunk in its job's stage; repeating it changes nothing."""
     job_id, chunk_id = UUID(message.job_id), UUID(message.chunk_id)
     with runtime.database.transaction() as session:
         task = commands.take(session, runtime.actors, job_id, chunk_id, now())
     if task is None:
         return None
+    stage = STAGES[task.stage]
     try:
-        results = _results(runtime, task)
+        found = stage.handle(runtime, task)
     except WriterBusy as busy:
         # Waiting workers must not come back all at once.
         return busy.retry_after_seconds * random.uniform(1, 1.5)
@@ -97,37 +104,33 @@ def handle_chunk(runtime: Runtime, message: pb.ChunkReady) -> float | None:
             is_final = commands.count_failure(session, task)
         if not is_final:
             return _RETRY_SECONDS
-        results = _given_up(runtime, task, error)
-    with runtime.database.transaction() as session:
-        commands.finish_chunk(session, task, results, now())
-    for result in results:
-        rows_handled.labels(result.outcome).inc()
+        found = stage.give_up(runtime, task, _stop(runtime, task, error))
+    _finish(runtime, task, found)
     return None
 
 
-def _results(runtime: Runtime, task: Task) -> list[Result]:
-    rows = read_chunk(runtime.object_store().get(task.key), task.first)
-    if task.stop_code:
-        return [row.result(Outcome.SKIPPED, [Problem("", task.stop_code)]) for row in rows]
-    judged = {row.number: judge(row, task.mapped, task.demanded, task.typing) for row in rows}
-    to_write = [row for row in rows if judged[row.number] is None]
-    written = {result.number: result for result in write_rows(runtime, task, to_write)} if to_write else {}
-    return [judged[row.number] or written[row.number] for row in rows]
+def _finish(runtime: Runtime, task: Task, found: Sequence[Any]) -> None:
+    counts: Mapping[str, int] = {}
+
+    def keep(session: Session) -> Mapping[str, int]:
+        nonlocal counts
+        counts = STAGES[task.stage].keep(session, task, found, now())
+        return counts
+
+    with runtime.database.transaction() as session:
+        commands.finish_chunk(session, task, keep, now())
+    if task.stage == Stage.WRITE:
+        for outcome, count in counts.items():
+            rows_handled.labels(outcome).inc(count)
 
 
-def _given_up(runtime: Runtime, task: Task, error: Exception) -> list[Result]:
-    """Results of a chunk that could not be written; when none of the job's could be, the job fails, too."""
-    outcome, code = Outcome.FAILED, "chunk_failed"
-    if isinstance(error, ChunkRefused) and error.failure:
-        outcome, code = Outcome.SKIPPED, "import_stopped"
-        with runtime.database.transaction() as session:
-            commands.stop(session, task, *error.failure, now())
-    try:
-        rows = read_chunk(runtime.object_store().get(task.key), task.first)
-    except Exception:
-        log.exception("chunk_lost", job_id=str(task.job_id), chunk_id=str(task.chunk_id))
-        return []
-    return [row.result(outcome, [Problem("", code)]) for row in rows]
+def _stop(runtime: Runtime, task: Task, error: Exception) -> bool:
+    """Whether no chunk of the job will fare better: then the job has failed with this one."""
+    if not (isinstance(error, ChunkRefused) and error.failure):
+        return False
+    with runtime.database.transaction() as session:
+        commands.stop(session, task, *error.failure, now())
+    return True
 
 
 def _words(error: Exception) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
@@ -15,7 +15,7 @@ from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.queries import own_job
-from crm_import.jobs.rules import UNDER_WAY, MappedColumn, Mode, Status
+from crm_import.jobs.rules import UNDER_WAY, MappedColumn, Mode, Stage, Status
 from crm_import.kinds.kind import Field, Kind
 from crm_import.streams import SPLIT_SUBJECT
 from directory.permissions import Permission
@@ -70,7 +70,7 @@ def change_settings(
     job.require_version(expected_version, proposed)
     job.require_settable()
     job.require_own_settings(proposed)
-    former = job.settings()
+    former, former_plan = job.settings(), job.split_plan
     job.learn(custom)
     if found is not None:
         job.read_as(found)
@@ -88,6 +88,9 @@ def change_settings(
         job.map_columns(
             [MappedColumn(entry["column"], entry["field"]) for entry in proposed["mapping"]], actor.language
         )
+    if job.split_plan != former_plan:
+        job.total = 0
+    job.forget_rehearsal()
     job.changed(now)
     session.flush()
     before, after = _differing(former, job.settings())
@@ -115,13 +118,13 @@ def request_split(session: Session, job: ImportJob) -> None:
 
 
 def cancel(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
-    """Stop the job. Cancelling it again changes nothing. Raises NotFound, Conflict."""
+    """Stop what is being done. Cancelling it again changes nothing. Raises NotFound, Conflict."""
     job = own_job(session, actor, job_id, is_locked=True)
     was_running = job.status == Status.RUNNING
     if job.cancel(now):
         session.flush()
         _audit(session, "import.cancel", actor.id, job)
-        if not was_running:
+        if job.has_ended and not was_running:
             settle(session, job, now)
     return job
 
@@ -135,17 +138,19 @@ def fail(session: Session, job: ImportJob, code: str, parameters: Mapping[str, A
 
 def stop_imports_of(session: Session, member_ids: Collection[UUID], now: datetime) -> None:
     """End what these members have running or waiting: what is written stays. Files that were only uploaded stay, too."""
-    started = select(ImportJob).where(ImportJob.created_by.in_(member_ids), ImportJob.status.in_(UNDER_WAY))
+    undoes = ImportJob.stage == Stage.UNDO
+    acts = or_(and_(undoes, ImportJob.undone_by.in_(member_ids)), and_(~undoes, ImportJob.created_by.in_(member_ids)))
+    started = select(ImportJob).where(acts, ImportJob.status.in_(UNDER_WAY))
     for job in session.scalars(started.order_by(ImportJob.id).with_for_update()):
         fail(session, job, "importer_not_allowed", {}, now)
 
 
 def settle(session: Session, job: ImportJob, now: datetime) -> None:
-    """No row of the locked job is left: its result is final and is published, once."""
+    """No chunk of the locked job is left in its stage; the results of a write are final then and published, once."""
     if not job.settle(now):
         return
     session.flush()
-    if job.started_at is not None:
+    if job.started_at is not None and job.stage == Stage.WRITE:
         event = pb.ImportFinished(job=_state(job))
         record_event(session, event)
 

@@ -19,7 +19,7 @@ def measure_jobs(session: Session) -> None:
     done = ImportJob.created + ImportJob.updated + ImportJob.skipped + ImportJob.failed
     row = session.execute(
         select(func.coalesce(func.sum(done), 0), func.coalesce(func.sum(ImportJob.total), 0)).where(
-            ImportJob.status == Status.RUNNING
+            ImportJob.status.in_((Status.REHEARSING, Status.RUNNING))
         )
     ).one()
     _rows.set_all({("done",): row[0], ("total",): row[1]})

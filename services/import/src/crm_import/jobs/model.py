@@ -14,8 +14,15 @@ from chassis.errors import Conflict, Stale
 from crm_import.database import Base
 from crm_import.jobs.rules import (
     ENDED,
+    ENDS_AS,
+    HANDLED_AS,
+    SETTABLE,
+    UNDER_WAY,
+    WAITING_FOR_CHUNKS,
     MappedColumn,
     Mode,
+    SplitPlan,
+    Stage,
     Status,
     check_mapping,
     check_match_fields,
@@ -27,6 +34,7 @@ from crm_import.kinds.kind import Field, Form, Kind
 from crm_import.kinds.registry import KINDS
 from crm_import.mapping.forms import Typing
 from crm_import.mapping.rules import guess_mapping, usable_match_fields
+from crm_import.reading.tables import Layout
 
 _SETTINGS = (
     "mapping", "mode", "match_fields", "clear_empty", "mobile_required", "sheet", "header_row", "encoding", "delimiter",
@@ -35,9 +43,10 @@ _SETTINGS = (
 
 class ImportJob(Base):
     """`columns` are `{index, header, sample}`, `mapping` `{column, field}`; `version` grows with every change that a
-    reader can see, progress included. The five counts are sums over its chunks, of a rehearsal what they would be;
-    `stage`: what its chunks are being handled for (decision 0029). `undone` and `left` are rows of an undo, `undecided`
-    those of a rehearsal that wait for somebody's decision.
+    reader can see, progress included. `total` is 0 until the file is split, and again when it would be split otherwise.
+    The other four counts are sums over its chunks, of a rehearsal what they would be; `stage`: what its chunks are
+    handled for (decision 0029). `undone` and `left` are rows of an undo, `undecided` those of a rehearsal that wait for
+    somebody's decision. `is_settled`: no chunk is left to be handled.
     """
 
     __tablename__ = "import_jobs"
@@ -126,6 +135,7 @@ class ImportJob(Base):
             updated=0,
             skipped=0,
             failed=0,
+            stage=Stage.WRITE,
             split_tries=0,
             failure_code=None,
             failure_parameters={},
@@ -157,11 +167,40 @@ class ImportJob(Base):
 
     @property
     def percent(self) -> int:
-        """How much of it is done, 0 to 100."""
-        if self.status == Status.FINISHED:
+        """How much of its stage is done, 0 to 100."""
+        if self.status == ENDS_AS[Stage(self.stage)]:
             return 100
-        done = self.created + self.updated + self.skipped + self.failed
-        return done * 100 // self.total if self.total else 0
+        if self.stage == Stage.UNDO:
+            done, total = self.undone + self.left, self.created + self.updated
+        else:
+            done, total = self.created + self.updated + self.skipped + self.failed, self.total
+        return done * 100 // total if total else 0
+
+    @property
+    def is_handled(self) -> bool:
+        """Whether the chunks of its stage are being handled."""
+        return self.status == HANDLED_AS[Stage(self.stage)]
+
+    @property
+    def acting_member(self) -> UUID:
+        """Who acts in its stage: whoever undoes it, else the importer."""
+        return self.undone_by if self.stage == Stage.UNDO and self.undone_by else self.created_by
+
+    @property
+    def split_plan(self) -> SplitPlan:
+        """How its file is split with the settings of now."""
+        return SplitPlan(
+            job_id=self.id,
+            source_key=self.source_key,
+            layout=Layout(self.file_format, self.sheet, self.encoding, self.delimiter),
+            header_row=self.header_row,
+            first=self.columns[0]["index"],
+            last=self.columns[-1]["index"],
+            mapped=self.mapped,
+            match=self.effective_match_fields,
+            mobile=self.traits.mobile,
+            required=self.required_fields,
+        )
 
     @property
     def mapped(self) -> dict[str, int]:
@@ -230,8 +269,10 @@ class ImportJob(Base):
             raise Stale("stale_version", extra={"version": self.version, "clashes": clashes})
 
     def require_settable(self) -> None:
-        """Raise Conflict once the job has been started or has ended."""
-        if self.status != Status.UPLOADED:
+        """Raise Conflict while something is being done with it, and once it has been started."""
+        if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
+            raise Conflict("import_being_rehearsed")
+        if self.status not in SETTABLE:
             raise Conflict("import_already_started")
 
     def require_own_settings(self, proposed: Mapping[str, Any]) -> None:
@@ -260,21 +301,33 @@ class ImportJob(Base):
         self.version += 1
         self.touched_at = now
 
+    def forget_rehearsal(self) -> None:
+        """Go back to where it was before it was rehearsed; nothing is kept of what a rehearsal has counted."""
+        self.status, self.stage, self.rehearsed_at = Status.UPLOADED, Stage.WRITE, None
+        self.created = self.updated = self.skipped = self.failed = self.undecided = 0
+
     def start(self, now: datetime, language: str) -> bool:
-        """Queue it for splitting; False when that was done before. Raises Invalid or Conflict."""
+        """Queue it for writing; False when that was done before. Raises Invalid or Conflict."""
         if self.has_ended:
             raise Conflict("import_already_ended")
-        if self.status != Status.UPLOADED:
+        if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
+            raise Conflict("import_being_rehearsed")
+        if self.status not in SETTABLE:
             return False
+        self._queue(Stage.WRITE, now, language)
+        self.started_at = now
+        return True
+
+    def _queue(self, stage: Stage, now: datetime, language: str) -> None:
         check_required(self.mapped, self.required_fields, self.traits, language)
         check_matchable(self.match_fields, self.mapped)
-        self.status, self.started_at = Status.QUEUED, now
+        self.status, self.stage, self.split_tries = Status.QUEUED, stage, 0
+        self.created = self.updated = self.skipped = self.failed = 0
         self.changed(now)
-        return True
 
     def begin_splitting(self, now: datetime) -> bool:
         """False when there is nothing to split any more."""
-        if self.status not in (Status.QUEUED, Status.VALIDATING):
+        if self.status not in WAITING_FOR_CHUNKS:
             return False
         if self.status == Status.QUEUED:
             self.status = Status.VALIDATING
@@ -282,24 +335,27 @@ class ImportJob(Base):
         self.touched_at = now
         return True
 
-    def run(self, total: int, now: datetime) -> bool:
-        """All its chunks exist; False when it was cancelled meanwhile."""
-        if self.status != Status.VALIDATING:
-            return False
-        self.status, self.total = Status.RUNNING, total
+    def handle_chunks(self, now: datetime) -> None:
+        """All its chunks exist and are handled from now on."""
+        self.status, self.is_settled = HANDLED_AS[Stage(self.stage)], False
         self.changed(now)
-        return True
 
     def cancel(self, now: datetime) -> bool:
-        """Stop it: what is written stays, the rest becomes skipped. False when that was done before.
-
-        Raises Conflict when it has ended otherwise.
+        """Stop what is being done: what is written, or undone, stays so, the rest of an import becomes skipped; a
+        rehearsal is forgotten. False when nothing is left to be cancelled. Raises Conflict when it has ended otherwise.
         """
         if self.status == Status.CANCELLED:
             return False
         if self.has_ended:
             raise Conflict("import_already_ended")
-        self._end(Status.CANCELLED, now)
+        if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
+            self.forget_rehearsal()
+            self.changed(now)
+        elif self.stage == Stage.UNDO:
+            self.is_settled = True
+            self._end(Status.FAILED if self.failure_code else Status.FINISHED, now)
+        else:
+            self._end(Status.CANCELLED, now)
         return True
 
     def fail(self, code: str, parameters: Mapping[str, Any], now: datetime) -> bool:
@@ -313,19 +369,29 @@ class ImportJob(Base):
     def expire(self, now: datetime) -> None:
         """Its file and row results are deleted; one that was never started can be started no more."""
         self.are_results_expired = True
-        if self.status == Status.UPLOADED:
+        if self.status in SETTABLE:
             self.is_settled = True
             self._end(Status.CANCELLED, now)
 
     def settle(self, now: datetime) -> bool:
-        """No chunk is left; False when that was known before."""
+        """No chunk of its stage is left; False when that was known before."""
         if self.is_settled:
             return False
+        if self.is_handled and self.stage == Stage.REHEARSAL:
+            self.status, self.rehearsed_at = Status.REHEARSED, now
+            self.changed(now)
+            return True
         self.is_settled = True
-        if self.status == Status.RUNNING:
-            self._end(Status.FINISHED, now)
+        if self.is_handled:
+            self._end(ENDS_AS[Stage(self.stage)], now)
         return True
 
     def _end(self, status: Status, now: datetime) -> None:
-        self.status, self.finished_at = status, now
+        if self.status in SETTABLE:
+            self.forget_rehearsal()
+        if status == Status.UNDONE:
+            self.undone_at = now
+        elif self.stage != Stage.UNDO:
+            self.finished_at = now
+        self.status = status
         self.changed(now)

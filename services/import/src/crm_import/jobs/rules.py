@@ -3,29 +3,48 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from chassis.errors import FieldError, Invalid
 from crm_import.kinds.kind import Kind
 from crm_import.kinds.registry import KINDS
 from crm_import.mapping.rules import usable_match_fields
+from crm_import.reading.tables import Layout
 
 MAX_FILE_BYTES = 20 * 1024 * 1024  # D-05
 
 
 class Status(StrEnum):
-    """Stages of a job (D-36). `validating`: being split into chunks."""
+    """Where a job stands (D-36). `validating`: being split into chunks."""
 
     UPLOADED = "uploaded"
     QUEUED = "queued"
     VALIDATING = "validating"
+    REHEARSING = "rehearsing"
+    REHEARSED = "rehearsed"
     RUNNING = "running"
     FINISHED = "finished"
+    UNDOING = "undoing"
+    UNDONE = "undone"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
-ENDED = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED})
-UNDER_WAY = frozenset({Status.QUEUED, Status.VALIDATING, Status.RUNNING})
+class Stage(StrEnum):
+    """What the chunks of a job are handled for (decision 0029)."""
+
+    REHEARSAL = "rehearsal"
+    WRITE = "write"
+    UNDO = "undo"
+
+
+SETTABLE = frozenset({Status.UPLOADED, Status.REHEARSED})
+ENDED = frozenset({Status.FINISHED, Status.FAILED, Status.CANCELLED, Status.UNDONE})
+WAITING_FOR_CHUNKS = frozenset({Status.QUEUED, Status.VALIDATING})
+# While the chunks of a stage are handled, and when none of them is left.
+HANDLED_AS = {Stage.REHEARSAL: Status.REHEARSING, Stage.WRITE: Status.RUNNING, Stage.UNDO: Status.UNDOING}
+ENDS_AS = {Stage.REHEARSAL: Status.REHEARSED, Stage.WRITE: Status.FINISHED, Stage.UNDO: Status.UNDONE}
+UNDER_WAY = WAITING_FOR_CHUNKS | set(HANDLED_AS.values())
 
 
 class Mode(StrEnum):
@@ -41,6 +60,24 @@ class MappedColumn:
 
     column: int
     field: str
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """What splitting a job's file needs to know; where it is the same, so are the chunks. `first` and `last` column
+    index; `required` and `match` fields, of which `mobile` is a mobile number.
+    """
+
+    job_id: UUID
+    source_key: str
+    layout: Layout
+    header_row: int
+    first: int
+    last: int
+    mapped: Mapping[str, int]
+    match: Sequence[str]
+    mobile: str | None
+    required: Sequence[str]
 
 
 def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int], kind: Kind) -> None:

@@ -1,0 +1,46 @@
+"""The stage that writes: every row gets its one result."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from chassis.logs import get_logger
+from chassis.runtime import Runtime
+from crm_import.chunks.clients import write_rows
+from crm_import.chunks.rules import Task, judge, read_chunk
+from crm_import.results.commands import store_results
+from crm_import.results.rules import Outcome, Problem, Result
+
+log = get_logger(__name__)
+
+
+def handle(runtime: Runtime, task: Task) -> list[Result]:
+    """Write the rows that have nothing wrong with them."""
+    rows = read_chunk(runtime.object_store().get(task.key), task.first)
+    if task.stop_code:
+        return [row.result(Outcome.SKIPPED, [Problem("", task.stop_code)]) for row in rows]
+    judged = {row.number: judge(row, task.mapped, task.demanded, task.typing) for row in rows}
+    to_write = [row for row in rows if judged[row.number] is None]
+    written = {result.number: result for result in write_rows(runtime, task, to_write)} if to_write else {}
+    return [judged[row.number] or written[row.number] for row in rows]
+
+
+def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:
+    """Results of rows that could not be written; none when the rows themselves are lost."""
+    outcome, code = (Outcome.SKIPPED, "import_stopped") if stopped else (Outcome.FAILED, "chunk_failed")
+    try:
+        rows = read_chunk(runtime.object_store().get(task.key), task.first)
+    except Exception:
+        log.exception("chunk_lost", job_id=str(task.job_id), chunk_id=str(task.chunk_id))
+        return []
+    return [row.result(outcome, [Problem("", code)]) for row in rows]
+
+
+def keep(session: Session, task: Task, results: Sequence[Result], now: datetime) -> Mapping[str, int]:
+    """Store the results; rows that are lost count as failed."""
+    if not results:
+        return {Outcome.FAILED: task.rows}
+    store_results(session, task.job_id, results)
+    return Counter(result.outcome for result in results)
