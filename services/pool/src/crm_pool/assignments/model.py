@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, Index, false, text
@@ -21,7 +22,47 @@ from crm_pool.assignments.rules import (
 from crm_pool.database import Base
 
 
-class Assignment(Base):
+class _Lying(Protocol):
+    """What is told of where a customer lies."""
+
+    customer_id: Any
+    version: Any
+    owner_id: Any
+    pool_id: Any
+    held_since: Any
+    expires_on: Any
+    suspended: Any
+    had_owner: Any
+
+    @property
+    def place(self) -> Place: ...
+
+
+class _Told:
+    """What an assignment tells, stored or just born."""
+
+    __slots__ = ()
+
+    @property
+    def place(self: _Lying) -> Place:
+        """Where it lies."""
+        return Place(self.owner_id, self.pool_id)
+
+    def state(self: _Lying) -> pb.AssignmentState:
+        """Its whole state, as other services read it."""
+        state = pb.AssignmentState(
+            customer_id=str(self.customer_id),
+            version=self.version,
+            place=place_message(self.place),
+            expires_on=self.expires_on.isoformat() if self.expires_on else "",
+            suspended=self.suspended,
+            had_owner=self.had_owner,
+        )
+        state.held_since.FromDatetime(self.held_since)
+        return state
+
+
+class Assignment(Base, _Told):
     """Where one customer lies (归属).
 
     `held_since` (UTC) starts the clock; `home_pool_id` is the pool it was last claimed or assigned from, else the
@@ -62,9 +103,8 @@ class Assignment(Base):
     # The earliest day that a recompute which the owner did not cause may let it expire on; ends with the owner.
     not_before: Mapped[date | None] = mapped_column(Date)
 
-    @classmethod
+    @staticmethod
     def born(
-        cls,
         customer_id: UUID,
         place: Place,
         at: datetime,
@@ -75,7 +115,7 @@ class Assignment(Base):
         expires_on: date | None = None,
     ) -> "Change":
         """A customer's first place, version 1 unless a restore lost those before. `expires_on`: the day that a plan promised."""
-        assignment = cls(
+        born = Born(
             customer_id=customer_id,
             version=version,
             owner_id=place.owner_id,
@@ -85,14 +125,8 @@ class Assignment(Base):
             suspended=suspended,
             home_pool_id=place.pool_id,
             had_owner=place.owner_id is not None,
-            not_before=None,
         )
-        return Change(assignment, None, cause)
-
-    @property
-    def place(self) -> Place:
-        """Where it lies."""
-        return Place(self.owner_id, self.pool_id)
+        return Change(born, None, cause)
 
     def unclaimable(self) -> Conflict | None:
         """Why nobody at all can claim it: suspended or already_owned (C-37); None: it lies in a pool."""
@@ -189,19 +223,6 @@ class Assignment(Base):
         self.version += 1
         return Change(self, self.place, Cause.RESCHEDULE)
 
-    def state(self) -> pb.AssignmentState:
-        """Its whole state, as other services read it."""
-        state = pb.AssignmentState(
-            customer_id=str(self.customer_id),
-            version=self.version,
-            place=place_message(self.place),
-            expires_on=self.expires_on.isoformat() if self.expires_on else "",
-            suspended=self.suspended,
-            had_owner=self.had_owner,
-        )
-        state.held_since.FromDatetime(self.held_since)
-        return state
-
     def _require_active(self) -> None:
         if self.suspended:
             raise Conflict("suspended")
@@ -227,6 +248,24 @@ class Assignment(Base):
         return change
 
 
+@dataclass(slots=True)
+class Born(_Told):
+    """An assignment that is not stored yet. No record of the session: imports make thousands, and those cost ten times
+    as much.
+    """
+
+    customer_id: UUID
+    version: int
+    owner_id: UUID | None
+    pool_id: UUID | None
+    held_since: datetime
+    expires_on: date | None
+    suspended: bool
+    home_pool_id: UUID | None
+    had_owner: bool
+    not_before: date | None = None
+
+
 @dataclass(frozen=True)
 class Change:
     """What an act made of an assignment; `previous` is None at birth.
@@ -234,7 +273,7 @@ class Change:
     `rule_id`: the version of the rule that took it; `reason_id`, `reason_note`: why its owner gave it up.
     """
 
-    assignment: Assignment
+    assignment: Assignment | Born
     previous: Place | None
     cause: Cause
     effects: Effects = NO_EFFECTS

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 from chassis.database.rows import insert_rows, listed, rowset
 from chassis.events.outbox import chunks, record_event
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment, Change
+from crm_pool.assignments.model import Assignment, Born, Change
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
-from crm_pool.database import among_ids, row_of
+from crm_pool.database import among_ids
 from crm_pool.expiry.queries import verdicts
 
 _ASSIGNMENTS = cast(Table, Assignment.__table__)
@@ -159,7 +159,7 @@ def _counts(customers: Owners) -> list[pb.ReceiverCount]:
     return [pb.ReceiverCount(member_id=str(id_), customers=count) for id_, count in customers.items() if id_]
 
 
-def _set_days(session: Session, assignments: Sequence[Assignment]) -> None:
+def _set_days(session: Session, assignments: Sequence[Assignment | Born]) -> None:
     """Judged after the rows are locked: facts that are just arriving reschedule what is written here."""
     judged = verdicts(session, [one for one in assignments if not one.suspended])
     for one in assignments:
@@ -171,14 +171,18 @@ def _insert(session: Session, births: Sequence[Done]) -> list[Done]:
     if not births:
         return []
     births = sorted(births, key=lambda one: one[1].assignment.customer_id)
-    inserted = set(session.scalars(_INSERT, listed([row_of(change.assignment) for _, change in births])))
+    inserted = set(session.scalars(_INSERT, listed([_row(change.assignment) for _, change in births])))
     return [one for one in births if one[1].assignment.customer_id in inserted]
 
 
-def _update(session: Session, assignments: Sequence[Assignment]) -> None:
-    rows = [row_of(assignment) for assignment in assignments]
+def _update(session: Session, assignments: Sequence[Assignment | Born]) -> None:
+    rows = [_row(assignment) for assignment in assignments]
     if len(session.scalars(_UPDATE, listed(rows)).all()) != len(assignments):
         raise RuntimeError("an assignment was changed without its row lock")
+
+
+def _row(assignment: Assignment | Born) -> dict[str, Any]:
+    return {name: getattr(assignment, name) for name in _KEYS}
 
 
 def _history_row(act: Act, change: Change) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Keeping customers' facts: whole states, set-wise; an older version never overwrites a newer one."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
@@ -19,11 +20,23 @@ from crm_pool.database import among, among_ids
 _CUSTOMERS = cast(Table, Customer.__table__)
 _COLUMNS = _CUSTOMERS.c
 _KNOWN = select(Customer).where(among_ids(Customer.id)).execution_options(populate_existing=True)
+_STANDINGS = select(_COLUMNS.id, _COLUMNS.deleted, _COLUMNS.last_touch_at.is_not(None), _COLUMNS.created_by).where(
+    among_ids(_COLUMNS.id)
+)
 _NAMES = select(_COLUMNS.id, _COLUMNS.name).where(among_ids(_COLUMNS.id))
 _PROTECTED = select(_COLUMNS.id, _COLUMNS.locked, _COLUMNS.wecom_friend, _COLUMNS.collaborator_ids, _COLUMNS.won).where(
     among_ids(_COLUMNS.id),
     or_(_COLUMNS.locked, _COLUMNS.wecom_friend, _COLUMNS.collaborator_ids != [], _COLUMNS.won),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides whether a customer is placed, suspended or resumed."""
+
+    deleted: bool
+    touched: bool
+    created_by: UUID | None
 
 
 def customer_row(state: CustomerState) -> dict[str, Any]:
@@ -75,16 +88,21 @@ def _keeping(keys: tuple[str, ...]) -> Insert:
     )
 
 
-def keep_deleted(session: Session, ids: Collection[UUID]) -> dict[UUID, Customer]:
-    """Mark customers as deleted and return what is known of them."""
+def keep_deleted(session: Session, ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """Mark customers as deleted and return how they stand."""
     session.execute(update(Customer).where(among(Customer.id, ids)).values(deleted=True))
-    return known_customers(session, ids)
+    return standings(session, ids)
 
 
 def page_of_kept_ids(session: Session, after: UUID | None, size: int) -> Sequence[UUID]:
     """Ids of customers that are not deleted, in order."""
     statement = select(Customer.id).where(~Customer.deleted).order_by(Customer.id).limit(size)
     return session.scalars(statement.where(Customer.id > after) if after else statement).all()
+
+
+def standings(session: Session, ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """How the customers with these ids stand."""
+    return {row.id: Standing(*row[1:]) for row in session.execute(_STANDINGS, {"ids": list(ids)})}
 
 
 def known_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Customer]:

@@ -5,28 +5,28 @@ are counted, assignments in id order.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Table, delete
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from chassis.database import lock
 from chassis.database.rows import insert_rows
+from crm.pool.v1.pool_events_pb2 import AssignmentState
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import colleagues
 from crm_pool.assignments.recording import Act, locked, note_first_touches, record
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
 from crm_pool.caps.queries import room
-from crm_pool.customers.model import Customer
-from crm_pool.customers.projection import keep_customers, keep_deleted, known_customers
-from crm_pool.database import among, row_of
+from crm_pool.customers.projection import Standing, keep_customers, keep_deleted, standings
+from crm_pool.database import among
 from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.placement import queries
-from crm_pool.placement.model import KEPT, PlacementPlan
+from crm_pool.placement.model import KEPT, PlacementPlan, Promise
 from crm_pool.pools.commands import to_be_assigned_for
 from crm_pool.pools.queries import keep_existing
 
@@ -60,7 +60,7 @@ Birth = tuple[Newcomer, Change]
 class Placed:
     """Where a customer lies, None when a plan refuses it; `refusal_code` says why its wish was not met."""
 
-    assignment: Assignment | None
+    assignment: AssignmentState | None
     refusal_code: str = ""
 
 
@@ -76,10 +76,10 @@ class Report:
 def keep_up(session: Session, reports: Sequence[Report]) -> None:
     """Bring assignments into step with what customer reports: place the new, suspend the deleted, resume the restored."""
     reports = sorted(reports, key=lambda report: report.row["facts_version"])
-    customers = known_customers(session, keep_customers(session, [report.row for report in reports]))
+    customers = standings(session, keep_customers(session, [report.row for report in reports]))
     newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
-    note_first_touches(session, [id_ for id_, one in customers.items() if one.last_touch_at])
-    place(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
+    note_first_touches(session, [id_ for id_, one in customers.items() if one.touched])
+    _give_places(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
     _follow_deletions(session, customers, {report.row["id"]: report.act for report in reports})
     _follow_facts(session, reports)
 
@@ -95,8 +95,14 @@ def place(session: Session, newcomers: Sequence[Newcomer]) -> dict[UUID, Placed]
 
     A customer that has been placed before is answered as it lies, and nothing happens.
     """
-    ids = [one.customer_id for one in newcomers]
-    present = queries.assignments_of(session, ids)
+    refused = _give_places(session, newcomers)
+    present = queries.assignments_of(session, [one.customer_id for one in newcomers])
+    return {id_: Placed(assignment.state(), refused.get(id_, "")) for id_, assignment in present.items()}
+
+
+def _give_places(session: Session, newcomers: Sequence[Newcomer]) -> dict[UUID, str]:
+    """What `place` does; the codes of wishes that could not be met, by customer."""
+    present = queries.placed(session, [one.customer_id for one in newcomers])
     new = [one for one in newcomers if one.customer_id not in present]
     refused: dict[UUID, str] = {}
     if new:
@@ -104,9 +110,8 @@ def place(session: Session, newcomers: Sequence[Newcomer]) -> dict[UUID, Placed]
         births = [(one, birth) for one in new if (birth := _as_planned(one, plans.get(one.customer_id)))]
         births += _as_wished(session, [one for one in new if not one.planned], refused)
         record(session, [(one.act, birth) for one, birth in births])
-        _close(session, plans, new[0].act.at)
-        present = queries.assignments_of(session, ids)
-    return {id_: Placed(assignment, refused.get(id_, "")) for id_, assignment in present.items()}
+        _take_back(session, PlacementPlan.customer_id, plans)
+    return refused
 
 
 def plan(
@@ -119,19 +124,19 @@ def plan(
     lock(session, f"placement:{placement_id}")
     promises = queries.plan_of(session, placement_id)
     wanted = {one.customer_id for one in newcomers}
-    _take_back(session, placement_id, promises.keys() - wanted)
+    _take_back(session, PlacementPlan.customer_id, promises.keys() - wanted)
     new = [one for one in newcomers if one.customer_id not in promises]
     creator = new[0].created_by if new else None
     wishes = queries.Wishes(session, [one.wish for one in new if one.wish], visible_to=creator)
     refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish, creator))}
-    made = [_promise(placement_id, one, names) for one in new if one.customer_id not in refused]
-    days = verdicts(session, [promise.birth().assignment for promise in made])
-    for promise in made:
-        promise.expires_on = days[promise.customer_id].expires_on
-    insert_rows(session, cast(Table, PlacementPlan.__table__), [row_of(promise) for promise in made])
+    made = [_promise(one, names) for one in new if one.customer_id not in refused]
+    days = verdicts(session, made)
+    made = [replace(one, expires_on=days[one.customer_id].expires_on) for one in made]
+    given = {"placement_id": placement_id}
+    insert_rows(session, cast(Table, PlacementPlan.__table__), [given | asdict(one) for one in made])
     promises |= {promise.customer_id: promise for promise in made}
     return [
-        Placed(promises[id_].birth().assignment) if id_ in promises else Placed(None, refused[id_])
+        Placed(promises[id_].birth().assignment.state()) if id_ in promises else Placed(None, refused[id_])
         for id_ in (one.customer_id for one in newcomers)
     ]
 
@@ -148,8 +153,8 @@ def commit(
     kept = [promises[id_] for id_ in dict.fromkeys(customer_ids) if id_ in promises]
     act = Act(actor_id, at, placement_id)
     keep_customers(session, [unreported_row(one.customer_id, one.name, actor_id) for one in kept])
-    place(session, [Newcomer(one.customer_id, one.place, actor_id, at, act, planned=True) for one in kept])
-    _take_back(session, placement_id, promises.keys() - set(customer_ids))
+    _give_places(session, [Newcomer(one.customer_id, None, actor_id, at, act, planned=True) for one in kept])
+    _take_back(session, PlacementPlan.placement_id, [placement_id])
     return _over_cap(session, kept)
 
 
@@ -163,7 +168,7 @@ def unreported_row(customer_id: UUID, name: str, created_by: UUID) -> dict[str, 
     return {"id": customer_id, "facts_version": 0, "name": name, "created_by": created_by, "deleted": False}
 
 
-def _as_planned(one: Newcomer, promise: PlacementPlan | None) -> Change | None:
+def _as_planned(one: Newcomer, promise: Promise | None) -> Change | None:
     """The birth that was promised; without a promise the place that its row was written with."""
     if not one.planned or (promise is None and one.wish is None):
         return None
@@ -188,7 +193,7 @@ def _as_wished(session: Session, newcomers: Sequence[Newcomer], refused: dict[UU
     return births
 
 
-def _follow_deletions(session: Session, customers: Mapping[UUID, Customer], acts: Mapping[UUID, Act]) -> None:
+def _follow_deletions(session: Session, customers: Mapping[UUID, Standing], acts: Mapping[UUID, Act]) -> None:
     out_of_step = queries.out_of_step(session, customers)
     if not out_of_step:
         return
@@ -214,7 +219,7 @@ def _follow_facts(session: Session, reports: Sequence[Report]) -> None:
 
 
 def _places_to_return_to(
-    session: Session, returning: Sequence[Assignment], customers: Mapping[UUID, Customer]
+    session: Session, returning: Sequence[Assignment], customers: Mapping[UUID, Standing]
 ) -> dict[UUID, Place]:
     """Where restored customers lie: as before, or to be assigned when the owner has left or the pool is gone."""
     pools = keep_existing(session, {one.pool_id for one in returning if one.pool_id})
@@ -231,40 +236,18 @@ def _places_to_return_to(
     return {one.customer_id: one.place for one in returning} | new
 
 
-def _promise(placement_id: UUID, one: Newcomer, names: Mapping[UUID, str]) -> PlacementPlan:
+def _promise(one: Newcomer, names: Mapping[UUID, str]) -> Promise:
     place_ = cast(Place, one.wish)
-    return PlacementPlan(
-        placement_id=placement_id,
-        customer_id=one.customer_id,
-        name=names[one.customer_id],
-        owner_id=place_.owner_id,
-        pool_id=place_.pool_id,
-        expires_on=None,
-        planned_at=one.since,
-        committed_at=None,
-    )
+    return Promise(one.customer_id, names[one.customer_id], place_.owner_id, place_.pool_id, None, one.since)
 
 
-def _close(session: Session, plans: Collection[UUID], at: datetime) -> None:
-    if plans:
-        closing = update(PlacementPlan).where(among(PlacementPlan.customer_id, plans))
-        session.execute(closing.values(committed_at=at).execution_options(synchronize_session=False))
+def _take_back(session: Session, of: InstrumentedAttribute[UUID], ids: Collection[UUID]) -> None:
+    """Forget plans: they are true now, or nobody asks for them any more."""
+    if ids:
+        session.execute(delete(PlacementPlan).where(among(of, ids)).execution_options(synchronize_session=False))
 
 
-def _take_back(session: Session, placement_id: UUID, customer_ids: Collection[UUID]) -> None:
-    if customer_ids:
-        session.execute(
-            delete(PlacementPlan)
-            .where(
-                PlacementPlan.placement_id == placement_id,
-                PlacementPlan.committed_at.is_(None),
-                among(PlacementPlan.customer_id, customer_ids),
-            )
-            .execution_options(synchronize_session=False)
-        )
-
-
-def _over_cap(session: Session, promises: Sequence[PlacementPlan]) -> list[UUID]:
+def _over_cap(session: Session, promises: Sequence[Promise]) -> list[UUID]:
     received: dict[UUID, list[UUID]] = {}
     for one in promises:
         if one.owner_id:

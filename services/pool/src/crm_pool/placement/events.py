@@ -116,7 +116,7 @@ def _check(runtime: Runtime) -> int:
         wanted = [customer_row(state) for state in states]
         with runtime.database.reading() as session:
             found = {id_: row_of(one) for id_, one in known_customers(session, [row["id"] for row in wanted]).items()}
-            placed = queries.assignments_of(session, found)
+            placed = queries.placed(session, found)
         drift += sum(found.get(row["id"]) != row or row["id"] not in placed for row in wanted)
     return drift + sum(len(ids) for ids in _gone(runtime))
 

@@ -1,5 +1,6 @@
 """Where rows about to be created will lie (design §2.1): promised to an import before it writes them."""
 
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -15,7 +16,9 @@ KEPT = timedelta(days=7)
 
 
 class PlacementPlan(Base):
-    """The place planned for one customer; `planned_at` (UTC) becomes its `held_since`, `expires_on` its day."""
+    """The place planned for one customer until it lies there; `planned_at` (UTC) becomes its `held_since`, `expires_on` its
+    day.
+    """
 
     __tablename__ = "placement_plans"
     __table_args__ = (
@@ -32,18 +35,40 @@ class PlacementPlan(Base):
     pool_id: Mapped[UUID | None]
     expires_on: Mapped[date | None] = mapped_column(Date)
     planned_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    # Of the release before, which kept what was committed.
     committed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A row of a plan as it is read and made, thousands at a time: no record of the session."""
+
+    customer_id: UUID
+    name: str
+    owner_id: UUID | None
+    pool_id: UUID | None
+    expires_on: date | None
+    planned_at: datetime
+
     @property
-    def place(self) -> Place:
-        """Where the customer will lie."""
-        return Place(self.owner_id, self.pool_id)
+    def home_pool_id(self) -> UUID | None:
+        """The pool whose rule counts first."""
+        return self.pool_id
+
+    @property
+    def held_since(self) -> datetime:
+        """When its clock will start."""
+        return self.planned_at
+
+    @property
+    def not_before(self) -> None:
+        """Nothing keeps it from expiring."""
 
     def birth(self, *, suspended: bool = False) -> Change:
         """The birth that makes the plan true; `suspended`: the customer has been deleted meanwhile."""
         return Assignment.born(
             self.customer_id,
-            self.place,
+            Place(self.owner_id, self.pool_id),
             self.planned_at,
             Cause.IMPORT,
             suspended=suspended,

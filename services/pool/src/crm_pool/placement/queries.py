@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import fields
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -15,9 +16,11 @@ from crm_pool.assignments.rules import Place
 from crm_pool.caps.queries import kept_room
 from crm_pool.customers.model import Customer
 from crm_pool.database import among
-from crm_pool.placement.model import KEPT, PlacementPlan
+from crm_pool.placement.model import KEPT, PlacementPlan, Promise
 from crm_pool.pools.queries import keep_existing, visible_pools
 from directory.scope import Scope, resolve_scope
+
+_PROMISES = select(*(PlacementPlan.__table__.c[one.name] for one in fields(Promise)))
 
 
 class Wishes:
@@ -75,16 +78,21 @@ def assignments_of(session: Session, customer_ids: Collection[UUID]) -> dict[UUI
     return {assignment.customer_id: assignment for assignment in found}
 
 
-def plans_for(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, PlacementPlan]:
+def placed(session: Session, customer_ids: Collection[UUID]) -> set[UUID]:
+    """Which of these customers lie somewhere already."""
+    return set(session.scalars(select(Assignment.customer_id).where(among(Assignment.customer_id, customer_ids))))
+
+
+def plans_for(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Promise]:
     """The plans made for customers, by customer."""
-    found = session.scalars(select(PlacementPlan).where(among(PlacementPlan.customer_id, customer_ids)))
-    return {plan.customer_id: plan for plan in found}
+    found = session.execute(_PROMISES.where(among(PlacementPlan.customer_id, customer_ids)))
+    return {row.customer_id: Promise(*row) for row in found}
 
 
-def plan_of(session: Session, placement_id: UUID) -> dict[UUID, PlacementPlan]:
+def plan_of(session: Session, placement_id: UUID) -> dict[UUID, Promise]:
     """A whole plan, by customer."""
-    found = session.scalars(select(PlacementPlan).where(PlacementPlan.placement_id == placement_id))
-    return {plan.customer_id: plan for plan in found}
+    found = session.execute(_PROMISES.where(PlacementPlan.placement_id == placement_id))
+    return {row.customer_id: Promise(*row) for row in found}
 
 
 def promised(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:

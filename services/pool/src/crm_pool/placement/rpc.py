@@ -90,6 +90,4 @@ def _invalid(pointer: str, code: str, **parameters: int) -> Invalid:
 def _placement(placed: Placed, customer_id: UUID) -> pb.Placement:
     """A row that a plan refuses is answered by its id alone."""
     refused = AssignmentState(customer_id=str(customer_id))
-    return pb.Placement(
-        assignment=placed.assignment.state() if placed.assignment else refused, refusal_code=placed.refusal_code
-    )
+    return pb.Placement(assignment=placed.assignment or refused, refusal_code=placed.refusal_code)
