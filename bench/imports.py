@@ -1,17 +1,36 @@
-"""CPU per imported row by stage. COPY of the same cells into one bare table, in the same run, is the floor, not the limit."""
+"""Importing a workbook until every row has its result and its place: beside COPY of the same facts into the same tables, and
+beside django-import-export, with 1, 2 and 4 chunk workers.
 
+`python -m bench.imports [rows …]`, default 10,000 and 100,000. Goals (design §8): 0.5 × COPY, 10 × django-import-export, at
+most 250 MB for a process of chunk workers, pages of lists within 2 × of idle.
+"""
+
+import io
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 
-from bench.running import cpu_seconds, family, whole_system
+from bench.running import cpu_seconds, family, peak_megabytes, whole_system
 from highsea_local.demo import steps
-from highsea_local.demo.companies import Row, rows
+from highsea_local.demo.companies import rows
+from highsea_local.demo.gateway import until
 from highsea_local.demo.workbook import workbook_bytes
 from tests.support.whole import Whole
 
-ROWS = 10_000
+ROWS = (10_000, 100_000)
+WORKERS = (1, 2, 4)
+RIVAL_ROWS = 2_000
+LEAST, RIVAL_LEAST, MOST_MEGABYTES, SLOWER = 0.5, 10, 250, 2
+PAGES = 60
 STAGES = {
     "upload and preview (import serve)": "import-serve",
     "read, split, call (import process)": "import-process",
@@ -25,44 +44,161 @@ STAGES = {
     "NATS": "nats",
     "gateway": "traefik",
 }
+WORKER = "import-process"
+# What an import writes of its rows, by database; copied in this order.
+FACTS = {
+    "customer": ("customers", "customer_search", "contacts", "customer_contacts", "contact_search"),
+    "pool": ("customers", "assignments", "assignment_history"),
+    "import": ("row_results",),
+}
+_UNPLACED = "SELECT count(*) FROM customers LEFT JOIN assignments ON customer_id = id WHERE customer_id IS NULL"
 
 
-def main() -> None:
-    """Import a workbook of `ROWS` rows and print what each stage cost."""
-    table = rows(ROWS, 11)
-    content = workbook_bytes(table)
-    with whole_system() as whole:
-        before = _used(whole)
+@dataclass
+class Run:
+    """One import: seconds by the clock, CPU seconds by stage, MB at most by process, seconds of pages meanwhile."""
+
+    created: int
+    seconds: float
+    cpu: dict[str, float]
+    megabytes: dict[str, float]
+    pages: list[float] = field(default_factory=list)
+
+
+def main(sizes: Sequence[int] = ()) -> None:
+    """Print, for each number of rows and of workers, rows/s, ratios, CPU by stage and peak memory."""
+    for size in sizes or ROWS:
+        content = workbook_bytes(rows(size, 11))
+        for workers in WORKERS:
+            with whole_system(environment={WORKER: {"IMPORT_CHUNK_WORKERS": str(workers)}}) as whole:
+                _warm(whole)
+                idle = _pages(whole, PAGES)
+                run = _import(whole, content)
+                copied = _copy_seconds(whole)
+                rival = _rival_seconds(whole) if workers == WORKERS[-1] else None
+            _print(size, workers, run, copied, idle, rival)
+
+
+def _warm(whole: Whole) -> None:
+    """Connections are open and statements prepared before anything is measured."""
+    person = whole.person("operations")
+    steps.import_workbook(person, "warm.xlsx", workbook_bytes(rows(1_000, 12)), whole.pool()["id"], 600)
+
+
+def _import(whole: Whole, content: bytes) -> Run:
+    before, person, pool = _used(whole), whole.person("operations"), whole.pool()
+    with _reading(whole) as pages:
         started = time.perf_counter()
-        done = steps.import_workbook(whole.person("operations"), "bench.xlsx", content, whole.pool()["id"], 600)
-        elapsed = time.perf_counter() - started
-        used = {stage: after - before[stage] for stage, after in _used(whole).items()}
-        copied = _copy_seconds(whole, table)
-    print(f"\nimport of {ROWS} rows: {done.job['status']}, created {done.job['created']}, {elapsed:.1f} s wall")
-    print(f"{'stage':<42}{'CPU µs/row':>12}")
-    for stage, seconds in used.items():
-        print(f"{stage:<42}{seconds / ROWS * 1e6:>12.0f}")
-    print(f"{'all':<42}{sum(used.values()) / ROWS * 1e6:>12.0f}")
-    print(f"{'COPY of the same cells, one table (wall)':<42}{copied / ROWS * 1e6:>12.0f}")
+        job = person.upload("/imports", "bench.xlsx", content)
+        done = steps.run_import(person, job, {"mode": "create_only", "target_pool_id": pool["id"]}, 1800, errors=False)
+        until(lambda: _placed(whole), 600)
+        seconds = time.perf_counter() - started
+    used = {stage: after - before[stage] for stage, after in _used(whole).items()}
+    peaks = {name: peak_megabytes(family(whole.system, name)) for name in STAGES.values()}
+    return Run(done.job["created"], seconds, used, peaks, pages)
+
+
+def _placed(whole: Whole) -> bool:
+    with psycopg.connect(whole.system.database_url("pool")) as connection:
+        found = connection.execute(_UNPLACED).fetchone()
+    return found == (0,)
+
+
+@contextmanager
+def _reading(whole: Whole) -> Iterator[list[float]]:
+    """Somebody opens pages of the list meanwhile."""
+    ended, seconds = threading.Event(), list[float]()
+
+    def read() -> None:
+        while not ended.is_set():
+            seconds.extend(_pages(whole, 1))
+            ended.wait(0.2)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield seconds
+    finally:
+        ended.set()
+        reader.join()
+
+
+def _pages(whole: Whole, times: int) -> list[float]:
+    person, seconds = whole.person("sales"), []
+    for _ in range(times):
+        started = time.perf_counter()
+        person.get("/customers?page_size=20")
+        seconds.append(time.perf_counter() - started)
+    return seconds
 
 
 def _used(whole: Whole) -> dict[str, float]:
     return {stage: cpu_seconds(family(whole.system, name)) for stage, name in STAGES.items()}
 
 
-def _copy_seconds(whole: Whole, table: Sequence[Row]) -> float:
-    columns = ", ".join(f"c{number} text" for number in range(len(table[0].cells)))
-    with psycopg.connect(whole.system.database_url("customer")) as connection:
-        connection.execute(f"CREATE TABLE bench_copy ({columns})")  # type: ignore[arg-type]
-        started = time.perf_counter()
-        with connection.cursor().copy("COPY bench_copy FROM STDIN") as copy:
-            for row in table:
-                copy.write_row(row.cells)
-        connection.commit()
-        elapsed = time.perf_counter() - started
-        connection.execute("DROP TABLE bench_copy")
-    return elapsed
+def _copy_seconds(whole: Whole) -> float:
+    """The facts of all imported rows again by COPY, one table after the other, into the same tables with their indexes."""
+    seconds = 0.0
+    for service, tables in FACTS.items():
+        with psycopg.connect(_owner_url(whole, service)) as connection:
+            copies = [_copied_out(connection, table) for table in tables]
+            connection.execute(f"TRUNCATE {', '.join(tables)} CASCADE")  # type: ignore[arg-type]
+            connection.commit()
+            connection.execute("SET session_replication_role = replica")
+            started = time.perf_counter()
+            for table, content in zip(tables, copies, strict=True):
+                with connection.cursor().copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:  # type: ignore[arg-type]
+                    copy.write(content)
+            connection.commit()
+            seconds += time.perf_counter() - started
+    return seconds
+
+
+def _copied_out(connection: psycopg.Connection, table: str) -> bytes:
+    content = io.BytesIO()
+    with connection.cursor().copy(f"COPY {table} TO STDOUT (FORMAT binary)") as copy:  # type: ignore[arg-type]
+        for piece in copy:
+            content.write(piece)
+    return content.getvalue()
+
+
+def _owner_url(whole: Whole, service: str) -> str:
+    name = whole.system.database_url(service).rsplit("/", 1)[1]
+    return f"{whole.system.superuser_url.rsplit('/', 1)[0]}/{name}"
+
+
+def _rival_seconds(whole: Whole) -> float:
+    """Seconds of a row in django-import-export, in an environment of its own."""
+    with tempfile.TemporaryDirectory(prefix="highsea-bench-") as folder:
+        workbook = Path(folder) / "rows.xlsx"
+        workbook.write_bytes(workbook_bytes(rows(RIVAL_ROWS, 13)))
+        script = Path(__file__).parent / "rivals" / "django_rows.py"
+        command = [Path(sys.executable).with_name("uv"), "run", "--quiet", "--no-project", "--script", script]
+        done = subprocess.run(
+            [*map(str, command), _owner_url(whole, "import"), str(workbook)], capture_output=True, text=True, check=True
+        )
+    return float(done.stdout) / RIVAL_ROWS
+
+
+def _print(size: int, workers: int, run: Run, copied: float, idle: list[float], rival: float | None) -> None:
+    print(
+        f"\n{size} rows, {workers} chunk workers: created {run.created} in {run.seconds:.1f} s, {size / run.seconds:.0f} rows/s"
+    )
+    print(f"  {copied / run.seconds:.2f} × COPY of the same facts ({copied:.1f} s; goal ≥ {LEAST})")
+    if rival is not None:
+        ratio = rival * size / run.seconds
+        print(f"  {ratio:.1f} × django-import-export ({1 / rival:.0f} rows/s; goal ≥ {RIVAL_LEAST})")
+    pages = f"p95 {_p95(run.pages) * 1000:.0f} ms meanwhile, {_p95(idle) * 1000:.0f} ms idle"
+    print(f"  pages of the list: {_p95(run.pages) / _p95(idle):.1f} × idle ({pages}; goal ≤ {SLOWER})")
+    print(f"  {'':<42}{'CPU µs/row':>12}{'peak MB':>10}  (chunk workers: at most {MOST_MEGABYTES} MB)")
+    for stage, name in STAGES.items():
+        print(f"  {stage:<42}{run.cpu[stage] / size * 1e6:>12.0f}{run.megabytes[name]:>10.0f}")
+    print(f"  {'all':<42}{sum(run.cpu.values()) / size * 1e6:>12.0f}", flush=True)
+
+
+def _p95(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1]
 
 
 if __name__ == "__main__":
-    main()
+    main([int(argument) for argument in sys.argv[1:]])

@@ -30,8 +30,13 @@ def import_workbook(person: Person, file_name: str, content: bytes, pool_id: str
     return run_import(person, job, {"mode": "create_only", "target_pool_id": pool_id}, seconds)
 
 
-def run_import(person: Person, job: dict[str, Any], settings: dict[str, Any], seconds: float = 180) -> Imported:
-    """Run an uploaded file with the guessed mapping and these settings; wait for the end. Raises Refused, TimeoutError."""
+def run_import(
+    person: Person, job: dict[str, Any], settings: dict[str, Any], seconds: float = 180, *, errors: bool = True
+) -> Imported:
+    """Run an uploaded file with the guessed mapping and these settings; wait for the end. `errors`: fetch the error list.
+
+    Raises Refused, TimeoutError.
+    """
     mapping = [
         {"column": column["index"], "field": column["field"]}
         for column in job["columns"]
@@ -45,7 +50,7 @@ def run_import(person: Person, job: dict[str, Any], settings: dict[str, Any], se
         return now if now["status"] in FINISHED else None
 
     ended = until(finished, seconds)
-    return Imported(ended, person.download(f"/imports/{job['id']}/errors.xlsx"))
+    return Imported(ended, person.download(f"/imports/{job['id']}/errors.xlsx") if errors else b"")
 
 
 def claim(person: Person, customer_ids: list[str]) -> dict[str, Any]:
