@@ -11,6 +11,7 @@ from chassis import clock
 from chassis.database.epochs import EPOCH
 from chassis.identifiers import new_id
 from chassis.rpc.errors import refusal_of
+from crm.common.v1.import_rows_pb2 import RehearsedOwner
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
@@ -205,6 +206,28 @@ def test_plans_count_each_other_against_the_cap_and_a_commit_keeps_what_was_over
 
     assert over_cap == [states[1].id]
     assert set(sea.owners()) == {state.id for state in states[:2]}
+
+
+def test_a_rehearsed_plan_counts_what_was_rehearsed_before_and_promises_nothing(sea: Any, rpc: Any) -> None:
+    sea.set_holding_cap(3)
+    sales = sea.organisation.sales
+    _plan(sea, rpc, new_id(), sea.state(owner=sales))
+    promised = len(sea.rows(PlacementPlan))
+    states = [sea.state(owner=sales), sea.state(owner=sales), sea.state(), sea.state(pool=new_id())]
+    request = pb.PlanPlacementRequest(
+        placement_id=str(new_id()),
+        actor_id=str(sales.id),
+        customers=[_new(state) for state in states],
+        rehearsal=True,
+        rehearsed=[RehearsedOwner(owner_id=str(sales.id), customers=1)],
+    )
+
+    answers = [rpc.PlanPlacement(request).placements for _ in range(2)]
+
+    for answer in answers:
+        assert [one.refusal_code for one in answer] == ["", "holding_cap_reached", "", "pool_not_found"]
+        assert answer[0].assignment.place.owner_id == str(sales.id)
+    assert (len(sea.rows(PlacementPlan)), sea.rows(Assignment)) == (promised, [])
 
 
 def test_rows_not_created_and_plans_given_up_free_their_place(sea: Any, rpc: Any) -> None:

@@ -141,6 +141,25 @@ def plan(
     ]
 
 
+def rehearse(session: Session, newcomers: Sequence[Newcomer], rehearsed: Mapping[UUID, int]) -> list[Placed]:
+    """Where a plan would let rows lie, one answer per newcomer, in order; nothing is promised, written or locked.
+
+    `rehearsed`: how many customers each owner has been given by the same rehearsal before. All have one creator.
+    """
+    if not newcomers:
+        return []
+    creator = newcomers[0].created_by
+    assert creator is not None, "somebody rehearses"
+    wishes = queries.Wishes(session, [one.wish for one in newcomers if one.wish], creator, rehearsed)
+    return [_rehearsed(one, wishes.refusal(one.wish, creator)) for one in newcomers]
+
+
+def _rehearsed(one: Newcomer, refusal_code: str) -> Placed:
+    if refusal_code:
+        return Placed(None, refusal_code)
+    return Placed(Assignment.born(one.customer_id, cast(Place, one.wish), one.since, Cause.IMPORT).assignment)
+
+
 def commit(
     session: Session, placement_id: UUID, actor_id: UUID, customer_ids: Collection[UUID], at: datetime
 ) -> list[UUID]:

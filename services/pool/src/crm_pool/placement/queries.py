@@ -1,6 +1,6 @@
 """Reading plans, and judging wishes for a first place."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from uuid import UUID
@@ -13,7 +13,7 @@ from chassis.errors import Unauthenticated
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import Colleague, colleagues
 from crm_pool.assignments.rules import Place
-from crm_pool.caps.queries import kept_room
+from crm_pool.caps.queries import kept_room, room
 from crm_pool.customers.model import Customer
 from crm_pool.database import among
 from crm_pool.placement.model import KEPT, PlacementPlan, Promise
@@ -26,21 +26,33 @@ _PROMISES = select(*(PlacementPlan.__table__.c[one.name] for one in fields(Promi
 class Wishes:
     """Judges wishes one after another and counts those granted against their owners' caps.
 
-    Until the transaction ends the pools wished for stay, and nobody else counts these owners' customers.
+    Until the transaction ends the pools wished for stay, and nobody else counts these owners' customers; unless it is
+    `rehearsed` alone, which locks nothing.
     """
 
-    def __init__(self, session: Session, wishes: Collection[Place], visible_to: UUID | None = None) -> None:
-        """`visible_to`: the member who must see the pools wished for; None: they only have to exist."""
+    def __init__(
+        self,
+        session: Session,
+        wishes: Collection[Place],
+        visible_to: UUID | None = None,
+        rehearsed: Mapping[UUID, int] | None = None,
+    ) -> None:
+        """`visible_to`: the member who must see the pools wished for; None: they only have to exist. `rehearsed`: how
+        many customers each owner has been given before, in a rehearsal that somebody sees.
+        """
         self._session = session
         self._scopes: dict[UUID, Scope] = {}
-        self._pools = keep_existing(session, {wish.pool_id for wish in wishes if wish.pool_id})
+        pools = {wish.pool_id for wish in wishes if wish.pool_id}
+        self._pools = pools if rehearsed is not None else keep_existing(session, pools)
         if visible_to is not None:
             self._pools &= visible_pools(session, resolve_scope(session, visible_to)).keys()
         owners = sorted({wish.owner_id for wish in wishes if wish.owner_id})
         self._owners = colleagues(session, owners)
-        self._room = kept_room(session, owners)
-        for owner, customers in promised(session, [id_ for id_ in owners if self._room.left(id_) is not None]).items():
-            self._room.fill(owner, customers)
+        self._room = kept_room(session, owners) if rehearsed is None else room(session, owners)
+        coming = promised(session, [id_ for id_ in owners if self._room.left(id_) is not None])
+        for given in (coming, rehearsed or {}):
+            for owner, customers in given.items():
+                self._room.fill(owner, customers)
 
     def refusal(self, wish: Place | None, creator_id: UUID | None) -> str:
         """Why the wish cannot be met, empty when it can; then it is counted.

@@ -9,6 +9,7 @@ from chassis import clock
 from chassis.errors import FieldError, Invalid
 from chassis.identifiers import new_id
 from chassis.runtime import Runtime
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.pool.v1 import pool_service_pb2 as pb
 from crm.pool.v1.pool_events_pb2 import AssignmentState
 from crm_pool.assignments.model import place_of
@@ -41,14 +42,24 @@ class PlacementMethods:
         )
 
     def PlanPlacement(self, request: pb.PlanPlacementRequest, _: grpc.ServicerContext) -> pb.PlanPlacementResponse:
-        """Promise places to rows about to be created."""
+        """Promise places to rows about to be created, or only tell them."""
         newcomers = _newcomers(request.customers, _uuid(request.actor_id, "/actor_id"))
+        if request.rehearsal:
+            return self._rehearse(newcomers, request.rehearsed)
         names = {one.customer_id: row.name for one, row in zip(newcomers, request.customers, strict=True)}
         placement_id = _uuid(request.placement_id, "/placement_id")
         with self._runtime.database.transaction() as session:
             planned = commands.plan(session, placement_id, newcomers, names)
-        answered = zip(newcomers, planned, strict=True)
-        return pb.PlanPlacementResponse(placements=[_placement(one, new.customer_id) for new, one in answered])
+        return _planned(newcomers, planned)
+
+    def _rehearse(
+        self, newcomers: Sequence[Newcomer], given: Sequence[rows_pb.RehearsedOwner]
+    ) -> pb.PlanPlacementResponse:
+        rehearsed = {
+            _uuid(one.owner_id, f"/rehearsed/{place}/owner_id"): one.customers for place, one in enumerate(given)
+        }
+        with self._runtime.database.reading() as session:
+            return _planned(newcomers, commands.rehearse(session, newcomers, rehearsed))
 
     def CommitPlacement(
         self, request: pb.CommitPlacementRequest, _: grpc.ServicerContext
@@ -59,6 +70,11 @@ class PlacementMethods:
         with self._runtime.database.transaction() as session:
             over_cap = commands.commit(session, placement_id, actor_id, ids, clock.now())
         return pb.CommitPlacementResponse(over_cap_ids=[str(id_) for id_ in over_cap])
+
+
+def _planned(newcomers: Sequence[Newcomer], placed: Sequence[Placed]) -> pb.PlanPlacementResponse:
+    answered = zip(newcomers, placed, strict=True)
+    return pb.PlanPlacementResponse(placements=[_placement(one, new.customer_id) for new, one in answered])
 
 
 def _newcomers(customers: Sequence[pb.NewCustomer], actor_id: UUID) -> list[Newcomer]:
