@@ -9,7 +9,8 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_import.kinds.kind import Form
-from crm_import.mapping.forms import DateOrder, DigitsLost, Typing, common_order, date_orders
+from crm_import.mapping.forms import DateOrder, DigitsLost, Typing, date_orders
+from crm_import.mapping.rules import date_order_of
 from crm_import.reading.cells import clean, text_of
 
 
@@ -106,14 +107,12 @@ def test_a_number_of_days_counts_from_1904_where_the_workbook_does() -> None:
 
 
 def test_a_year_that_comes_last_is_read_in_the_files_own_order_or_not_at_all() -> None:
-    texts = ["05/01/2026", "", "无", "2026-01-05"]
+    either, settled = sorted(date_orders("05/01/2026 10:00")), sorted(date_orders("13/01/2026"))
 
-    assert date_orders("05/01/2026 10:00") == {DateOrder.MONTH_FIRST, DateOrder.DAY_FIRST}
-    assert date_orders("21/40/2026") == set()
-    assert common_order(texts) is None
-    assert common_order([*texts, "13/01/2026"]) == DateOrder.DAY_FIRST
-    assert common_order([*texts, "01/13/2026"]) == DateOrder.MONTH_FIRST
-    assert common_order([*texts, "13/01/2026", "01/13/2026"]) is None
+    assert (either, settled, date_orders("21/40/2026")) == (["dmy", "mdy"], ["dmy"], set())
+    assert date_order_of([{"date_orders": either}, {}, {"date_orders": settled}]) == "dmy"
+    assert date_order_of([{"date_orders": settled}, {"date_orders": ["mdy"]}]) is None
+    assert date_order_of([{"date_orders": []}, {}]) is None
     assert Typing({"day": Form.DAY}, DateOrder.DAY_FIRST).typed("day", "05/01/2026") == "2026-01-05"
     assert Typing({"day": Form.DAY}).typed("day", "05/01/2026") == "05/01/2026"
 

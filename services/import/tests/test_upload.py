@@ -62,6 +62,7 @@ def test_an_uploaded_workbook_shows_its_columns_first_row_and_guessed_mapping(sa
     ]  # fmt: skip
     assert job["columns"][3] | {"index": 3} == {
         "index": 3, "header": "手机号", "sample": "13800138000", "field": "contact.mobile", "field_label": "手机",
+        "days": None,
     }  # fmt: skip
     assert (job["mode"], job["match_fields"]) == ("create_only", ["contact.mobile", "name"])
 

@@ -55,7 +55,7 @@ class Task:
 @dataclass(frozen=True)
 class SourceRow:
     """A row of the file. `cells` begin with column `first`; `errors` are its error cells by column; `repeats` is the
-    match field and row that it repeats.
+    match field and row that it repeats; `beyond`: how many filled cells it has beyond the last column.
     """
 
     number: int
@@ -63,6 +63,7 @@ class SourceRow:
     cells: Sequence[str]
     errors: Mapping[int, str] = field(default_factory=dict)
     repeats: tuple[str, int] | None = None
+    beyond: int = 0
 
     def cell(self, column: int) -> str:
         """The text in a column."""
@@ -81,19 +82,21 @@ def read_chunk(content: bytes, first: int) -> list[SourceRow]:
         row = json.loads(line)
         errors = {int(column): text for column, text in row.get("errors", {}).items()}
         repeats = tuple(row["repeats"]) if "repeats" in row else None
-        rows.append(SourceRow(row["row"], first, row["cells"], errors, repeats))
+        rows.append(SourceRow(row["row"], first, row["cells"], errors, repeats, row.get("beyond", 0)))
     return rows
 
 
 def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str], typing: Typing) -> Result | None:
-    """The result of a row that need not be written: a repeat, an error cell, a number that has lost digits, a demanded
-    field left empty; or None.
+    """The result of a row that need not be written: a repeat, cells beyond the last column, an error cell, a number that
+    has lost digits, a demanded field left empty; or None.
     """
     if row.repeats:
         name, first_row = row.repeats
         value = row.cell(mapped[name])
         return row.result(Outcome.SKIPPED, [Problem(name, "repeated_in_file", value, {"first_row": first_row})])
-    problems = [
+    # Cells have moved to the right of their columns, whichever it was that began it.
+    problems = [Problem("", "too_many_cells", parameters={"count": row.beyond})] if row.beyond else []
+    problems += [
         Problem(name, "cell_error", row.errors[column]) for name, column in mapped.items() if column in row.errors
     ]
     problems += [

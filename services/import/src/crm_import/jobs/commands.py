@@ -74,6 +74,8 @@ def change_settings(
     job.learn(custom)
     if found is not None:
         job.read_as(found)
+    if proposed.get("date_order") is not None:
+        job.date_order = proposed["date_order"]
     if "target_pool_id" in proposed:
         job.choose_pool(proposed["target_pool_id"])
     if proposed.get("mobile_required") is not None:

@@ -34,7 +34,7 @@ from crm_import.reading.tables import Layout
 from directory.permissions import Permission
 
 api = Api("imports")
-_READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter")
+_READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter", "quote")
 
 
 @api.route(
@@ -194,9 +194,9 @@ def _looked_again(
         proposed.get("sheet") or job.sheet,
         proposed.get("encoding") or job.encoding,
         proposed.get("delimiter") or job.delimiter,
+        proposed.get("quote") or job.quote,
     )
-    header_row = proposed.get("header_row") or None
-    return _previewed(call.runtime, job, layout, header_row), custom
+    return _previewed(call.runtime, job, layout, proposed.get("header_row")), custom
 
 
 def _previewed(runtime: Runtime, job: ImportJob, layout: Layout, header_row: int | None) -> Mapping[str, Any]:

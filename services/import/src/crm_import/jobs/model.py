@@ -24,6 +24,7 @@ from crm_import.jobs.rules import (
     SplitPlan,
     Stage,
     Status,
+    check_days,
     check_mapping,
     check_match_fields,
     check_matchable,
@@ -33,16 +34,17 @@ from crm_import.jobs.rules import (
 from crm_import.kinds.kind import Field, Form, Kind
 from crm_import.kinds.registry import KINDS
 from crm_import.mapping.forms import Typing
-from crm_import.mapping.rules import guess_mapping, usable_match_fields
+from crm_import.mapping.rules import date_order_of, guess_mapping, usable_match_fields
 from crm_import.reading.tables import Layout
 
 _SETTINGS = (
     "mapping", "mode", "match_fields", "clear_empty", "mobile_required", "sheet", "header_row", "encoding", "delimiter",
+    "quote", "date_order",
 )  # fmt: skip
 
 
 class ImportJob(Base):
-    """`columns` are `{index, header, sample}`, `mapping` `{column, field}`; `version` grows with every change that a
+    """`columns` are as `reading.preview` found them, `mapping` `{column, field}`; `version` grows with every change that a
     reader can see, progress included. `total` is 0 until the file is split, and again when it would be split otherwise.
     The other four counts are sums over its chunks, of a rehearsal what they would be; `stage`: what its chunks are
     handled for (decision 0029). `undone` and `left` are rows of an undo, `undecided` those of a rehearsal that wait for
@@ -192,7 +194,7 @@ class ImportJob(Base):
         return SplitPlan(
             job_id=self.id,
             source_key=self.source_key,
-            layout=Layout(self.file_format, self.sheet, self.encoding, self.delimiter),
+            layout=Layout(self.file_format, self.sheet, self.encoding, self.delimiter, self.quote),
             header_row=self.header_row,
             first=self.columns[0]["index"],
             last=self.columns[-1]["index"],
@@ -243,11 +245,12 @@ class ImportJob(Base):
     def read_as(self, found: Mapping[str, Any]) -> None:
         """Take over how the file is read; the mapping is guessed afresh."""
         self.sheets, self.sheet = found["sheets"], found["sheet"]
-        self.encoding, self.delimiter = found["encoding"], found["delimiter"]
+        self.encoding, self.delimiter, self.quote = found["encoding"], found["delimiter"], found["quote"]
         self.header_row, self.rows_estimate = found["header_row"], found["rows_estimate"]
         self.columns = found["columns"]
+        self.date_order = date_order_of(self.columns)
         guessed = guess_mapping(
-            [column["header"] for column in self.columns],
+            [column["header"] if self.header_row else "" for column in self.columns],
             self.traits,
             [column["sample"] for column in self.columns],
         )
@@ -321,6 +324,7 @@ class ImportJob(Base):
     def _queue(self, stage: Stage, now: datetime, language: str) -> None:
         check_required(self.mapped, self.required_fields, self.traits, language)
         check_matchable(self.match_fields, self.mapped)
+        check_days(self.columns, self.mapped, self.typing)
         self.status, self.stage, self.split_tries = Status.QUEUED, stage, 0
         self.created = self.updated = self.skipped = self.failed = 0
         self.changed(now)

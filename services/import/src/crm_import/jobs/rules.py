@@ -1,13 +1,15 @@
 """What an import job can be, and which settings it accepts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from chassis.errors import FieldError, Invalid
-from crm_import.kinds.kind import Kind
+from crm_import.kinds.kind import Form, Kind
 from crm_import.kinds.registry import KINDS
+from crm_import.mapping.forms import DateOrder, Typing
 from crm_import.mapping.rules import usable_match_fields
 from crm_import.reading.tables import Layout
 
@@ -80,6 +82,15 @@ class SplitPlan:
     required: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Days:
+    """A day as written, and as its two readings."""
+
+    value: str
+    mdy: str
+    dmy: str
+
+
 def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int], kind: Kind) -> None:
     """Raise Invalid naming every entry that points nowhere or to something taken (D-17)."""
     errors: list[FieldError] = []
@@ -136,3 +147,22 @@ def check_matchable(match_fields: Sequence[str], mapped: Mapping[str, int]) -> N
     if not usable_match_fields(match_fields, mapped):
         error = FieldError("/match_fields", "match_field_not_mapped")
         raise Invalid("match_field_not_mapped", errors=[error])
+
+
+def check_days(columns: Sequence[Mapping[str, Any]], mapped: Mapping[str, int], typing: Typing) -> None:
+    """Raise Invalid date_order_unknown when days that two readings fit fill a field, and nobody has said which holds."""
+    of_days = {column for name, column in mapped.items() if typing.forms.get(name) in (Form.DAY, Form.MOMENT)}
+    for column in columns:
+        if column["index"] in of_days and (days := days_read(column, typing)):
+            parameters = {"column": column["header"], **asdict(days)}
+            error = FieldError("/date_order", "date_order_unknown", parameters)
+            raise Invalid("date_order_unknown", errors=[error], **parameters)
+
+
+def days_read(column: Mapping[str, Any], typing: Typing) -> Days | None:
+    """A day of a previewed column in both readings, while nobody has said which holds."""
+    if typing.date_order or "date_example" not in column:
+        return None
+    text = column["date_example"]
+    mdy, dmy = (replace(typing, date_order=order).day(text) for order in (DateOrder.MONTH_FIRST, DateOrder.DAY_FIRST))
+    return Days(text, mdy, dmy)

@@ -1,5 +1,7 @@
 """Shapes of the import routes."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -8,18 +10,44 @@ from pydantic import Field
 
 from chassis.http.api import Body, PageQuery, View
 from crm_import.jobs.model import ImportJob
-from crm_import.jobs.rules import Mode, Status
+from crm_import.jobs.rules import Mode, Status, days_read
 from crm_import.kinds.kind import KindName
+from crm_import.mapping.forms import DateOrder, DigitsLost, Typing
+
+
+class DaysView(View):
+    """A day that can be read in two ways: as `mdy`, and as `dmy`."""
+
+    value: str
+    mdy: str
+    dmy: str
 
 
 class ColumnView(View):
-    """A column of the file, its first value, and the field it fills, if any."""
+    """A column of the file, its first value, and the field it fills, if any. `days`: how its first day would be read
+    while `date_order` is neither found nor set.
+    """
 
     index: int
     header: str
     sample: str
     field: str | None
     field_label: str | None
+    days: DaysView | None
+
+
+class PreviewCell(View):
+    """A cell as it will be read for the field it fills, or the `problem` (a code, as of rows) that makes its row fail."""
+
+    value: str
+    problem: str | None
+
+
+class PreviewRow(View):
+    """One of the first rows; `cells` are those of the columns."""
+
+    row_number: int
+    cells: list[PreviewCell]
 
 
 class FieldView(View):
@@ -38,7 +66,9 @@ class MappingEntry(Body):
 
 
 class ImportView(View):
-    """An import job. `sheet` and `sheets` are of workbooks, `encoding` and `delimiter` of CSV files; `percent` is of rows."""
+    """An import job. `sheet` and `sheets` are of workbooks, `encoding`, `delimiter` and `quote` of CSV files; `header_row` 0:
+    there is none, columns are called A, B, C; `date_order` of days like 05/01/2026; `percent` is of rows.
+    """
 
     id: UUID
     version: int
@@ -51,6 +81,8 @@ class ImportView(View):
     sheet: str | None
     encoding: str | None
     delimiter: str | None
+    quote: str | None
+    date_order: DateOrder | None
     header_row: int
     rows_estimate: int
     columns: list[ColumnView]
@@ -78,14 +110,15 @@ class ImportView(View):
 
 
 class ImportDetail(ImportView):
-    """An import job with the fields that its columns can fill, custom ones included."""
+    """An import job with the fields that its columns can fill, custom ones included, and its first rows."""
 
     fields: list[FieldView]
+    preview: list[PreviewRow]
 
 
 class ImportSettingsBody(Body):
-    """What may be set before the start; what is left out stays. Another `sheet`, `header_row`, `encoding` or
-    `delimiter` reads the file again and guesses the mapping afresh. `target_pool_id` and `mobile_required` are of
+    """What may be set before the start; what is left out stays. Another `sheet`, `header_row` (0: none),
+    `encoding`, `delimiter` or `quote` reads the file again and guesses the mapping afresh. `target_pool_id` and `mobile_required` are of
     customers alone.
     """
 
@@ -96,9 +129,11 @@ class ImportSettingsBody(Body):
     clear_empty: bool | None = Field(default=None, strict=True)
     mobile_required: bool | None = Field(default=None, strict=True)
     sheet: str | None = Field(default=None, max_length=100)
-    header_row: int | None = Field(default=None, ge=1, le=1000, strict=True)
+    header_row: int | None = Field(default=None, ge=0, le=1000, strict=True)
     encoding: Literal["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "big5"] | None = None
     delimiter: Literal[",", ";", "\t", "|"] | None = None
+    quote: Literal['"', "'", "none"] | None = None
+    date_order: DateOrder | None = None
 
 
 class UploadQuery(Body):
@@ -122,10 +157,13 @@ def import_view(job: ImportJob, language: str, failure_message: str | None) -> I
         for name in ImportView.model_fields
         if name not in ("columns", "mapping", "failure_message", "custom_fields_known")
     }
-    kind = job.traits
+    kind, typing = job.traits, job.typing
     columns = [
         ColumnView(
-            **column,
+            index=column["index"],
+            header=column["header"],
+            sample=column["sample"],
+            days=_days(column, typing),
             field=fields.get(column["index"]),
             field_label=kind.label(fields[column["index"]], language) if column["index"] in fields else None,
         )
@@ -145,4 +183,32 @@ def import_detail(job: ImportJob, language: str, failure_message: str | None) ->
         FieldView(name=field.name, label=field.label(language), required=field.name in required)
         for field in kind.fields
     ]
-    return ImportDetail(**dict(import_view(job, language, failure_message)), fields=fields)
+    view = dict(import_view(job, language, failure_message))
+    return ImportDetail(**view, fields=fields, preview=_preview(job))
+
+
+def _days(column: Mapping[str, Any], typing: Typing) -> DaysView | None:
+    days = days_read(column, typing)
+    return DaysView(**asdict(days)) if days else None
+
+
+def _preview(job: ImportJob) -> list[PreviewRow]:
+    fields = {column: name for name, column in job.mapped.items()}
+    # Jobs of before have none.
+    samples = [(fields.get(column["index"], ""), column.get("samples", {})) for column in job.columns]
+    typing = job.typing
+    numbers = sorted({int(number) for _, texts in samples for number in texts})
+    return [
+        PreviewRow(
+            row_number=number,
+            cells=[_preview_cell(typing, field, texts.get(str(number), "")) for field, texts in samples],
+        )
+        for number in numbers
+    ]
+
+
+def _preview_cell(typing: Typing, field: str, text: str) -> PreviewCell:
+    try:
+        return PreviewCell(value=typing.typed(field, text), problem=None)
+    except DigitsLost:
+        return PreviewCell(value=text, problem="digits_lost")

@@ -5,7 +5,7 @@ Whatever is not understood stays as it is, and is refused with the field's own r
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from dataclasses import field as defaulted
 from datetime import datetime, timedelta
@@ -52,6 +52,10 @@ class Typing:
         form = self.forms.get(field, Form.TEXT)
         return _TYPED[form](text, self) if text and form in _TYPED else text
 
+    def day(self, text: str) -> str:
+        """The day that `text` is, in ISO 8601, or the text itself."""
+        return _day(text, self)
+
 
 def digits(text: str) -> str:
     """Digits as typed: １３８ → 138, 1.3800138E+10 and 13800138000.0 → 13800138000. Raises DigitsLost on 1.38E+10."""
@@ -76,13 +80,6 @@ def date_orders(text: str) -> set[DateOrder]:
     first, second = int(match[1]), int(match[2])
     fitting = ((DateOrder.MONTH_FIRST, first, second), (DateOrder.DAY_FIRST, second, first))
     return {order for order, month, day in fitting if _moment(match[3], month, day) is not None}
-
-
-def common_order(texts: Iterable[str]) -> DateOrder | None:
-    """The one order in which all of `texts` are days; None when either would do, or none does for all."""
-    found = [orders for text in texts if (orders := date_orders(text))]
-    common = set.intersection(*found) if found else set()
-    return common.pop() if len(common) == 1 else None
 
 
 def _digits(text: str, _typing: Typing) -> str:

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from crm_import.kinds.kind import Kind
 from crm_import.mapping.forms import DigitsLost, digits
@@ -72,7 +73,8 @@ def _by_header(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
 def guess_mapping(headers: Sequence[str], kind: Kind, samples: Sequence[str] = ()) -> list[str | None]:
     """For each column its field. A field is given once: to the column that bears its label, else to the first
     that may mean it, so that 手机 wins over an earlier 移动电话. A phone column whose first value (in `samples`)
-    is a mobile number is the mobile, when there is no other. A known file of another system is taken as that.
+    is a mobile number is the mobile, when there is no other; so is the first such column of a file without headers. A
+    known file of another system is taken as that.
     """
     words = _headers(kind)
     known = _known_file(headers, words)
@@ -92,6 +94,11 @@ def guess_mapping(headers: Sequence[str], kind: Kind, samples: Sequence[str] = (
         phone = found.index(kind.phone)
         if match_key(samples[phone], is_mobile=True):
             found[phone] = kind.mobile
+    if kind.mobile and not any(headers):
+        mobiles = (index for index, sample in enumerate(samples) if match_key(sample, is_mobile=True))
+        first = next(mobiles, None)
+        if first is not None:
+            found[first] = kind.mobile
     return found
 
 
@@ -120,6 +127,12 @@ def _known_file(headers: Sequence[str], words: _Headers) -> Mapping[str, str | N
 def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int]) -> list[str]:
     """Those match fields that a column fills, in their order: the others can never match (D-20)."""
     return [name for name in match_fields if name in mapped]
+
+
+def date_order_of(columns: Iterable[Mapping[str, Any]]) -> str | None:
+    """The order in which a file's days are written, going by its `columns` as previewed; None: none, or either."""
+    settled = {column["date_orders"][0] for column in columns if len(column.get("date_orders", ())) == 1}
+    return settled.pop() if len(settled) == 1 else None
 
 
 def match_key(text: str, *, is_mobile: bool) -> str:

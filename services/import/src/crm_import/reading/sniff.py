@@ -1,8 +1,9 @@
-"""What a file is, judged by its first bytes and never by its name alone: format, encoding, delimiter."""
+"""What a file is, judged by its first bytes and never by its name alone: format, encoding, delimiter, quotes."""
 
 import codecs
 import csv
 import io
+import re
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from charset_normalizer import from_bytes
 FORMATS = ("xlsx", "xls", "csv")
 HEAD_BYTES = 64 * 1024
 DELIMITERS = ",;\t|"
+QUOTES = ('"', "'", NO_QUOTE := "none")
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
@@ -119,6 +121,19 @@ def delimiter_of(path: Path, encoding: str) -> str:
         return (typical if typical > 1 else 0, sum(count == typical for count in counts))
 
     return max(DELIMITERS, key=columns)
+
+
+def quote_of(path: Path, encoding: str, delimiter: str) -> str:
+    """What stands around values: ', where it does so and " does not; nothing, where a lone " is part of a value."""
+    with path.open("r", encoding=encoding, errors="replace", newline="") as file:
+        sample = file.read(HEAD_BYTES)
+    between = re.escape(delimiter)
+    if '"' not in sample:
+        enclosed = re.findall(rf"(?:^|{between})'[^'{between}\n]*'(?={between}|\r?$)", sample, re.MULTILINE)
+        return "'" if len(enclosed) > 1 else '"'
+    opened = re.findall(rf'(?:^|{between})"', sample, re.MULTILINE)
+    closed = re.findall(rf'"(?:{between}|\r?$)', sample, re.MULTILINE)
+    return '"' if closed or not opened else NO_QUOTE
 
 
 def _first_rows(sample: str, delimiter: str) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """Cutting a file into chunks of rows, in-file repeats marked. Runs in the child process.
 
-A chunk is JSON lines, one row each: `{"row": 12, "cells": [...], "errors": {"3": "#N/A"}, "repeats": [field, row]}`,
-the last two left out when empty. The same file and settings always give the same chunks, so that splitting again
+A chunk is JSON lines, one row each: `{"row": 12, "cells": [...], "errors": {"3": "#N/A"}, "beyond": 1, "repeats":
+[field, row]}`, the last three left out when empty; `beyond`: filled cells of a CSV row that no column is left for. The same file and settings always give the same chunks, so that splitting again
 after a crash changes nothing.
 """
 
@@ -101,6 +101,8 @@ def _lines(path: Path, layout: Layout, cut: Cut) -> Iterator[bytes]:
         line: dict[str, Any] = {"row": row.number, "cells": cells}
         if errors:
             line["errors"] = errors
+        if layout.format == "csv" and (beyond := sum(map(bool, row.cells[cut.last + 1 :]))):
+            line["beyond"] = beyond
         if repeated := repeats.of(row):
             line["repeats"] = repeated
         yield json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from python_calamine import (
     CalamineError,
@@ -17,20 +17,21 @@ from python_calamine import (
 )
 
 from crm_import.reading.cells import clean, text_of
-from crm_import.reading.error_cells import error_cells
-from crm_import.reading.sniff import RefusedFile, delimiter_of, text_encoding
+from crm_import.reading.sniff import NO_QUOTE, RefusedFile, delimiter_of, quote_of, text_encoding
+from crm_import.reading.workbook_xml import counts_from_1904, error_cells
 
 _MAX_FIELD_CHARACTERS = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is to be read. None, empty: find out. `sheet` counts for workbooks, the other two for CSV."""
+    """How a file is to be read. None, empty: find out. `sheet` counts for workbooks, the others for CSV."""
 
     format: str
     sheet: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    quote: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,33 @@ class Row:
         return not self.errors and not any(self.cells)
 
 
+class _Lines:
+    """The lines of a CSV file as they are read, with those of the row read last."""
+
+    def __init__(self) -> None:
+        self.last: list[str] = []
+        self._read: list[str] = []
+
+    def of(self, file: TextIO) -> Iterator[str]:
+        """Each line."""
+        for line in file:
+            self._read.append(line)
+            yield line
+
+    def end_row(self) -> None:
+        """What was read until now is a row."""
+        self.last, self._read = self._read, []
+
+
 class Table:
     """An open file. `layout` says how it is read, `sheets` what else could be chosen, `rows_estimate` how many rows
-    it has at most, the header included.
+    it has at most, the header included; `from_1904`: numbers of days in it count from then.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
         """Raises RefusedFile when the file cannot be read that way."""
         self.sheets: list[str] = []
+        self.from_1904 = False
         if layout.format == "csv":
             self._open_csv(path, layout)
         else:
@@ -67,22 +87,29 @@ class Table:
     def _open_csv(self, path: Path, layout: Layout) -> None:
         encoding = layout.encoding or text_encoding(path)
         delimiter = layout.delimiter or delimiter_of(path, encoding)
-        self.layout = Layout("csv", None, encoding, delimiter)
+        self.layout = Layout("csv", None, encoding, delimiter, layout.quote or quote_of(path, encoding, delimiter))
         self._path = path
         with path.open("rb") as file:
             self.rows_estimate = sum(piece.count(b"\n") for piece in iter(lambda: file.read(1024 * 1024), b"")) + 1
 
     def _csv_rows(self) -> Iterator[Row]:
         csv.field_size_limit(_MAX_FIELD_CHARACTERS)
+        quote = self.layout.quote
+        form: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quote == NO_QUOTE else {"quotechar": quote or '"'}
+        form["delimiter"] = self.layout.delimiter or ","
         number = 0
+        lines = _Lines()
         try:
             with self._text() as file:
-                for number, cells in enumerate(csv.reader(file, delimiter=self.layout.delimiter or ","), 1):
+                for number, cells in enumerate(csv.reader(lines.of(file), **form), 1):
+                    lines.end_row()
                     yield Row(number, [clean(cell) for cell in cells])
         except csv.Error as error:
             raise RefusedFile("csv_broken", row=number + 1) from error
         except UnicodeError as error:
             raise RefusedFile("file_encoding_unknown") from error
+        if _is_open(lines.last, form):
+            raise RefusedFile("csv_broken", row=number)
 
     def _text(self) -> TextIO:
         return self._path.open(encoding=self.layout.encoding, newline="")
@@ -100,13 +127,25 @@ class Table:
             raise RefusedFile("file_damaged") from error
         self.layout = Layout(layout.format, self._sheet.name)
         self.rows_estimate = (self._sheet.end or (-1, 0))[0] + 1
-        self._errors = error_cells(path, self._sheet.name) if layout.format == "xlsx" else {}
+        self._errors: dict[int, dict[int, str]] = {}
+        if layout.format == "xlsx":
+            self._errors = error_cells(path, self._sheet.name)
+            self.from_1904 = counts_from_1904(path)
 
     def _sheet_rows(self) -> Iterator[Row]:
         # calamine leaves out the columns before the first filled one.
         before = [""] * (self._sheet.start or (0, 0))[1]
         for number, values in enumerate(self._sheet.iter_rows(), 1):
             yield Row(number, [*before, *(text_of(value) for value in values)], self._errors.get(number, {}))
+
+
+def _is_open(lines: list[str], form: dict[str, Any]) -> bool:
+    """Whether a quote in the last row of a file is never closed: it has swallowed every row after it."""
+    try:
+        list(csv.reader(lines, strict=True, **form))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
 
 
 def _is_readable(kind: SheetTypeEnum, visible: SheetVisibleEnum) -> bool:

@@ -1,4 +1,5 @@
-"""Error cells of a sheet (#N/A and the like): calamine reads them as empty, which would lose them silently.
+"""What calamine does not tell of a workbook: error cells (#N/A and the like), which it reads as empty and so would
+lose silently, and from when days are counted.
 
 Runs in the child process alone: its limits hold for whatever the XML expands to (S314).
 """
@@ -32,6 +33,14 @@ def error_cells(path: Path, sheet: str) -> dict[int, dict[int, str]]:
             for row, column, text in _errors(content):
                 found.setdefault(row, {})[column] = text
         return found
+
+
+def counts_from_1904(path: Path) -> bool:
+    """Whether numbers of days in an .xlsx workbook count from 1904, as those of old Macs do."""
+    with zipfile.ZipFile(path) as archive:
+        workbook = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
+    terms = workbook.find(f"{_MAIN}workbookPr")
+    return terms is not None and terms.get("date1904") in ("1", "true")
 
 
 def _member_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
