@@ -157,7 +157,8 @@ def rehearse(session: Session, newcomers: Sequence[Newcomer], rehearsed: Mapping
 def _rehearsed(one: Newcomer, refusal_code: str) -> Placed:
     if refusal_code:
         return Placed(None, refusal_code)
-    return Placed(Assignment.born(one.customer_id, cast(Place, one.wish), one.since, Cause.IMPORT).assignment)
+    birth = Assignment.born(one.customer_id, cast(Place, one.wish), one.since, Cause.IMPORT)
+    return Placed(birth.assignment.state())
 
 
 def commit(
