@@ -115,6 +115,11 @@ class Invalid(Refusal):
     grpc_status = grpc.StatusCode.INVALID_ARGUMENT
 
 
+def invalid(*errors: FieldError) -> Invalid:
+    """The refusal that lists every wrong field."""
+    return Invalid("validation_failed", errors=errors, count=len(errors))
+
+
 class VersionRequired(Refusal):
     """If-Match is missing on an update."""
 

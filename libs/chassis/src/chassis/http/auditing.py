@@ -9,7 +9,7 @@ from pydantic import Field
 
 from chassis import clock
 from chassis.audit import AuditFilter, RecordedAuditEntry, find_audit
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, Invalid, invalid
 from chassis.http.api import Api, Body, NearDay, View
 from chassis.http.call import Call
 from chassis.http.cursors import read_cursor, write_cursor
@@ -130,4 +130,4 @@ def _position(at: str, id_: int) -> tuple[datetime, int]:
 
 
 def _wrong(pointer: str, code: str) -> Invalid:
-    return Invalid("validation_failed", errors=[FieldError(pointer, code)], count=1)
+    return invalid(FieldError(pointer, code))

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 
 Position = TypeVar("Position")
 
@@ -24,4 +24,4 @@ def read_cursor(written: str, position: Callable[..., Position]) -> Position:
         parts: Any = json.loads(base64.b64decode(written + "=" * (-len(written) % 4), b"-_", validate=True))
         return position(*parts)
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Invalid("validation_failed", errors=[FieldError("/cursor", "unknown_cursor")], count=1) from error
+        raise invalid(FieldError("/cursor", "unknown_cursor")) from error

@@ -13,7 +13,7 @@ import flask
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
-from chassis.errors import FieldError, Invalid, Malformed, TooLarge, UnsupportedMedia
+from chassis.errors import FieldError, Malformed, TooLarge, UnsupportedMedia, invalid
 
 MULTIPART = "multipart/form-data"
 # What a form may weigh beside its file: boundaries, headers, other fields.
@@ -87,7 +87,7 @@ def _parsed(received: _Received) -> str:
 
     def place(*_part: Any, **_named: Any) -> Any:
         if not places:
-            raise Invalid("validation_failed", errors=[FieldError("/file", "one_file_only")], count=1)
+            raise invalid(FieldError("/file", "one_file_only"))
         return places.pop()
 
     parser = FormDataParser(place, _FIELD_BYTES, silent=False, max_form_parts=_MOST_PARTS)
@@ -103,10 +103,9 @@ def _parsed(received: _Received) -> str:
 
 def _file_name(form: Any, upload: Any) -> str:
     if upload is None or not upload.filename:
-        raise Invalid("validation_failed", errors=[FieldError("/file", "missing")], count=1)
+        raise invalid(FieldError("/file", "missing"))
     if form:  # a field put here would be missed
-        errors = [FieldError(f"/{name}", "extra_forbidden") for name in form]
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*(FieldError(f"/{name}", "extra_forbidden") for name in form))
     return clean_name(upload.filename)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import DateTime, Uuid, column, select, table, update
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import FieldError, Forbidden, Invalid, Stale
+from chassis.errors import FieldError, Forbidden, Stale, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -149,7 +149,7 @@ def _take_method(session: Session, given: dict[str, Any], errors: list[FieldErro
         errors += wrong_method(given["method"], options, present)
         given["method"] = options.find(METHODS, given["method"])
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
 
 
 def _opportunity(session: Session, customer_id: UUID, opportunity_id: UUID | None) -> Opportunity | None:

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of, now
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.activities.commands import delete_activity, edit_activity, write_activity
@@ -154,7 +154,7 @@ def _wanted(session: Session, sight: Sight, query: ActivityQuery) -> tuple[Wante
         visible_customer(session, sight, query.customer_id)
         authors = (member_id,) if member_id else None
     if errors := list(wrong_period(query.from_, query.to)):
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     zone = zone_of(session)
     cursor = read_position(query.cursor, _ORDER) if query.cursor else None
     wanted = Wanted(
@@ -174,5 +174,5 @@ def _method(session: Session, method: str | None) -> str | None:
         return None
     key = load_options(session).find(METHODS, method)
     if key is None:
-        raise Invalid("validation_failed", errors=[FieldError("/method", "unknown_option", {"value": method})], count=1)
+        raise invalid(FieldError("/method", "unknown_option", {"value": method}))
     return key

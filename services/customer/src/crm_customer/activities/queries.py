@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
-from chassis.errors import FieldError, Invalid, NotFound
+from chassis.errors import FieldError, NotFound, invalid
 from crm_customer.activities.model import Activity
 from crm_customer.activities.rules import Kind
 from crm_customer.activities.views import ActivityView
@@ -61,7 +61,7 @@ def authors_seen(session: Session, sight: Sight, member_id: UUID | None) -> tupl
     if member_id is None:
         return (*sight.owner_ids, *(id_ for id_ in session.scalars(found) if id_ not in sight.owner_ids))
     if session.scalar(found.where(members.c.id == member_id)) is None:
-        raise Invalid("validation_failed", errors=[FieldError("/member_id", "member_out_of_sight")], count=1)
+        raise invalid(FieldError("/member_id", "member_out_of_sight"))
     return (member_id,)
 
 

@@ -1,6 +1,6 @@
 """REST of what is done to many customers at once. Each is a batch, however few: what became of it is in its items."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import flask
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from batch.commands import start_batch
 from batch.http import BatchView, batch_view
 from chassis.clock import now
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from chassis.http.api import JSON, Api
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
@@ -103,19 +103,14 @@ def _values(body: CustomersToUpdate, reference: Reference) -> Parameters:
     values, problems = checked(given, reference)
     require_filled(values, reference, problems, creating=False)
     refuse_inactive(values, {}, reference, problems)
-    errors = [problem.error() for problem in problems]
-    if not given:
-        errors = [FieldError("", "missing")]
-    _refuse([FieldError(f"/changes{error.pointer}", error.code, error.parameters) for error in errors])
+    errors = [problem.error() for problem in problems] if given else [FieldError("", "missing")]
+    if errors:
+        raise invalid(*(FieldError(f"/changes{error.pointer}", error.code, error.parameters) for error in errors))
     return values
 
 
 def _tags(session: Session, body: CustomersToTag) -> Parameters:
     """The tags by id. Raises Invalid when there are none, or as `known_tags`; one to be taken off need not exist."""
-    _refuse([] if body.add or body.remove else [FieldError("/add", "missing")])
+    if not body.add and not body.remove:
+        raise invalid(FieldError("/add", "missing"))
     return {"add": [str(tag.id) for tag in known_tags(session, body.add, "/add")], "remove": [*map(str, body.remove)]}
-
-
-def _refuse(errors: Sequence[FieldError]) -> None:
-    if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))

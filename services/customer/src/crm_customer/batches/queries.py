@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from batch.commands import MAX_ITEMS
-from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Unauthenticated
+from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Unauthenticated, invalid
 from crm_customer.batches.rules import Act
 from crm_customer.batches.views import Customers
 from crm_customer.customers.model import Customer
@@ -45,7 +45,7 @@ def _filter(session: Session, here: Here, asked: CustomerFilter, act: Act) -> Fi
     """What the list would show; a restoration finds deleted customers alone, whatever the view."""
     if asked.view is ListView.DELETED and act is not Act.RESTORE:
         wrong = FieldError("/selection/filter/view", "unknown_view", {"view": asked.view})
-        raise Invalid("validation_failed", errors=[wrong], count=1)
+        raise invalid(wrong)
     try:
         found = filter_of(here, catalogue_for(session, here, asked), asked)
     except Invalid as refusal:

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, Forbidden, Invalid, NotFound
+from chassis.errors import Conflict, Forbidden, NotFound, invalid
 from chassis.events.outbox import record_event
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.collaboration.model import Collaborator
@@ -39,7 +39,7 @@ def add_collaborators(
     names = persons(session, [member_id for member_id, _ in wanted])
     errors = list(wrong(wanted, names, customer.owner_id, now))
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     actor_id = sight.scope.member_id
     if not _on_owners_side(sight, customer):
         _require_own(rows, wanted, actor_id)

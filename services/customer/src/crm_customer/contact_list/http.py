@@ -6,7 +6,7 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of, now
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.contact_list.queries import page_of, total
@@ -119,4 +119,4 @@ def _birthdays(query: ContactQuery, today: date) -> Days | None:
             return birthdays_of(query.birthday_from or "", query.birthday_to or "", today)
         except ValueError:
             errors = [FieldError("/birthday_from", "date_parsing"), FieldError("/birthday_to", "date_parsing")]
-    raise Invalid("validation_failed", errors=errors, count=len(errors))
+    raise invalid(*errors)

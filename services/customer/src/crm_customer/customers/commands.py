@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, audit_of, record_audit
-from chassis.errors import Conflict, FieldError, Forbidden, Invalid, Stale
+from chassis.errors import Conflict, FieldError, Forbidden, Stale, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -91,7 +91,8 @@ def create_customer(
     refuse_postcodes(parts.profile, parts.profile, problems)
     problems += parent_problems(session, sight, None, EMPTY, parts.profile)
     owner_id, department_id, pool_id, wrong = _wished(session, sight, *wish)
-    _refuse([problem.error() for problem in problems] + wrong)
+    if errors := [problem.error() for problem in problems] + wrong:
+        raise invalid(*errors)
     actor_id = sight.scope.member_id
     customer = Customer(
         **dict.fromkeys(FIELDS) | parts.own,
@@ -140,7 +141,8 @@ def change_customer(
         refuse_remark_alone({**split(before).contact, **parts.contact}, problems)
     refuse_postcodes(parts.profile, profile | parts.profile, problems)
     problems += parent_problems(session, sight, customer.id, profile, parts.profile)
-    _refuse([problem.error() for problem in problems])
+    if problems:
+        raise invalid(*(problem.error() for problem in problems))
     if customer.version != expected:
         raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values | edit.mark()))
     _mark(sight, customer, edit.wecom_friend)
@@ -259,11 +261,6 @@ def _settled_owner(session: Session, sight: Sight, owner_id: UUID) -> tuple[UUID
     if not sight.scope.reaches(owner_id, owner.department_id):
         return None, [FieldError("/owner_id", "owner_out_of_reach")]
     return owner.department_id, []
-
-
-def _refuse(errors: list[FieldError]) -> None:
-    if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
 
 
 def _add_contact(

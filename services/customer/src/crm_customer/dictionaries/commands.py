@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Invalid, NotFound, Stale
+from chassis.errors import Conflict, FieldError, NotFound, Stale, invalid
 from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.dictionaries.queries import all_options, uses
 from crm_customer.dictionaries.rules import (
@@ -115,7 +115,7 @@ def _check_version(option: DictionaryOption, expected: int, wanted: Mapping[str,
 
 def _check_range(dictionary: str, values: Mapping[str, Any]) -> None:
     if values.get("at_least") is not None and dictionary not in RANGES:
-        raise Invalid("validation_failed", errors=[FieldError("/at_least", "not_a_range")], count=1)
+        raise invalid(FieldError("/at_least", "not_a_range"))
 
 
 def _check_labels(option: DictionaryOption, options: Sequence[DictionaryOption]) -> None:

@@ -14,7 +14,7 @@ from batch.model import Batch, ItemResult
 from batch.queries import positions
 from batch.tables import batches
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, Invalid, NotFound, Refusal
+from chassis.errors import Conflict, NotFound, Refusal, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -49,7 +49,7 @@ def start_dispatch(
     errors = problems(session, named, values, {"due_at", "remind_at"}, now)
     errors += wrong_handlers(handler_ids, persons(session, handler_ids))
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     handler_ids = present(session, handler_ids, now) or handler_ids
     batch = start_batch(session, KIND, actor_id, customer_ids)
     said = {name: values[name] for name in _COLUMNS} | {"owner_id": values["owner_id"] or actor_id}

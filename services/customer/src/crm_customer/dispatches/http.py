@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from batch.http import BatchView, batch_view
 from chassis.clock import now
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from chassis.http.api import JSON, Api, Page
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
@@ -50,7 +50,7 @@ def dispatch_tasks(call: Call[NewDispatch, None]) -> flask.Response:
         if len(customer_ids) > MOST_CUSTOMERS:
             where = "/selection" if call.body.selection else "/customer_ids"
             too_many = FieldError(where, "dispatch_too_large", {"most": MOST_CUSTOMERS})
-            raise Invalid("validation_failed", errors=[too_many], count=1)
+            raise invalid(too_many)
         batch = commands.start_dispatch(session, sight, customer_ids, call.body.model_dump(), moment)
         return batch_view(session, batch)
 

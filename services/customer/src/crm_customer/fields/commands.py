@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Invalid, NotFound, Stale
+from chassis.errors import Conflict, FieldError, NotFound, Stale, invalid
 from chassis.identifiers import new_id
 from crm_customer.dictionaries.rules import key_for, repeated_label
 from crm_customer.fields.catalogue import CUSTOMERS
@@ -120,7 +120,7 @@ def _check(session: Session, field: CustomField, others: Sequence[CustomField], 
         if role_id in unknown
     ]
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     if field.filterable and sum(other.filterable for other in others) >= MOST_FILTERABLE:
         raise Conflict("too_many_filterable_fields", most=MOST_FILTERABLE)
     called = [(other.label_zh, other.label_en) for other in others] + [(known.zh, known.en) for known in CUSTOMERS]

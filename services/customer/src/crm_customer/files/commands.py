@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from chassis.errors import Conflict, FieldError, Forbidden, NotFound, invalid
 from chassis.identifiers import new_id
 from crm_customer.activities.model import Activity
 from crm_customer.customers.model import Customer
@@ -52,7 +52,7 @@ def require_addable(
     )
     # Kept from being deleted until the file is there to be deleted with it.
     if session.scalar(own.with_for_update(read=True) if lock else own) is None:
-        raise Invalid("validation_failed", errors=[FieldError("/activity_id", "unknown_activity")], count=1)
+        raise invalid(FieldError("/activity_id", "unknown_activity"))
 
 
 def announce_file(

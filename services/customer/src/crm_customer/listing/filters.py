@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of
-from chassis.errors import Invalid
+from chassis.errors import invalid
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.sight import Sight
 from crm_customer.fields.queries import custom_fields
@@ -71,7 +71,7 @@ def narrowed(
         conditions, wrong = read_conditions(asked, catalogue)
         errors = [problem.error() for problem in problems] + wrong
         if errors:
-            raise Invalid("validation_failed", errors=errors, count=len(errors))
+            raise invalid(*errors)
         wanted = with_conditions(wanted, (*options, *conditions), here.zone)
     return with_view(wanted, view, here.sight.scope.member_id, here.moment, here.zone)
 

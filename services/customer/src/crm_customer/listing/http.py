@@ -6,7 +6,7 @@ from typing import cast
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of, now
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.customers.queries import seen
@@ -60,8 +60,7 @@ def _locked(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
     query = call.query
     others = sorted(query.model_fields_set - {"view", "page", "page_size"})
     if others:
-        errors = [FieldError(f"/{name}", "not_with_locked") for name in others]
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*(FieldError(f"/{name}", "not_with_locked") for name in others))
     with call.runtime.database.reading() as session:
         here = _here(session, call)
         page, size = query.page, query.page_size

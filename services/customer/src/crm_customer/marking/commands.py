@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database.rows import insert_rows, listed, rowset
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from crm_customer.customers.commands import CONTACT
 from crm_customer.customers.commands import SUBJECT as CUSTOMER
 from crm_customer.stars.model import Star
@@ -34,7 +34,7 @@ def known_tags(session: Session, tag_ids: Sequence[UUID], pointer: str) -> list[
         place = tag_ids.index(wanted[second])
         errors = [FieldError(f"{pointer}/{place}", "one_tag_per_group", {"name": found[wanted[second]].name})]
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     return list(found.values())
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Invalid, NotFound, Stale
+from chassis.errors import Conflict, FieldError, NotFound, Stale, invalid
 from chassis.identifiers import new_id
 from crm_customer.customers.commands import clashes, owner_problems, tell_facts
 from crm_customer.customers.model import Customer
@@ -87,7 +87,8 @@ def create_opportunity(
     if isinstance(key, FieldError):
         errors.append(key)
     errors += _around(session, doing.sight, customer, values)
-    _refuse(errors)
+    if errors:
+        raise invalid(*errors)
     values["owner_id"] = values["owner_id"] or customer.owner_id
     opportunity = Opportunity(
         **values,
@@ -124,7 +125,8 @@ def change_opportunity(
     errors += followed(present, values, by_orders=opportunity.won_by_orders, ordered=ordered)
     new = {name: value for name, value in values.items() if value != present[name]}
     errors += _around(session, doing.sight, customer, new)
-    _refuse(errors)
+    if errors:
+        raise invalid(*errors)
     if opportunity.version != expected:
         plain = ({name: _plain(value) for name, value in side.items()} for side in (present, values))
         raise Stale("stale_version", extra=clashes(session, SUBJECT, opportunity, expected, *plain))
@@ -163,16 +165,16 @@ def move_opportunity(session: Session, doing: Doing, opportunity_id: UUID, stage
     if key == LOST:
         key = FieldError("/stage", "lost_reason_required")
     if isinstance(key, FieldError):
-        _refuse([key])
-    _move(session, doing, opportunity_id, str(key), "opportunity.won" if key == WON else "opportunity.moved")
+        raise invalid(key)
+    _move(session, doing, opportunity_id, key, "opportunity.won" if key == WON else "opportunity.moved")
 
 
 def lose_opportunity(session: Session, doing: Doing, opportunity_id: UUID, reason: str, note: str | None) -> None:
     """Close it as lost (L-05, L-07). Raises Invalid, and Conflict opportunity_won once it is won (X-29)."""
     key = chosen("reason", reason, LOST_REASONS, load_options(session))
     if isinstance(key, FieldError):
-        _refuse([key])
-    _move(session, doing, opportunity_id, LOST, "opportunity.lost", (str(key), note))
+        raise invalid(key)
+    _move(session, doing, opportunity_id, LOST, "opportunity.lost", (key, note))
 
 
 def reopen_opportunity(session: Session, doing: Doing, opportunity_id: UUID) -> None:
@@ -330,8 +332,3 @@ def _plain(value: Any) -> Any:
 
 def _grams(name: str) -> list[str]:
     return sorted(bigrams(normalised(name)))
-
-
-def _refuse(errors: list[Any]) -> None:
-    if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))

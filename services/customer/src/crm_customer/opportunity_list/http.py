@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from chassis.clock import day_of, now
-from chassis.errors import FieldError, Forbidden, Invalid
+from chassis.errors import FieldError, Forbidden, invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.customers.sight import Sight, sight_of
@@ -173,7 +173,7 @@ def _page(
     order, window = str(wanted.sort), window_of(query, count)
     if query.cursor:
         if not wanted.sort.is_moment:
-            raise Invalid("validation_failed", errors=[FieldError("/cursor", "unknown_cursor")], count=1)
+            raise invalid(FieldError("/cursor", "unknown_cursor"))
         cursor = read_position(query.cursor, order)
         wanted, window = replace(wanted, after=(cursor.at, cursor.id)), Window(cursor.page, 0, query.page_size)
     wanted = replace(wanted, backwards=window.backwards)
@@ -196,8 +196,7 @@ def _wanted(session: Session, query: OpportunityFilter, zone: str) -> Wanted:
     """As plain values. Raises Invalid for a stage that does not exist."""
     stage = load_options(session).find(STAGES, query.stage) if query.stage else ""
     if stage is None:
-        errors = [FieldError("/stage", "unknown_option", {"value": query.stage})]
-        raise Invalid("validation_failed", errors=errors, count=1)
+        raise invalid(FieldError("/stage", "unknown_option", {"value": query.stage}))
     return Wanted(
         stage=stage,
         currency=query.currency or "",
@@ -226,10 +225,10 @@ def _months(query: TotalsQuery, today: date) -> list[date]:
     last = query.to or max(today, query.from_ or today)
     first = query.from_ or months_before(last, 11)
     months = months_between(first, last)
-    code = "before_from" if first > last else "too_many_months" if len(months) > MOST_MONTHS else ""
-    if code:
-        errors = [FieldError("/to" if code == "before_from" else "/from", code, {"most": MOST_MONTHS})]
-        raise Invalid("validation_failed", errors=errors, count=1)
+    if first > last:
+        raise invalid(FieldError("/to", "before_from"))
+    if len(months) > MOST_MONTHS:
+        raise invalid(FieldError("/from", "too_many_months", {"most": MOST_MONTHS}))
     return months
 
 

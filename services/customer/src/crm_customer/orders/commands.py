@@ -13,7 +13,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Invalid, Stale
+from chassis.errors import Conflict, FieldError, Stale, invalid
 from chassis.identifiers import new_id
 from crm_customer.customers.commands import clashes, tell_facts
 from crm_customer.customers.model import Customer
@@ -122,7 +122,7 @@ def move_order(session: Session, sight: Sight, order_id: UUID, step: Step, note:
         raise Conflict("order_step_refused", status=order.status)
     was_completed = order.status == Status.COMPLETED
     if was_completed and not note:
-        raise Invalid("validation_failed", errors=[FieldError("/note", "cancel_note_missing")], count=1)
+        raise invalid(FieldError("/note", "cancel_note_missing"))
     order.move(reached, note or None, now)
     keep_outstanding(session, order)
     told = {"status": reached} | ({"note": note} if note else {})
@@ -153,7 +153,7 @@ def link_order(session: Session, sight: Sight, order_id: UUID, opportunity_id: U
         return
     values = {"opportunity_id": opportunity_id, "currency": order.currency}
     if errors := opportunity_problems(values, _among(held, opportunity_id), None):
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     sides = ({"opportunity_id": id_ and str(id_)} for id_ in (order.opportunity_id, opportunity_id))
     order.opportunity_id = opportunity_id
     order.touch(now)

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from crm_customer.money import MOST
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.opportunities.rules import LOST
@@ -62,7 +62,7 @@ def checked(
     if summed > MOST:
         errors.append(FieldError("/lines", "amount_too_large"))
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     amount = summed if agreed is None else agreed
     return values | {"amount": amount, "amount_agreed": amount != summed}, lines
 

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Invalid, Stale
+from chassis.errors import Conflict, FieldError, Stale, invalid
 from chassis.identifiers import new_id
 from crm_customer.customers.commands import clashes
 from crm_customer.customers.sight import Sight
@@ -115,7 +115,7 @@ def add_payment(
         raise Conflict("order_not_confirmed")
     paid_on = values["paid_on"] or today
     if paid_on > today:
-        raise Invalid("validation_failed", errors=[FieldError("/paid_on", "paid_in_future")], count=1)
+        raise invalid(FieldError("/paid_on", "paid_in_future"))
     still_open = max(total([]), order.amount - paid_for(session, [order_id]).get(order_id, total([])))
     if values["amount"] > still_open and not overpaid:
         raise Conflict("payment_exceeds_open", open=str(still_open), extra={"open": str(still_open)})

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound, Refusal, Stale
+from chassis.errors import Conflict, FieldError, Forbidden, NotFound, Refusal, Stale, invalid
 from chassis.identifiers import new_id
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact
 from crm_customer.customers.commands import CONTACT, clashes, owner_problems
@@ -66,7 +66,9 @@ def create_contact(session: Session, sight: Sight, draft: Draft, relation: Relat
     pooled = customer is not None and customer.pool_id is not None
     owner_id = draft.owner_id or (None if pooled else sight.scope.member_id)
     errors = owner_problems(session, sight, owner_id) if owner_id else []
-    _refuse([problem.error() for problem in problems + wrong] + errors)
+    errors += [problem.error() for problem in problems + wrong]
+    if errors:
+        raise invalid(*errors)
     contact = Contact(
         **dict.fromkeys(FORM_FIELDS) | values,
         id=new_id(),
@@ -104,7 +106,9 @@ def change_contact(
     values, problems = checked(draft.given, setting.reference, setting.today, present)
     given = draft.owner_id not in (None, contact.owner_id)
     errors = owner_problems(session, sight, draft.owner_id) if given and draft.owner_id else []
-    _refuse([problem.error() for problem in problems] + errors)
+    errors += [problem.error() for problem in problems]
+    if errors:
+        raise invalid(*errors)
     values |= {"owner_id": draft.owner_id} if given else {}
     values |= {"customer_id": customer.id} if customer else {}
     if contact.version != expected:
@@ -202,9 +206,8 @@ def _main_customer(session: Session, sight: Sight, customer_id: UUID | None) -> 
         return None
     try:
         customer = visible_customer(session, sight, customer_id, lock=True)
-    except NotFound:
-        _refuse([FieldError("/customer_id", "customer_not_found")])
-        raise
+    except NotFound as error:
+        raise invalid(FieldError("/customer_id", "customer_not_found")) from error
     require_writable(session, sight, customer)
     return customer
 
@@ -247,8 +250,3 @@ def _of(customer: Customer, contact: Contact) -> Any:
     """The customer's link with the contact, and with whoever is primary."""
     mine = CustomerContact.is_primary | (CustomerContact.contact_id == contact.id)
     return (CustomerContact.customer_id == customer.id) & mine
-
-
-def _refuse(errors: list[FieldError]) -> None:
-    if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))

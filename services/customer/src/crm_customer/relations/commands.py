@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import record_audit
-from chassis.errors import Conflict, Invalid, NotFound
+from chassis.errors import Conflict, NotFound, invalid
 from crm_customer.contacts.model import CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import require_writable, visible_customer
@@ -41,7 +41,7 @@ def add_contact(
     present = next((one.relation_type for one in seen.links if one.customer_id == customer_id), None)
     relation_type, problems = checked_relation(relation.relation_type, reference, present)
     if problems:
-        raise Invalid("validation_failed", errors=[problem.error() for problem in problems], count=len(problems))
+        raise invalid(*(problem.error() for problem in problems))
     wanted = Relation(None if relation.relation_type is None else relation_type or "", relation.is_primary)
     entries = link(session, sight, customer, seen.contact, wanted)
     if seen.contact.customer_id is None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import FieldError, Invalid, NotFound, Stale
+from chassis.errors import FieldError, NotFound, Stale, invalid
 from chassis.identifiers import new_id
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import Sight
@@ -30,7 +30,7 @@ def add_entry(
 ) -> ScheduleEntry:
     """Put something on one's own schedule (F-32). Raises NotFound for a customer one does not see, Invalid."""
     if times is None:
-        raise _invalid([FieldError("/starts_at", "missing")])
+        raise invalid(FieldError("/starts_at", "missing"))
     _check(session, sight, values.get("customer_id"), times, values["remind_at"], now)
     member_id = sight.scope.member_id
     entry = ScheduleEntry(
@@ -139,11 +139,7 @@ def _check(
         visible_customer(session, sight, customer_id)
     errors = [*wrong_times(times), *wrong_reminder(remind_at, times, now)]
     if errors:
-        raise _invalid(errors)
-
-
-def _invalid(errors: list[FieldError]) -> Invalid:
-    return Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
 
 
 def _stale(entry: ScheduleEntry, wanted: Mapping[str, Any]) -> Stale:

@@ -6,7 +6,7 @@ import flask
 from sqlalchemy.orm import Session
 
 from chassis.clock import now
-from chassis.errors import Invalid, NotFound
+from chassis.errors import NotFound, invalid
 from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
 from crm_customer.customers.sight import sight_of
@@ -79,9 +79,8 @@ def read_calendar(call: Call[None, CalendarQuery]) -> CalendarView:
     oneself, or of somebody in a department one sees.
     """
     query = call.query
-    errors = list(wrong_period(query.from_, query.to))
-    if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+    if errors := list(wrong_period(query.from_, query.to)):
+        raise invalid(*errors)
     with call.runtime.database.reading() as session:
         sight = sight_of(session, call.actor.id)
         member_id = calendar_owner(session, sight, query.member_id or call.actor.id)

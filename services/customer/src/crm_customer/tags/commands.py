@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Invalid, NotFound, Stale
+from chassis.errors import Conflict, FieldError, NotFound, Stale, invalid
 from chassis.identifiers import new_id
 from crm_customer.tags.model import ContactTag, CustomerTag, Tag, TagGroup
 from crm_customer.tags.queries import bearers, bears_two_of
@@ -33,7 +33,7 @@ def create_tag(session: Session, actor_id: UUID, values: Mapping[str, Any]) -> T
     """A new tag, the last of its group. Raises Invalid for an unknown group, and as create_group."""
     lock(session, "tags")
     if session.get(TagGroup, values["group_id"]) is None:
-        raise Invalid("validation_failed", errors=[FieldError("/group_id", "unknown_tag_group")], count=1)
+        raise invalid(FieldError("/group_id", "unknown_tag_group"))
     _require_room(session, Tag, MOST_TAGS)
     return _create(session, actor_id, Tag(id=new_id(), version=1, position=_next(session, Tag), **values))
 

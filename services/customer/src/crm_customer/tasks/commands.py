@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, audit_of, record_audit
-from chassis.errors import FieldError, Forbidden, Invalid, NotFound, Stale
+from chassis.errors import FieldError, Forbidden, Invalid, NotFound, Stale, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -50,7 +50,8 @@ def create_task(session: Session, sight: Sight, values: Mapping[str, Any], now: 
     handler_id = values["handler_id"] or actor_id
     given = dict(values) | {"handler_id": handler_id, "owner_id": values["owner_id"] or handler_id}
     named = {name: values[name] for name in _ROLES if values[name]}
-    _refuse(problems(session, named, given, {"due_at", "remind_at"}, now))
+    if errors := problems(session, named, given, {"due_at", "remind_at"}, now):
+        raise invalid(*errors)
     made = {"created_by": actor_id, "created_at": now, "updated_at": now}
     task = Task(**given, id=new_id(), version=1, status=Status.OPEN, progress=0, **made)
     session.add(task)
@@ -85,7 +86,8 @@ def change_task(
         raise Stale("stale_version", extra=_clashes(session, task, expected, values))
     people = {name: values[name] for name in _ROLES if name in changed}
     after = {name: values.get(name, getattr(task, name)) for name in ("due_at", "remind_at")}
-    _refuse(problems(session, people, after, changed & after.keys(), now))
+    if errors := problems(session, people, after, changed & after.keys(), now):
+        raise invalid(*errors)
     before = task.change(values, now)
     if before:
         _record(session, sight, "task.changed", seen, before)
@@ -163,19 +165,19 @@ def _require_customer(session: Session, sight: Sight, customer_id: UUID | None) 
         return
     try:
         require_writable(session, sight, visible_customer(session, sight, customer_id, lock=True))
-    except NotFound:
-        _refuse([FieldError("/customer_id", "customer_not_found")])
+    except NotFound as error:
+        raise invalid(FieldError("/customer_id", "customer_not_found")) from error
 
 
 def _log(session: Session, sight: Sight, seen: SeenTask, follow_up: FollowUp, setting: Setting) -> None:
     customer_id = seen.task.customer_id
     try:
         if customer_id is None:
-            raise Invalid("validation_failed", errors=[FieldError("", "task_without_customer")], count=1)
+            raise invalid(FieldError("", "task_without_customer"))
         customer = visible_customer(session, sight, customer_id, lock=True)
         log_follow_up(session, sight, customer, follow_up, setting.now, setting.today)
-    except NotFound:
-        _refuse([FieldError("/follow_up", "customer_not_found")])
+    except NotFound as error:
+        raise invalid(FieldError("/follow_up", "customer_not_found")) from error
     except Invalid as refusal:
         # The caller wrote these fields one level deeper.
         refusal.errors = tuple(replace(one, pointer=f"/follow_up{one.pointer}") for one in refusal.errors)
@@ -239,8 +241,3 @@ def _json(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, UUID) else value
-
-
-def _refuse(errors: list[FieldError]) -> None:
-    if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.clock import now
-from chassis.errors import Invalid, Unavailable
+from chassis.errors import Unavailable, invalid
 from chassis.http.api import Api
 from chassis.http.call import Call
 from chassis.http.cursors import read_cursor, write_cursor
@@ -68,7 +68,7 @@ def read_timeline(call: Call[None, TimelineQuery], customer_id: UUID) -> Timelin
 def _asked(query: TimelineQuery, zone: str) -> Asked:
     """Raises Invalid."""
     if errors := list(wrong_period(query.from_, query.to)):
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     return Asked(
         kinds=frozenset(query.kinds),
         member_id=query.member_id,

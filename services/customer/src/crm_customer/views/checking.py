@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, Invalid, invalid
 from chassis.http.parsing import validate
 from crm_customer.contact_list.views import ContactSearch
 from crm_customer.listing.filters import Here, catalogue_for, filter_of
@@ -26,7 +26,7 @@ def check(session: Session, here: Here, page: FilterPage, content: Content) -> d
     (errors,) = errors_of(session, here, page, [content])
     if errors:
         there = [replace(error, pointer=f"/filter{error.pointer}") for error in errors]
-        raise Invalid("validation_failed", errors=there, count=len(there))
+        raise invalid(*there)
     return validate(_MODELS[page], content).model_dump(mode="json", exclude_defaults=True)
 
 

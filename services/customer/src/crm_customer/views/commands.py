@@ -11,7 +11,7 @@ from sqlalchemy.types import Uuid
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Invalid, Stale
+from chassis.errors import Conflict, FieldError, Stale, invalid
 from chassis.identifiers import new_id
 from crm_customer.views.model import ColumnLayout, SavedFilter
 from crm_customer.views.queries import filters_of, layout_of, own_filter
@@ -84,7 +84,7 @@ def choose_columns(
     if not wrong and not kept:
         wrong = [FieldError("/columns", "too_short", {"min_length": 1})]
     if wrong:
-        raise Invalid("validation_failed", errors=wrong, count=len(wrong))
+        raise invalid(*wrong)
     _lock(session, member_id)
     layout = layout_of(session, member_id, page)
     before = layout.columns if layout else None

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.errors import Conflict, FieldError, Invalid, NotFound
+from chassis.errors import Conflict, FieldError, NotFound, invalid
 from chassis.identifiers import new_id
 from crm_identity.absences.model import Absence
 from crm_identity.absences.queries import upcoming
@@ -72,7 +72,7 @@ def _check(session: Session, absence: Absence, at: datetime) -> None:
     elif absence.ends_at <= absence.starts_at:
         wrong = "ends_before_start"
     if wrong:
-        raise Invalid("validation_failed", errors=[FieldError("/ends_at", wrong)], count=1)
+        raise invalid(FieldError("/ends_at", wrong))
     other = session.scalar(
         select(Absence)
         .where(

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from chassis import clock
 from chassis.auth.actors import Actor
-from chassis.errors import FieldError, Forbidden, Invalid
+from chassis.errors import FieldError, Forbidden, invalid
 from chassis.http.api import PageQuery
 from crm_identity.absences.model import Absence
 from crm_identity.absences.views import CalendarEntry, CalendarQuery
@@ -58,7 +58,7 @@ def calendar(session: Session, query: CalendarQuery, now: datetime) -> tuple[lis
     first = query.from_ or clock.day_of(now, zone)
     last = query.to or first + _USUAL_DAYS
     if last < first:
-        raise Invalid("validation_failed", errors=[FieldError("/to", "ends_before_start")], count=1)
+        raise invalid(FieldError("/to", "ends_before_start"))
     wanted = (
         select(Absence.id)
         .join(Member, Member.id == Absence.member_id)

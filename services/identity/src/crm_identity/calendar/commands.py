@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.errors import Conflict, FieldError, Invalid, NotFound
+from chassis.errors import Conflict, FieldError, NotFound, invalid
 from crm_identity.calendar.rules import FIRST_YEAR, LAST_YEAR, MOST_DAYS, Day, shipped
 from crm_identity.organisation import queries
 from crm_identity.organisation.commands import record
@@ -53,4 +53,4 @@ def _check(year: int, days: Sequence[Mapping[str, Any]]) -> None:
             errors.append(FieldError(pointer, "day_twice"))
         seen.add(one["day"])
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)

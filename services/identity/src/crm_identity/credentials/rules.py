@@ -9,7 +9,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 
 MIN_PASSWORD, MAX_PASSWORD = 8, 128
 # OWASP's argon2id profile with 19 MiB: about 50 ms of one core.
@@ -66,7 +66,7 @@ def check_new_password(login: str, password: str, new_password: str) -> None:
     elif new_password == password:
         code = "password_unchanged"
     if code:
-        raise Invalid("validation_failed", errors=[FieldError("/new_password", code)], count=1)
+        raise invalid(FieldError("/new_password", code))
 
 
 @cache

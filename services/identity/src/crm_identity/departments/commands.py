@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from chassis.errors import Conflict, FieldError, Invalid
+from chassis.errors import Conflict, FieldError, invalid
 from chassis.identifiers import new_id
 from crm_identity.departments.views import MergeView
 from crm_identity.organisation import queries
@@ -57,7 +57,7 @@ def merge_department(session: Session, actor_id: UUID, department_id: UUID, into
     lock_organisation(session)
     source = _ending(queries.locked(session, Department, department_id))
     if session.get(Department, into_id) is None:
-        raise Invalid("validation_failed", errors=[FieldError("/into_id", "unknown_department")], count=1)
+        raise invalid(FieldError("/into_id", "unknown_department"))
     if queries.is_below(session, into_id, department_id):
         raise Conflict("merge_below_itself")
     members = session.scalars(_in_order(Member, Member.department_id == department_id)).all()
@@ -115,7 +115,7 @@ def _check(session: Session, department: Department | None, values: Mapping[str,
     if head_id and not queries.active_people(session, [head_id]):
         errors.append(FieldError("/head_id", "unknown_member"))
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     if department and "parent_id" in values and queries.is_below(session, parent_id, department.id):
         raise Conflict("department_cycle")
     name = values.get("name", department and department.name)

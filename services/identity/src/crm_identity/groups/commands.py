@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.errors import Conflict, FieldError, Invalid
+from chassis.errors import Conflict, FieldError, invalid
 from chassis.identifiers import new_id
 from crm_identity.groups.queries import counted, of_member
 from crm_identity.groups.rules import MOST_GROUPS, MOST_MEMBERS
@@ -96,4 +96,4 @@ def _check_members(session: Session, member_ids: Sequence[UUID], group: Group | 
         elif id_ in joining and groups.get(id_, 0) >= MOST_GROUPS:
             errors.append(FieldError(f"/member_ids/{place}", "too_many_groups", {"max_groups": MOST_GROUPS}))
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.errors import Conflict, FieldError, Invalid
+from chassis.errors import Conflict, FieldError, invalid
 from chassis.identifiers import new_id
 from crm_identity.credentials.commands import drop_password, make_link, void_link
 from crm_identity.credentials.rules import NewLink
@@ -24,7 +24,7 @@ def create_member(session: Session, actor_id: UUID | None, values: Mapping[str, 
     lock_organisation(session)
     _check(session, values)
     if not (values["email"] or values["service_account"]):
-        raise Invalid("validation_failed", errors=[FieldError("/email", "missing")], count=1)
+        raise invalid(FieldError("/email", "missing"))
     if session.scalar(select(Member.id).where(Member.login == values["login"])):
         raise Conflict("login_taken", login=values["login"])
     member = Member(id=new_id(), active=True, epoch=0, session_generation=0, **values)
@@ -124,4 +124,4 @@ def _check(session: Session, values: Mapping[str, Any]) -> None:
         FieldError(f"/role_ids/{place}", "unknown_role") for place, id_ in enumerate(role_ids) if id_ not in known
     ]
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from chassis.runtime import Runtime
 from crm.identity.v1 import identity_service_pb2 as pb
 from crm_identity.keys import queries as keys
@@ -41,7 +41,7 @@ def _page_start(token: str) -> UUID | None:
         return UUID(token) if token else None
     except ValueError as error:
         problem = FieldError("/page_token", "uuid_parsing")
-        raise Invalid("validation_failed", errors=[problem], count=1) from error
+        raise invalid(problem) from error
 
 
 def _without_members(session: Session) -> pb.ExportDirectoryResponse:

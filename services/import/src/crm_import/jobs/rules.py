@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, Invalid, invalid
 from crm_import.kinds.kind import Form, Kind
 from crm_import.kinds.registry import KINDS
 from crm_import.mapping.forms import DateOrder, Typing
@@ -108,7 +108,7 @@ def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int], kind:
         taken_columns.add(entry.column)
         taken_fields.add(entry.field)
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
 
 
 def check_match_fields(match_fields: Sequence[str], kind: Kind) -> None:
@@ -122,7 +122,7 @@ def check_match_fields(match_fields: Sequence[str], kind: Kind) -> None:
     if not match_fields:
         errors.append(FieldError("/match_fields", "not_a_match_field", {"expected": expected}))
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
 
 
 def check_settings(proposed: Mapping[str, object], kind: Kind) -> None:
@@ -130,7 +130,7 @@ def check_settings(proposed: Mapping[str, object], kind: Kind) -> None:
     foreign = {name for other in KINDS.values() for name in other.settings - kind.settings if proposed.get(name)}
     errors = [FieldError(f"/{name}", "not_of_this_kind") for name in sorted(foreign)]
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
 
 
 def check_required(mapped: Mapping[str, int], required: Sequence[str], kind: Kind, language: str) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, Invalid, invalid
 from chassis.runtime import Runtime
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
@@ -30,8 +30,7 @@ class AssignmentMethods:
         try:
             after = UUID(request.after_customer_id) if request.after_customer_id else None
         except ValueError as error:
-            errors = [FieldError("/after_customer_id", "uuid_parsing")]
-            raise Invalid("validation_failed", errors=errors, count=1) from error
+            raise invalid(FieldError("/after_customer_id", "uuid_parsing")) from error
         with self._runtime.database.reading() as session:
             found = queries.page_of_assignments(session, after, max(1, min(size, MAX_PAGE)))
             return pb.ListAssignmentsResponse(assignments=[assignment.state() for assignment in found])
@@ -45,8 +44,7 @@ class AssignmentMethods:
         try:
             known = {UUID(one.customer_id): one.version for one in request.known}
         except ValueError as error:
-            errors = [FieldError("/known", "uuid_parsing")]
-            raise Invalid("validation_failed", errors=errors, count=1) from error
+            raise invalid(FieldError("/known", "uuid_parsing")) from error
         with self._runtime.database.reading() as session:
             entries = queries.history_after(session, known)
             return pb.ListAssignmentChangesResponse(changes=map(_recorded, entries))

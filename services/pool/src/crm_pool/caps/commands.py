@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Invalid, NotFound
+from chassis.errors import Conflict, FieldError, NotFound, invalid
 from chassis.identifiers import new_id
 from crm_pool.caps import queries
 from crm_pool.caps.model import HoldingCap
@@ -26,7 +26,7 @@ def create_cap(
     name = queries.name_of(session, made)
     if name is None:
         pointer = "/member_id" if member_id else "/department_id"
-        raise Invalid("validation_failed", errors=[FieldError(pointer, "not_in_directory")], count=1)
+        raise invalid(FieldError(pointer, "not_in_directory"))
     adding = insert(cast("Table", HoldingCap.__table__)).values(row_of(made)).on_conflict_do_nothing()
     if session.scalar(adding.returning(HoldingCap.id)) is None:
         raise Conflict("cap_exists", name=name)

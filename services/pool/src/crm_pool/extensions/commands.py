@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
+from chassis.errors import Conflict, FieldError, Forbidden, NotFound, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
@@ -60,7 +60,7 @@ def request(session: Session, actor_id: UUID, wish: Wish, at: datetime) -> Found
         raise Conflict("extensions_used_up", most=most)
     if wish.days > most_days:
         problem = FieldError("/days", "too_many_extension_days", {"most": most_days})
-        raise Invalid("validation_failed", errors=[problem], count=1)
+        raise invalid(problem)
     extension = Extension(
         id=new_id(),
         version=1,
@@ -88,7 +88,7 @@ def grant(session: Session, actor_id: UUID, extension_id: UUID, days: int | None
     asked, given = extension.days, days or extension.days
     if given > asked:
         problem = FieldError("/days", "more_than_asked", {"asked": asked})
-        raise Invalid("validation_failed", errors=[problem], count=1)
+        raise invalid(problem)
     extension.decide("granted", actor_id, at)
     extension.days = given
     session.flush()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from chassis.http.api import Api
 from chassis.http.call import Call
 from chassis.http.cursors import read_cursor, write_cursor
@@ -34,7 +34,7 @@ def list_history(call: Call[None, HistoryQuery]) -> HistoryPage:
     """One's own, or of members in the departments one sees; of a pool for who runs it, manages pools or sees the company."""
     query = call.query
     if (query.member_id is None) == (query.pool_id is None):
-        raise Invalid("validation_failed", errors=[FieldError("/member_id", "member_or_pool")], count=1)
+        raise invalid(FieldError("/member_id", "member_or_pool"))
     after = read_cursor(query.cursor, _position) if query.cursor else None
     with call.runtime.database.reading() as session:
         period = query.period(zone_of(session), _DAYS)

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from chassis import clock
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, Invalid, invalid
 from chassis.http.api import Body, NearDay, View
 from crm_pool.assignments.rules import Cause
 from crm_pool.assignments.views import HistoryView
@@ -84,4 +84,4 @@ class HistoryPage(View):
 
 
 def _wrong(pointer: str, code: str) -> Invalid:
-    return Invalid("validation_failed", errors=[FieldError(pointer, code, {"most": MOST_DAYS})], count=1)
+    return invalid(FieldError(pointer, code, {"most": MOST_DAYS}))

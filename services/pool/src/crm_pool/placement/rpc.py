@@ -6,7 +6,7 @@ from uuid import UUID
 import grpc
 
 from chassis import clock
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, Invalid, invalid
 from chassis.identifiers import new_id
 from chassis.runtime import Runtime
 from crm.common.v1 import import_rows_pb2 as rows_pb
@@ -100,7 +100,7 @@ def _uuid(text: str, pointer: str) -> UUID:
 
 
 def _invalid(pointer: str, code: str, **parameters: int) -> Invalid:
-    return Invalid("validation_failed", errors=[FieldError(pointer, code, parameters)], count=1)
+    return invalid(FieldError(pointer, code, parameters))
 
 
 def _placement(placed: Placed, customer_id: UUID) -> pb.Placement:

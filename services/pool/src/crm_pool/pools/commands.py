@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chassis import clock
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Invalid, NotFound
+from chassis.errors import Conflict, FieldError, NotFound, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
@@ -169,7 +169,7 @@ def _check(session: Session, pool: Pool) -> None:
     if not (pool.open_to_all or pool.member_ids or pool.department_ids or pool.role_ids):
         errors.append(FieldError("/open_to_all", "pool_open_to_nobody"))
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     if queries.name_taken(session, pool.name, pool.id):
         raise Conflict("pool_name_taken", name=pool.name)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from chassis.errors import FieldError, Invalid
+from chassis.errors import FieldError, invalid
 from crm_pool.pools.model import PoolSettings
 from crm_pool.reasons.model import ReleaseReason
 
@@ -34,7 +34,7 @@ def require_reason(session: Session, reason_id: UUID | None) -> None:
         offered = session.scalar(select(ReleaseReason.id).where(ReleaseReason.id == reason_id, ReleaseReason.active))
         code = None if offered else "unknown_reason"
     if code:
-        raise Invalid("validation_failed", errors=[FieldError("/reason_id", code)], count=1)
+        raise invalid(FieldError("/reason_id", code))
 
 
 def last_position(session: Session) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.audit import AuditEntry, record_audit
 from chassis.clock import day_of
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Invalid, NotFound
+from chassis.errors import Conflict, FieldError, NotFound, invalid
 from chassis.identifiers import new_id
 from crm_pool.database import Changes, require_version
 from crm_pool.expiry.model import RecycleRule
@@ -83,7 +83,7 @@ def announce(session: Session, actor_id: UUID, rule_id: UUID, effective_on: date
         earliest, latest = takes_effect_between(day_of(at, zone_of(session)))
         if not earliest <= effective_on <= latest:
             days = {"earliest": earliest.isoformat(), "latest": latest.isoformat()}
-            raise _invalid(FieldError("/effective_on", "effective_on_out_of_range", days))
+            raise invalid(FieldError("/effective_on", "effective_on_out_of_range", days))
         _check_pools(session, actor_id, rule.pool_id, rule.target_pool_id)
         rule.announce(effective_on, at)
 
@@ -181,16 +181,12 @@ def _check_pools(session: Session, actor_id: UUID, pool_id: UUID, target_pool_id
     seen = visible_pools(session, resolve_scope(session, actor_id))
     pools = {id_: pool for id_, pool in seen.items() if id_ in kept}
     if pool_id not in pools:
-        raise _invalid(FieldError("/pool_id", "pool_not_found"))
+        raise invalid(FieldError("/pool_id", "pool_not_found"))
     target: Pool | None = pools.get(target_pool_id or pool_id)
     if target is None:
-        raise _invalid(FieldError("/target_pool_id", "pool_not_found"))
+        raise invalid(FieldError("/target_pool_id", "pool_not_found"))
     if target.pool_kind is PoolKind.PROSPECT:
-        raise _invalid(FieldError("/target_pool_id", "prospects_are_no_target"))
-
-
-def _invalid(error: FieldError) -> Invalid:
-    return Invalid("validation_failed", errors=[error], count=1)
+        raise invalid(FieldError("/target_pool_id", "prospects_are_no_target"))
 
 
 def _moved(before: RuleState, rule: RecycleRule) -> Changes:

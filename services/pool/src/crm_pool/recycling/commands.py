@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import FieldError, Invalid, NotFound
+from chassis.errors import FieldError, NotFound, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
@@ -108,7 +108,7 @@ def confirm(session: Session, actor_id: UUID, run_id: UUID, owner_ids: Collectio
     """
     run = _to_be_decided(session, run_id)
     if owner_ids is not None and not set(owner_ids) <= set(run.held_owner_ids):
-        raise Invalid("validation_failed", errors=[FieldError("/owner_ids", "owner_not_held")], count=1)
+        raise invalid(FieldError("/owner_ids", "owner_not_held"))
     if run.waits and run.finished_at is None:
         _close_walk(session, run, at)
     run.confirm(actor_id, owner_ids, at)
