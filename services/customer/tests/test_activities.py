@@ -7,7 +7,8 @@ from uuid import UUID
 import grpc
 import pytest
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.identifiers import new_id
 from chassis.rpc.client import on_behalf_of
 from crm.common.v1.place_pb2 import Place

@@ -130,7 +130,7 @@ def test_collaborators_remove_themselves_and_whom_they_added_and_the_owner_remov
     assert [one.added for one in _published(customers, events.CollaborationChanged)] == [True, True, True] + [False] * 3
 
 
-@pytest.mark.parametrize("case", ["owner", "gone", "past", "twice"])
+@pytest.mark.parametrize("case", ["owner", "gone", "past", "never", "twice"])
 def test_what_cannot_be_is_refused_with_its_field(customers: Any, case: str) -> None:
     organisation = customers.organisation
     customer, member, more = customers.create(organisation.sales), organisation.rival, {}
@@ -138,6 +138,7 @@ def test_what_cannot_be_is_refused_with_its_field(customers: Any, case: str) -> 
         "owner": ("/collaborators/0/member_id", "is_owner"),
         "gone": ("/collaborators/0/member_id", "member_inactive"),
         "past": ("/collaborators/0/until", "not_in_future"),
+        "never": ("/collaborators/0/until", "day_out_of_range"),
         "twice": ("/collaborators/1/member_id", "repeated_member"),
     }[case]
     if case == "gone":
@@ -146,8 +147,8 @@ def test_what_cannot_be_is_refused_with_its_field(customers: Any, case: str) -> 
         with customers.database.transaction() as session:
             store.store_members(session, [state])
     members = {"owner": [organisation.sales], "twice": [member, member]}.get(case, [member])
-    if case == "past":
-        more["until"] = "2020-01-01T00:00:00Z"
+    if case in ("past", "never"):
+        more["until"] = {"past": "2020-01-01T00:00:00Z", "never": "9999-12-31T23:59:59-12:00"}[case]
 
     reply = _add(customers, organisation.sales, customer, *members, **more)
 

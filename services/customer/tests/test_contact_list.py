@@ -8,18 +8,19 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text, update
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_customer import paging
+from crm_customer import counting
 from crm_customer.contact_list.queries import page_statement, total
 from crm_customer.contact_list.rules import ContactConditions, Days, birthdays_between, birthdays_of
 from crm_customer.contacts.model import Contact
+from crm_customer.counting import Total, explain
 from crm_customer.customers.sight import sight_of
 from crm_customer.ownership import projection
 from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
-from crm_customer.paging import Total, explain
 from crm_customer.service import SERVICE
 from tests.support.services import Opener
 
@@ -321,11 +322,11 @@ def test_a_total_that_takes_too_long_is_an_estimate(many: Any, monkeypatch: Any,
     with many.database.reading() as session:
         sight = sight_of(session, getattr(many.organisation, role).id)
 
-    monkeypatch.setattr(paging, "_totals", {})
-    monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 60000"))
+    monkeypatch.setattr(counting, "_totals", {})
+    monkeypatch.setattr(counting, "_IMPATIENT", text("SET LOCAL statement_timeout = 60000"))
     assert total(many.database, sight, ContactConditions()) == Total(listed)
-    monkeypatch.setattr(paging, "_totals", {})
-    monkeypatch.setattr(paging, "_IMPATIENT", text("SET LOCAL statement_timeout = 1"))
+    monkeypatch.setattr(counting, "_totals", {})
+    monkeypatch.setattr(counting, "_IMPATIENT", text("SET LOCAL statement_timeout = 1"))
     count = total(many.database, sight, ContactConditions())
 
     assert count.estimated

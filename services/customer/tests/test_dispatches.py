@@ -16,8 +16,9 @@ from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.customers.model import Customer
+from crm_customer.dispatches.model import Dispatch
 from crm_customer.dispatches.rules import in_turn
-from crm_customer.tasks.model import Dispatch, Task
+from crm_customer.tasks.model import Task
 from directory import store
 from tests.support.statements import statements_of
 

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import update
 
 from chassis.clock import now
+from chassis.days import start_of
 from crm_customer.customers.model import Customer
-from crm_customer.listing.rules import Filter, ListView, month_before, start_of, with_view
+from crm_customer.listing.rules import Filter, ListView, month_before, with_view
 
 
 def _date(customers: Any, customer: Any, **moments: datetime) -> None:

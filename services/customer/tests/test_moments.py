@@ -11,9 +11,10 @@ from chassis.clock import now
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.customers.model import Customer
+from crm_customer.dispatches.model import Dispatch
 from crm_customer.reminders.moments import OF_TASKS, remind
 from crm_customer.schedules.model import ScheduleEntry
-from crm_customer.tasks.model import Dispatch, Task
+from crm_customer.tasks.model import Task
 from directory import store
 
 MOMENT = datetime(2026, 11, 26, 3, tzinfo=UTC)

@@ -13,9 +13,9 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as events
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
-from crm_customer.opportunities.commands import follow_orders
 from crm_customer.opportunities.queries import locked_opportunity
 from crm_customer.opportunities.rules import refusal
+from crm_customer.opportunities.stages import follow_orders
 
 
 def _post(customers: Any, member: Any, customer: Any, **fields: Any) -> Any:

@@ -9,12 +9,12 @@ from sqlalchemy import text
 
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
+from crm_customer.counting import explain
 from crm_customer.customers.sight import sight_of
-from crm_customer.orders.listing import page_statement, total
+from crm_customer.orders.pages import page_statement, total
 from crm_customer.orders.views import OrderQuery, OrderSort
 from crm_customer.ownership.projection import keep_pools
 from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
-from crm_customer.paging import explain
 from crm_customer.payments.queries import outstanding_page, outstanding_total
 from crm_customer.payments.views import OutstandingQuery
 from crm_customer.service import SERVICE

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from crm_customer.paging import LAST, PagedQuery, Total, Window, window_of
+from crm_customer.counting import Total
+from crm_customer.paging import LAST, PagedQuery, Window, window_of
 
 FILL = text("""
     INSERT INTO customers (id, version, facts_version, name, owner_id, owner_department_id, assignment_version, created_by,

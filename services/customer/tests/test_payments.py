@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 

@@ -14,6 +14,7 @@ from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.activities import queries as activities
 from crm_customer.activities.rules import Kind as ActivityKind
+from crm_customer.counting import Total, explain
 from crm_customer.customers.sight import sight_of
 from crm_customer.fields.due import build_field_indexes
 from crm_customer.fields.model import CustomField
@@ -23,11 +24,10 @@ from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.queries import page_of, page_statement, total
 from crm_customer.listing.rules import Filter, ListView, Sort, with_view
 from crm_customer.opportunity_list.queries import page_statement as opportunities_page
-from crm_customer.opportunity_list.rules import OpportunityList, Wanted
+from crm_customer.opportunity_list.rules import OpportunityConditions, OpportunityList
 from crm_customer.opportunity_list.rules import Sort as OpportunitySort
 from crm_customer.ownership import projection
 from crm_customer.ownership.rules import HIDDEN_BY_DEFAULT
-from crm_customer.paging import Total, explain
 from crm_customer.service import SERVICE
 from directory import store
 from tests.support.organisation import Member
@@ -318,20 +318,20 @@ def test_a_page_reads_few_rows_for_every_role_order_and_filter(many: Any, role: 
                 assert tables_scanned(plan) <= {"directory_members"}, (name, sort)
 
 
-def _wanted_opportunities(many: Any) -> Iterator[tuple[str, Wanted]]:
+def _wanted_opportunities(many: Any) -> Iterator[tuple[str, OpportunityConditions]]:
     for which in OpportunityList:
-        yield which, Wanted(which=which)
-    yield "stage", Wanted(stage="initial")
-    yield "rare stage", Wanted(stage="rare")
-    yield "a salesperson's", Wanted(owner_id=many.organisation.sales.id)
-    yield "a customer's", Wanted(customer_id=many.extra["pool"])
-    yield "text", Wanted(search="商机2998")
-    yield "frequent text", Wanted(search="商机")
-    yield "a customer's name", Wanted(search="客户2998")
-    yield "unknown text", Wanted(search="春松")
-    yield "number", Wanted(search="2998")
-    yield "deleted", Wanted(deleted=True)
-    yield "created lately", Wanted(created_from=LAST_DAY - timedelta(days=30))
+        yield which, OpportunityConditions(which=which)
+    yield "stage", OpportunityConditions(stage="initial")
+    yield "rare stage", OpportunityConditions(stage="rare")
+    yield "a salesperson's", OpportunityConditions(owner_id=many.organisation.sales.id)
+    yield "a customer's", OpportunityConditions(customer_id=many.extra["pool"])
+    yield "text", OpportunityConditions(search="商机2998")
+    yield "frequent text", OpportunityConditions(search="商机")
+    yield "a customer's name", OpportunityConditions(search="客户2998")
+    yield "unknown text", OpportunityConditions(search="春松")
+    yield "number", OpportunityConditions(search="2998")
+    yield "deleted", OpportunityConditions(deleted=True)
+    yield "created lately", OpportunityConditions(created_from=LAST_DAY - timedelta(days=30))
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -408,7 +408,7 @@ def test_a_page_of_activities_reads_few_rows_whoever_asks_for_whose(many: Any, r
     seller, day = many.organisation.sales.id, timedelta(days=1)
     with many.database.reading() as session:
         sight = sight_of(session, _member(many, role).id)
-        asked = activities.Wanted(author_ids=activities.authors_seen(session, sight, None))
+        asked = activities.ActivityConditions(author_ids=activities.authors_seen(session, sight, None))
         others = (asked.author_ids or tuple(many.extra["owners"]))[10:1500]
         # Only who sees many customers sees the work of many.
         many_authors = [] if role in ("sales", "grouped") else [(seller, *others)]

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import event, text
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from crm.customer.v1 import customer_events_pb2 as events
 from crm_customer.reminders.commands import send_digests
 from crm_customer.reminders.rules import next_birthday

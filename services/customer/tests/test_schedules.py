@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from icalendar import Calendar
 from sqlalchemy import select
 
-from chassis.clock import day_of, now
+from chassis.clock import now
 from chassis.database.tables import audit_entries
+from chassis.days import day_of
 from crm.customer.v1 import customer_events_pb2 as events
 from crm_customer.reminders.moments import OF_SCHEDULE_ENTRIES, remind
 from crm_customer.schedules.rules import LONGEST, Times, wrong_reminder, wrong_times

@@ -12,10 +12,10 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact, CustomerContact
+from crm_customer.counting import explain
 from crm_customer.customers.sight import sight_of
 from crm_customer.listing.queries import page_statement
 from crm_customer.listing.rules import Filter
-from crm_customer.paging import explain
 from crm_customer.search.due import fill_search
 from crm_customer.search.rules import initials, normalised
 

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from chassis.identifiers import new_id
+from crm_customer.counting import explain
 from crm_customer.customers.sight import sight_of
-from crm_customer.paging import explain
 from crm_customer.service import SERVICE
 from crm_customer.tasks.pages import page_of, page_statement, total
 from crm_customer.tasks.rules import UNFINISHED, Kind, Status, TaskConditions

@@ -15,10 +15,10 @@ from chassis.identifiers import new_id
 from crm.common.v1.place_pb2 import Place
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
+from crm_customer.counting import explain
 from crm_customer.files.model import Attachment
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.orders.model import Order, Payment
-from crm_customer.paging import explain
 from crm_customer.schedules.model import ScheduleEntry
 from crm_customer.tasks.model import Task
 from crm_customer.timeline.queries import page_statement

@@ -11,7 +11,8 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import text, update
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.identity.v1.identity_events_pb2 import CalendarDay, Organisation

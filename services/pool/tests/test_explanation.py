@@ -6,7 +6,8 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.identifiers import new_id
 from chassis.wording import Messages
 from crm_pool.assignments.recording import Act

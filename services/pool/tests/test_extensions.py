@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from chassis.audit import audit_of
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from chassis import clock
+from chassis.days import day_of
 from crm.customer.v1 import customer_events_pb2 as facts
 from tests.support.plans import explained, rows_read
 
@@ -32,7 +33,7 @@ def _move_back(sea: Any, customer: str, **ago: float) -> None:
 
 
 def test_what_comes_and_goes_is_counted_by_day_and_cause(sea: Any) -> None:
-    sales, today = sea.organisation.sales, clock.day_of(clock.now(), "Asia/Shanghai").isoformat()
+    sales, today = sea.organisation.sales, day_of(clock.now(), "Asia/Shanghai").isoformat()
     lying, claimed, released = sea.create(3)
     sea.act("claim", sales, [claimed, released])
     sea.act("release", sales, [released])

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis import clock
 from chassis.audit import audit_of
-from chassis.clock import day_of
+from chassis.days import day_of
 from chassis.errors import Unavailable
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.identity.v1.identity_events_pb2 import MemberChanged, MemberDeactivated

@@ -7,6 +7,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import clock
+from chassis.days import day_of
 from crm.pool.v1 import pool_events_pb2 as pb
 
 
@@ -45,7 +46,7 @@ def test_everybody_says_the_same_last_day(
 
 
 def _today() -> date:
-    return clock.day_of(clock.now(), "Asia/Shanghai")
+    return day_of(clock.now(), "Asia/Shanghai")
 
 
 def _rehearsed(sea: Any, rule_id: Any) -> list[str]:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import clock
+from chassis.days import day_of
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment
@@ -24,7 +25,7 @@ WARNING = 3
 
 
 def _today() -> date:
-    return clock.day_of(clock.now(), "Asia/Shanghai")
+    return day_of(clock.now(), "Asia/Shanghai")
 
 
 def _day(days: int) -> date:

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 
 from chassis import clock
-from chassis.clock import day_of
+from chassis.days import day_of
 from chassis.errors import Unavailable
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events

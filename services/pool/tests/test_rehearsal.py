@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import text
 
 from chassis import clock
+from chassis.days import day_of
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment
 from crm_pool.expiry.queries import verdicts
@@ -19,7 +20,7 @@ NO_FOLLOW_UP = {"kind": "no_follow_up", "days": 30}
 
 
 def _today() -> date:
-    return clock.day_of(clock.now(), "Asia/Shanghai")
+    return day_of(clock.now(), "Asia/Shanghai")
 
 
 def _stamp(at: datetime) -> Timestamp:
@@ -197,7 +198,7 @@ def test_night_by_night_the_recycler_takes_what_was_rehearsed(sea: Any, tomorrow
         taken |= dict.fromkeys(gone, _today() - timedelta(days=1))
 
     assert taken == rehearsed
-    assert (len(taken), min(taken.values())) == (21, clock.day_of(began, "Asia/Shanghai") + timedelta(days=4))
+    assert (len(taken), min(taken.values())) == (21, day_of(began, "Asia/Shanghai") + timedelta(days=4))
 
 
 def _governed(sea: Any, rule: Any) -> set[Any]:

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import event, text
 
 from chassis.audit import audit_of
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
 from crm_pool.assignments.model import Assignment

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chassis import clock
-from chassis.clock import day_of
+from chassis.days import day_of
 from crm.pool.v1 import pool_events_pb2 as events
 from crm_pool.reminders.model import ExpiryDigest
 

@@ -9,6 +9,7 @@ import pytest
 
 from chassis import clock
 from chassis.audit import audit_of
+from chassis.days import day_of
 from crm_pool.assignments.model import Assignment
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.recycle_rules.model import ShadowDecision
@@ -29,7 +30,7 @@ def _tell(sea: Any, rule: Any, verb: str, **body: Any) -> Any:
 
 
 def _today() -> date:
-    return clock.day_of(clock.now(), "Asia/Shanghai")
+    return day_of(clock.now(), "Asia/Shanghai")
 
 
 def _announce(sea: Any, rule: Any, days: int = 1) -> Any:

@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_jsonable_python
 from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.orm import Session
 
 from chassis.database.rows import insert_rows
 from chassis.database.tables import audit_entries
 from chassis.tracing import current_trace_id
-
-_COLUMNS = ("actor_id", "action", "subject_type", "subject_id", "before", "after")
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,15 @@ class AuditFilter:
 
 
 def record_audit(session: Session, *entries: AuditEntry) -> None:
-    """Add entries to the audit, all in one statement. Values must be JSON-serialisable."""
-    trace_id = {"trace_id": current_trace_id()}
-    rows = [{name: getattr(entry, name) for name in _COLUMNS} | trace_id for entry in entries]
+    """Add entries to the audit, all in one statement; values are written as JSON has them (moments in UTC, ids as text)."""
+    trace_id = current_trace_id()
+    rows = [vars(entry) | _sides(entry) | {"trace_id": trace_id} for entry in entries]
     insert_rows(session, audit_entries, rows)
+
+
+def _sides(entry: AuditEntry) -> dict[str, Any]:
+    sides: dict[str, Any] = to_jsonable_python({"before": entry.before, "after": entry.after})
+    return sides
 
 
 def audit_of(session: Session, subject_type: str, subject_id: UUID, limit: int = 100) -> Sequence[RecordedAuditEntry]:

@@ -1,16 +1,39 @@
-"""The tables' common base, and appending rows to them."""
+"""The tables' common base, what records that users edit have in common, and appending rows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table
-from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy import BigInteger, Table
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from chassis.database import new_metadata
 
 
 class Base(DeclarativeBase):
     metadata = new_metadata()
+
+
+class Versioned:
+    """What users edit: each change counts `version` up, at `updated_at` (UTC)."""
+
+    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+
+    def change(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """Take over clean values; returns what they replaced, empty where all of them already hold."""
+        before = {name: getattr(self, name) for name, value in values.items() if getattr(self, name) != value}
+        for name in before:
+            setattr(self, name, values[name])
+        if before:
+            self.touch(now)
+        return before
+
+    def touch(self, now: datetime) -> None:
+        """It changed."""
+        self.version += 1
+        self.updated_at = now
 
 
 def copy_rows(session: Session, table: Table, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

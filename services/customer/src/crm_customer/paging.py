@@ -1,41 +1,31 @@
-"""Pages of long lists: by number, the last one, or from a cursor; and how many rows there are (A-22 to A-28, design §5)."""
+"""Pages of long lists: by number, the last one, or from a cursor (A-22 to A-28, design §5)."""
 
-import json
-import time
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Any, TypeVar, cast
+from enum import Enum
+from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 from pydantic import Field, WithJsonSchema, WrapValidator
-from sqlalchemy import Select, func, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from chassis.errors import FieldError, invalid
 from chassis.http.api import Body, Page
 from chassis.http.cursors import read_cursor, write_cursor
+from crm_customer.counting import Total
 
 # What `page` is when the last one is asked for.
 LAST = 0
 # Rows from which on it pays to know the total first: pages of the list's second half are read from its end.
 _DEEP = 10_000
 _MOST_PAGES = 1_000_000
-_CANCELLED = "57014"
-# Milliseconds that counting may take.
-PATIENCE = 300
-# Counting is planned for the very values each time: texts above all decide what is quick.
-_IMPATIENT = text("""
-    SELECT set_config('statement_timeout', CAST(:patience AS text), TRUE),
-        set_config('plan_cache_mode', 'force_custom_plan', TRUE)
-""")
-_KEPT_SECONDS = 15
-_KEPT_FROM = 1000
-_MOST_KEPT = 10_000
-_totals: dict[Hashable, tuple[float, "Total"]] = {}
-Parameters = dict[str, Any]
 RowT = TypeVar("RowT")
+ConditionsT = TypeVar("ConditionsT", bound="Conditions")
+# PostgreSQL cannot know how few rows a page needs, and would collect and sort all.
+_WALK = text("SET LOCAL enable_bitmapscan = off")
 
 
 def _number_or_last(value: Any, number: Any) -> int:
@@ -69,14 +59,6 @@ class PagedQuery(Body):
 
 
 @dataclass(frozen=True)
-class Total:
-    """Rows of a list; `estimated` where counting took too long."""
-
-    rows: int
-    estimated: bool = False
-
-
-@dataclass(frozen=True)
 class Window:
     """The rows of page number `page`, counted from the list's beginning, or `backwards` from its end."""
 
@@ -84,6 +66,65 @@ class Window:
     offset: int
     limit: int
     backwards: bool = False
+
+
+class Conditions(Protocol):
+    """What a list is asked for, a frozen data class. `after`: the row after which it goes on, its moment and id;
+    `backwards`: the order turned round.
+    """
+
+    @property
+    def after(self) -> tuple[datetime, UUID] | None: ...
+    @property
+    def backwards(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Listing(Generic[ConditionsT, RowT]):
+    """A long list as a member sees it: `find` reads the ids of some rows in order (offset, limit), `show` what is answered
+    of them. Cursors name the `order` and go on after the `moment` of a row, a field of what is shown; empty: by number alone.
+    """
+
+    wanted: ConditionsT
+    order: str
+    moment: str
+    find: Callable[[Session, ConditionsT, int, int], Sequence[UUID]]
+    show: Callable[[Session, Sequence[UUID]], list[RowT]]
+    total: Callable[[ConditionsT], Total]
+
+
+def paged(
+    database: Database, query: PagedQuery, listing_of: Callable[[Session], Listing[ConditionsT, RowT]]
+) -> Page[RowT]:
+    """The page that the query asks for. The list is counted where the page does not show its end, or lies near it."""
+    page = None
+    with database.reading() as session:
+        listing = listing_of(session)
+        if not query.needs_total:
+            page = _page(session, listing, query, None)
+    count = None if page is None else _total_shown(query, page)
+    if count is None:
+        count = listing.total(listing.wanted)
+    if page is None:
+        with database.reading() as session:
+            page = _page(session, listing, query, count)
+    shown = (page.page - 1) * page.page_size + len(page.items) + bool(page.next_cursor)
+    page.total = max(count.rows, shown) if count.estimated else count.rows
+    page.total_is_estimate = count.estimated
+    return page
+
+
+class Shape(Enum):
+    """How a page is found (decision 0017): all that is asked for and seen is collected and sorted; what is few is, and
+    joined with the beginning of a walk; or an index is walked in order, asking of each row whether it is seen.
+    """
+
+    COLLECTED, MERGED, WALKED = range(3)
+
+
+def walk(session: Session) -> None:
+    """Let pages be found by walking an index in order, for the rest of this transaction."""
+    session.execute(_WALK)
 
 
 def window_of(query: PagedQuery, total: Total | None) -> Window:
@@ -127,71 +168,34 @@ def read_position(written: str, order: str) -> Cursor:
     return read_cursor(written, position)
 
 
-def shown(found: Sequence[RowT], window: Window) -> tuple[Sequence[RowT], bool]:
-    """The rows of the page in the list's order, and whether there are more after it.
+def _page(session: Session, listing: Listing[ConditionsT, RowT], query: PagedQuery, count: Total | None) -> Page[RowT]:
+    """The page, with its number and how to go on after it; `count` is given where it is found from the end."""
+    wanted, window = listing.wanted, window_of(query, count)
+    if query.cursor:
+        if not listing.moment:
+            raise invalid(FieldError("/cursor", "unknown_cursor"))
+        cursor = read_position(query.cursor, listing.order)
+        wanted, window = _with(wanted, after=(cursor.at, cursor.id)), Window(cursor.page, 0, query.page_size)
+    wanted = _with(wanted, backwards=window.backwards)
+    # One row more says whether there are more.
+    limit = window.limit if window.backwards else window.limit + 1
+    found = listing.find(session, wanted, window.offset, limit) if window.limit else []
+    ids = found[: window.limit][::-1] if window.backwards else found[: window.limit]
+    more = window.offset > 0 if window.backwards else len(found) > window.limit
+    items = listing.show(session, ids)
+    after = None
+    if more and items and listing.moment:
+        last: Any = items[-1]
+        after = Cursor(listing.order, getattr(last, listing.moment), last.id, window.page + 1).written()
+    return Page(items=items, page=window.page, page_size=query.page_size, total=0, next_cursor=after)
 
-    `found` may hold one row more than the window: it says so.
-    """
-    if window.backwards:
-        return found[: window.limit][::-1], window.offset > 0
-    return found[: window.limit], len(found) > window.limit
+
+def _with(wanted: ConditionsT, **changes: Any) -> ConditionsT:
+    return cast(ConditionsT, replace(cast(Any, wanted), **changes))
 
 
-def total_shown(query: PagedQuery, page: Page[Any]) -> Total | None:
+def _total_shown(query: PagedQuery, page: Page[Any]) -> Total | None:
     """The list's size where a page shows its end, so that nothing is to be counted; None: it does not."""
-    if query.cursor or query.needs_total or len(page.items) == page.page_size or (not page.items and page.page > 1):
+    if query.cursor or len(page.items) == page.page_size or (not page.items and page.page > 1):
         return None
     return Total((page.page - 1) * page.page_size + len(page.items))
-
-
-def counted(
-    database: Database,
-    key: Hashable,
-    matching: Select[Any],
-    parameters: Parameters,
-    *,
-    roughly: Select[Any] | None = None,
-    patience: int = PATIENCE,
-) -> Total:
-    """The size of the list that `matching` finds. Large ones, where one more or less goes unnoticed, are counted every
-    15 seconds for each `key`. `roughly`: nearly the same, to be estimated instead where that goes better.
-    """
-    key = (database.url, key)
-    kept = _totals.get(key)
-    if kept is not None and kept[0] > time.monotonic():
-        return kept[1]
-    total = _count(database, matching, matching if roughly is None else roughly, parameters, patience)
-    if total.estimated or total.rows >= _KEPT_FROM:
-        if len(_totals) >= _MOST_KEPT:
-            _totals.clear()
-        _totals[key] = (time.monotonic() + _KEPT_SECONDS, total)
-    return total
-
-
-def _count(
-    database: Database, matching: Select[Any], roughly: Select[Any], parameters: Parameters, patience: int
-) -> Total:
-    try:
-        with database.reading() as session:
-            session.execute(_IMPATIENT, {"patience": str(patience)})
-            return Total(session.scalar(matching.with_only_columns(func.count()), parameters) or 0)
-    except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _CANCELLED:
-            raise
-    with database.reading() as session:
-        return Total(int(explain(session, roughly, parameters)["Plan Rows"]), estimated=True)
-
-
-def explain(
-    session: Session, statement: Select[Any], parameters: Parameters | None = None, *, analyze: bool = False
-) -> dict[str, Any]:
-    """PostgreSQL's plan of `statement`."""
-    compiled = statement.compile(session.connection(), compile_kwargs={"render_postcompile": True})
-    how = "EXPLAIN (FORMAT JSON, ANALYZE)" if analyze else "EXPLAIN (FORMAT JSON)"
-    answer = (
-        session.connection()
-        .exec_driver_sql(f"{how} {compiled}", cast(Any, compiled.construct_params(parameters)))
-        .scalar_one()
-    )
-    plan: dict[str, Any] = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
-    return plan

@@ -61,9 +61,8 @@ from crm_customer.products import http as products_http
 from crm_customer.products.model import Product
 from crm_customer.relations import http as relations_http
 from crm_customer.reminders import http as reminders_http
-from crm_customer.reminders.due import FORGET_DIGESTS, SEND_DIGESTS
+from crm_customer.reminders.due import REMINDERS
 from crm_customer.reminders.model import ReminderSettings
-from crm_customer.reminders.moments import REMIND_OF_MOMENTS
 from crm_customer.reveals import http as reveals_http
 from crm_customer.reveals.due import FORGET_REVEALS
 from crm_customer.schedules import http as schedules_http
@@ -163,9 +162,7 @@ SERVICE = Service(
         *FIELD_TASKS,
         CATCH_UP,
         END_COLLABORATIONS,
-        *REMIND_OF_MOMENTS,
-        SEND_DIGESTS,
-        FORGET_DIGESTS,
+        *REMINDERS,
         *batch_tasks([*CUSTOMER_BATCHES, DISPATCHES]),
     ],
     register_rpc=[_register],

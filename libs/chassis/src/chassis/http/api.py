@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 JSON = "application/json"
@@ -39,7 +39,10 @@ def _written_day(value: Any) -> Any:
 Day = Annotated[date, BeforeValidator(_written_day)]
 
 
-def _within_bounds(day: date) -> date:
+DateT = TypeVar("DateT", bound=date)
+
+
+def _within_bounds(day: DateT) -> DateT:
     if not 2000 <= day.year < 2200:
         raise PydanticCustomError("day_out_of_range", "no day of this time")
     return day
@@ -47,6 +50,10 @@ def _within_bounds(day: date) -> date:
 
 # A day that every zone, database and calendar can hold, for periods to look at.
 NearDay = Annotated[Day, AfterValidator(_within_bounds)]
+# A moment that they can hold, in UTC.
+NearMoment = Annotated[
+    AwareDatetime, AfterValidator(_within_bounds), AfterValidator(lambda moment: moment.astimezone(UTC))
+]
 
 
 class View(BaseModel):

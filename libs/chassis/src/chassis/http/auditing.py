@@ -1,14 +1,14 @@
 """GET /api/v1/<service>/audit: what every service remembers of who changed what (Q-07)."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
-from chassis import clock
 from chassis.audit import AuditFilter, RecordedAuditEntry, find_audit
+from chassis.days import span
 from chassis.errors import FieldError, Invalid, invalid
 from chassis.http.api import Api, Body, NearDay, View
 from chassis.http.call import Call
@@ -98,13 +98,14 @@ def _filter(wanted: AuditQuery, zone: str) -> AuditFilter:
         raise _wrong("/subject_type", "missing")
     if wanted.from_ and wanted.to and wanted.from_ > wanted.to:
         raise _wrong("/to", "before_from")
+    since, until = span(wanted.from_, wanted.to, zone)
     return AuditFilter(
         actor_id=wanted.actor_id,
         action=wanted.action,
         subject_type=wanted.subject_type,
         subject_id=wanted.subject_id,
-        since=clock.start_of(wanted.from_, zone) if wanted.from_ else None,
-        until=clock.start_of(wanted.to + timedelta(days=1), zone) if wanted.to else None,
+        since=since,
+        until=until,
     )
 
 

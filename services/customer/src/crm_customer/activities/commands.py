@@ -1,7 +1,6 @@
 """What members write of customers. Each function runs in the transaction its edge has opened."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -9,48 +8,37 @@ from uuid import UUID
 from sqlalchemy import DateTime, Uuid, column, select, table, update
 from sqlalchemy.orm import Session
 
-from chassis.audit import AuditEntry, record_audit
-from chassis.errors import FieldError, Forbidden, Stale, invalid
+from chassis.errors import FieldError, Forbidden, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.activities.model import Activity
 from crm_customer.activities.rules import METHODS, Kind, wrong_fields, wrong_method, wrong_promise
 from crm_customer.collaboration.model import Collaborator
-from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import state_of
 from crm_customer.customers.queries import require_writable
 from crm_customer.customers.sight import Sight
 from crm_customer.dictionaries.queries import load_options
 from crm_customer.opportunities.model import Opportunity
+from crm_customer.opportunities.queries import has_contact
+from crm_customer.versions import record_act, stale
 from directory.permissions import Permission
 
 SUBJECT = "activity"
-_WRITTEN = ("method", "title", "content", "next_contact_on", "contact_id", "opportunity_id", "about_id")
+_KEPT = (
+    "customer_id",
+    "kind",
+    "method",
+    "title",
+    "content",
+    "next_contact_on",
+    "contact_id",
+    "opportunity_id",
+    "about_id",
+)
 # Files build on activities, so activities know of them only this.
 _FILES = table("attachments", column("activity_id", Uuid), column("deleted_at", DateTime(timezone=True)))
-
-
-@dataclass(frozen=True)
-class FollowUp:
-    """A follow-up as a member writes it."""
-
-    method: str
-    content: str
-    next_contact_on: date | None
-    contact_id: UUID | None = None
-    opportunity_id: UUID | None = None
-
-
-def log_follow_up(
-    session: Session, sight: Sight, customer: Customer, written: FollowUp, now: datetime, today: date
-) -> Activity:
-    """Keep a follow-up with a locked customer (F-01 to F-04); by its owner or a collaborator it is a touch (F-16).
-
-    Raises as `write_activity` does.
-    """
-    return write_activity(session, sight, customer, Kind.FOLLOW_UP, vars(written), now, today)
 
 
 def write_activity(
@@ -62,10 +50,10 @@ def write_activity(
     now: datetime,
     today: date,
 ) -> Activity:
-    """Keep what a member wrote of a locked customer: `written` holds the fields of Activity that the kind has.
+    """Keep what a member wrote of a locked customer (F-01 to F-05): `written` holds the fields of Activity that the kind has.
 
-    A follow-up is a touch as in `log_follow_up`, and progress of the opportunity that it is about; nothing else moves a
-    clock. Raises Conflict claim_first (F-15), Forbidden read_only_collaborator, Invalid with everything that is wrong.
+    A follow-up by the customer's owner or a collaborator is a touch (F-16), and each is progress of the opportunity that
+    it is about; nothing else moves a clock. Raises Conflict claim_first (F-15), Forbidden read_only_collaborator, Invalid with everything that is wrong.
     """
     require_writable(session, sight, customer)
     given = {name: value for name, value in written.items() if value is not None}
@@ -81,12 +69,12 @@ def write_activity(
     session.add(activity)
     if kind is Kind.FOLLOW_UP:
         _move_clocks(session, sight, customer, opportunity, now)
-    after = {"customer_id": str(customer.id), "kind": kind, **_told(given)}
-    record_audit(session, AuditEntry("activity.logged", SUBJECT, activity.id, actor_id, None, after))
+    after = {"customer_id": customer.id, "kind": kind, **given}
+    record_act(session, SUBJECT, "logged", activity, actor_id, None, after)
     return activity
 
 
-def edit_activity(
+def change_activity(
     session: Session,
     sight: Sight,
     customer: Customer,
@@ -110,14 +98,12 @@ def edit_activity(
     _take_method(session, given, errors, activity.method)
     if "content" in given:
         given["content"] = given["content"] or ""
-    _require_version(activity, expected, given)
-    before = {name: getattr(activity, name) for name, value in given.items() if getattr(activity, name) != value}
-    if not before:
-        return
-    after = {name: given[name] for name in before}
-    activity.edit(after, now)
-    told = (_told(before), _told(after))
-    record_audit(session, AuditEntry("activity.changed", SUBJECT, activity.id, sight.scope.member_id, *told))
+    if activity.version != expected:
+        raise stale(activity, given)
+    before = activity.change(given, now)
+    if before:
+        after = {name: given[name] for name in before}
+        record_act(session, SUBJECT, "changed", activity, sight.scope.member_id, before, after)
 
 
 def delete_activity(
@@ -132,14 +118,15 @@ def delete_activity(
         require_writable(session, sight, customer)
     elif not _supervises(sight, customer):
         raise Forbidden("activity_author_only")
-    _require_version(activity, expected, {})
-    activity.delete(now)
+    if activity.version != expected:
+        raise stale(activity)
+    activity.deleted_at = now
+    activity.touch(now)
     session.execute(
         update(_FILES).where(_FILES.c.activity_id == activity.id, _FILES.c.deleted_at.is_(None)).values(deleted_at=now)
     )
-    before = {"customer_id": str(customer.id), "kind": activity.kind}
-    before |= _told({name: getattr(activity, name) for name in _WRITTEN if getattr(activity, name) is not None})
-    record_audit(session, AuditEntry("activity.deleted", SUBJECT, activity.id, sight.scope.member_id, before, None))
+    before = {name: value for name in _KEPT if (value := getattr(activity, name)) is not None}
+    record_act(session, SUBJECT, "deleted", activity, sight.scope.member_id, before)
 
 
 def _take_method(session: Session, given: dict[str, Any], errors: list[FieldError], present: str | None = None) -> None:
@@ -164,14 +151,9 @@ def _opportunity(session: Session, customer_id: UUID, opportunity_id: UUID | Non
 def _wrong_references(
     session: Session, customer_id: UUID, given: Mapping[str, Any], opportunity: Opportunity | None
 ) -> list[FieldError]:
-    linked = (
-        select(Contact.id)
-        .join(CustomerContact, CustomerContact.contact_id == Contact.id)
-        .where(CustomerContact.customer_id == customer_id, Contact.deleted_at.is_(None))
-    )
     other = select(Activity.id).where(Activity.customer_id == customer_id, Activity.deleted_at.is_(None))
     wrong = []
-    if (id_ := given.get("contact_id")) and session.scalar(linked.where(Contact.id == id_)) is None:
+    if (id_ := given.get("contact_id")) and not has_contact(session, customer_id, id_):
         wrong.append(FieldError("/contact_id", "not_of_this_customer"))
     if given.get("opportunity_id") and opportunity is None:
         wrong.append(FieldError("/opportunity_id", "not_of_this_customer"))
@@ -204,21 +186,3 @@ def _supervises(sight: Sight, customer: Customer) -> bool:
     scope = sight.scope
     within = scope.company or customer.owner_department_id in scope.department_ids
     return within and scope.may(Permission.CUSTOMER_DELETE)
-
-
-def _require_version(activity: Activity, expected: int, wanted: Mapping[str, Any]) -> None:
-    if activity.version == expected:
-        return
-    present = {name: getattr(activity, name) for name in wanted}
-    current, yours = _told(present), _told(wanted)
-    conflicts = [
-        {"field": name, "current": current[name], "yours": yours[name]}
-        for name in yours
-        if current[name] != yours[name]
-    ]
-    raise Stale("stale_version", extra={"version": activity.version, "conflicts": conflicts})
-
-
-def _told(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON."""
-    return {name: str(value) if isinstance(value, date | UUID) else value for name, value in values.items()}

@@ -4,13 +4,14 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of, span
 from chassis.errors import FieldError, invalid
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
-from crm_customer.activities.commands import delete_activity, edit_activity, write_activity
+from crm_customer.activities import commands
 from crm_customer.activities.queries import (
-    Wanted,
+    ActivityConditions,
     activity_view,
     authors_seen,
     locked_activity,
@@ -19,11 +20,11 @@ from crm_customer.activities.queries import (
 )
 from crm_customer.activities.rules import METHODS, wrong_period
 from crm_customer.activities.views import ActivityChanges, ActivityQuery, ActivityView, NewActivity
+from crm_customer.counting import Total
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.dictionaries.queries import load_options
-from crm_customer.listing.rules import day_after, start_of
-from crm_customer.paging import Cursor, Total, read_position
+from crm_customer.paging import Cursor, read_position
 from directory.permissions import Permission
 from directory.scope import zone_of
 
@@ -52,8 +53,7 @@ def log_activity(call: Call[NewActivity, None]) -> ActivityView:
         customer = visible_customer(session, sight, body.customer_id, lock=True)
         written = body.model_dump(exclude={"customer_id", "kind"})
         today = day_of(moment, zone_of(session))
-        activity = write_activity(session, sight, customer, body.kind, written, moment, today)
-        session.flush()
+        activity = commands.write_activity(session, sight, customer, body.kind, written, moment, today)
         return activity_view(session, sight, activity.id)
 
     return call.command(work)
@@ -122,8 +122,7 @@ def change_activity(call: Call[ActivityChanges, None], activity_id: UUID) -> Act
         sight = sight_of(session, call.actor.id)
         customer, activity = locked_activity(session, sight, activity_id)
         today = day_of(moment, zone_of(session))
-        edit_activity(session, sight, customer, activity, expected, changes, moment, today)
-        session.flush()
+        commands.change_activity(session, sight, customer, activity, expected, changes, moment, today)
         return activity_view(session, sight, activity_id)
 
 
@@ -142,10 +141,10 @@ def remove_activity(call: Call[None, None], activity_id: UUID) -> None:
     expected = call.expected_version()
     with call.runtime.database.transaction() as session:
         sight = sight_of(session, call.actor.id)
-        delete_activity(session, sight, *locked_activity(session, sight, activity_id), expected, now())
+        commands.delete_activity(session, sight, *locked_activity(session, sight, activity_id), expected, now())
 
 
-def _wanted(session: Session, sight: Sight, query: ActivityQuery) -> tuple[Wanted, int]:
+def _wanted(session: Session, sight: Sight, query: ActivityQuery) -> tuple[ActivityConditions, int]:
     """What is asked for, and which page it is. Raises NotFound, Invalid."""
     member_id = sight.scope.member_id if query.mine else query.member_id
     if query.customer_id is None:
@@ -155,15 +154,15 @@ def _wanted(session: Session, sight: Sight, query: ActivityQuery) -> tuple[Wante
         authors = (member_id,) if member_id else None
     if errors := list(wrong_period(query.from_, query.to)):
         raise invalid(*errors)
-    zone = zone_of(session)
+    since, until = span(query.from_, query.to, zone_of(session))
     cursor = read_position(query.cursor, _ORDER) if query.cursor else None
-    wanted = Wanted(
+    wanted = ActivityConditions(
         customer_id=query.customer_id,
         author_ids=authors,
         kind=query.kind,
         method=_method(session, query.method),
-        since=start_of(query.from_, zone) if query.from_ else None,
-        until=start_of(day_after(query.to), zone) if query.to else None,
+        since=since,
+        until=until,
         after=(cursor.at, cursor.id) if cursor else None,
     )
     return wanted, cursor.page if cursor else query.page

@@ -1,20 +1,18 @@
 """What was done with customers (活动记录)."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, Text, func, text
+from sqlalchemy import Date, ForeignKey, Index, Text, func, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_customer.database import Base
+from crm_customer.database import Base, Versioned
 
 _ALIVE = text("deleted_at IS NULL")
 
 
-class Activity(Base):
+class Activity(Versioned, Base):
     """One entry, by whom and when by the server's clock (UTC), which no edit moves.
 
     `kind`: follow_up (跟进, with a method), log (沟通日志, with a title) or remark (备注, to the activity `about_id` or to the
@@ -45,7 +43,6 @@ class Activity(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
     kind: Mapped[str] = mapped_column(Text)
     member_id: Mapped[UUID]
@@ -59,16 +56,3 @@ class Activity(Base):
     about_id: Mapped[UUID | None] = mapped_column(ForeignKey("activities.id"))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-
-    def edit(self, values: Mapping[str, Any], now: datetime) -> None:
-        """Its author words it otherwise; when it happened, and the customer's clock, stay (design §3)."""
-        for name, value in values.items():
-            setattr(self, name, value)
-        self.version += 1
-        self.updated_at = now
-
-    def delete(self, now: datetime) -> None:
-        """It is history's from now on; the clock that it moved stays where it is."""
-        self.deleted_at = now
-        self.version += 1
-        self.updated_at = now

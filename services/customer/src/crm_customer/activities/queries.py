@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, column, func, literal, select, text, true, tuple_
+from sqlalchemy import ARRAY, Select, Uuid, any_, bindparam, column, func, literal, select, true, tuple_
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
@@ -19,22 +19,22 @@ from chassis.errors import FieldError, NotFound, invalid
 from crm_customer.activities.model import Activity
 from crm_customer.activities.rules import Kind
 from crm_customer.activities.views import ActivityView
+from crm_customer.counting import Total, counted
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import Condition, Sight, one_of
 from crm_customer.customers.views import Named
-from crm_customer.paging import Total, counted
+from crm_customer.paging import walk
 from directory.tables import members
 
 _NEWEST_FIRST = (Activity.at.desc(), Activity.id.desc())
-_WALK = text("SET LOCAL enable_bitmapscan = off")
 _FEW_AUTHORS = 20
 # Each row that is walked reads its customer too.
 _FEW_ROWS = 4_000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ActivityConditions:
     """Which activities: of one customer, or of these authors; None: anybody's. `since` inclusive, `until` exclusive;
     `after`: moment and id of the one after which the list goes on.
     """
@@ -65,16 +65,15 @@ def authors_seen(session: Session, sight: Sight, member_id: UUID | None) -> tupl
     return (member_id,)
 
 
-def page_of(session: Session, sight: Sight, wanted: Wanted, offset: int, limit: int) -> list[ActivityView]:
+def page_of(session: Session, sight: Sight, wanted: ActivityConditions, offset: int, limit: int) -> list[ActivityView]:
     """Some activities, newest first; a customer that is named must have been seen before."""
     ids = session.scalars(page_statement(session, sight, wanted, offset, limit)).all()
     return [_view(row) for row in session.execute(_named().where(one_of(Activity.id, ids)).order_by(*_NEWEST_FIRST))]
 
 
-def page_statement(session: Session, sight: Sight, wanted: Wanted, offset: int, limit: int) -> Select[UUID]:
+def page_statement(session: Session, sight: Sight, wanted: ActivityConditions, offset: int, limit: int) -> Select[UUID]:
     """The statement that finds the ids of `page_of`, for the rest of this transaction."""
-    # PostgreSQL cannot know how few rows of an author a page needs, and would collect and sort all.
-    session.execute(_WALK)
+    walk(session)
     last = offset + limit
     if wanted.customer_id is not None:
         found = select(Activity.id).where(*_conditions(wanted), *_by(wanted)).order_by(*_NEWEST_FIRST)
@@ -87,7 +86,7 @@ def page_statement(session: Session, sight: Sight, wanted: Wanted, offset: int, 
     return found.offset(offset).limit(limit)
 
 
-def total(database: Database, sight: Sight, wanted: Wanted) -> Total:
+def total(database: Database, sight: Sight, wanted: ActivityConditions) -> Total:
     """The size of the whole list."""
     wanted = replace(wanted, after=None)
     matching = select(Activity.id).where(*_conditions(wanted), *_by(wanted))
@@ -130,17 +129,17 @@ def locked_activity(session: Session, sight: Sight, activity_id: UUID) -> tuple[
 
 def last_touches(session: Session, customer_id: UUID, most: int) -> Sequence[Activity]:
     """The last follow-ups of a customer, newest first."""
-    mine = select(Activity).where(*_conditions(Wanted(customer_id, kind=Kind.FOLLOW_UP)))
+    mine = select(Activity).where(*_conditions(ActivityConditions(customer_id, kind=Kind.FOLLOW_UP)))
     return session.scalars(mine.order_by(*_NEWEST_FIRST).limit(most)).all()
 
 
 def promises(session: Session, customer_id: UUID, today: date, most: int) -> Sequence[Activity]:
     """The follow-ups of a customer whose next contact lies ahead, the next one first."""
-    ahead = select(Activity).where(*_conditions(Wanted(customer_id)), Activity.next_contact_on >= today)
+    ahead = select(Activity).where(*_conditions(ActivityConditions(customer_id)), Activity.next_contact_on >= today)
     return session.scalars(ahead.order_by(Activity.next_contact_on, Activity.id).limit(most)).all()
 
 
-def _conditions(wanted: Wanted) -> list[Condition]:
+def _conditions(wanted: ActivityConditions) -> list[Condition]:
     """What is asked, without authors and sight."""
     equal = {Activity.customer_id: wanted.customer_id, Activity.kind: wanted.kind, Activity.method: wanted.method}
     found: list[Condition] = [Activity.deleted_at.is_(None)]
@@ -154,7 +153,7 @@ def _conditions(wanted: Wanted) -> list[Condition]:
     return found
 
 
-def _by(wanted: Wanted) -> list[Condition]:
+def _by(wanted: ActivityConditions) -> list[Condition]:
     return [] if wanted.author_ids is None else [one_of(Activity.member_id, wanted.author_ids)]
 
 
@@ -164,7 +163,7 @@ def _merges(author_ids: tuple[UUID, ...] | None, last: int) -> bool:
     return len(author_ids) <= _FEW_AUTHORS or len(author_ids) * last <= _FEW_ROWS
 
 
-def _merged(sight: Sight, wanted: Wanted, last: int) -> Select[UUID]:
+def _merged(sight: Sight, wanted: ActivityConditions, last: int) -> Select[UUID]:
     """Of each author as many as the page may need. The author, compared with an array, leads the order although it is one
     value, so that only the index of authors fits.
     """

@@ -3,9 +3,9 @@
 from uuid import UUID
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.errors import Forbidden, Invalid
 from chassis.rpc.server import current_caller
 from chassis.runtime import Runtime
@@ -13,6 +13,7 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.activities.model import Activity
 from crm_customer.activities.queries import last_touches, promises
 from crm_customer.activities.rules import SHOWN_IN_CARD
+from crm_customer.customers.projection import stamp
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import sight_of
 from crm_customer.opportunities.model import Opportunity
@@ -49,10 +50,12 @@ class HandoverCards:
 
 
 def _touch(activity: Activity) -> pb.Touch:
-    at = Timestamp()
-    at.FromDatetime(activity.at)
-    content = activity.content[:SHOWN_IN_CARD]
-    return pb.Touch(at=at, member_id=str(activity.member_id), method=activity.method or "", content=content)
+    return pb.Touch(
+        at=stamp(activity.at),
+        member_id=str(activity.member_id),
+        method=activity.method or "",
+        content=activity.content[:SHOWN_IN_CARD],
+    )
 
 
 def _promise(activity: Activity) -> pb.Promise:

@@ -4,9 +4,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from chassis.http.api import Body, View
+from chassis.http.api import Body, NearMoment, View
 from crm_customer.collaborators.rules import MOST, Share
 from crm_customer.customers.views import Named, Owner
 
@@ -23,7 +23,7 @@ class CollaboratorBody(Body):
 
     member_id: UUID
     access: Right
-    until: AwareDatetime | None = Field(default=None, description="null: until the customer goes to a pool")
+    until: NearMoment | None = Field(default=None, description="null: until the customer goes to a pool")
 
     def share(self) -> tuple[UUID, Share]:
         """The same as plain values."""

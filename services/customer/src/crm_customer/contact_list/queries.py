@@ -7,31 +7,26 @@ that is seen comes soon. Whoever sees few has their contacts collected, and walk
 
 from collections.abc import Sequence
 from datetime import timedelta
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, bindparam, func, select, text, union, union_all
+from sqlalchemy import Select, func, select, union, union_all
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_customer.contact_list.conditions import alive, asked, listed, listed_of_all, named, ways
 from crm_customer.contact_list.rules import ContactConditions
 from crm_customer.contacts.model import Contact, day_of_year
+from crm_customer.counting import Total, counted, explain
 from crm_customer.customers.sight import Sight
 from crm_customer.listing.texts import NUMBERS, contact_numbered
-from crm_customer.paging import Total, counted, explain
+from crm_customer.paging import Shape, walk
 from crm_customer.people.queries import owned
 from crm_customer.search.rules import number_in
 
-_WALK = text("SET LOCAL enable_bitmapscan = off")
 # A contact that is collected costs reading its customer, its link and itself.
 _FEW = 2_000
 _FEW_TEXTS = 2_500
-
-
-class _Shape(Enum):
-    COLLECTED, MERGED, WALKED = range(3)
 
 
 def page_of(session: Session, sight: Sight, wanted: ContactConditions, offset: int, limit: int) -> list[UUID]:
@@ -42,11 +37,10 @@ def page_of(session: Session, sight: Sight, wanted: ContactConditions, offset: i
 def page_statement(session: Session, sight: Sight, wanted: ContactConditions, offset: int, limit: int) -> Select[UUID]:
     """The statement of `page_of`, for the rest of this transaction."""
     shape = _shape(session, sight, wanted)
-    if shape is not _Shape.COLLECTED:
-        # PostgreSQL cannot know how few rows a page needs, and would collect and sort all.
-        session.execute(_WALK)
-    page = _merged(sight, wanted, offset + limit) if shape is _Shape.MERGED else _straight(sight, wanted, shape)
-    return page.offset(_number("page_offset", offset)).limit(_number("page_limit", limit))
+    if shape is not Shape.COLLECTED:
+        walk(session)
+    page = _merged(sight, wanted, offset + limit) if shape is Shape.MERGED else _straight(sight, wanted, shape)
+    return page.offset(offset).limit(limit)
 
 
 def total(database: Database, sight: Sight, wanted: ContactConditions) -> Total:
@@ -59,8 +53,8 @@ def total(database: Database, sight: Sight, wanted: ContactConditions) -> Total:
     return counted(database, ("contacts", sight, wanted), matching, {}, roughly=found if sight.scope.company else None)
 
 
-def _straight(sight: Sight, wanted: ContactConditions, shape: _Shape) -> Select[UUID]:
-    walked = shape is _Shape.WALKED
+def _straight(sight: Sight, wanted: ContactConditions, shape: Shape) -> Select[UUID]:
+    walked = shape is Shape.WALKED
     found = select(Contact.id).where(*asked(sight, wanted, frequent=walked), listed(sight))
     if wanted.birthdays:
         day = day_of_year()
@@ -86,7 +80,7 @@ def _merged(sight: Sight, wanted: ContactConditions, last: int) -> Select[UUID]:
         .where(Contact.owner_id.is_(None), *others, listed(sight))
         # Nobody leads the order, so that the index of owners fits.
         .order_by(*_directed(wanted, Contact.owner_id, moment, Contact.id))
-        .limit(_number("page_end", last))
+        .limit(last)
         .subquery("walked")
     )
     page = union(collected, select(walked)).subquery("page")
@@ -104,14 +98,14 @@ def _near(sight: Sight, wanted: ContactConditions) -> Sequence[Select[Any]]:
     return [select(Contact.id).where(owned(sight), alive(wanted)), *(ways(sight).where(place) for place in places)]
 
 
-def _shape(session: Session, sight: Sight, wanted: ContactConditions) -> _Shape:
+def _shape(session: Session, sight: Sight, wanted: ContactConditions) -> Shape:
     if _rare(session, sight, wanted):
-        return _Shape.COLLECTED
+        return Shape.COLLECTED
     if sight.scope.company or wanted.owner_id:
-        return _Shape.WALKED
+        return Shape.WALKED
     few = union_all(*(select(found.limit(_FEW).subquery()) for found in _near(sight, wanted))).subquery()
     count = session.scalar(select(func.count()).select_from(few)) or 0
-    return _Shape.MERGED if count < _FEW else _Shape.WALKED
+    return Shape.MERGED if count < _FEW else Shape.WALKED
 
 
 def _rare(session: Session, sight: Sight, wanted: ContactConditions) -> bool:
@@ -122,7 +116,3 @@ def _rare(session: Session, sight: Sight, wanted: ContactConditions) -> bool:
     if number := number_in(wanted.phone):
         texts.append(select(Contact.id).where(contact_numbered(number), Contact.deleted_at.is_(None)))
     return any(int(explain(session, found, {})["Plan Rows"]) < _FEW_TEXTS for found in texts)
-
-
-def _number(name: str, value: int) -> Any:
-    return bindparam(name, value, Integer)

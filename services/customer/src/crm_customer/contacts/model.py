@@ -1,6 +1,5 @@
 """Contacts (联系人): people at any number of customers, of each at most one the primary contact (首要联系人)."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -20,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_customer.database import Base
+from crm_customer.database import Base, Versioned
 
 # Fields that a form or an import may fill, named as in REST below `contact`.
 FIELDS = ("name", "salutation", "email", "position", "qq", "phone", "mobile", "remark")
@@ -61,7 +60,7 @@ class CustomerContact(Base):
     relation_type: Mapped[str | None] = mapped_column(Text)
 
 
-class Contact(Base):
+class Contact(Versioned, Base):
     """A person. `customer_id` is the main customer (所属客户, X-06); all of them are in `customer_contacts`."""
 
     __tablename__ = "contacts"
@@ -106,22 +105,11 @@ class Contact(Base):
     # Option of the dictionary contact_group (B-36).
     contact_group: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
     def values(self) -> dict[str, Any]:
         """What the customer's form shows of its primary contact."""
         return {field: getattr(self, field) for field in FIELDS}
-
-    def change(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-        """Take over `values`, which are clean. Returns what was there before of those that differ."""
-        before = {field: getattr(self, field) for field, value in values.items() if getattr(self, field) != value}
-        for field in before:
-            setattr(self, field, values[field])
-        if before:
-            self.version += 1
-            self.updated_at = now
-        return before
 
 
 # Of all contacts: PostgreSQL makes no use of what it knows of the expressions of an index of some.

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.audit import AuditEntry, audit_of, record_audit
-from chassis.errors import Conflict, FieldError, Forbidden, Stale, invalid
+from chassis.audit import AuditEntry, record_audit
+from chassis.errors import Conflict, FieldError, Forbidden, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
@@ -39,6 +39,7 @@ from crm_customer.profiles.queries import profiles_of
 from crm_customer.profiles.rules import EMPTY
 from crm_customer.profiles.rules import is_filled as has_profile
 from crm_customer.search.projection import Searchable, keep_contacts_in_search, keep_in_search
+from crm_customer.versions import stale, stale_since
 from directory.permissions import Permission
 from directory.tables import members
 
@@ -59,15 +60,6 @@ class Edit:
     def mark(self) -> dict[str, Any]:
         """The mark as a value, if it is sent."""
         return {} if self.wecom_friend is None else {"wecom_friend": self.wecom_friend}
-
-
-class Versioned(Protocol):
-    """A record that users edit."""
-
-    @property
-    def id(self) -> UUID: ...
-    @property
-    def version(self) -> int: ...
 
 
 def create_customer(
@@ -144,7 +136,7 @@ def change_customer(
     if problems:
         raise invalid(*(problem.error() for problem in problems))
     if customer.version != expected:
-        raise Stale("stale_version", extra=clashes(session, SUBJECT, customer, expected, before, values | edit.mark()))
+        raise stale_since(session, SUBJECT, customer, expected, values | edit.mark(), before)
     _mark(sight, customer, edit.wecom_friend)
     customer.change(parts.own, parts.custom)
     contact = _settle_contact(session, customer, contact, parts.contact, edit, sight.scope.member_id, now)
@@ -185,7 +177,7 @@ def delete_customer(session: Session, sight: Sight, customer: Customer, expected
     """
     require_deletable(sight, customer)
     if customer.version != expected:
-        raise Stale("stale_version", extra={"version": customer.version, "conflicts": []})
+        raise stale(customer)
     customer.delete(now)
     session.flush()
     _audit(session, "customer.deleted", customer, sight.scope.member_id, None, {"version": customer.version})
@@ -338,29 +330,6 @@ def _flat(customer: Customer, contact: Contact | None, profile: dict[str, Any]) 
     person = contact.values() if contact else dict.fromkeys(CONTACT_FIELDS)
     own = customer.values() | {"wecom_friend": customer.wecom_friend}
     return Parts(own, person, profile, customer.custom).flat()
-
-
-def clashes(
-    session: Session,
-    subject: str,
-    record: Versioned,
-    expected: int,
-    current: Mapping[str, Any],
-    wanted: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Both values of each field that others changed since version `expected` and the caller wants otherwise."""
-    changed = {
-        name
-        for entry in audit_of(session, subject, record.id)
-        if entry.after and entry.after.get("version", 0) > expected
-        for name in entry.after
-    }
-    conflicts = [
-        {"field": name, "current": current.get(name), "yours": value}
-        for name, value in wanted.items()
-        if name in changed and current.get(name) != value
-    ]
-    return {"version": record.version, "conflicts": conflicts}
 
 
 def searchable(customer: Customer, reference: Reference) -> Searchable:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import DateTime, Select, TableClause, Text, Uuid, bindparam, column, func, or_, select, table
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of
+from chassis.days import day_of
 from crm_customer.collaboration.model import Collaborator
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.parents import parent_view

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     false,
     func,
+    literal,
     or_,
     select,
     true,
@@ -199,6 +200,13 @@ def one_of(column: ColumnElement[UUID | None] | object, ids: Sequence[UUID], nam
     if not ids:
         return false()
     return column == any_(bindparam(name, list(ids), ARRAY(Uuid)))
+
+
+def met(record: Any, *conditions: Condition) -> Condition:
+    """Whether some other row holds these conditions with the row of `record` just met in a walk: a sub-select with a limit,
+    which PostgreSQL asks for each row instead of joining, and collecting, all.
+    """
+    return select(literal(value=True)).where(*conditions).limit(1).correlate(record).scalar_subquery().is_(other=True)
 
 
 def sight_of(session: Session, member_id: UUID) -> Sight:

@@ -118,6 +118,11 @@ class Named(View):
     name: str
 
 
+def named(id_: UUID | None, name: str | None) -> Named | None:
+    """A record by id and name, if there is one."""
+    return None if id_ is None else Named(id=id_, name=name or "")
+
+
 class Owner(Named):
     """Whom a customer belongs to."""
 
@@ -270,7 +275,7 @@ def customer_view(seen: Seen, today: date) -> CustomerView:
         contact_masked=seen.contact is not None and any(name.startswith("contact.") for name in seen.hidden),
         hidden_fields=sorted(seen.hidden),
         owner=owner,
-        pool=None if customer.pool_id is None else Named(id=customer.pool_id, name=seen.pool_name or ""),
+        pool=named(customer.pool_id, seen.pool_name),
         expires_on=customer.expires_on,
         days_left=days,
         assignment_version=customer.assignment_version,

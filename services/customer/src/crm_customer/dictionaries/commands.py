@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, NotFound, Stale, invalid
+from chassis.errors import Conflict, FieldError, NotFound, invalid
 from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.dictionaries.queries import all_options, uses
 from crm_customer.dictionaries.rules import (
@@ -19,6 +19,7 @@ from crm_customer.dictionaries.rules import (
     key_for,
     repeated_label,
 )
+from crm_customer.versions import stale
 
 SUBJECT = "dictionary_option"
 _NAMES = {"zh": "label_zh", "en": "label_en"}
@@ -60,7 +61,7 @@ def change_option(
     options = _locked(session, address[0])
     option = _found(options, address[1])
     wanted = {_NAMES.get(name, name): value for name, value in values.items()}
-    _check_version(option, expected, wanted)
+    _check_version(option, expected, values)
     _check_range(option.dictionary, values)
     if option.dictionary in CLOSED and not wanted.get("active", True):
         raise Conflict("dictionary_closed")
@@ -103,14 +104,9 @@ def _found(options: Sequence[DictionaryOption], key: str) -> DictionaryOption:
     return found
 
 
-def _check_version(option: DictionaryOption, expected: int, wanted: Mapping[str, Any]) -> None:
+def _check_version(option: DictionaryOption, expected: int, values: Mapping[str, Any]) -> None:
     if option.version != expected:
-        conflicts = [
-            {"field": name.removeprefix("label_"), "current": getattr(option, name), "yours": value}
-            for name, value in wanted.items()
-            if getattr(option, name) != value
-        ]
-        raise Stale("stale_version", extra={"version": option.version, "conflicts": conflicts})
+        raise stale(option, values, {name: getattr(option, _NAMES.get(name, name)) for name in values})
 
 
 def _check_range(dictionary: str, values: Mapping[str, Any]) -> None:

@@ -24,11 +24,12 @@ from crm_customer.collaborators.queries import persons
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import stamp
 from crm_customer.customers.sight import Sight
+from crm_customer.dispatches.model import Dispatch
 from crm_customer.dispatches.queries import present, visible_dispatch
 from crm_customer.dispatches.rules import UNDO_HOURS, in_turn, may_still_reopen, wrong_handlers
 from crm_customer.tasks.commands import SUBJECT as TASK
 from crm_customer.tasks.commands import created, problems
-from crm_customer.tasks.model import Dispatch, Task
+from crm_customer.tasks.model import Task
 from crm_customer.tasks.rules import UNFINISHED, Status
 
 SUBJECT = "task_dispatch"
@@ -56,9 +57,8 @@ def start_dispatch(
     made = {"customers": batch.total, "created_by": actor_id, "created_at": now}
     session.add(Dispatch(**said, **made, id=batch.id, handler_ids=handler_ids))
     session.flush()
-    after = {"subject": said["subject"], "kind": said["kind"], "customers": batch.total}
-    after["handler_ids"] = [str(id_) for id_ in handler_ids]
-    record_audit(session, AuditEntry("task_dispatch.started", SUBJECT, batch.id, actor_id, None, after))
+    about = {"subject": said["subject"], "kind": said["kind"], "customers": batch.total, "handler_ids": handler_ids}
+    record_audit(session, AuditEntry("task_dispatch.started", SUBJECT, batch.id, actor_id, None, about))
     return batch
 
 

@@ -16,7 +16,7 @@ from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.batches.queries import acting
 from crm_customer.customers.projection import stamp
 from crm_customer.dispatches.commands import KIND, give_page
-from crm_customer.tasks.model import Dispatch
+from crm_customer.dispatches.model import Dispatch
 from directory.permissions import Permission
 
 

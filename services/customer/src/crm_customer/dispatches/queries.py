@@ -12,8 +12,9 @@ from batch.tables import batches
 from chassis.errors import NotFound
 from crm_customer.customers.sight import Sight, one_of
 from crm_customer.customers.views import Owner
+from crm_customer.dispatches.model import Dispatch
 from crm_customer.dispatches.views import Counts, DispatchDetail, DispatchView, HandlerCounts
-from crm_customer.tasks.model import Dispatch, Task
+from crm_customer.tasks.model import Task
 from crm_customer.tasks.queries import alive, people_of
 from crm_customer.tasks.rules import UNFINISHED
 from directory.scope import is_absent

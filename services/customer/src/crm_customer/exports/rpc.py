@@ -8,7 +8,7 @@ from uuid import UUID
 import grpc
 from sqlalchemy.orm import Session
 
-from chassis.errors import FieldError, Forbidden, Invalid, NotFound
+from chassis.errors import FieldError, Forbidden, Invalid, NotFound, invalid
 from chassis.runtime import Runtime
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.sight import Sight, sight_of
@@ -123,5 +123,5 @@ def _chosen(columns: Sequence[Column], names: Sequence[str]) -> list[Column]:
     known = {column.name for column in columns}
     errors = [FieldError(f"/fields/{place}", "unknown_field") for place, name in enumerate(names) if name not in known]
     if errors:
-        raise Invalid("validation_failed", errors=errors, count=len(errors))
+        raise invalid(*errors)
     return [column for column in columns if not names or column.name in ("id", *names)]

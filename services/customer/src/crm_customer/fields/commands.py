@@ -5,19 +5,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, NotFound, Stale, invalid
+from chassis.errors import Conflict, FieldError, NotFound, invalid
 from chassis.identifiers import new_id
 from crm_customer.dictionaries.rules import key_for, repeated_label
 from crm_customer.fields.catalogue import CUSTOMERS
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.queries import KEPT, all_fields, choices_in_use, unknown_roles
 from crm_customer.fields.rules import CHOICES, MOST_FIELDS, MOST_FILTERABLE
+from crm_customer.versions import stale
 
 SUBJECT = "custom_field"
 _NAMES = {"zh": "label_zh", "en": "label_en"}
@@ -55,7 +55,7 @@ def change_field(
     _locked(session)
     field = _found(session, field_id)
     wanted = {_NAMES.get(name, name): value for name, value in values.items()}
-    _check_version(field, expected, wanted)
+    _check_version(field, expected, values)
     if "options" in wanted:
         wanted["options"] = _with_keys(wanted["options"])
         _keep_chosen(session, field, {option["key"] for option in wanted["options"]})
@@ -158,15 +158,9 @@ def _keep_chosen(session: Session, field: CustomField, keys: set[str]) -> None:
         raise Conflict("field_option_in_use", key=key, records=used[key])
 
 
-def _check_version(field: CustomField, expected: int, wanted: Mapping[str, Any]) -> None:
+def _check_version(field: CustomField, expected: int, values: Mapping[str, Any]) -> None:
     if field.version != expected:
-        conflicts = [
-            {"field": name.removeprefix("label_"), "current": getattr(field, name), "yours": value}
-            for name, value in wanted.items()
-            if getattr(field, name) != value
-        ]
-        extra = {"version": field.version, "conflicts": to_jsonable_python(conflicts)}
-        raise Stale("stale_version", extra=extra)
+        raise stale(field, values, {name: getattr(field, _NAMES.get(name, name)) for name in values})
 
 
 def _count(session: Session, field: CustomField) -> None:
@@ -176,5 +170,5 @@ def _count(session: Session, field: CustomField) -> None:
 
 def _audit(session: Session, act: str, field: CustomField, actor_id: UUID, before: Any, after: Any) -> None:
     about = {"key": field.key}
-    was, becomes = (to_jsonable_python(values and about | values) for values in (before, after))
-    record_audit(session, AuditEntry(f"{SUBJECT}.{act}", SUBJECT, field.id, actor_id, was, becomes))
+    sides = (values and about | values for values in (before, after))
+    record_audit(session, AuditEntry(f"{SUBJECT}.{act}", SUBJECT, field.id, actor_id, *sides))

@@ -202,7 +202,6 @@ def _store(runtime: Runtime, file: Attachment, upload: Upload, preview: bytes | 
 
 def _kept(session: Session, member_id: UUID, file: Attachment) -> FileView:
     kept = commands.keep_file(session, sight_of(session, member_id), file, now())
-    session.flush()
     return file_view(session, kept)
 
 

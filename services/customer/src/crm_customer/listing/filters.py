@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of
+from chassis.days import day_of, span
 from chassis.errors import invalid
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.sight import Sight
@@ -18,9 +18,7 @@ from crm_customer.listing.rules import (
     Filter,
     ListView,
     Sort,
-    day_after,
     option_conditions,
-    start_of,
     with_conditions,
     with_view,
 )
@@ -40,13 +38,14 @@ class Here:
 
 def filter_of(here: Here, catalogue: Catalogue | None, asked: CustomerFilter, sort: Sort | None = None) -> Filter:
     """The list asked for, read against `catalogue_for` it. Raises Invalid with everything that is wrong."""
+    since, until = span(asked.created_from, asked.created_to, here.zone)
     wanted = Filter(
         search=asked.search,
         address=asked.address,
         owner_ids=(asked.owner_id,) if asked.owner_id else (),
         pool_ids=(asked.pool_id,) if asked.pool_id else (),
-        created_from=start_of(asked.created_from, here.zone) if asked.created_from else None,
-        created_until=start_of(day_after(asked.created_to), here.zone) if asked.created_to else None,
+        created_from=since,
+        created_until=until,
         sort=sort or default_sort(asked.view),
     )
     return narrowed(here, catalogue, wanted, _texts(asked), asked.conditions.asked(), asked.view)

@@ -9,7 +9,6 @@ whoever sees the company, it is one walk of the order's index, with the sight as
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import Enum
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -36,6 +35,7 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from crm_customer.counting import PATIENCE, Parameters, Total, counted, explain
 from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import NOBODY, Condition, Sight, one_of
 from crm_customer.fields.operators import Operator
@@ -45,10 +45,9 @@ from crm_customer.listing.field_conditions import FieldCondition
 from crm_customer.listing.matching import parameters_of
 from crm_customer.listing.rules import Filter
 from crm_customer.listing.texts import NUMBERS, named_like
-from crm_customer.paging import PATIENCE, Parameters, Total, counted, explain
+from crm_customer.paging import Shape, walk
 from crm_customer.search.rules import number_in
 
-_WALK = text("SET LOCAL enable_bitmapscan = off")
 # A text or value decides by itself what is quick: a plan for any would read tables.
 _THIS_VALUE = text("SET LOCAL plan_cache_mode = force_custom_plan")
 _SOMEBODY, _SOME_TIME = UUID(int=1), datetime.min.replace(tzinfo=UTC)
@@ -61,10 +60,6 @@ _TEXT_PATIENCE = 35
 _MOMENTS = ("created_from", "created_until", "updated_from", "updated_until")
 
 
-class _Shape(Enum):
-    COLLECTED, MERGED, WALKED = range(3)
-
-
 def page_of(session: Session, sight: Sight, wanted: Filter, offset: int, limit: int) -> list[UUID]:
     """Ids of some rows, in order."""
     return list(session.scalars(*page_statement(session, sight, wanted, offset, limit)))
@@ -75,9 +70,8 @@ def page_statement(
 ) -> tuple[Select[UUID], Parameters]:
     """The statement of `page_of` and its parameters, for the rest of this transaction."""
     shape = _shape(session, sight, wanted, offset + limit)
-    if shape is not _Shape.COLLECTED and not _digits_in_names(sight, wanted):
-        # PostgreSQL cannot know how few rows of a place a page needs, and would collect and sort whole places.
-        session.execute(_WALK)
+    if shape is not Shape.COLLECTED and not _digits_in_names(sight, wanted):
+        walk(session)
     here = {"page_offset": offset, "page_limit": limit, "page_end": offset + limit}
     return _made(_page, sight, wanted, shape), _parameters(sight, wanted) | here
 
@@ -141,14 +135,14 @@ def _parameters(sight: Sight, wanted: Filter) -> Parameters:
     )
 
 
-def _page(sight: Sight, wanted: Filter, shape: _Shape) -> Select[UUID]:
+def _page(sight: Sight, wanted: Filter, shape: Shape) -> Select[UUID]:
     order = wanted.order
-    if shape is _Shape.MERGED:
+    if shape is Shape.MERGED:
         arms, rest = _arms(sight, wanted)
         others = [*conditions(sight, rest, frequent=True), sight.unlocked]
         page = union_all(*(select(_walked(arm, others, order)) for arm in arms)).subquery("page")
         found, by = select(page.c.id), _ordered(page.c, order)
-    elif shape is _Shape.WALKED:
+    elif shape is Shape.WALKED:
         found = select(Customer.id).where(*conditions(sight, wanted, frequent=True), sight.condition())
         by = _ordered(Customer, order)
     else:
@@ -174,26 +168,26 @@ def _directed(columns: Sequence[Any], order: tuple[str, bool]) -> list[Any]:
     return [item.desc() if order[1] else item.asc() for item in columns]
 
 
-def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> _Shape:
+def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> Shape:
     """Which of the three serves the page that ends with row `last`."""
     if _rare(session, sight, wanted):
-        return _Shape.COLLECTED
+        return Shape.COLLECTED
     asked = wanted.owner_ids or wanted.pool_ids
     if wanted.recycled:
         # They lie in pools alone, each of which has an index of its recycled ones.
-        return _Shape.MERGED
+        return Shape.MERGED
     if wanted.won and _count(session, [select(Customer.id).where(alive(wanted), Customer.won)]) < _FEW_ROWS:
         # All that are won have an index: while they are few it is walked, whoever asks.
-        return _Shape.WALKED
+        return Shape.WALKED
     if wanted.owner_left or (sight.scope.company and not asked):
-        return _Shape.WALKED
+        return Shape.WALKED
     places = len(asked) or len(sight.owner_ids) + len(sight.scope.department_ids) + len(sight.pool_ids)
     if places <= _FEW_PLACES or places * last <= _FEW_ROWS:
-        return _Shape.MERGED
+        return Shape.MERGED
     # Where many customers are seen, the order's index meets the next one soon.
     owned = [one_of(Customer.owner_id, wanted.owner_ids)] if asked else [sight.owned, sight.in_departments]
     many = _count(session, [select(Customer.id).where(alive(wanted), arm) for arm in owned]) >= _FEW_ROWS
-    return _Shape.WALKED if many else _Shape.MERGED
+    return Shape.WALKED if many else Shape.MERGED
 
 
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:

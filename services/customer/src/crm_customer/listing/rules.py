@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from chassis.days import day_of, span, start_of
 from crm_customer.customers.rules import Problem, Reference, checked
 from crm_customer.fields.operators import FilterKind, Operator
 from crm_customer.listing.field_conditions import FieldCondition, periods_of
@@ -142,8 +142,7 @@ def both(these: tuple[UUID, ...], those: tuple[UUID, ...]) -> tuple[UUID, ...]:
 
 def _between_days(wanted: Filter, condition: FieldCondition, zone: str) -> Filter:
     first, last = condition.values
-    start = start_of(first, zone) if first else None
-    end = start_of(day_after(last), zone) if last else None
+    start, end = span(first, last, zone)
     if condition.field == "created_at":
         start, end = _latest(wanted.created_from, start), _earliest(wanted.created_until, end)
         return replace(wanted, created_from=start, created_until=end)
@@ -168,7 +167,7 @@ _SINCE = {
 
 def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datetime, zone: str) -> Filter:
     """`conditions` narrowed to a view, as the member sees it at `moment` in the organisation's `zone`."""
-    today = moment.astimezone(ZoneInfo(zone)).date()
+    today = day_of(moment, zone)
     if view in _SINCE:
         start = start_of(periods_of(today)[_SINCE[view]][0], zone)
         return replace(conditions, created_from=_latest(start, conditions.created_from))
@@ -187,19 +186,6 @@ def with_view(conditions: Filter, view: ListView, member_id: UUID, moment: datet
         deleted=view is ListView.DELETED,
         among=view if view in AMONG else None,
     )
-
-
-def start_of(day: date, zone: str) -> datetime:
-    """The first moment of `day` in `zone`; at the very beginning of the calendar, where UTC has none, the first of UTC."""
-    try:
-        return datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC)
-    except OverflowError:
-        return datetime.combine(day, time(), UTC)
-
-
-def day_after(day: date) -> date:
-    """The next day; the last one there is has none and stays."""
-    return day if day == date.max else day + timedelta(days=1)
 
 
 def month_before(moment: datetime) -> datetime:

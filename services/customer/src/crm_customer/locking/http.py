@@ -4,7 +4,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.http.api import Api
 from chassis.http.call import Call
 from crm_customer.customers.queries import seen, visible_customer

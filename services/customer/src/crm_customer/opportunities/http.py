@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 from chassis.clock import now
 from chassis.http.api import Api
 from chassis.http.call import Call
+from crm_customer.configuration import change_settings, settings_of
 from crm_customer.customers.sight import Sight, sight_of
-from crm_customer.opportunities import commands
-from crm_customer.opportunities.commands import Doing
-from crm_customer.opportunities.queries import seen_opportunities, settings, visible_opportunity
+from crm_customer.opportunities import commands, stages
+from crm_customer.opportunities.model import OpportunitySettings
+from crm_customer.opportunities.queries import seen_opportunities, visible_opportunity
 from crm_customer.opportunities.rules import WON
 from crm_customer.opportunities.views import (
     Loss,
@@ -27,7 +28,7 @@ from crm_customer.opportunities.views import (
 from directory.permissions import Permission
 
 api = Api("opportunities")
-_MOVE: dict[str, Any] = {
+_ACT: dict[str, Any] = {
     "access": Permission.CUSTOMER_UPDATE,
     "reply": OpportunityView,
     "idempotent": True,
@@ -50,10 +51,10 @@ def create_opportunity(call: Call[NewOpportunity, None]) -> OpportunityView:
     """新增销售机会 (L-01, L-03, L-16) of a customer that the caller may change. In a pool, sales claim first."""
 
     def work(session: Session) -> OpportunityView:
-        given = call.body.model_dump(exclude={"customer_id", "stage"})
-        doing = _doing(session, call)
-        made = commands.create_opportunity(session, doing, call.body.customer_id, given, call.body.stage)
-        return _view(session, doing.sight, made.id)
+        sight, body = sight_of(session, call.actor.id), call.body
+        given = body.model_dump(exclude={"customer_id", "stage"})
+        made = commands.create_opportunity(session, sight, body.customer_id, given, body.stage, now())
+        return _view(session, sight, made.id)
 
     return call.command(work)
 
@@ -87,9 +88,9 @@ def change_opportunity(call: Call[OpportunityChanges, None], opportunity_id: UUI
     """Only the fields sent change (L-02). What orders have won has the amount of its orders (L-10)."""
     expected, given = call.expected_version(), call.body.model_dump(exclude_unset=True)
     with call.runtime.database.transaction() as session:
-        doing = _doing(session, call)
-        commands.change_opportunity(session, doing, opportunity_id, given, expected)
-        return _view(session, doing.sight, opportunity_id)
+        sight = sight_of(session, call.actor.id)
+        commands.change_opportunity(session, sight, opportunity_id, given, expected, now())
+        return _view(session, sight, opportunity_id)
 
 
 @api.route(
@@ -104,37 +105,37 @@ def delete_opportunity(call: Call[None, None], opportunity_id: UUID) -> None:
     """Soft (L-02); its orders stay."""
     expected = call.expected_version()
     with call.runtime.database.transaction() as session:
-        commands.delete_opportunity(session, _doing(session, call), opportunity_id, expected)
+        commands.delete_opportunity(session, sight_of(session, call.actor.id), opportunity_id, expected, now())
 
 
-@api.route("POST", "/opportunities/<uuid:opportunity_id>:restore", summary="Take an opportunity back", **_MOVE)
+@api.route("POST", "/opportunities/<uuid:opportunity_id>:restore", summary="Take an opportunity back", **_ACT)
 def restore_opportunity(call: Call[None, None], opportunity_id: UUID) -> OpportunityView:
     """Out of the recycle bin. One that is not deleted stays."""
     return _done(call, opportunity_id, commands.restore_opportunity)
 
 
-@api.route("POST", "/opportunities/<uuid:opportunity_id>:move", summary="Move it to a stage", body=Move, **_MOVE)
+@api.route("POST", "/opportunities/<uuid:opportunity_id>:move", summary="Move it to a stage", body=Move, **_ACT)
 def move_opportunity(call: Call[Move, None], opportunity_id: UUID) -> OpportunityView:
     """By hand. While only orders win (限制手动切换成单), nobody moves one to won or a won one elsewhere (L-08, L-09)."""
-    return _done(call, opportunity_id, commands.move_opportunity, call.body.stage)
+    return _done(call, opportunity_id, stages.move_opportunity, call.body.stage)
 
 
-@api.route("POST", "/opportunities/<uuid:opportunity_id>:win", summary="Win an opportunity by hand", **_MOVE)
+@api.route("POST", "/opportunities/<uuid:opportunity_id>:win", summary="Win an opportunity by hand", **_ACT)
 def win_opportunity(call: Call[None, None], opportunity_id: UUID) -> OpportunityView:
     """Where that is allowed (L-08); `order_suggested` then says that an order should be linked (L-11)."""
-    return _done(call, opportunity_id, commands.move_opportunity, WON)
+    return _done(call, opportunity_id, stages.move_opportunity, WON)
 
 
-@api.route("POST", "/opportunities/<uuid:opportunity_id>:lose", summary="Close it as lost", body=Loss, **_MOVE)
+@api.route("POST", "/opportunities/<uuid:opportunity_id>:lose", summary="Close it as lost", body=Loss, **_ACT)
 def lose_opportunity(call: Call[Loss, None], opportunity_id: UUID) -> OpportunityView:
     """With a reason (L-05, L-07), unless it is won already (X-29)."""
-    return _done(call, opportunity_id, commands.lose_opportunity, call.body.reason, call.body.note)
+    return _done(call, opportunity_id, stages.lose_opportunity, call.body.reason, call.body.note)
 
 
-@api.route("POST", "/opportunities/<uuid:opportunity_id>:reopen", summary="Open a closed one again", **_MOVE)
+@api.route("POST", "/opportunities/<uuid:opportunity_id>:reopen", summary="Open a closed one again", **_ACT)
 def reopen_opportunity(call: Call[None, None], opportunity_id: UUID) -> OpportunityView:
     """Back to the stage it was closed from. One that is open stays."""
-    return _done(call, opportunity_id, commands.reopen_opportunity)
+    return _done(call, opportunity_id, stages.reopen_opportunity)
 
 
 @api.route(
@@ -148,7 +149,7 @@ def reopen_opportunity(call: Call[None, None], opportunity_id: UUID) -> Opportun
 def read_opportunity_settings(call: Call[None, None]) -> OpportunitySettingsView:
     """Also for whoever may not change it: forms ask it (L-08)."""
     with call.runtime.database.reading() as session:
-        return OpportunitySettingsView.model_validate(settings(session))
+        return OpportunitySettingsView.model_validate(settings_of(session, OpportunitySettings))
 
 
 @api.route(
@@ -162,26 +163,20 @@ def read_opportunity_settings(call: Call[None, None]) -> OpportunitySettingsView
 )
 def change_opportunity_settings(call: Call[OpportunitySettingsChanges, None]) -> OpportunitySettingsView:
     """限制手动切换成单 (L-08). What is won already stays won."""
-    expected = call.expected_version()
+    expected, values = call.expected_version(), call.body.model_dump()
     with call.runtime.database.transaction() as session:
-        commands.change_settings(session, _doing(session, call), call.body.restrict_manual_won, expected)
-        session.flush()
-        return OpportunitySettingsView.model_validate(settings(session))
+        settings = change_settings(session, OpportunitySettings, call.actor.id, values, expected, now())
+        return OpportunitySettingsView.model_validate(settings)
 
 
 def _done(call: Call[Any, None], opportunity_id: UUID, act: Callable[..., None], *given: Any) -> OpportunityView:
     def work(session: Session) -> OpportunityView:
-        doing = _doing(session, call)
-        act(session, doing, opportunity_id, *given)
-        return _view(session, doing.sight, opportunity_id)
+        sight = sight_of(session, call.actor.id)
+        act(session, sight, opportunity_id, *given, now())
+        return _view(session, sight, opportunity_id)
 
     return call.command(work)
 
 
-def _doing(session: Session, call: Call[Any, None]) -> Doing:
-    return Doing(sight_of(session, call.actor.id), now())
-
-
 def _view(session: Session, sight: Sight, opportunity_id: UUID) -> OpportunityView:
-    session.flush()
     return opportunity_views(seen_opportunities(session, sight, [opportunity_id]))[0]

@@ -4,18 +4,19 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Identity, Index, Numeric, SmallInteger, Text, false, text, true
+from sqlalchemy import BigInteger, Date, ForeignKey, Identity, Index, Numeric, Text, false, text, true
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_customer.database import Base
+from crm_customer.configuration import SettingsRow
+from crm_customer.database import Base, Versioned
 from crm_customer.opportunities.rules import CLOSED, WON
 
 _ALIVE = text("deleted_at IS NULL")
 _OPEN = text("closed_at IS NULL AND deleted_at IS NULL")
 
 
-class Opportunity(Base):
+class Opportunity(Versioned, Base):
     """A chance to sell to a customer. `stage` is a key of the dictionary opportunity_stage: won and lost close it, every other
     one is open (X-28). `amount` in `currency`, with 2 digits; once won by orders the sum of the completed ones (L-10).
 
@@ -52,7 +53,6 @@ class Opportunity(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
     contact_id: Mapped[UUID | None] = mapped_column(ForeignKey("contacts.id"))
     name: Mapped[str] = mapped_column(Text)
@@ -76,7 +76,6 @@ class Opportunity(Base):
     closed_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     created_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
     def move(self, stage: str, now: datetime) -> None:
@@ -104,18 +103,10 @@ class Opportunity(Base):
         self.move(stage, now)
         self.amount, self.amount_before = self.amount_before, None
 
-    def touch(self, now: datetime) -> None:
-        """It changed."""
-        self.version += 1
-        self.updated_at = now
 
-
-class OpportunitySettings(Base):
+class OpportunitySettings(SettingsRow):
     """The one row: whether only a completed order wins an opportunity (限制手动切换成单, L-08)."""
 
     __tablename__ = "opportunity_settings"
 
-    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     restrict_manual_won: Mapped[bool] = mapped_column(server_default=true())
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))

@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from chassis.errors import NotFound
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
+from crm_customer.customers.queries import require_writable, visible_customer
 from crm_customer.customers.sight import Sight, one_of
-from crm_customer.opportunities.model import Opportunity, OpportunitySettings
+from crm_customer.opportunities.model import Opportunity
 from crm_customer.opportunities.views import SeenOpportunity
 from directory.tables import members
 
@@ -43,10 +44,19 @@ def visible_opportunity(
     return opportunity
 
 
-def settings(session: Session, *, lock: bool = False) -> OpportunitySettings:
-    """The one row; `lock` it for a change."""
-    found = select(OpportunitySettings).execution_options(populate_existing=True)
-    return session.scalars(found.with_for_update() if lock else found).one()
+def held_opportunity(
+    session: Session, sight: Sight, opportunity_id: UUID, *, deleted: bool | None = False
+) -> tuple[Customer, Opportunity]:
+    """The opportunity and its customer, locked for a change. Raises NotFound, Conflict claim_first, Forbidden
+    read_only_collaborator.
+    """
+    customer_id = visible_opportunity(session, sight, opportunity_id, deleted=deleted).customer_id
+    customer = visible_customer(session, sight, customer_id, lock=True)
+    require_writable(session, sight, customer)
+    opportunity = locked_opportunity(session, opportunity_id)
+    if deleted is False and opportunity.deleted_at is not None:
+        raise NotFound("not_found")
+    return customer, opportunity
 
 
 def facts_of(session: Session, customer_id: UUID) -> tuple[int, datetime | None]:

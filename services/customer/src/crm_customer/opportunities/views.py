@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import Field
 
 from chassis.http.api import Body, Day, View
-from crm_customer.customers.views import Named, Owner
+from crm_customer.customers.views import Named, Owner, named
 from crm_customer.money import Amount, Currency, CurrencyField
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.opportunities.rules import LONGEST_NAME, LONGEST_TEXT, WON
@@ -135,7 +135,7 @@ def _view(seen: SeenOpportunity) -> OpportunityView:
     return OpportunityView(
         **{name: getattr(row, name) for name in _OWN},
         customer=Named(id=row.customer_id, name=seen.customer_name),
-        contact=Named(id=row.contact_id, name=seen.contact_name) if row.contact_id else None,
+        contact=named(row.contact_id, seen.contact_name),
         owner=Owner(id=row.owner_id, name=owner, active=active) if row.owner_id else None,
         created_by=Named(id=row.created_by, name=seen.creator_name or ""),
         order_suggested=row.stage == WON and not seen.ordered,

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Select, and_, func, literal, literal_column, or_, select, true, tuple_, union_all
 
-from crm_customer.customers.sight import Condition
+from crm_customer.customers.sight import Condition, met
 from crm_customer.listing.texts import containing, has
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.opportunities.rules import CLOSED, LOST, WON
-from crm_customer.opportunity_list.rules import OpportunityList, Wanted
+from crm_customer.opportunity_list.rules import OpportunityConditions, OpportunityList
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import bigrams, normalised
 
@@ -34,7 +34,7 @@ _LISTS = {
 }
 
 
-def asked(wanted: Wanted) -> list[Condition]:
+def asked(wanted: OpportunityConditions) -> list[Condition]:
     """What is asked for, except the text."""
     deleted = Opportunity.deleted_at.is_not(None) if wanted.deleted else Opportunity.deleted_at.is_(None)
     found: list[Any] = [deleted, _LISTS[wanted.which]]
@@ -74,10 +74,8 @@ def found_by_text(search: str) -> Select[Any]:
 def met_by_text(search: str) -> Condition:
     """The same of the opportunity just met."""
     wanted = normalised(search)
-    found = select(literal(value=True)).where(
-        CustomerSearch.customer_id == Opportunity.customer_id, has(CustomerSearch.name, wanted)
-    )
-    of_customer = found.limit(1).correlate(Opportunity).scalar_subquery().is_(other=True)
+    its = CustomerSearch.customer_id == Opportunity.customer_id
+    of_customer = met(Opportunity, its, has(CustomerSearch.name, wanted))
     return or_(of_customer, *([_named(wanted)] if len(wanted) > 1 else []), *_numbered(wanted))
 
 

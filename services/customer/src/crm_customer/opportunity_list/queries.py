@@ -9,30 +9,32 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Date, Select, and_, func, literal, not_, or_, select, text, true, union, union_all
+from sqlalchemy import Date, Select, and_, func, not_, or_, select, true, union, union_all
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from crm_customer.counting import Total, counted, explain
 from crm_customer.customers.model import Customer
-from crm_customer.customers.sight import NOBODY, Sight
+from crm_customer.customers.sight import NOBODY, Sight, met
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.opportunity_list.conditions import asked, found_by_text, met_by_text
-from crm_customer.opportunity_list.rules import Sums, Wanted
-from crm_customer.paging import Total, counted, explain
+from crm_customer.opportunity_list.rules import OpportunityConditions, Sums
+from crm_customer.paging import walk
 
-_WALK = text("SET LOCAL enable_bitmapscan = off")
 _FEW_CUSTOMERS = 5_000
 _FEW_TEXTS = 5_000
 _COLUMNS = ("id", "stage", "currency", "amount", "created_at", "closed_at", "expected_on")
 
 
-def page_of(session: Session, sight: Sight, wanted: Wanted, offset: int, limit: int) -> list[UUID]:
+def page_of(session: Session, sight: Sight, wanted: OpportunityConditions, offset: int, limit: int) -> list[UUID]:
     """Ids of one page, in order."""
     return list(session.scalars(page_statement(session, sight, wanted, offset, limit)))
 
 
-def page_statement(session: Session, sight: Sight, wanted: Wanted, offset: int, limit: int) -> Select[UUID]:
+def page_statement(
+    session: Session, sight: Sight, wanted: OpportunityConditions, offset: int, limit: int
+) -> Select[UUID]:
     """The statement of `page_of`, for the rest of this transaction."""
     rare = _rare(session, wanted)
     arms = _arms(session, sight, wanted, rare=rare, walked=not rare)
@@ -40,8 +42,7 @@ def page_statement(session: Session, sight: Sight, wanted: Wanted, offset: int, 
         # What the text finds is collected: PostgreSQL would hope to meet it soon.
         arms = [arm.offset(0) for arm in arms]
     else:
-        # PostgreSQL cannot know how few rows a page needs, and would collect and sort all.
-        session.execute(_WALK)
+        walk(session)
         near, *pooled = (arm.limit(offset + limit) for arm in arms)
         arms = [near.order_by(*_order(wanted, near.selected_columns))]
         arms += [arm.order_by(*_lead(wanted), *_order(wanted, arm.selected_columns)) for arm in pooled]
@@ -49,21 +50,21 @@ def page_statement(session: Session, sight: Sight, wanted: Wanted, offset: int, 
     return select(found.c.id).order_by(*_order(wanted, found.c)).offset(offset).limit(limit)
 
 
-def total(database: Database, sight: Sight, wanted: Wanted) -> Total:
+def total(database: Database, sight: Sight, wanted: OpportunityConditions) -> Total:
     """The size of the list."""
     with database.reading() as session:
         found = _found(session, sight, wanted)
     return counted(database, ("opportunities", sight, wanted), select(found.c.id).select_from(found), {})
 
 
-def sums_by_stage(session: Session, sight: Sight, wanted: Wanted) -> dict[str, Sums]:
+def sums_by_stage(session: Session, sight: Sight, wanted: OpportunityConditions) -> dict[str, Sums]:
     """How many lie in each stage, and what they are worth."""
     found = _found(session, sight, wanted)
     return _summed(session, found, found.c.stage)
 
 
 def sums_by_month(
-    session: Session, sight: Sight, wanted: Wanted, moment: str, zone: str
+    session: Session, sight: Sight, wanted: OpportunityConditions, moment: str, zone: str
 ) -> dict[tuple[Any, Any], Sums]:
     """The same by month of a moment in the zone, and stage."""
     found = _found(session, sight, wanted)
@@ -71,14 +72,14 @@ def sums_by_month(
     return _summed(session, found, month, found.c.stage)
 
 
-def sums_of_open(session: Session, sight: Sight, wanted: Wanted) -> dict[tuple[Any, Any], Sums]:
+def sums_of_open(session: Session, sight: Sight, wanted: OpportunityConditions) -> dict[tuple[Any, Any], Sums]:
     """The same by stage and the month in which they are expected, None: nobody said."""
     found = _found(session, sight, wanted)
     month = as_type(func.date_trunc("month", found.c.expected_on), Date)
     return _summed(session, found, found.c.stage, month)
 
 
-def first_cards(session: Session, sight: Sight, wanted: Wanted, most: int) -> dict[str, list[UUID]]:
+def first_cards(session: Session, sight: Sight, wanted: OpportunityConditions, most: int) -> dict[str, list[UUID]]:
     """The newest opportunities of each stage."""
     found = _found(session, sight, wanted)
     newest = (found.c.created_at.desc(), found.c.id.desc())
@@ -99,13 +100,15 @@ def _summed(session: Session, found: Any, *keys: Any) -> dict[Any, Sums]:
     return sums
 
 
-def _found(session: Session, sight: Sight, wanted: Wanted) -> Any:
+def _found(session: Session, sight: Sight, wanted: OpportunityConditions) -> Any:
     """All that is asked for, without an order."""
     arms = _arms(session, sight, wanted, rare=_rare(session, wanted))
     return union_all(*arms).subquery("found") if len(arms) > 1 else arms[0].subquery("found")
 
 
-def _arms(session: Session, sight: Sight, wanted: Wanted, *, rare: bool, walked: bool = False) -> list[Select[Any]]:
+def _arms(
+    session: Session, sight: Sight, wanted: OpportunityConditions, *, rare: bool, walked: bool = False
+) -> list[Select[Any]]:
     """Statements that find all that is asked for and seen, nothing twice; `walked`: the customer is looked up for each
     one met, for it cannot be known how few a page needs.
     """
@@ -141,8 +144,7 @@ def _seen(conditions: Sequence[Any], seen: Any, *, walked: bool) -> Select[Any]:
     found, alive = select(*_columns(Opportunity)).where(*conditions), Customer.deleted_at.is_(None)
     if not walked:
         return found.join(Customer, Customer.id == Opportunity.customer_id).where(alive, seen)
-    its = select(literal(value=True)).where(Customer.id == Opportunity.customer_id, alive, seen)
-    return found.where(its.limit(1).correlate(Opportunity).scalar_subquery().is_(other=True))
+    return found.where(met(Opportunity, Customer.id == Opportunity.customer_id, alive, seen))
 
 
 def _of_each(customers: Any, conditions: Sequence[Any]) -> Select[Any]:
@@ -153,7 +155,7 @@ def _of_each(customers: Any, conditions: Sequence[Any]) -> Select[Any]:
     return select(*_columns(theirs.c)).select_from(customer_id.table.join(theirs, true()))
 
 
-def _order(wanted: Wanted, columns: Any) -> list[Any]:
+def _order(wanted: OpportunityConditions, columns: Any) -> list[Any]:
     """As the indexes have it: the unknown comes last where the soonest or the largest comes first, else first."""
     column, ties = columns[wanted.sort.column], columns["id"]
     directed = column.desc() if wanted.descends else column.asc()
@@ -163,14 +165,14 @@ def _order(wanted: Wanted, columns: Any) -> list[Any]:
     return [directed, ties.desc() if wanted.descends else ties.asc()]
 
 
-def _lead(wanted: Wanted) -> list[Any]:
+def _lead(wanted: OpportunityConditions) -> list[Any]:
     """Where nobody owns them the owner leads the order, although it is one value: so the index of owners fits."""
     if wanted.sort.column != "created_at":
         return []
     return [Opportunity.owner_id.desc() if wanted.descends else Opportunity.owner_id.asc()]
 
 
-def _rare(session: Session, wanted: Wanted) -> bool:
+def _rare(session: Session, wanted: OpportunityConditions) -> bool:
     """Whether few are asked for: those deleted, or a text that finds few by PostgreSQL's estimate."""
     if wanted.deleted or not wanted.search:
         return wanted.deleted

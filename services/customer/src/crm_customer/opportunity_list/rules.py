@@ -1,10 +1,11 @@
 """What the list of opportunities shows, as plain values, and sums of money. Pure functions."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 MOST_MONTHS = 36
@@ -48,7 +49,7 @@ class Sort(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OpportunityConditions:
     """Conditions of the list, combined with AND. Moments are UTC, `until` ones exclusive; `board`: open ones and those
     closed in that time; `deleted`: those in the recycle bin. `after`: the row after which the list goes on; `backwards`: the order turned round.
     """
@@ -96,6 +97,24 @@ class Sums:
         self.count += others.count
         for currency, amount in others.amounts.items():
             self.add(0, currency, amount)
+
+
+def summed(sums: Mapping[tuple[Any, Any], Sums], place: int) -> dict[Any, Sums]:
+    """Sums by two keys as sums by the one at `place`."""
+    found: dict[Any, Sums] = {}
+    for key, one in sums.items():
+        found.setdefault(key[place], Sums()).join(one)
+    return found
+
+
+def within(wanted: OpportunityConditions, moment: str, since: datetime, until: datetime) -> OpportunityConditions:
+    """`wanted` narrowed to what was created, or closed (`moment`), in that time."""
+    begin, end = f"{moment}_from", f"{moment}_until"
+    narrowed: dict[str, Any] = {
+        begin: max(since, getattr(wanted, begin) or since),
+        end: min(until, getattr(wanted, end) or until),
+    }
+    return replace(wanted, **narrowed)
 
 
 def months_between(first: date, last: date) -> list[date]:

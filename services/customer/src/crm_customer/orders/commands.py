@@ -4,24 +4,23 @@ The customer is locked first, then its opportunities, then the order; what an op
 sums read under these locks (decision 0028).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any, cast
+from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
-from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Stale, invalid
+from chassis.errors import Conflict, FieldError, invalid
 from chassis.identifiers import new_id
-from crm_customer.customers.commands import clashes, tell_facts
+from crm_customer.customers.commands import tell_facts
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import require_writable
 from crm_customer.customers.sight import Sight
 from crm_customer.money import DEFAULT_CURRENCY
-from crm_customer.opportunities.commands import follow_orders
 from crm_customer.opportunities.model import Opportunity
+from crm_customer.opportunities.stages import follow_orders
 from crm_customer.orders.drafting import Draft, Line, checked, line_values, opportunity_problems
 from crm_customer.orders.model import Order, OrderLine
 from crm_customer.orders.queries import (
@@ -35,6 +34,7 @@ from crm_customer.orders.queries import (
     receivables_of,
 )
 from crm_customer.orders.rules import Status, Step, after, outstanding, total
+from crm_customer.versions import record_act, stale, stale_since
 
 SUBJECT = "order"
 _COLUMNS = ("opportunity_id", "deal_on", "member_id", "currency", "amount", "amount_agreed", "remark")
@@ -67,8 +67,8 @@ def create_order(
     session.add(order)
     session.flush()
     _keep_lines(session, order, lines)
-    about = {"customer_id": str(customer.id), "status": status}
-    _audit(session, "created", order, actor_id, None, about | _values(order, lines))
+    about = {"customer_id": customer.id, "status": status}
+    record_act(session, SUBJECT, "created", order, actor_id, None, about | _values(order, lines))
     return order
 
 
@@ -89,14 +89,14 @@ def change_order(
     known["agreed"] = order.amount if order.amount_agreed else None
     opportunity = _among(held, wanted if "opportunity_id" in draft.values else order.opportunity_id)
     kept, lines = checked(session, draft, present, known, opportunity, today)
-    before, becomes = _values(order, present), to_jsonable_python(kept | {"lines": lines})
+    before, becomes = _values(order, present), kept | {"lines": lines}
     if order.version != expected:
         sent = {name: value for name, value in becomes.items() if name in _sent(draft)}
-        raise Stale("stale_version", extra=clashes(session, SUBJECT, cast(Any, order), expected, before, sent))
+        raise stale_since(session, SUBJECT, order, expected, sent, before)
     changed = [name for name, value in becomes.items() if before[name] != value]
     if not changed:
         return
-    _require_room(session, order, kept["amount"])
+    require_room(session, order, kept["amount"])
     for name, value in kept.items():
         setattr(order, name, value)
     order.touch(now)
@@ -106,10 +106,10 @@ def change_order(
         session.flush()
         _keep_lines(session, order, lines)
     sides = ({name: values[name] for name in changed} for values in (before, becomes))
-    _audit(session, "changed", order, sight.scope.member_id, *sides)
+    record_act(session, SUBJECT, "changed", order, sight.scope.member_id, *sides)
 
 
-def move_order(session: Session, sight: Sight, order_id: UUID, step: Step, note: str, now: datetime) -> Order:
+def move_order(session: Session, sight: Sight, order_id: UUID, step: Step, note: str, now: datetime) -> None:
     """Confirm, complete, cancel or reopen an order (L-21); a completed order wins its opportunity and its customer (L-08).
 
     Raises NotFound, Conflict claim_first, order_step_refused, Forbidden read_only_collaborator, Invalid for a completed
@@ -126,10 +126,9 @@ def move_order(session: Session, sight: Sight, order_id: UUID, step: Step, note:
     order.move(reached, note or None, now)
     keep_outstanding(session, order)
     told = {"status": reached} | ({"note": note} if note else {})
-    _audit(session, _DONE[step], order, sight.scope.member_id, before, told)
+    record_act(session, SUBJECT, _DONE[step], order, sight.scope.member_id, before, told)
     if was_completed or reached is Status.COMPLETED:
         _follow(session, held, held.opportunities.values(), sight.scope.member_id, now)
-    return order
 
 
 _DONE = {
@@ -154,10 +153,10 @@ def link_order(session: Session, sight: Sight, order_id: UUID, opportunity_id: U
     values = {"opportunity_id": opportunity_id, "currency": order.currency}
     if errors := opportunity_problems(values, _among(held, opportunity_id), None):
         raise invalid(*errors)
-    sides = ({"opportunity_id": id_ and str(id_)} for id_ in (order.opportunity_id, opportunity_id))
+    sides = ({"opportunity_id": id_} for id_ in (order.opportunity_id, opportunity_id))
     order.opportunity_id = opportunity_id
     order.touch(now)
-    _audit(session, "linked", order, sight.scope.member_id, *sides)
+    record_act(session, SUBJECT, "linked", order, sight.scope.member_id, *sides)
     if order.status == Status.COMPLETED:
         _follow(session, held, held.opportunities.values(), sight.scope.member_id, now)
 
@@ -171,17 +170,17 @@ def delete_order(session: Session, sight: Sight, order_id: UUID, expected: int, 
     if order.status == Status.COMPLETED:
         raise Conflict("order_completed")
     if order.version != expected:
-        raise Stale("stale_version", extra={"version": order.version, "conflicts": []})
-    _bury(session, order, now, now)
-    _audit(session, "deleted", order, sight.scope.member_id, {"status": order.status}, {})
+        raise stale(order)
+    _set_deleted(session, order, now, now)
+    record_act(session, SUBJECT, "deleted", order, sight.scope.member_id, {"status": order.status}, {})
 
 
 def restore_order(session: Session, sight: Sight, order_id: UUID, now: datetime) -> None:
     """Take an order out of the recycle bin; one that is not in it stays as it is. Raises as `delete_order`."""
     order = held_order(session, sight, order_id, deleted=None).order
     if order.deleted_at is not None:
-        _bury(session, order, None, now)
-        _audit(session, "restored", order, sight.scope.member_id, None, {"status": order.status})
+        _set_deleted(session, order, None, now)
+        record_act(session, SUBJECT, "restored", order, sight.scope.member_id, None, {"status": order.status})
 
 
 def keep_outstanding(session: Session, order: Order) -> None:
@@ -193,6 +192,13 @@ def keep_outstanding(session: Session, order: Order) -> None:
     for one, amount in zip(due, left, strict=True):
         one.outstanding = amount
     session.flush()
+
+
+def require_room(session: Session, order: Order, amount: Decimal) -> None:
+    """Raise Conflict receivables_exceed_amount where those of a locked order come to more than `amount`."""
+    asked = total(one.amount for one in receivables_of(session, order.id))
+    if asked > amount:
+        raise Conflict("receivables_exceed_amount", receivables=str(asked), amount=str(amount))
 
 
 def _follow(session: Session, held: Held, opportunities: Iterable[Opportunity], actor_id: UUID, now: datetime) -> None:
@@ -214,7 +220,7 @@ def _among(held: Held, opportunity_id: UUID | None) -> Opportunity | None:
     return held.opportunities.get(opportunity_id) if opportunity_id else None
 
 
-def _bury(session: Session, order: Order, deleted_at: datetime | None, now: datetime) -> None:
+def _set_deleted(session: Session, order: Order, deleted_at: datetime | None, now: datetime) -> None:
     order.deleted_at = deleted_at
     order.touch(now)
     keep_outstanding(session, order)
@@ -227,29 +233,10 @@ def _require_open(order: Order) -> None:
         raise Conflict("order_cancelled")
 
 
-def _require_room(session: Session, order: Order, amount: Any) -> None:
-    asked = total(one.amount for one in receivables_of(session, order.id))
-    if asked > amount:
-        raise Conflict("receivables_exceed_amount", receivables=str(asked), amount=str(amount))
-
-
 def _keep_lines(session: Session, order: Order, lines: Sequence[Line]) -> None:
     session.add_all(OrderLine(order_id=order.id, position=place, **line) for place, line in enumerate(lines))
     session.flush()
 
 
 def _values(order: Order, lines: Sequence[Line]) -> dict[str, Any]:
-    found: dict[str, Any] = to_jsonable_python({name: getattr(order, name) for name in _COLUMNS} | {"lines": lines})
-    return found
-
-
-def _audit(
-    session: Session,
-    act: str,
-    order: Order,
-    actor_id: UUID,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any] | None,
-) -> None:
-    becomes = None if after is None else {"version": order.version, **after}
-    record_audit(session, AuditEntry(f"{SUBJECT}.{act}", SUBJECT, order.id, actor_id, before, becomes))
+    return {name: getattr(order, name) for name in _COLUMNS} | {"lines": list(lines)}

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import one_of
-from crm_customer.customers.views import Named
+from crm_customer.customers.views import named
 from crm_customer.money import CENT
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.opportunities.queries import newest_open
@@ -37,12 +37,13 @@ def order_detail(session: Session, order_id: UUID) -> OrderDetail:
     return OrderDetail(**dict(shown), lines=lines)
 
 
-def completed_order(session: Session, order: Order) -> CompletedOrder:
+def completed_order(session: Session, order_id: UUID) -> CompletedOrder:
     """An order just completed, with what it could be linked to (L-11)."""
-    found = [] if order.opportunity_id else newest_open(session, order.customer_id, _MOST_SUGGESTED)
+    shown = order_detail(session, order_id)
+    found = [] if shown.opportunity else newest_open(session, shown.customer.id, _MOST_SUGGESTED)
     return CompletedOrder(
-        **dict(order_detail(session, order.id)),
-        suggest_opportunity=order.opportunity_id is None,
+        **dict(shown),
+        suggest_opportunity=shown.opportunity is None,
         open_opportunities=[OpenOpportunity.model_validate(one) for one in found],
     )
 
@@ -68,8 +69,5 @@ def _named() -> Any:
 def _values(row: Any) -> dict[str, Any]:
     order: Order = row.Order
     ids = (order.customer_id, order.opportunity_id, order.member_id, order.owner_id, order.created_by)
-    names = {
-        label: Named(id=id_, name=getattr(row, label) or "") if id_ else None
-        for label, id_ in zip(_NAMED, ids, strict=True)
-    }
+    names = {label: named(id_, getattr(row, label)) for label, id_ in zip(_NAMED, ids, strict=True)}
     return {name: getattr(order, name) for name in _PLAIN} | names

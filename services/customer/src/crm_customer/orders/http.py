@@ -1,20 +1,21 @@
 """REST of orders."""
 
-from datetime import date
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
 from crm_customer.customers.queries import visible_customer
-from crm_customer.customers.sight import Sight, sight_of
+from crm_customer.customers.sight import sight_of
 from crm_customer.orders import commands
 from crm_customer.orders.details import completed_order, order_detail, orders_shown
 from crm_customer.orders.drafting import Draft
-from crm_customer.orders.listing import page_of, total
+from crm_customer.orders.pages import page_of, total
 from crm_customer.orders.queries import visible_order
 from crm_customer.orders.rules import Status, Step
 from crm_customer.orders.views import (
@@ -32,6 +33,7 @@ from directory.scope import zone_of
 
 api = Api("orders")
 READ, WRITE = Permission.CUSTOMER_READ, Permission.CUSTOMER_UPDATE
+_ACT: dict[str, Any] = {"access": WRITE, "reply": OrderDetail, "idempotent": True, "versioned": True}
 
 
 @api.route("GET", "/orders", access=READ, summary="List orders", query=OrderQuery, reply=Page[OrderView])
@@ -67,10 +69,11 @@ def create_order(call: Call[NewOrder, None]) -> OrderDetail:
     """新增订单 (L-19), as a draft or confirmed. Price and amount of a line give each other (L-22). In a pool, sales claim first."""
 
     def work(session: Session) -> OrderDetail:
-        body, sight, today = call.body, sight_of(session, call.actor.id), _today(session)
+        body, sight, moment = call.body, sight_of(session, call.actor.id), now()
         customer = visible_customer(session, sight, body.customer_id, lock=True)
-        draft, status = _draft(body), Status(body.status)
-        return _view(session, commands.create_order(session, sight, customer, draft, status, now(), today).id)
+        today = day_of(moment, zone_of(session))
+        made = commands.create_order(session, sight, customer, _draft(body), Status(body.status), moment, today)
+        return order_detail(session, made.id)
 
     return call.command(work)
 
@@ -79,7 +82,9 @@ def create_order(call: Call[NewOrder, None]) -> OrderDetail:
 def read_order(call: Call[None, None], order_id: UUID) -> OrderDetail:
     """With its lines; also out of the recycle bin."""
     with call.runtime.database.reading() as session:
-        return _view(session, visible_order(session, _sight(call, session), order_id, deleted=None).id)
+        return order_detail(
+            session, visible_order(session, sight_of(session, call.actor.id), order_id, deleted=None).id
+        )
 
 
 @api.route(
@@ -95,11 +100,11 @@ def change_order(call: Call[OrderChange, None], order_id: UUID) -> OrderDetail:
     """A draft or a confirmed one; only the fields sent change. A 412 lists both values of each field that someone else
     changed meanwhile.
     """
-    expected = call.expected_version()
+    expected, moment = call.expected_version(), now()
     with call.runtime.database.transaction() as session:
-        draft, today = _draft(call.body), _today(session)
-        commands.change_order(session, _sight(call, session), order_id, draft, expected, now(), today)
-        return _view(session, order_id)
+        sight, today = sight_of(session, call.actor.id), day_of(moment, zone_of(session))
+        commands.change_order(session, sight, order_id, _draft(call.body), expected, moment, today)
+        return order_detail(session, order_id)
 
 
 @api.route(
@@ -114,122 +119,63 @@ def delete_order(call: Call[None, None], order_id: UUID) -> None:
     """Soft. A completed order is cancelled first."""
     expected = call.expected_version()
     with call.runtime.database.transaction() as session:
-        commands.delete_order(session, _sight(call, session), order_id, expected, now())
+        commands.delete_order(session, sight_of(session, call.actor.id), order_id, expected, now())
 
 
-@api.route(
-    "POST",
-    "/orders/<uuid:order_id>:restore",
-    access=WRITE,
-    summary="Take an order out of the recycle bin",
-    reply=OrderDetail,
-    idempotent=True,
-    versioned=True,
-)
+@api.route("POST", "/orders/<uuid:order_id>:restore", summary="Take an order out of the recycle bin", **_ACT)
 def restore_order(call: Call[None, None], order_id: UUID) -> OrderDetail:
     """As it was. One that is not deleted stays as it is."""
-
-    def work(session: Session) -> OrderDetail:
-        commands.restore_order(session, _sight(call, session), order_id, now())
-        return _view(session, order_id)
-
-    return call.command(work)
+    return _done(call, order_id, commands.restore_order)
 
 
-@api.route(
-    "POST",
-    "/orders/<uuid:order_id>:confirm",
-    access=WRITE,
-    summary="Confirm a draft",
-    reply=OrderDetail,
-    idempotent=True,
-    versioned=True,
-)
+@api.route("POST", "/orders/<uuid:order_id>:confirm", summary="Confirm a draft", **_ACT)
 def confirm_order(call: Call[None, None], order_id: UUID) -> OrderDetail:
     """From now on something of it may be due, and it can be completed (L-21)."""
-    return call.command(lambda session: _view(session, _move(call, session, order_id, Step.CONFIRM).id))
+    return _done(call, order_id, commands.move_order, Step.CONFIRM, "")
 
 
 @api.route(
     "POST",
     "/orders/<uuid:order_id>:complete",
-    access=WRITE,
     summary="Complete a confirmed order",
-    reply=CompletedOrder,
-    idempotent=True,
-    versioned=True,
+    **_ACT | {"reply": CompletedOrder},
 )
 def complete_order(call: Call[None, None], order_id: UUID) -> CompletedOrder:
     """已完成 (L-21): the customer is won, and so is the order's opportunity (L-08 to L-10). Where it belongs to none, the
     reply suggests the customer's open ones (L-11).
     """
-    return call.command(lambda session: completed_order(session, _move(call, session, order_id, Step.COMPLETE)))
 
-
-@api.route(
-    "POST",
-    "/orders/<uuid:order_id>:cancel",
-    access=WRITE,
-    summary="Cancel an order",
-    body=Cancellation,
-    reply=OrderDetail,
-    idempotent=True,
-    versioned=True,
-)
-def cancel_order(call: Call[Cancellation, None], order_id: UUID) -> OrderDetail:
-    """A completed one with a note: it wins nothing any more."""
-    return call.command(lambda session: _view(session, _move(call, session, order_id, Step.CANCEL, call.body.note).id))
-
-
-@api.route(
-    "POST",
-    "/orders/<uuid:order_id>:reopen",
-    access=WRITE,
-    summary="Make an order a draft again",
-    reply=OrderDetail,
-    idempotent=True,
-    versioned=True,
-)
-def reopen_order(call: Call[None, None], order_id: UUID) -> OrderDetail:
-    """A confirmed or cancelled one: what was done by mistake is undone."""
-    return call.command(lambda session: _view(session, _move(call, session, order_id, Step.REOPEN).id))
-
-
-@api.route(
-    "POST",
-    "/orders/<uuid:order_id>:link",
-    access=WRITE,
-    summary="Link an order to an opportunity",
-    body=OrderLink,
-    reply=OrderDetail,
-    idempotent=True,
-    versioned=True,
-)
-def link_order(call: Call[OrderLink, None], order_id: UUID) -> OrderDetail:
-    """关联 (L-10, L-11): a completed one, too; null takes it off. Both opportunities follow."""
-
-    def work(session: Session) -> OrderDetail:
-        commands.link_order(session, _sight(call, session), order_id, call.body.opportunity_id, now())
-        return _view(session, order_id)
+    def work(session: Session) -> CompletedOrder:
+        commands.move_order(session, sight_of(session, call.actor.id), order_id, Step.COMPLETE, "", now())
+        return completed_order(session, order_id)
 
     return call.command(work)
 
 
-def _move(call: Call[Any, Any], session: Session, order_id: UUID, step: Step, note: str = "") -> Any:
-    return commands.move_order(session, _sight(call, session), order_id, step, note, now())
+@api.route("POST", "/orders/<uuid:order_id>:cancel", summary="Cancel an order", body=Cancellation, **_ACT)
+def cancel_order(call: Call[Cancellation, None], order_id: UUID) -> OrderDetail:
+    """A completed one with a note: it wins nothing any more."""
+    return _done(call, order_id, commands.move_order, Step.CANCEL, call.body.note)
 
 
-def _sight(call: Call[Any, Any], session: Session) -> Sight:
-    return sight_of(session, call.actor.id)
+@api.route("POST", "/orders/<uuid:order_id>:reopen", summary="Make an order a draft again", **_ACT)
+def reopen_order(call: Call[None, None], order_id: UUID) -> OrderDetail:
+    """A confirmed or cancelled one: what was done by mistake is undone."""
+    return _done(call, order_id, commands.move_order, Step.REOPEN, "")
 
 
-def _today(session: Session) -> date:
-    return day_of(now(), zone_of(session))
+@api.route("POST", "/orders/<uuid:order_id>:link", summary="Link an order to an opportunity", body=OrderLink, **_ACT)
+def link_order(call: Call[OrderLink, None], order_id: UUID) -> OrderDetail:
+    """关联 (L-10, L-11): a completed one, too; null takes it off. Both opportunities follow."""
+    return _done(call, order_id, commands.link_order, call.body.opportunity_id)
 
 
-def _view(session: Session, order_id: UUID) -> OrderDetail:
-    session.flush()
-    return order_detail(session, order_id)
+def _done(call: Call[Any, None], order_id: UUID, act: Callable[..., None], *given: Any) -> OrderDetail:
+    def work(session: Session) -> OrderDetail:
+        act(session, sight_of(session, call.actor.id), order_id, *given, now())
+        return order_detail(session, order_id)
+
+    return call.command(work)
 
 
 def _draft(body: NewOrder | OrderChange) -> Draft:

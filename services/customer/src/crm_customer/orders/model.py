@@ -8,13 +8,13 @@ from sqlalchemy import BigInteger, Date, ForeignKey, Identity, Index, Numeric, S
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_customer.database import Base
+from crm_customer.database import Base, Versioned
 from crm_customer.orders.rules import Status
 
 _ALIVE = text("deleted_at IS NULL")
 
 
-class Order(Base):
+class Order(Versioned, Base):
     """A deal with a customer (L-19). `status`: draft, confirmed, completed, cancelled. `amount` in `currency` with 2 digits: the sum
     of its lines unless it was agreed otherwise (`amount_agreed`). `member_id` made the deal (成交员工), `owner_id` follows the customer's owner.
     """
@@ -35,7 +35,6 @@ class Order(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"))
     opportunity_id: Mapped[UUID | None] = mapped_column(ForeignKey("opportunities.id"))
     status: Mapped[str] = mapped_column(Text)
@@ -51,7 +50,6 @@ class Order(Base):
     cancel_note: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
     @property
@@ -66,11 +64,6 @@ class Order(Base):
         self.cancelled_at = now if status is Status.CANCELLED else None
         self.cancel_note = note if status is Status.CANCELLED else None
         self.touch(now)
-
-    def touch(self, now: datetime) -> None:
-        """It changed."""
-        self.version += 1
-        self.updated_at = now
 
 
 class OrderLine(Base):
@@ -89,7 +82,7 @@ class OrderLine(Base):
     amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
 
 
-class Receivable(Base):
+class Receivable(Versioned, Base):
     """A part of an order's amount that is to be paid by a day (应收). `outstanding`: what of it no payment covers yet, 0 while
     its order is not confirmed, cancelled or deleted; kept under the order's lock.
     """
@@ -101,7 +94,6 @@ class Receivable(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id"))
     due_on: Mapped[date] = mapped_column(Date)
     amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
@@ -109,7 +101,6 @@ class Receivable(Base):
     note: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
 

@@ -5,22 +5,21 @@ The order is locked before (`held_order`): sums of it are read and kept under th
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Stale, invalid
+from chassis.errors import Conflict, FieldError, invalid
 from chassis.identifiers import new_id
-from crm_customer.customers.commands import clashes
 from crm_customer.customers.sight import Sight
-from crm_customer.orders.commands import keep_outstanding
+from crm_customer.orders.commands import keep_outstanding, require_room
 from crm_customer.orders.model import Order, Payment, Receivable
 from crm_customer.orders.queries import held_order, paid_for, receivables_of
 from crm_customer.orders.rules import MOST_RECEIVABLES, Status, total
 from crm_customer.payments.queries import payment_of, receivable_of
+from crm_customer.versions import record_act, stale, stale_since
 
 RECEIVABLE, PAYMENT = "receivable", "payment"
 _FIELDS = ("due_on", "amount", "note")
@@ -49,7 +48,7 @@ def add_receivable(
     )
     session.add(made)
     _settle(session, order)
-    _audit(session, f"{RECEIVABLE}.created", made, actor_id, None, _values(made) | {"order_id": str(order_id)})
+    record_act(session, RECEIVABLE, "created", made, actor_id, None, {**values, "order_id": order_id})
     return made
 
 
@@ -67,19 +66,13 @@ def change_receivable(
     """
     order = _changeable(session, sight, ids[0])
     found = receivable_of(session, *ids)
-    before, wanted = _values(found), to_jsonable_python(dict(values))
     if found.version != expected:
-        extra = clashes(session, RECEIVABLE, cast(Any, found), expected, before, wanted)
-        raise Stale("stale_version", extra=extra)
-    changed = [name for name, value in wanted.items() if before[name] != value]
-    if not changed:
-        return found
-    for name in changed:
-        setattr(found, name, values[name])
-    _touch(found, now)
-    _settle(session, order)
-    sides = ({name: side[name] for name in changed} for side in (before, wanted))
-    _audit(session, f"{RECEIVABLE}.changed", found, sight.scope.member_id, *sides)
+        raise stale_since(session, RECEIVABLE, found, expected, values)
+    before = found.change(values, now)
+    if before:
+        _settle(session, order)
+        after = {name: values[name] for name in before}
+        record_act(session, RECEIVABLE, "changed", found, sight.scope.member_id, before, after)
     return found
 
 
@@ -88,11 +81,12 @@ def delete_receivable(session: Session, sight: Sight, ids: tuple[UUID, UUID], ex
     order = _changeable(session, sight, ids[0])
     found = receivable_of(session, *ids)
     if found.version != expected:
-        raise Stale("stale_version", extra={"version": found.version, "conflicts": []})
+        raise stale(found)
     found.deleted_at, found.outstanding = now, total([])
-    _touch(found, now)
+    found.touch(now)
     _settle(session, order)
-    _audit(session, f"{RECEIVABLE}.deleted", found, sight.scope.member_id, _values(found), {})
+    about = {name: getattr(found, name) for name in _FIELDS}
+    record_act(session, RECEIVABLE, "deleted", found, sight.scope.member_id, about, {})
 
 
 def add_payment(
@@ -125,8 +119,7 @@ def add_payment(
     )
     session.add(made)
     keep_outstanding(session, order)
-    about = to_jsonable_python({name: getattr(made, name) for name in ("order_id", "paid_on", "amount", "note")})
-    record_audit(session, AuditEntry(f"{PAYMENT}.created", PAYMENT, made.id, actor_id, None, about))
+    record_audit(session, AuditEntry(f"{PAYMENT}.created", PAYMENT, made.id, actor_id, None, _about(made)))
     return made
 
 
@@ -136,8 +129,7 @@ def delete_payment(session: Session, sight: Sight, ids: tuple[UUID, UUID], now: 
     found = payment_of(session, *ids)
     found.deleted_at = now
     keep_outstanding(session, order)
-    about = to_jsonable_python({name: getattr(found, name) for name in ("order_id", "paid_on", "amount", "note")})
-    record_audit(session, AuditEntry(f"{PAYMENT}.deleted", PAYMENT, found.id, sight.scope.member_id, about, None))
+    record_audit(session, AuditEntry(f"{PAYMENT}.deleted", PAYMENT, found.id, sight.scope.member_id, _about(found)))
 
 
 def _changeable(session: Session, sight: Sight, order_id: UUID) -> Order:
@@ -150,29 +142,9 @@ def _changeable(session: Session, sight: Sight, order_id: UUID) -> Order:
 def _settle(session: Session, order: Order) -> None:
     """Refuse more receivables than the order's amount; else say anew what of them is outstanding."""
     session.flush()
-    asked = total(one.amount for one in receivables_of(session, order.id))
-    if asked > order.amount:
-        raise Conflict("receivables_exceed_amount", receivables=str(asked), amount=str(order.amount))
+    require_room(session, order, order.amount)
     keep_outstanding(session, order)
 
 
-def _touch(receivable: Receivable, now: datetime) -> None:
-    receivable.version += 1
-    receivable.updated_at = now
-
-
-def _values(receivable: Receivable) -> dict[str, Any]:
-    found: dict[str, Any] = to_jsonable_python({name: getattr(receivable, name) for name in _FIELDS})
-    return found
-
-
-def _audit(
-    session: Session,
-    action: str,
-    receivable: Receivable,
-    actor_id: UUID,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any],
-) -> None:
-    becomes = {"version": receivable.version, **after}
-    record_audit(session, AuditEntry(action, RECEIVABLE, receivable.id, actor_id, before, becomes))
+def _about(payment: Payment) -> dict[str, Any]:
+    return {name: getattr(payment, name) for name in ("order_id", "paid_on", "amount", "note")}

@@ -1,15 +1,14 @@
 """REST of receivables and payments."""
 
-from datetime import date
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.http.api import Api, Page, PageQuery
 from chassis.http.call import Call
-from crm_customer.customers.sight import Sight, sight_of
+from crm_customer.customers.sight import sight_of
 from crm_customer.orders.model import Receivable
 from crm_customer.orders.queries import paid_for, receivables_of, visible_order
 from crm_customer.orders.rules import total
@@ -45,7 +44,7 @@ def list_outstanding(call: Call[None, OutstandingQuery]) -> Page[OutstandingView
     """
     query = call.query
     with call.runtime.database.reading() as session:
-        sight, today = _sight(call, session), _today(session)
+        sight, today = sight_of(session, call.actor.id), day_of(now(), zone_of(session))
         items = queries.outstanding_of(session, sight, query, today)
     count = queries.outstanding_total(call.runtime.database, sight, query, today)
     return Page(
@@ -67,7 +66,7 @@ def list_outstanding(call: Call[None, OutstandingQuery]) -> Page[OutstandingView
 def list_receivables(call: Call[None, None], order_id: UUID) -> ReceivablesView:
     """应收 (L-25): at most 100, with what payments leave of each."""
     with call.runtime.database.reading() as session:
-        order = visible_order(session, _sight(call, session), order_id, deleted=None)
+        order = visible_order(session, sight_of(session, call.actor.id), order_id, deleted=None)
         items = [ReceivableView.model_validate(one) for one in receivables_of(session, order_id)]
         paid = paid_for(session, [order_id]).get(order_id, total([]))
     return ReceivablesView(items=items, order_amount=order.amount, paid=paid, currency=order.currency)
@@ -86,10 +85,12 @@ def list_receivables(call: Call[None, None], order_id: UUID) -> ReceivablesView:
 )
 def add_receivable(call: Call[NewReceivable, None], order_id: UUID) -> ReceivableView:
     """Together not more than the order's amount."""
-    values = call.body.model_dump()
-    return call.command(
-        lambda session: _view(commands.add_receivable(session, _sight(call, session), order_id, values, now()))
-    )
+
+    def work(session: Session) -> ReceivableView:
+        sight = sight_of(session, call.actor.id)
+        return _view(commands.add_receivable(session, sight, order_id, call.body.model_dump(), now()))
+
+    return call.command(work)
 
 
 @api.route(
@@ -105,7 +106,7 @@ def change_receivable(call: Call[ReceivableChange, None], order_id: UUID, receiv
     """Its day, its amount or its note."""
     expected, values = call.expected_version(), call.body.model_dump(exclude_unset=True)
     with call.runtime.database.transaction() as session:
-        sight, ids = _sight(call, session), (order_id, receivable_id)
+        sight, ids = sight_of(session, call.actor.id), (order_id, receivable_id)
         return _view(commands.change_receivable(session, sight, ids, expected, values, now()))
 
 
@@ -121,7 +122,9 @@ def delete_receivable(call: Call[None, None], order_id: UUID, receivable_id: UUI
     """What was paid covers the others."""
     expected = call.expected_version()
     with call.runtime.database.transaction() as session:
-        commands.delete_receivable(session, _sight(call, session), (order_id, receivable_id), expected, now())
+        commands.delete_receivable(
+            session, sight_of(session, call.actor.id), (order_id, receivable_id), expected, now()
+        )
 
 
 @api.route(
@@ -136,7 +139,7 @@ def list_payments(call: Call[None, PageQuery], order_id: UUID) -> Page[PaymentVi
     """回款 (L-25), newest first."""
     query = call.query
     with call.runtime.database.reading() as session:
-        visible_order(session, _sight(call, session), order_id, deleted=None)
+        visible_order(session, sight_of(session, call.actor.id), order_id, deleted=None)
         items, count = queries.payments_of(session, order_id, query.page, query.page_size)
     return Page(items=items, page=query.page, page_size=query.page_size, total=count)
 
@@ -155,8 +158,9 @@ def add_payment(call: Call[NewPayment, None], order_id: UUID) -> PaymentView:
     """Of a confirmed or completed order; it covers what is due first. More than is open only with `overpaid`."""
 
     def work(session: Session) -> PaymentView:
-        values, sight, today = call.body.model_dump(exclude={"overpaid"}), _sight(call, session), _today(session)
-        made = commands.add_payment(session, sight, order_id, values, now(), today, overpaid=call.body.overpaid)
+        body, sight, moment = call.body, sight_of(session, call.actor.id), now()
+        values, today = body.model_dump(exclude={"overpaid"}), day_of(moment, zone_of(session))
+        made = commands.add_payment(session, sight, order_id, values, moment, today, overpaid=body.overpaid)
         return queries.payment_view(session, made.id)
 
     return call.command(work)
@@ -172,15 +176,7 @@ def add_payment(call: Call[NewPayment, None], order_id: UUID) -> PaymentView:
 def delete_payment(call: Call[None, None], order_id: UUID, payment_id: UUID) -> None:
     """A payment is never changed, so that it has no version: what was wrong is deleted and recorded anew."""
     with call.runtime.database.transaction() as session:
-        commands.delete_payment(session, _sight(call, session), (order_id, payment_id), now())
-
-
-def _sight(call: Call[Any, Any], session: Session) -> Sight:
-    return sight_of(session, call.actor.id)
-
-
-def _today(session: Session) -> date:
-    return day_of(now(), zone_of(session))
+        commands.delete_payment(session, sight_of(session, call.actor.id), (order_id, payment_id), now())
 
 
 def _view(receivable: Receivable) -> ReceivableView:

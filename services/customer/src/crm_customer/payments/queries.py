@@ -9,19 +9,23 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, literal, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from chassis.errors import NotFound
+from crm_customer.counting import Total, counted
 from crm_customer.customers.model import Customer
-from crm_customer.customers.sight import Condition, Sight, one_of
-from crm_customer.customers.views import Named
-from crm_customer.orders.listing import WALK, Shape, number, of_near, shape_of
+from crm_customer.customers.sight import Condition, Sight, met, one_of
+from crm_customer.customers.views import Named, named
 from crm_customer.orders.model import Order, Payment, Receivable
-from crm_customer.paging import Total, counted
+from crm_customer.orders.pages import of_near, shape_of
+from crm_customer.paging import Shape, walk
 from crm_customer.payments.views import OrderNumber, OutstandingQuery, OutstandingView, PaymentView
 from directory.tables import members
+
+# Order and customer of a receivable.
+_ITS = (Order.id == Receivable.order_id, Customer.id == Order.customer_id)
 
 
 def receivable_of(session: Session, order_id: UUID, receivable_id: UUID) -> Receivable:
@@ -75,13 +79,12 @@ def outstanding_page(session: Session, sight: Sight, wanted: OutstandingQuery, t
     """Ids of the page, for the rest of this transaction."""
     asked = (*_asked(wanted, today), _seen(sight))
     if shape_of(session, sight) is Shape.WALKED:
-        session.execute(WALK)
+        walk(session)
         page: Select[Any] = select(Receivable.id).where(*asked).order_by(Receivable.due_on, Receivable.id)
     else:
         found = _collected(of_near(sight), asked).subquery("found")
         page = select(found.c.id).order_by(found.c.due_on, found.c.id)
-    offset = number("page_offset", (wanted.page - 1) * wanted.page_size)
-    return page.offset(offset).limit(number("page_limit", wanted.page_size))
+    return page.offset((wanted.page - 1) * wanted.page_size).limit(wanted.page_size)
 
 
 def outstanding_total(database: Database, sight: Sight, wanted: OutstandingQuery, today: date) -> Total:
@@ -105,9 +108,7 @@ def _asked(wanted: OutstandingQuery, today: date) -> list[Condition]:
     if wanted.overdue is not None:
         found.append(Receivable.due_on < today if wanted.overdue else Receivable.due_on >= today)
     if wanted.owner_id:
-        owned = select(literal(value=True)).where(Order.id == Receivable.order_id, Customer.id == Order.customer_id)
-        owned = owned.where(Customer.owner_id == wanted.owner_id).limit(1).correlate(Receivable)
-        found.append(owned.scalar_subquery().is_(other=True))
+        found.append(met(Receivable, *_ITS, Customer.owner_id == wanted.owner_id))
     return found
 
 
@@ -117,10 +118,8 @@ def _of_customers(sight: Sight) -> list[Condition]:
 
 
 def _seen(sight: Sight) -> Condition:
-    """Whether the receivable just met is of a customer seen: a sub-select with a limit, which PostgreSQL asks for each."""
-    mine = select(literal(value=True)).where(Order.id == Receivable.order_id, Customer.id == Order.customer_id)
-    mine = mine.where(*_of_customers(sight)).limit(1).correlate(Receivable)
-    return mine.scalar_subquery().is_(other=True)
+    """Whether the receivable just met is of a customer seen."""
+    return met(Receivable, *_ITS, *_of_customers(sight))
 
 
 def _outstanding(row: Any, today: date) -> OutstandingView:
@@ -128,7 +127,7 @@ def _outstanding(row: Any, today: date) -> OutstandingView:
     return OutstandingView(
         id=one.id,
         customer=Named(id=customer_id, name=name),
-        owner=Named(id=owner_id, name=owner_name or "") if owner_id else None,
+        owner=named(owner_id, owner_name),
         order=OrderNumber(id=one.order_id, number=order_number),
         due_on=one.due_on,
         overdue_days=max(timedelta(), today - one.due_on).days,

@@ -14,19 +14,20 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import Conflict, FieldError, Forbidden, NotFound, Refusal, Stale, invalid
+from chassis.errors import Conflict, FieldError, Forbidden, NotFound, Refusal, invalid
 from chassis.identifiers import new_id
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact
-from crm_customer.customers.commands import CONTACT, clashes, owner_problems
+from crm_customer.customers.commands import CONTACT, owner_problems
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import require_writable, visible_customer
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.sight import Sight, one_of
 from crm_customer.people.queries import visible_contact
-from crm_customer.people.recording import change_entries, entry_of, link_entries, move_entries, plain
+from crm_customer.people.recording import change_entries, entry_of, link_entries, move_entries
 from crm_customer.people.rules import checked, checked_relation
 from crm_customer.people.views import SeenContact
 from crm_customer.search.projection import keep_contacts_in_search
+from crm_customer.versions import stale_since
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,7 @@ def change_contact(
     values |= {"owner_id": draft.owner_id} if given else {}
     values |= {"customer_id": customer.id} if customer else {}
     if contact.version != expected:
-        current = {name: getattr(contact, name) for name in values}
-        conflicts = clashes(session, CONTACT, contact, expected, plain(current), plain(values))
-        raise Stale("stale_version", extra=conflicts)
+        raise stale_since(session, CONTACT, contact, expected, values)
     entries = []
     if customer is not None and all(one.customer_id != customer.id for one in seen.links):
         entries = link(session, sight, customer, contact, Relation())

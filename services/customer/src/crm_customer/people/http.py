@@ -6,8 +6,9 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, now
-from chassis.errors import Invalid, Refusal, Stale
+from chassis.clock import now
+from chassis.days import day_of
+from chassis.errors import Invalid, Refusal
 from chassis.http.api import Api
 from chassis.http.call import Call
 from crm_customer.customers.queries import load_reference
@@ -29,6 +30,7 @@ from crm_customer.people.views import (
     contact_detail,
 )
 from crm_customer.settings import Settings
+from crm_customer.versions import stale
 from directory.permissions import Permission
 from directory.scope import zone_of
 
@@ -109,7 +111,7 @@ def delete_contact(call: Call[None, None], contact_id: UUID) -> None:
         sight = sight_of(session, call.actor.id)
         seen = _held(session, sight, contact_id, deleted=False)
         if seen.contact.version != expected:
-            raise Stale("stale_version", extra={"version": seen.contact.version, "conflicts": []})
+            raise stale(seen.contact)
         _raise(commands.delete_contacts(session, sight, [seen], now()))
 
 

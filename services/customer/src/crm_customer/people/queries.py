@@ -11,7 +11,7 @@ from chassis.errors import NotFound
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import Condition, Sight, one_of
-from crm_customer.customers.views import Named, Owner
+from crm_customer.customers.views import Owner, named
 from crm_customer.ownership.model import Pool
 from crm_customer.people.views import Link, SeenContact
 from crm_customer.tags.model import ContactTag
@@ -89,7 +89,7 @@ def seen_contacts(session: Session, sight: Sight, contact_ids: Sequence[UUID]) -
             contact,
             links[contact.id],
             Owner(id=contact.owner_id, name=owner or "", active=active is not False) if contact.owner_id else None,
-            Named(id=contact.created_by, name=creator or "") if contact.created_by else None,
+            named(contact.created_by, creator),
             _hidden(sight, contact, links[contact.id]),
             _must_claim(sight, contact, links[contact.id]),
             tags[contact.id],

@@ -1,9 +1,7 @@
 """What changes of contacts leave in the histories of contacts and customers."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
-from uuid import UUID
 
 from chassis.audit import AuditEntry
 from crm_customer.contacts.model import FORM_FIELDS, Contact
@@ -42,7 +40,7 @@ def change_entries(seen: SeenContact, sight: Sight, before: Mapping[str, Any]) -
     shown = [{f"contact.{name}": side[name] for name in FORM_FIELDS if name in side} for side in (before, after)]
     if shown[0]:
         entries += [
-            AuditEntry("customer.contact_changed", SUBJECT, one.customer_id, sight.scope.member_id, *map(plain, shown))
+            AuditEntry("customer.contact_changed", SUBJECT, one.customer_id, sight.scope.member_id, *shown)
             for one in seen.links
             if one.is_primary
         ]
@@ -67,10 +65,4 @@ def move_entries(action: str, sight: Sight, contacts: Sequence[SeenContact]) -> 
 def entry_of(
     action: str, contact: Contact, sight: Sight, before: Mapping[str, Any] | None, after: Mapping[str, Any]
 ) -> AuditEntry:
-    sides = before and plain(before), plain(after)
-    return AuditEntry(action, CONTACT, contact.id, sight.scope.member_id, *sides)
-
-
-def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON has them."""
-    return {name: str(value) if isinstance(value, date | UUID) else value for name, value in values.items()}
+    return AuditEntry(action, CONTACT, contact.id, sight.scope.member_id, before, after)

@@ -11,7 +11,7 @@ from pydantic import Field
 from chassis.http.api import Body, Day, View
 from crm_customer.contacts.model import FORM_FIELDS, Contact
 from crm_customer.contacts.rules import masked
-from crm_customer.customers.views import Named, Owner
+from crm_customer.customers.views import Named, Owner, named
 from crm_customer.people.rules import SALUTATIONS
 from crm_customer.tags.rules import Borne
 from crm_customer.tags.views import BorneTag
@@ -188,5 +188,5 @@ def _customer(link: Link) -> ContactCustomer:
         name=link.name,
         is_primary=link.is_primary,
         relation_type=link.relation_type,
-        pool=Named(id=link.pool_id, name=link.pool_name or "") if link.pool_id else None,
+        pool=named(link.pool_id, link.pool_name),
     )

@@ -1,21 +1,20 @@
 """What is sold (商品)."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Index, Numeric, Text, text, true
+from sqlalchemy import Index, Numeric, Text, text, true
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_customer.database import Base
+from crm_customer.database import Base, Versioned
 
 FIELDS = ("code", "name", "unit", "price", "currency", "active")
 
 
-class Product(Base):
+class Product(Versioned, Base):
     """A product with its list price in `currency`; orders copy name, unit and price. Not `active`: no longer offered."""
 
     __tablename__ = "products"
@@ -25,7 +24,6 @@ class Product(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     code: Mapped[str | None] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
     unit: Mapped[str | None] = mapped_column(Text)
@@ -33,16 +31,8 @@ class Product(Base):
     currency: Mapped[str] = mapped_column(Text)
     active: Mapped[bool] = mapped_column(server_default=true())
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
     def values(self) -> dict[str, Any]:
         """What administrators fill in."""
         return {field: getattr(self, field) for field in FIELDS}
-
-    def change(self, values: Mapping[str, Any], now: datetime) -> None:
-        """Take over clean `values`."""
-        for field, value in values.items():
-            setattr(self, field, value)
-        self.version += 1
-        self.updated_at = now

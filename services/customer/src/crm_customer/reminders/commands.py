@@ -1,6 +1,6 @@
 """One digest a person and day of what is due (decision 0026)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,30 +9,16 @@ from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from chassis.audit import AuditEntry, record_audit
-from chassis.clock import day_of, start_of
-from chassis.errors import Stale
 from chassis.events.outbox import record_event
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_customer.reminders.model import ReminderSettings, WorkDigest
-from crm_customer.reminders.queries import WORK, ahead_of, due, members_without_digest, settings_of
-from crm_customer.reminders.rules import Day, DueKind, Group
-from directory.scope import zone_of
+from crm_customer.reminders.model import WorkDigest
+from crm_customer.reminders.queries import WORK, ahead_of, due, members_without_digest, today_of
+from crm_customer.reminders.rules import DueKind, Group
 
 # After the organisation's midnight, when runs of the recycler begin.
 _AFTER_MIDNIGHT = timedelta(minutes=30)
 _PAGE, _MOST_ITEMS = 200, 10
 _KEPT = timedelta(days=30)
-_SUBJECT = "reminder_settings"
-# There is one row; its id in the audit.
-_SETTINGS_ID = UUID(int=1)
-
-
-def today_of(session: Session, now: datetime) -> tuple[Day, str]:
-    """The organisation's day of this moment, and its zone."""
-    zone = zone_of(session)
-    today = day_of(now, zone)
-    return Day(today, start_of(today, zone), start_of(today + timedelta(days=1), zone)), zone
 
 
 def send_digests(session: Session, now: datetime) -> bool:
@@ -49,7 +35,7 @@ def send_digests(session: Session, now: datetime) -> bool:
     rows = [{"kind": WORK, "member_id": id_, "day": day.today} for id_ in waiting]
     marked = insert(WorkDigest).values(rows).on_conflict_do_nothing().returning(WorkDigest.member_id)
     mine = sorted(session.scalars(marked))
-    ahead = ahead_of(settings_of(session))
+    ahead = ahead_of(session)
     found = {kind: due(session, kind, mine, day, zone, ahead, _MOST_ITEMS) for kind in DueKind} if mine else {}
     digests = {id_: [groups[id_] for groups in found.values() if id_ in groups] for id_ in mine}
     record_event(session, *(_digest(id_, day.today, groups) for id_, groups in digests.items() if groups))
@@ -59,26 +45,6 @@ def send_digests(session: Session, now: datetime) -> bool:
 def forget_digests(session: Session, today: date) -> None:
     """Delete who was told of days long past."""
     session.execute(delete(WorkDigest).where(WorkDigest.day < today - _KEPT))
-
-
-def change_settings(session: Session, actor_id: UUID, values: Mapping[str, int], expected: int, now: datetime) -> None:
-    """From the next digest and list on. Raises Stale with both values of each clashing field."""
-    settings = session.get_one(ReminderSettings, 1, with_for_update=True)
-    changes = {name: value for name, value in values.items() if getattr(settings, name) != value}
-    if settings.version != expected:
-        conflicts = [
-            {"field": name, "current": getattr(settings, name), "yours": value} for name, value in changes.items()
-        ]
-        raise Stale("stale_version", extra={"version": settings.version, "conflicts": conflicts})
-    if changes:
-        before = {name: getattr(settings, name) for name in changes}
-        for name, value in changes.items():
-            setattr(settings, name, value)
-        settings.version += 1
-        settings.updated_at = now
-        record_audit(
-            session, AuditEntry("reminder_settings.changed", _SUBJECT, _SETTINGS_ID, actor_id, before, changes)
-        )
 
 
 def _digest(member_id: UUID, today: date, groups: Sequence[Group]) -> Any:

@@ -4,8 +4,9 @@ from chassis.clock import now
 from chassis.errors import NotFound
 from chassis.http.api import Api, Page, PageQuery
 from chassis.http.call import Call
-from crm_customer.reminders.commands import change_settings, today_of
-from crm_customer.reminders.queries import ahead_of, due, settings_of
+from crm_customer.configuration import change_settings, settings_of
+from crm_customer.reminders.model import ReminderSettings
+from crm_customer.reminders.queries import ahead_of, due, today_of
 from crm_customer.reminders.rules import DueKind
 from crm_customer.reminders.views import (
     ReminderCount,
@@ -24,7 +25,7 @@ def count_reminders(call: Call[None, None]) -> RemindersView:
     """工作提醒 (K-01): one's own, by kind; what the day's digest tells, as it is now."""
     with call.runtime.database.reading() as session:
         (day, zone), me = today_of(session, now()), call.actor.id
-        ahead = ahead_of(settings_of(session))
+        ahead = ahead_of(session)
         found = {kind: due(session, kind, [me], day, zone, ahead, 0) for kind in DueKind}
     counts = [ReminderCount(kind=kind, count=groups[me].count if me in groups else 0) for kind, groups in found.items()]
     return RemindersView(day=day.today, kinds=counts)
@@ -46,7 +47,7 @@ def list_reminders(call: Call[None, PageQuery], kind: str) -> Page[ReminderItem]
     offset = (query.page - 1) * query.page_size
     with call.runtime.database.reading() as session:
         day, zone = today_of(session, now())
-        ahead = ahead_of(settings_of(session))
+        ahead = ahead_of(session)
         group = due(session, DueKind(kind), [me], day, zone, ahead, query.page_size, offset).get(me)
     items = [ReminderItem(**vars(item), days_left=item.days_left(day.today)) for item in (group.items if group else ())]
     return Page(items=items, page=query.page, page_size=query.page_size, total=group.count if group else 0)
@@ -63,7 +64,7 @@ def list_reminders(call: Call[None, PageQuery], kind: str) -> Page[ReminderItem]
 def read_reminder_settings(call: Call[None, None]) -> ReminderSettingsView:
     """Also for whoever may not change it."""
     with call.runtime.database.reading() as session:
-        return ReminderSettingsView.model_validate(settings_of(session))
+        return ReminderSettingsView.model_validate(settings_of(session, ReminderSettings))
 
 
 @api.route(
@@ -77,8 +78,7 @@ def read_reminder_settings(call: Call[None, None]) -> ReminderSettingsView:
 )
 def change_reminder_settings(call: Call[ReminderSettingsChanges, None]) -> ReminderSettingsView:
     """From the next digest and list on."""
-    expected, values = call.expected_version(), call.body.model_dump(include=call.body.model_fields_set)
+    expected, values = call.expected_version(), call.body.model_dump(exclude_unset=True)
     with call.runtime.database.transaction() as session:
-        change_settings(session, call.actor.id, values, expected, now())
-        session.flush()
-        return ReminderSettingsView.model_validate(settings_of(session))
+        settings = change_settings(session, ReminderSettings, call.actor.id, values, expected, now())
+        return ReminderSettingsView.model_validate(settings)

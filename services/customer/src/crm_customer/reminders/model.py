@@ -1,29 +1,26 @@
 """What members are reminded of (工作提醒): from when on, and who has been."""
 
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Date, SmallInteger, Text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import Date, SmallInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm_customer.configuration import SettingsRow
 from crm_customer.database import Base
 
 
-class ReminderSettings(Base):
+class ReminderSettings(SettingsRow):
     """The one row, all in days: how long without contact, how long an opportunity without progress, how far ahead birthdays and
     receivables are told (K-05, K-11).
     """
 
     __tablename__ = "reminder_settings"
 
-    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     not_contacted_days: Mapped[int] = mapped_column(SmallInteger, server_default="7")
     no_progress_days: Mapped[int] = mapped_column(SmallInteger, server_default="14")
     birthday_days: Mapped[int] = mapped_column(SmallInteger, server_default="7")
     receivable_days: Mapped[int] = mapped_column(SmallInteger, server_default="7")
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
 
 
 class WorkDigest(Base):

@@ -9,10 +9,7 @@ from typing import Any
 from sqlalchemy import and_, case, or_, select, update
 from sqlalchemy.orm import Session
 
-from chassis import clock
-from chassis.due import DueTask
 from chassis.events.outbox import record_event
-from chassis.runtime import Runtime
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import one_of
@@ -105,17 +102,3 @@ def _told(moments: Moments, rows: Sequence[Any]) -> Iterator[pb.ReminderDue]:
             customer_name="" if others else first.customer_name,
             at=first.at,
         )
-
-
-def _each_minute(name: str, moments: Moments) -> DueTask:
-    def run(runtime: Runtime) -> bool:
-        with runtime.database.transaction() as session:
-            return remind(session, moments, clock.now())
-
-    return DueTask(name, 60, run)
-
-
-REMIND_OF_MOMENTS = (
-    _each_minute("remind-of-tasks", OF_TASKS),
-    _each_minute("remind-of-schedule-entries", OF_SCHEDULE_ENTRIES),
-)

@@ -1,16 +1,19 @@
 """What is due for some members on a day: one statement a kind, that reads what is theirs and no more (decision 0026)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
 
+from chassis.days import day_after, day_of, start_of
+from crm_customer.configuration import settings_of
 from crm_customer.contact_list.rules import birthdays_between
 from crm_customer.reminders.model import ReminderSettings, WorkDigest
 from crm_customer.reminders.rules import Ahead, Day, DueKind, Group, Item, next_birthday
+from directory.scope import zone_of
 from directory.tables import members
 
 # Each finds member_id, subject_id, customer_id, customer_name, title and due_on of the members :members.
@@ -115,13 +118,16 @@ _TITLE_SHOWN = 100
 WORK = "work"
 
 
-def settings_of(session: Session) -> ReminderSettings:
-    """The one row of settings."""
-    return session.scalars(select(ReminderSettings)).one()
+def today_of(session: Session, now: datetime) -> tuple[Day, str]:
+    """The organisation's day of this moment, and its zone."""
+    zone = zone_of(session)
+    today = day_of(now, zone)
+    return Day(today, start_of(today, zone), start_of(day_after(today), zone)), zone
 
 
-def ahead_of(settings: ReminderSettings) -> Ahead:
+def ahead_of(session: Session) -> Ahead:
     """Settings as plain values."""
+    settings = settings_of(session, ReminderSettings)
     return Ahead(
         settings.not_contacted_days, settings.no_progress_days, settings.birthday_days, settings.receivable_days
     )
@@ -151,11 +157,9 @@ def due(
         "offset": offset,
         **vars(ahead),
     }
-    statement = _STATEMENTS[kind]
-    wanted = {name: value for name, value in parameters.items() if name in statement._bindparams}  # noqa: SLF001
     subject = _SUBJECTS[kind][0]
     groups: dict[UUID, Group] = {}
-    for row in session.execute(statement, wanted):
+    for row in session.execute(_STATEMENTS[kind], parameters):
         group = groups.setdefault(row.member_id, Group(kind, row.found, []))
         if not offset < row.place <= offset + most:
             continue

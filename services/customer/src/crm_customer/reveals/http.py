@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, now
+from chassis.clock import now
+from chassis.days import day_of
 from chassis.http.api import Api
 from chassis.http.call import Call
 from crm_customer.customers.sight import sight_of

@@ -7,18 +7,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.errors import FieldError, NotFound, Stale, invalid
+from chassis.errors import FieldError, NotFound, invalid
 from chassis.identifiers import new_id
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import Sight
 from crm_customer.schedules.model import CalendarFeed, ScheduleEntry
 from crm_customer.schedules.queries import feed_of, own_entry
 from crm_customer.schedules.rules import Times, wrong_reminder, wrong_times
+from crm_customer.versions import record_act, stale
 from directory.tables import members
 
 SUBJECT, FEED = "schedule_entry", "calendar_feed"
@@ -44,7 +44,7 @@ def add_entry(
         updated_at=now,
     )
     session.add(entry)
-    _audit(session, "added", entry, member_id, None, {**values, **vars(times)})
+    record_act(session, SUBJECT, "added", entry, member_id, None, {**values, **vars(times)})
     return entry
 
 
@@ -63,21 +63,14 @@ def change_entry(
     """
     entry = own_entry(session, sight.scope.member_id, entry_id)
     wanted = {**values, **(vars(times) if times else {})}
-    changes = {name: value for name, value in wanted.items() if getattr(entry, name) != value}
     if entry.version != expected:
-        raise _stale(entry, changes)
+        raise stale(entry, wanted)
+    changes = {name: value for name, value in wanted.items() if getattr(entry, name) != value}
     after = Times(*(changes.get(name, getattr(entry, name)) for name in _TIMES))
-    moved = changes.get("remind_at") if "remind_at" in changes else None
-    _check(session, sight, changes.get("customer_id"), after, moved, now)
-    if changes:
-        before = {name: getattr(entry, name) for name in changes}
-        for name, value in changes.items():
-            setattr(entry, name, value)
-        if moved is not None:
-            entry.reminded_at = None
-        entry.version += 1
-        entry.updated_at = now
-        _audit(session, "changed", entry, sight.scope.member_id, before, changes)
+    _check(session, sight, changes.get("customer_id"), after, changes.get("remind_at"), now)
+    before = entry.change(changes, now)
+    if before:
+        record_act(session, SUBJECT, "changed", entry, sight.scope.member_id, before, changes)
     return entry
 
 
@@ -85,14 +78,14 @@ def delete_entry(session: Session, member_id: UUID, entry_id: UUID, expected: in
     """Take one's own entry off the schedule. Raises NotFound, Stale."""
     entry = own_entry(session, member_id, entry_id)
     if entry.version != expected:
-        raise _stale(entry, {})
-    _move(session, entry, member_id, "deleted", now, now)
+        raise stale(entry)
+    _set_deleted(session, entry, member_id, "deleted", now, now)
 
 
 def restore_entry(session: Session, member_id: UUID, entry_id: UUID, now: datetime) -> ScheduleEntry:
     """Undo the deletion of one's own entry. Raises NotFound."""
     entry = own_entry(session, member_id, entry_id, deleted=True)
-    _move(session, entry, member_id, "restored", None, now)
+    _set_deleted(session, entry, member_id, "restored", None, now)
     return entry
 
 
@@ -142,29 +135,9 @@ def _check(
         raise invalid(*errors)
 
 
-def _stale(entry: ScheduleEntry, wanted: Mapping[str, Any]) -> Stale:
-    conflicts = [
-        {"field": name, "current": to_jsonable_python(getattr(entry, name)), "yours": to_jsonable_python(value)}
-        for name, value in wanted.items()
-    ]
-    return Stale("stale_version", extra={"version": entry.version, "conflicts": conflicts})
-
-
-def _move(
-    session: Session, entry: ScheduleEntry, member_id: UUID, action: str, deleted_at: datetime | None, now: datetime
+def _set_deleted(
+    session: Session, entry: ScheduleEntry, member_id: UUID, act: str, deleted_at: datetime | None, now: datetime
 ) -> None:
-    entry.deleted_at, entry.updated_at = deleted_at, now
-    entry.version += 1
-    _audit(session, action, entry, member_id, None, {"subject": entry.subject})
-
-
-def _audit(
-    session: Session,
-    action: str,
-    entry: ScheduleEntry,
-    actor_id: UUID,
-    before: Mapping[str, Any] | None,
-    after: Mapping[str, Any],
-) -> None:
-    values = (None if one is None else to_jsonable_python(dict(one)) for one in (before, after))
-    record_audit(session, AuditEntry(f"schedule_entry.{action}", SUBJECT, entry.id, actor_id, *values))
+    entry.deleted_at = deleted_at
+    entry.touch(now)
+    record_act(session, SUBJECT, act, entry, member_id, None, {"subject": entry.subject})

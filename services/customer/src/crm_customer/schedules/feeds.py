@@ -1,10 +1,11 @@
 """A calendar as other programs read it: iCalendar, RFC 5545."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from icalendar import Calendar, Event
 
+from chassis.days import day_after
 from crm_customer.schedules.views import CalendarItem
 
 CALENDAR = "text/calendar"
@@ -26,7 +27,7 @@ def _event(item: CalendarItem, at: datetime) -> Event:
     event.add("dtstamp", at)
     if item.all_day:
         event.add("dtstart", item.starts_on)
-        event.add("dtend", item.ends_on + timedelta(days=1))
+        event.add("dtend", day_after(item.ends_on))
     else:
         event.add("dtstart", item.starts_at)
         event.add("dtend", item.ends_at)

@@ -28,13 +28,13 @@ from directory.permissions import Permission
 from directory.scope import zone_of
 
 api = Api("schedules")
-_READ = Permission.CUSTOMER_READ
+READ = Permission.CUSTOMER_READ
 
 
 @api.route(
     "POST",
     "/schedules",
-    access=_READ,
+    access=READ,
     summary="Put something on one's schedule",
     body=NewEntry,
     reply=EntryView,
@@ -49,13 +49,12 @@ def add_schedule_entry(call: Call[NewEntry, None]) -> EntryView:
         sight, zone, body = sight_of(session, call.actor.id), zone_of(session), call.body
         values = body.model_dump(exclude={"starts_at", "ends_at", "starts_on", "ends_on"})
         entry = commands.add_entry(session, sight, body.times(zone), values, now())
-        session.flush()
         return entry_view(session, sight, zone, entry.id)
 
     return call.command(work)
 
 
-@api.route("GET", "/schedules", access=_READ, summary="List schedule entries", query=EntryQuery, reply=Page[EntryView])
+@api.route("GET", "/schedules", access=READ, summary="List schedule entries", query=EntryQuery, reply=Page[EntryView])
 def list_schedule_entries(call: Call[None, EntryQuery]) -> Page[EntryView]:
     """Of a customer, whoever's they are; else one's own. The latest beginning first."""
     query = call.query
@@ -69,7 +68,7 @@ def list_schedule_entries(call: Call[None, EntryQuery]) -> Page[EntryView]:
 @api.route(
     "GET",
     "/schedules/calendar",
-    access=_READ,
+    access=READ,
     summary="Read a calendar",
     query=CalendarQuery,
     reply=CalendarView,
@@ -88,7 +87,7 @@ def read_calendar(call: Call[None, CalendarQuery]) -> CalendarView:
     return CalendarView(items=found[0], truncated=found[1])
 
 
-@api.route("GET", "/schedules/<uuid:entry_id>", access=_READ, summary="Read an entry", reply=EntryView, versioned=True)
+@api.route("GET", "/schedules/<uuid:entry_id>", access=READ, summary="Read an entry", reply=EntryView, versioned=True)
 def read_schedule_entry(call: Call[None, None], entry_id: UUID) -> EntryView:
     """One's own, or of a customer that the caller sees; else 404."""
     with call.runtime.database.reading() as session:
@@ -98,7 +97,7 @@ def read_schedule_entry(call: Call[None, None], entry_id: UUID) -> EntryView:
 @api.route(
     "PATCH",
     "/schedules/<uuid:entry_id>",
-    access=_READ,
+    access=READ,
     summary="Change an entry",
     body=EntryChange,
     reply=EntryView,
@@ -110,11 +109,10 @@ def change_schedule_entry(call: Call[EntryChange, None], entry_id: UUID) -> Entr
     with call.runtime.database.transaction() as session:
         sight, zone = sight_of(session, call.actor.id), zone_of(session)
         commands.change_entry(session, sight, entry_id, body.times(zone), changed(body), expected, now())
-        session.flush()
         return entry_view(session, sight, zone, entry_id)
 
 
-@api.route("DELETE", "/schedules/<uuid:entry_id>", access=_READ, summary="Delete an entry", status=204, versioned=True)
+@api.route("DELETE", "/schedules/<uuid:entry_id>", access=READ, summary="Delete an entry", status=204, versioned=True)
 def delete_schedule_entry(call: Call[None, None], entry_id: UUID) -> None:
     """One's own alone; `:restore` undoes it."""
     expected = call.expected_version()
@@ -125,7 +123,7 @@ def delete_schedule_entry(call: Call[None, None], entry_id: UUID) -> None:
 @api.route(
     "POST",
     "/schedules/<uuid:entry_id>:restore",
-    access=_READ,
+    access=READ,
     summary="Restore an entry",
     reply=EntryView,
     idempotent=True,
@@ -136,13 +134,12 @@ def restore_schedule_entry(call: Call[None, None], entry_id: UUID) -> EntryView:
 
     def work(session: Session) -> EntryView:
         commands.restore_entry(session, call.actor.id, entry_id, now())
-        session.flush()
         return entry_view(session, sight_of(session, call.actor.id), zone_of(session), entry_id)
 
     return call.command(work)
 
 
-@api.route("GET", "/schedules/feed", access=_READ, summary="Read whether there is a calendar feed", reply=FeedView)
+@api.route("GET", "/schedules/feed", access=READ, summary="Read whether there is a calendar feed", reply=FeedView)
 def read_calendar_feed(call: Call[None, None]) -> FeedView:
     """Since when, and when it was last fetched; 404 without one."""
     with call.runtime.database.reading() as session:
@@ -152,17 +149,16 @@ def read_calendar_feed(call: Call[None, None]) -> FeedView:
         return FeedView.model_validate(feed)
 
 
-@api.route("PUT", "/schedules/feed", access=_READ, summary="Make a calendar feed", reply=FeedView)
+@api.route("PUT", "/schedules/feed", access=READ, summary="Make a calendar feed", reply=FeedView)
 def make_calendar_feed(call: Call[None, None]) -> FeedView:
     """The address for a calendar program, told this once; the one before is revoked."""
     with call.runtime.database.transaction() as session:
         feed, ticket = commands.make_feed(session, call.actor.id, now())
-        session.flush()
         address = f"/api/v1/schedules/feed/{ticket}.ics"
         return FeedView(created_at=feed.created_at, read_at=None, url=address)
 
 
-@api.route("DELETE", "/schedules/feed", access=_READ, summary="Revoke the calendar feed", status=204)
+@api.route("DELETE", "/schedules/feed", access=READ, summary="Revoke the calendar feed", status=204)
 def revoke_calendar_feed(call: Call[None, None]) -> None:
     """Whoever has the address reads nothing any more."""
     with call.runtime.database.transaction() as session:

@@ -1,16 +1,18 @@
 """Entries of members' schedules (日程), and their calendar feeds."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, false, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, false, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_customer.database import Base
+from crm_customer.database import Base, Versioned
 
 
-class ScheduleEntry(Base):
+class ScheduleEntry(Versioned, Base):
     """What a member means to do from `starts_at` to `ends_at` (UTC, F-34), with or without a customer.
 
     `all_day`: both are midnights of the organisation, the end exclusive. `reminded_at`: when the reminder of `remind_at` was sent.
@@ -30,7 +32,6 @@ class ScheduleEntry(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     member_id: Mapped[UUID]
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"))
     subject: Mapped[str] = mapped_column(Text)
@@ -44,8 +45,14 @@ class ScheduleEntry(Base):
     reminded_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     created_by: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    def change(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """As every record; a new moment is reminded of anew."""
+        before = super().change(values, now)
+        if "remind_at" in before:
+            self.reminded_at = None
+        return before
 
 
 class CalendarFeed(Base):

@@ -8,15 +8,15 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, start_of
+from chassis.days import day_after, day_of, start_of
 from chassis.errors import NotFound
 from crm_customer.activities.model import Activity
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import Sight
-from crm_customer.customers.views import Named
+from crm_customer.customers.views import Named, named
 from crm_customer.schedules.model import CalendarFeed, ScheduleEntry
-from crm_customer.schedules.views import CalendarItem, CalendarKind, EntryView, days_of, named
+from crm_customer.schedules.views import CalendarItem, CalendarKind, EntryView, days_of
 from crm_customer.tasks.model import Task
 from directory.tables import members
 
@@ -75,7 +75,7 @@ def calendar(
     kinds: Iterable[CalendarKind] = tuple(CalendarKind),
 ) -> tuple[list[CalendarItem], bool]:
     """What lies on a member's calendar in these days, the soonest first, and whether there is more than 1,000 of a kind."""
-    begin, end = start_of(first, zone), start_of(last + timedelta(days=1), zone)
+    begin, end = start_of(first, zone), start_of(day_after(last), zone)
     found: list[CalendarItem] = []
     truncated = False
     for kind in dict.fromkeys(kinds):
@@ -178,7 +178,7 @@ def _item(kind: CalendarKind, row: Any, zone: str) -> CalendarItem:
         starts_at, ends_at, all_day, extra = row.starts_at, row.ends_at, row.all_day, {"place": row.place}
     elif kind is CalendarKind.NEXT_CONTACT:
         day: date = row.next_contact_on
-        starts_at, ends_at, all_day = start_of(day, zone), start_of(day + timedelta(days=1), zone), True
+        starts_at, ends_at, all_day = start_of(day, zone), start_of(day_after(day), zone), True
     else:
         starts_at, ends_at, all_day, extra = row.due_at, row.due_at, False, {"done": row.closed_at is not None}
     first, last = days_of(starts_at, ends_at, zone)

@@ -1,30 +1,26 @@
 """Shapes of schedules on the wire."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from chassis.clock import day_of, start_of
-from chassis.http.api import Body, NearDay, PageQuery, View
+from chassis.days import day_after, day_of, start_of
+from chassis.http.api import Body, NearDay, NearMoment, PageQuery, View
 from crm_customer.customers.views import Named
 from crm_customer.schedules.rules import USUAL, Times
 
 _PLACE, _PURPOSE, _NOTE = 200, 200, 2000
 
 
-_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-_Moment = Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)]
-
-
 class _When(Body):
     """Either moments, or whole days of the organisation."""
 
-    starts_at: _Moment | None = None
-    ends_at: _Moment | None = Field(default=None, description="an hour after the beginning unless said")
+    starts_at: NearMoment | None = None
+    ends_at: NearMoment | None = Field(default=None, description="an hour after the beginning unless said")
     starts_on: NearDay | None = Field(default=None, description="all day: the first day")
     ends_on: NearDay | None = Field(default=None, description="all day: the last day, the first unless said")
 
@@ -46,7 +42,7 @@ class _When(Body):
             return Times(self.starts_at, self.ends_at or self.starts_at + USUAL, all_day=False)
         if self.starts_on is not None:
             last = self.ends_on or self.starts_on
-            after = start_of(last + timedelta(days=1), zone)
+            after = start_of(day_after(last), zone)
             return Times(start_of(self.starts_on, zone), after, all_day=True)
         return None
 
@@ -59,7 +55,7 @@ class NewEntry(_When):
     place: str | None = Field(default=None, min_length=1, max_length=_PLACE)
     purpose: str | None = Field(default=None, min_length=1, max_length=_PURPOSE, description="拜访目的 (F-10)")
     note: str | None = Field(default=None, min_length=1, max_length=_NOTE)
-    remind_at: _Moment | None = Field(default=None, description="when to be reminded; not past, not after the end")
+    remind_at: NearMoment | None = Field(default=None, description="when to be reminded; not past, not after the end")
 
 
 class EntryChange(_When):
@@ -70,7 +66,7 @@ class EntryChange(_When):
     place: str | None = Field(default=None, min_length=1, max_length=_PLACE)
     purpose: str | None = Field(default=None, min_length=1, max_length=_PURPOSE)
     note: str | None = Field(default=None, min_length=1, max_length=_NOTE)
-    remind_at: _Moment | None = None
+    remind_at: NearMoment | None = None
 
     @model_validator(mode="after")
     def _subject_stays(self) -> Self:
@@ -158,11 +154,6 @@ def days_of(starts_at: datetime, ends_at: datetime, zone: str) -> tuple[date, da
     """The first and last day on which something lies; an end at midnight is the day before's."""
     last = ends_at - timedelta(microseconds=1) if ends_at > starts_at else ends_at
     return day_of(starts_at, zone), day_of(last, zone)
-
-
-def named(id_: UUID | None, name: str | None) -> Named | None:
-    """A record by id and name, if there is one."""
-    return None if id_ is None else Named(id=id_, name=name or "")
 
 
 def changed(body: EntryChange) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, NotFound, Stale, invalid
+from chassis.errors import Conflict, FieldError, NotFound, invalid
 from chassis.identifiers import new_id
 from crm_customer.tags.model import ContactTag, CustomerTag, Tag, TagGroup
 from crm_customer.tags.queries import bearers, bears_two_of
 from crm_customer.tags.rules import MOST_GROUPS, MOST_TAGS
+from crm_customer.versions import stale
 
 _SUBJECTS = {TagGroup: "tag_group", Tag: "tag"}
 _FIELDS = {TagGroup: ("name", "multiple", "position"), Tag: ("name", "color", "position")}
@@ -89,12 +90,7 @@ def _locked(
     if record is None:
         raise NotFound("not_found")
     if record.version != expected:
-        conflicts = [
-            {"field": name, "current": getattr(record, name), "yours": value}
-            for name, value in values.items()
-            if getattr(record, name) != value
-        ]
-        raise Stale("stale_version", extra={"version": record.version, "conflicts": conflicts})
+        raise stale(record, values)
     return record
 
 

@@ -4,19 +4,20 @@ Customers are locked before tasks, as everywhere.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.audit import AuditEntry, audit_of, record_audit
-from chassis.errors import FieldError, Forbidden, Invalid, NotFound, Stale, invalid
+from chassis.audit import AuditEntry, record_audit
+from chassis.errors import FieldError, Forbidden, Invalid, NotFound, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_customer.activities.commands import FollowUp, log_follow_up
+from crm_customer.activities.commands import write_activity
+from crm_customer.activities.rules import Kind
 from crm_customer.collaborators.queries import persons
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import stamp
@@ -26,17 +27,10 @@ from crm_customer.tasks.model import Task
 from crm_customer.tasks.queries import visible_task
 from crm_customer.tasks.rules import Act, Status, may, not_theirs, wrong_members, wrong_moments
 from crm_customer.tasks.views import SeenTask
+from crm_customer.versions import record_act, stale, stale_since
 
 SUBJECT = "task"
 _ROLES = ("owner_id", "handler_id")
-
-
-@dataclass(frozen=True)
-class Setting:
-    """When something is done: the moment (UTC) and the organisation's day."""
-
-    now: datetime
-    today: date
 
 
 def create_task(session: Session, sight: Sight, values: Mapping[str, Any], now: datetime) -> Task:
@@ -64,7 +58,7 @@ def create_task(session: Session, sight: Sight, values: Mapping[str, Any], now: 
 def created(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the audit keeps of a new task with these columns."""
     names = ("customer_id", "dispatch_id", "kind", "subject", "description", "priority", *_ROLES, "due_at", "remind_at")
-    return {"version": 1} | _plain({name: values[name] for name in names if values.get(name) is not None})
+    return {"version": 1} | {name: values[name] for name in names if values.get(name) is not None}
 
 
 def change_task(
@@ -83,14 +77,14 @@ def change_task(
             "task_field_not_yours", errors=[FieldError(f"/{name}", "task_field_not_yours") for name in refused]
         )
     if task.version != expected:
-        raise Stale("stale_version", extra=_clashes(session, task, expected, values))
+        raise stale_since(session, SUBJECT, task, expected, values)
     people = {name: values[name] for name in _ROLES if name in changed}
     after = {name: values.get(name, getattr(task, name)) for name in ("due_at", "remind_at")}
     if errors := problems(session, people, after, changed & after.keys(), now):
         raise invalid(*errors)
     before = task.change(values, now)
     if before:
-        _record(session, sight, "task.changed", seen, before)
+        _record(session, sight, "changed", seen, before)
         gave, got = {before[name] for name in people}, {*people.values()}
         _tell(session, seen, pb.TASK_ACT_ASSIGNED, got)
         _tell(session, seen, pb.TASK_ACT_HANDED_ON, gave - got)
@@ -100,21 +94,27 @@ def start_task(session: Session, sight: Sight, task_id: UUID, now: datetime) -> 
     """Say that somebody is at it. Raises NotFound, Forbidden task_not_yours, Conflict task_closed."""
     seen = _held(session, sight, task_id, Act.START)
     if seen.task.start(now):
-        _record(session, sight, "task.started", seen, {"status": Status.OPEN})
+        _record(session, sight, "started", seen, {"status": Status.OPEN})
 
 
 def complete_task(
-    session: Session, sight: Sight, task_id: UUID, note: str | None, follow_up: FollowUp | None, setting: Setting
+    session: Session,
+    sight: Sight,
+    task_id: UUID,
+    note: str | None,
+    follow_up: Mapping[str, Any] | None,
+    now: datetime,
+    today: date,
 ) -> None:
     """Say that it is done, and log the follow-up that it was (F-17). Raises as `end_task`, and what is wrong with the
     follow-up.
     """
     if follow_up is not None:
-        _log(session, sight, visible_task(session, sight, task_id), follow_up, setting)
+        _log(session, sight, visible_task(session, sight, task_id), follow_up, now, today)
     seen = _held(session, sight, task_id, Act.COMPLETE)
     before = {"status": seen.task.status}
-    seen.task.complete(sight.scope.member_id, note, setting.now)
-    _record(session, sight, "task.completed", seen, before)
+    seen.task.complete(sight.scope.member_id, note, now)
+    _record(session, sight, "completed", seen, before)
     _tell_of_end(session, seen, pb.TASK_ACT_COMPLETED)
 
 
@@ -123,7 +123,7 @@ def end_task(session: Session, sight: Sight, task_id: UUID, note: str | None, no
     seen = _held(session, sight, task_id, Act.END)
     before = {"status": seen.task.status}
     seen.task.end(sight.scope.member_id, note, now)
-    _record(session, sight, "task.ended", seen, before)
+    _record(session, sight, "ended", seen, before)
     _tell_of_end(session, seen, pb.TASK_ACT_ENDED)
 
 
@@ -132,16 +132,16 @@ def reopen_task(session: Session, sight: Sight, task_id: UUID, now: datetime) ->
     seen = _held(session, sight, task_id, Act.REOPEN)
     before = {"status": seen.task.status}
     seen.task.reopen(now)
-    _record(session, sight, "task.reopened", seen, before)
+    _record(session, sight, "reopened", seen, before)
 
 
 def delete_task(session: Session, sight: Sight, task_id: UUID, expected: int, now: datetime) -> None:
     """Raises NotFound, Forbidden task_not_yours, Stale."""
     seen = _held(session, sight, task_id, Act.DELETE)
     if seen.task.version != expected:
-        raise Stale("stale_version", extra={"version": seen.task.version, "conflicts": []})
+        raise stale(seen.task)
     seen.task.delete(now)
-    _record(session, sight, "task.deleted", seen, {})
+    _record(session, sight, "deleted", seen, {})
 
 
 def problems(
@@ -169,13 +169,15 @@ def _require_customer(session: Session, sight: Sight, customer_id: UUID | None) 
         raise invalid(FieldError("/customer_id", "customer_not_found")) from error
 
 
-def _log(session: Session, sight: Sight, seen: SeenTask, follow_up: FollowUp, setting: Setting) -> None:
+def _log(
+    session: Session, sight: Sight, seen: SeenTask, follow_up: Mapping[str, Any], now: datetime, today: date
+) -> None:
     customer_id = seen.task.customer_id
     try:
         if customer_id is None:
             raise invalid(FieldError("", "task_without_customer"))
         customer = visible_customer(session, sight, customer_id, lock=True)
-        log_follow_up(session, sight, customer, follow_up, setting.now, setting.today)
+        write_activity(session, sight, customer, Kind.FOLLOW_UP, follow_up, now, today)
     except NotFound as error:
         raise invalid(FieldError("/follow_up", "customer_not_found")) from error
     except Invalid as refusal:
@@ -184,26 +186,12 @@ def _log(session: Session, sight: Sight, seen: SeenTask, follow_up: FollowUp, se
         raise
 
 
-def _record(session: Session, sight: Sight, action: str, seen: SeenTask, before: Mapping[str, Any]) -> None:
+def _record(session: Session, sight: Sight, act: str, seen: SeenTask, before: Mapping[str, Any]) -> None:
     task = seen.task
     names = {*before, *(("close_note",) if task.close_note and "status" in before else ())}
-    was = {"version": task.version - 1} | _plain(before)
-    after = {"version": task.version} | _plain({name: getattr(task, name) for name in sorted(names)})
+    after = {name: getattr(task, name) for name in sorted(names)}
     session.flush()
-    record_audit(session, AuditEntry(action, SUBJECT, task.id, sight.scope.member_id, was, after))
-
-
-def _clashes(session: Session, task: Task, expected: int, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Both values of each field that others changed since version `expected` and the caller wants otherwise."""
-    entries = (entry.after or {} for entry in audit_of(session, SUBJECT, task.id))
-    changed = {name for after in entries if after.get("version", 0) > expected for name in after}
-    current, yours = _plain({name: getattr(task, name) for name in wanted}), _plain(wanted)
-    conflicts = [
-        {"field": name, "current": current[name], "yours": yours[name]}
-        for name in wanted
-        if name in changed and current[name] != yours[name]
-    ]
-    return {"version": task.version, "conflicts": conflicts}
+    record_act(session, SUBJECT, act, task, sight.scope.member_id, before, after)
 
 
 def _tell_of_end(session: Session, seen: SeenTask, act: pb.TaskAct.ValueType) -> None:
@@ -230,14 +218,3 @@ def _tell(session: Session, seen: SeenTask, act: pb.TaskAct.ValueType, receivers
         note=task.close_note or "",
     )
     record_event(session, changed)
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON holds them."""
-    return {name: _json(value) for name, value in values.items()}
-
-
-def _json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value

@@ -6,13 +6,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of, now, start_of
+from chassis.clock import now
+from chassis.days import day_of, span
 from chassis.http.api import Api, Page
 from chassis.http.call import Call
-from crm_customer.activities.commands import FollowUp
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import Sight, sight_of
-from crm_customer.listing.rules import day_after
 from crm_customer.tasks import commands
 from crm_customer.tasks.pages import page_of, total
 from crm_customer.tasks.queries import seen_tasks, visible_task
@@ -83,7 +82,7 @@ def list_tasks(call: Call[None, TaskQuery]) -> Page[TaskView]:
 
 
 def _conditions(query: TaskQuery, zone: str) -> TaskConditions:
-    until = start_of(day_after(query.due_to), zone) if query.due_to else None
+    since, until = span(query.due_from, query.due_to, zone)
     if query.overdue:
         until = min(until or now(), now())
     asked = query.list or (None if query.customer_id else TaskList.TODO)
@@ -97,7 +96,7 @@ def _conditions(query: TaskQuery, zone: str) -> TaskConditions:
         customer_id=query.customer_id,
         dispatch_id=query.dispatch_id,
         handler_id=query.handler_id,
-        due_from=start_of(query.due_from, zone) if query.due_from else None,
+        due_from=since,
         due_until=until,
         handler_left=query.handler_left,
         in_pool=query.in_pool,
@@ -157,38 +156,39 @@ def delete_task(call: Call[None, None], task_id: UUID) -> None:
 @api.route("POST", "/tasks/<uuid:task_id>:start", summary="Start a task", **_ACT)
 def start_task(call: Call[None, None], task_id: UUID) -> TaskView:
     """Handler, owner, issuer. One that is in progress stays."""
-    return _do(call, task_id, lambda session, sight: commands.start_task(session, sight, task_id, now()))
+    return _done(call, task_id, commands.start_task)
 
 
 @api.route("POST", "/tasks/<uuid:task_id>:complete", summary="Complete a task", body=Completion, **_ACT)
 def complete_task(call: Call[Completion, None], task_id: UUID) -> TaskView:
     """Handler, owner, issuer. `follow_up` is logged with the customer in the same moment, as `POST /activities` does (F-17)."""
 
-    def act(session: Session, sight: Sight) -> None:
-        body, moment = call.body, now()
-        setting = commands.Setting(moment, day_of(moment, zone_of(session)))
-        written = FollowUp(**body.follow_up.model_dump()) if body.follow_up else None
-        commands.complete_task(session, sight, task_id, body.note, written, setting)
+    def work(session: Session) -> TaskView:
+        body, sight, moment = call.body, sight_of(session, call.actor.id), now()
+        follow_up = body.follow_up.model_dump() if body.follow_up else None
+        today = day_of(moment, zone_of(session))
+        commands.complete_task(session, sight, task_id, body.note, follow_up, moment, today)
+        return _view(session, sight, task_id)
 
-    return _do(call, task_id, act)
+    return call.command(work)
 
 
 @api.route("POST", "/tasks/<uuid:task_id>:end", summary="End a task that is not to be done", body=TaskNote, **_ACT)
 def end_task(call: Call[TaskNote, None], task_id: UUID) -> TaskView:
     """结束任务 (F-29): issuer and owner."""
-    return _do(call, task_id, lambda session, sight: commands.end_task(session, sight, task_id, call.body.note, now()))
+    return _done(call, task_id, commands.end_task, call.body.note)
 
 
 @api.route("POST", "/tasks/<uuid:task_id>:reopen", summary="Take back that a task is closed", **_ACT)
 def reopen_task(call: Call[None, None], task_id: UUID) -> TaskView:
     """Issuer, owner, and the handler who closed it."""
-    return _do(call, task_id, lambda session, sight: commands.reopen_task(session, sight, task_id, now()))
+    return _done(call, task_id, commands.reopen_task)
 
 
-def _do(call: Call[Any, None], task_id: UUID, act: Callable[[Session, Sight], None]) -> TaskView:
+def _done(call: Call[Any, None], task_id: UUID, act: Callable[..., None], *given: Any) -> TaskView:
     def work(session: Session) -> TaskView:
         sight = sight_of(session, call.actor.id)
-        act(session, sight)
+        act(session, sight, task_id, *given, now())
         return _view(session, sight, task_id)
 
     return call.command(work)

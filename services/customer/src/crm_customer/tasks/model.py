@@ -1,44 +1,22 @@
-"""Tasks (任务), and dispatches of one for each of many customers (下发任务)."""
+"""Tasks (任务)."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, ForeignKey, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy import ForeignKey, Index, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from chassis.errors import Conflict
-from crm_customer.database import Base
+from crm_customer.database import Base, Versioned
 from crm_customer.tasks.rules import CLOSED, UNFINISHED, People, Status
 
 _ALIVE = text("deleted_at IS NULL")
 
 
-class Dispatch(Base):
-    """What one dispatch said (F-22): its id is its batch's. Each customer gets one task, its handler the next in turn."""
-
-    __tablename__ = "task_dispatches"
-    __table_args__ = (Index("ix_task_dispatches_created_by", "created_by", "created_at"),)
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(Text)
-    subject: Mapped[str] = mapped_column(Text)
-    description: Mapped[str | None] = mapped_column(Text)
-    priority: Mapped[str] = mapped_column(Text)
-    due_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    remind_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-    owner_id: Mapped[UUID]
-    handler_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
-    customers: Mapped[int] = mapped_column(Integer)
-    created_by: Mapped[UUID]
-    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    # When what was left of it was ended as a whole.
-    ended_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
-
-
-class Task(Base):
+class Task(Versioned, Base):
     """Work that one member asks of another, mostly about a customer (F-20).
 
     `created_by` issued it (下发人), `owner_id` is responsible (任务所有者), `handler_id` does it (处理人). `kind`: call, visit,
@@ -70,7 +48,6 @@ class Task(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     kind: Mapped[str] = mapped_column(Text)
     subject: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
@@ -89,7 +66,6 @@ class Task(Base):
     closed_by: Mapped[UUID | None]
     close_note: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
 
     @property
@@ -103,20 +79,13 @@ class Task(Base):
         return self.status in CLOSED
 
     def change(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-        """Take over clean values; returns what they replaced, empty where all of them already hold.
-
-        The first progress starts it, and a new moment is reminded of anew. Raises Conflict task_closed.
-        """
+        """As every record; the first progress starts it, and a new moment is reminded of anew. Raises Conflict task_closed."""
         self._require_unfinished()
-        before = {name: getattr(self, name) for name, value in values.items() if getattr(self, name) != value}
-        for name in before:
-            setattr(self, name, values[name])
+        before = super().change(values, now)
         if "remind_at" in before:
             self.reminded_at = None
         if self.progress:
             self.status = Status.IN_PROGRESS
-        if before:
-            self._touch(now)
         return before
 
     def start(self, now: datetime) -> bool:
@@ -125,7 +94,7 @@ class Task(Base):
         if self.status == Status.IN_PROGRESS:
             return False
         self.status = Status.IN_PROGRESS
-        self._touch(now)
+        self.touch(now)
         return True
 
     def complete(self, member_id: UUID, note: str | None, now: datetime) -> None:
@@ -142,22 +111,18 @@ class Task(Base):
             raise Conflict("task_not_closed")
         self.status = Status.IN_PROGRESS if self.progress else Status.OPEN
         self.closed_at = self.closed_by = self.close_note = None
-        self._touch(now)
+        self.touch(now)
 
     def delete(self, now: datetime) -> None:
         """Nobody sees it any more."""
         self.deleted_at = now
-        self._touch(now)
+        self.touch(now)
 
     def _close(self, status: Status, member_id: UUID, note: str | None, now: datetime) -> None:
         self._require_unfinished()
         self.status, self.closed_at, self.closed_by, self.close_note = status, now, member_id, note
-        self._touch(now)
+        self.touch(now)
 
     def _require_unfinished(self) -> None:
         if self.status not in UNFINISHED:
             raise Conflict("task_closed")
-
-    def _touch(self, now: datetime) -> None:
-        self.version += 1
-        self.updated_at = now

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Uuid, any_, exists, func, lateral, or_, select, text, true, union, union_all
+from sqlalchemy import ARRAY, Select, Uuid, any_, exists, func, lateral, or_, select, true, union, union_all
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from crm_customer.counting import Total, counted
 from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import Condition, Sight, one_of
-from crm_customer.paging import Total, counted
+from crm_customer.paging import walk
 from crm_customer.tasks.model import Task
 from crm_customer.tasks.queries import ROLES, alive, in_departments, members_seen, overseen
 from crm_customer.tasks.rules import Status, TaskConditions
@@ -24,7 +25,6 @@ from directory.tables import members
 
 # A walk for each member of the departments costs more than one past the tasks of others.
 _FEW_MEMBERS = 100
-_WALK = text("SET LOCAL enable_bitmapscan = off")
 
 
 def page_of(session: Session, sight: Sight, wanted: TaskConditions, offset: int, limit: int) -> list[UUID]:
@@ -39,8 +39,7 @@ def page_statement(session: Session, sight: Sight, wanted: TaskConditions, offse
     if wanted.customer_id or wanted.dispatch_id:
         page = _collected(sight, wanted).subquery("page")
     else:
-        # PostgreSQL cannot know how few rows a page needs, and would collect and sort all.
-        session.execute(_WALK)
+        walk(session)
         page = _walked(session, sight, wanted, offset + limit).subquery("page")
     return select(page.c.id).order_by(page.c.due_at, page.c.id).offset(offset).limit(limit)
 

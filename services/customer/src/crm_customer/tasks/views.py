@@ -2,15 +2,15 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from chassis.http.api import Body, Day, NearDay, PageQuery, View
+from chassis.http.api import Body, Day, NearDay, NearMoment, PageQuery, View
 from crm_customer.activities.rules import LONGEST_CONTENT
 from crm_customer.customers.views import Named, Owner
 from crm_customer.tasks.model import Task
@@ -26,15 +26,6 @@ from crm_customer.tasks.rules import (
     standing_of,
 )
 
-
-def _within_bounds(moment: datetime) -> datetime:
-    if not 2000 < moment.year < 2199:
-        raise PydanticCustomError("day_out_of_range", "no moment of this time")
-    return moment.astimezone(UTC)
-
-
-# A moment that every zone can hold, in UTC.
-Moment = Annotated[AwareDatetime, AfterValidator(_within_bounds)]
 Subject = Annotated[str, Field(min_length=1, max_length=LONGEST_SUBJECT)]
 # An empty text says nothing.
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(lambda text: text or None)]
@@ -47,8 +38,8 @@ class TaskBody(Body):
     kind: Kind = Kind.OTHER
     priority: Priority = Priority.NORMAL
     description: Text | None = None
-    due_at: Moment | None = Field(default=None, description="截止时间, not past")
-    remind_at: Moment | None = Field(default=None, description="not past, and not after due_at")
+    due_at: NearMoment | None = Field(default=None, description="截止时间, not past")
+    remind_at: NearMoment | None = Field(default=None, description="not past, and not after due_at")
     owner_id: UUID | None = Field(default=None, description="任务所有者, answers for it; default: see each route")
 
 
@@ -67,8 +58,8 @@ class TaskChanges(Body):
     kind: Kind | None = None
     priority: Priority | None = None
     description: Text | None = None
-    due_at: Moment | None = None
-    remind_at: Moment | None = None
+    due_at: NearMoment | None = None
+    remind_at: NearMoment | None = None
     owner_id: UUID | None = None
     handler_id: UUID | None = None
     progress: int | None = Field(default=None, ge=0, le=100, description="任务进度, percent")

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.clock import now
+from chassis.days import span
 from chassis.errors import Unavailable, invalid
 from chassis.http.api import Api
 from chassis.http.call import Call
@@ -16,8 +17,7 @@ from crm.pool.v1.pool_events_pb2 import Cause
 from crm_customer.activities.rules import wrong_period
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import sight_of
-from crm_customer.customers.views import Named
-from crm_customer.listing.rules import day_after, start_of
+from crm_customer.customers.views import Named, named
 from crm_customer.ownership.clients import changes_of
 from crm_customer.timeline.queries import ASSIGNMENTS, entries, names, position_of
 from crm_customer.timeline.rules import Asked, EntryKind, Position, Status
@@ -69,12 +69,13 @@ def _asked(query: TimelineQuery, zone: str) -> Asked:
     """Raises Invalid."""
     if errors := list(wrong_period(query.from_, query.to)):
         raise invalid(*errors)
+    since, until = span(query.from_, query.to, zone)
     return Asked(
         kinds=frozenset(query.kinds),
         member_id=query.member_id,
         status=query.status,
-        since=start_of(query.from_, zone) if query.from_ else None,
-        until=start_of(day_after(query.to), zone) if query.to else None,
+        since=since,
+        until=until,
         after=read_cursor(query.cursor, _read_position) if query.cursor else None,
     )
 
@@ -109,7 +110,7 @@ def _entry(row: Any) -> TimelineEntry:
     names_of_columns = ("kind", "event", "id", "at", "status", "title", "content", "method", "on", "until")
     return TimelineEntry(
         **{name: getattr(row, name) for name in names_of_columns},
-        member=Named(id=row.member_id, name=row.member or "") if row.member_id else None,
+        member=named(row.member_id, row.member),
         amount=None if row.amount is None else str(row.amount),
         currency=row.currency,
         about_id=row.about_id,

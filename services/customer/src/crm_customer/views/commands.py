@@ -11,8 +11,9 @@ from sqlalchemy.types import Uuid
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.database import lock
-from chassis.errors import Conflict, FieldError, Stale, invalid
+from chassis.errors import Conflict, FieldError, invalid
 from chassis.identifiers import new_id
+from crm_customer.versions import stale
 from crm_customer.views.model import ColumnLayout, SavedFilter
 from crm_customer.views.queries import filters_of, layout_of, own_filter
 from crm_customer.views.rules import OPERATIONS, FilterPage, ListPage
@@ -43,7 +44,8 @@ def change_filter(
     """Rename, replace or move a filter. Raises NotFound, Stale, Conflict."""
     _lock(session, member_id)
     saved = own_filter(session, member_id, filter_id)
-    _require_version(saved, expected)
+    if saved.version != expected:
+        raise stale(saved)
     others = [one for one in filters_of(session, member_id, FilterPage(saved.page)) if one.id != saved.id]
     before, position = saved.state(), changes.pop("position", None)
     if "name" in changes:
@@ -66,7 +68,8 @@ def forget_filter(session: Session, member_id: UUID, filter_id: UUID, expected: 
     """Take a filter away. Raises NotFound, Stale."""
     _lock(session, member_id)
     saved = own_filter(session, member_id, filter_id)
-    _require_version(saved, expected)
+    if saved.version != expected:
+        raise stale(saved)
     session.delete(saved)
     _audit(session, "saved_filter.deleted", saved, saved.state(), None)
 
@@ -122,11 +125,6 @@ def _require_free(others: Sequence[SavedFilter], name: str) -> None:
         raise Conflict(
             "filter_name_taken", errors=[FieldError("/name", "filter_name_taken", {"value": name})], value=name
         )
-
-
-def _require_version(saved: SavedFilter, expected: int) -> None:
-    if saved.version != expected:
-        raise Stale("stale_version", extra={"version": saved.version, "conflicts": []})
 
 
 def _put_in_order(session: Session, order: Sequence[SavedFilter]) -> None:

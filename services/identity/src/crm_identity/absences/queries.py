@@ -8,8 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from chassis import clock
 from chassis.auth.actors import Actor
+from chassis.days import day_after, day_of, start_of
 from chassis.errors import FieldError, Forbidden, invalid
 from chassis.http.api import PageQuery
 from crm_identity.absences.model import Absence
@@ -55,7 +55,7 @@ def upcoming(session: Session, member_ids: Collection[UUID], at: datetime) -> di
 def calendar(session: Session, query: CalendarQuery, now: datetime) -> tuple[list[CalendarEntry], int]:
     """One page of the active members' absences in those days by beginning, and how many there are. Raises Invalid."""
     zone = queries.found(session, Organisation, ORGANISATION_ID).zone
-    first = query.from_ or clock.day_of(now, zone)
+    first = query.from_ or day_of(now, zone)
     last = query.to or first + _USUAL_DAYS
     if last < first:
         raise invalid(FieldError("/to", "ends_before_start"))
@@ -63,8 +63,8 @@ def calendar(session: Session, query: CalendarQuery, now: datetime) -> tuple[lis
         select(Absence.id)
         .join(Member, Member.id == Absence.member_id)
         .where(
-            Absence.ends_at > clock.start_of(first, zone),
-            Absence.starts_at < clock.start_of(last + timedelta(days=1), zone),
+            Absence.ends_at > start_of(first, zone),
+            Absence.starts_at < start_of(day_after(last), zone),
             Member.active,
         )
         .order_by(Absence.starts_at, Absence.id)

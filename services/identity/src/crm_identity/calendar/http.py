@@ -3,6 +3,7 @@
 from sqlalchemy.orm import Session
 
 from chassis import clock
+from chassis.days import day_of
 from chassis.http.api import Access, Api
 from chassis.http.call import Call
 from crm_identity.calendar import commands
@@ -47,6 +48,6 @@ def change_calendar(call: Call[YearChange, None], year: int) -> CalendarView:
 
 def _view(session: Session, year: int | None) -> CalendarView:
     organisation = queries.found(session, Organisation, ORGANISATION_ID)
-    year = year or clock.day_of(clock.now(), organisation.zone).year
+    year = year or day_of(clock.now(), organisation.zone).year
     days = [CalendarDayView(**day) for day in organisation.calendar.get(str(year), [])]
     return CalendarView(year=year, days=days, version=organisation.version)

@@ -51,8 +51,9 @@ def notice_of_reminder(event_id: UUID, fact: pb.ReminderDue) -> Notice:
 def notices_of_task(event_id: UUID, fact: pb.TaskChanged) -> Iterator[Notice]:
     """One for each who is to hear of it."""
     kind = _TASK_KINDS.get(fact.act)
-    for receiver_id in fact.receiver_ids if kind else ():
-        assert kind is not None
+    if kind is None:
+        return
+    for receiver_id in fact.receiver_ids:
         yield Notice(
             source_event_id=event_id,
             member_id=UUID(receiver_id),

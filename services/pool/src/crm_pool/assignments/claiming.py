@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of
+from chassis.days import day_of
 from chassis.errors import Conflict, Forbidden, Refusal
 from crm_pool.assignments import queries
 from crm_pool.assignments.model import Assignment

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from batch.model import Batch, Status
 from chassis import clock
 from chassis.database import after_commit
+from chassis.days import day_of
 from chassis.http.api import JSON, Access, Api, Page, PageQuery
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
@@ -166,7 +167,7 @@ def read_assignment(call: Call[None, None], customer_id: UUID) -> AssignmentView
             pool=place.pool,
             held_since=found.held_since,
             expires_on=found.expires_on,
-            days_left=days_left(found.expires_on, clock.day_of(clock.now(), zone_of(session))),
+            days_left=days_left(found.expires_on, day_of(clock.now(), zone_of(session))),
             suspended=found.suspended,
             version=found.version,
         )

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of
+from chassis.days import day_of
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.recording import Act, locked, record
 from crm_pool.expiry.queries import Rules, verdicts

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from chassis.clock import start_of
+from chassis.days import start_of
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.recording import Act, record
 from crm_pool.pools.model import Pool

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of
+from chassis.days import day_of
 from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import colleagues
 from crm_pool.expiry.queries import cases

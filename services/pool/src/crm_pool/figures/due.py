@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from chassis import clock
+from chassis.days import day_of
 from chassis.due import DueTask
 from chassis.metrics import Fact
 from chassis.runtime import Runtime
@@ -81,7 +82,7 @@ def _numbers(
 
 def _by_kind(session: Session) -> dict[str, Figures]:
     zone = zone_of(session)
-    today = clock.day_of(clock.now(), zone)
+    today = day_of(clock.now(), zone)
     period = Period(today - timedelta(days=_DAYS - 1), today, zone)
     pools = all_pools(session).values()
     return {kind: figures(session, [pool.id for pool in pools if pool.pool_kind is kind], period) for kind in PoolKind}

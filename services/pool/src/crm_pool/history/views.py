@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from chassis import clock
+from chassis.days import day_after, day_of, start_of
 from chassis.errors import FieldError, Invalid, invalid
 from chassis.http.api import Body, NearDay, View
 from crm_pool.assignments.rules import Cause
@@ -26,12 +27,12 @@ class Period:
     @property
     def since(self) -> datetime:
         """Its first moment, UTC."""
-        return clock.start_of(self.first, self.zone)
+        return start_of(self.first, self.zone)
 
     @property
     def until(self) -> datetime:
         """The first moment after it, UTC."""
-        return clock.start_of(self.last + timedelta(days=1), self.zone)
+        return start_of(day_after(self.last), self.zone)
 
 
 class PeriodQuery(Body):
@@ -45,7 +46,7 @@ class PeriodQuery(Body):
 
         Raises Invalid before_from, or period_too_long for more than 366 days.
         """
-        today = clock.day_of(clock.now(), zone)
+        today = day_of(clock.now(), zone)
         last = self.to or max(today, self.from_ or today)
         first = self.from_ or last - timedelta(days=days - 1)
         if last < first:

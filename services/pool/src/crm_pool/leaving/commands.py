@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.clock import day_of
+from chassis.days import day_of
 from chassis.errors import NotFound
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id

@@ -10,8 +10,8 @@ from sqlalchemy import Table, delete, func, select
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
-from chassis.clock import day_of
 from chassis.database import lock
+from chassis.days import day_of
 from chassis.errors import Conflict, FieldError, NotFound, invalid
 from chassis.identifiers import new_id
 from crm_pool.database import Changes, require_version

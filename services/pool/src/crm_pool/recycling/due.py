@@ -4,7 +4,7 @@ from prometheus_client import Counter
 from sqlalchemy.orm import Session
 
 from chassis import clock
-from chassis.clock import day_of
+from chassis.days import day_of
 from chassis.due import DueTask, measuring
 from chassis.metrics import Fact
 from chassis.runtime import Runtime

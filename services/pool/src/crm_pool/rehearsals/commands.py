@@ -12,8 +12,8 @@ from sqlalchemy import Table, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from chassis.clock import day_of
 from chassis.database.rows import insert_rows, listed, rowset
+from chassis.days import day_of
 from chassis.events.outbox import chunks, record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb

@@ -1,7 +1,7 @@
 """Reminding of what expires soon, and forgetting who was."""
 
 from chassis import clock
-from chassis.clock import day_of
+from chassis.days import day_of
 from chassis.due import DueTask
 from chassis.runtime import Runtime
 from crm_pool.reminders import commands

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from chassis import clock
+from chassis.days import day_of
 from crm_pool.signals.rules import EXAMPLES, QUIET_DAYS, WINDOW_DAYS, SignalKind
 from directory.permissions import Permission
 from directory.scope import Scope
@@ -63,7 +63,7 @@ def signals(session: Session, scope: Scope, now: datetime, zone: str) -> list[Si
     """Of members in the departments that the reader sees, of everybody for who manages pools or sees the company; those
     with most customers first.
     """
-    today = clock.day_of(now, zone)
+    today = day_of(now, zone)
     given = {
         "all": scope.company or scope.may(Permission.POOL_MANAGE),
         "departments": list(scope.department_ids),

@@ -6,31 +6,24 @@ for those of customers in pools, which nobody owns.
 """
 
 from datetime import date, timedelta
-from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, bindparam, func, literal, select, text, union, union_all
+from sqlalchemy import Select, func, select, union, union_all
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from crm_customer.counting import Total, counted, explain
 from crm_customer.customers.model import Customer
-from crm_customer.customers.sight import Condition, Sight
+from crm_customer.customers.sight import Condition, Sight, met
 from crm_customer.listing.texts import named_like
 from crm_customer.orders.model import Order
 from crm_customer.orders.views import OrderQuery
-from crm_customer.paging import Total, counted, explain
+from crm_customer.paging import Shape, walk
 
-WALK = text("SET LOCAL enable_bitmapscan = off")
 _FEW_CUSTOMERS = 2_000
 _FEW_ORDERS = 2_500
 _MOST_NUMBER = 18
-
-
-class Shape(Enum):
-    """How a page is found."""
-
-    COLLECTED, MERGED, WALKED = range(3)
 
 
 def page_of(session: Session, sight: Sight, wanted: OrderQuery, offset: int, limit: int) -> list[UUID]:
@@ -42,10 +35,9 @@ def page_statement(session: Session, sight: Sight, wanted: OrderQuery, offset: i
     """The statement of `page_of`, for the rest of this transaction."""
     shape = Shape.COLLECTED if _rare(session, sight, wanted) else shape_of(session, sight)
     if shape is not Shape.COLLECTED:
-        # PostgreSQL cannot know how few rows a page needs, and would collect and sort all.
-        session.execute(WALK)
+        walk(session)
     page = _merged(sight, wanted, offset + limit) if shape is Shape.MERGED else _straight(sight, wanted, shape)
-    return page.offset(number("page_offset", offset)).limit(number("page_limit", limit))
+    return page.offset(offset).limit(limit)
 
 
 def total(database: Database, sight: Sight, wanted: OrderQuery) -> Total:
@@ -75,14 +67,8 @@ def of_near(sight: Sight) -> Condition:
 
 
 def seen_here(sight: Sight) -> Condition:
-    """Whether the order just met is of a customer seen: a sub-select with a limit, which PostgreSQL asks for each one."""
-    mine = (Customer.id == Order.customer_id, Customer.deleted_at.is_(None), sight.condition())
-    return select(literal(value=True)).where(*mine).limit(1).correlate(Order).scalar_subquery().is_(other=True)
-
-
-def number(name: str, value: int) -> Any:
-    """A parameter of the statement."""
-    return bindparam(name, value, Integer)
+    """Whether the order just met is of a customer seen."""
+    return met(Order, Customer.id == Order.customer_id, Customer.deleted_at.is_(None), sight.condition())
 
 
 def _near(sight: Sight) -> list[Select[Any]]:
@@ -108,7 +94,7 @@ def _merged(sight: Sight, wanted: OrderQuery, last: int) -> Select[UUID]:
         .where(Order.owner_id.is_(None), *asked, seen_here(sight))
         # Nobody leads the order, so that the index of owners fits.
         .order_by(*_directed(wanted, Order.owner_id, _column(wanted), Order.id))
-        .limit(number("page_end", last))
+        .limit(last)
         .subquery("walked")
     )
     page = union(collected, select(walked)).subquery("page")
