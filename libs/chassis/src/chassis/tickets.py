@@ -27,7 +27,7 @@ def issue_ticket(session: Session, member_id: UUID, subject_type: str, subject_i
     """A ticket for one member, one record and one use within 60 seconds. Only its hash is kept; it is never logged."""
     ticket = secrets.token_urlsafe(32)
     permit = {"member_id": member_id, "subject_type": subject_type, "subject_id": subject_id}
-    session.execute(insert(tickets).values(ticket_hash=_hash(ticket), expires_at=now + LIFETIME, **permit))
+    session.execute(insert(tickets).values(ticket_hash=hash_of(ticket), expires_at=now + LIFETIME, **permit))
     return ticket
 
 
@@ -37,7 +37,7 @@ def redeem_ticket(session: Session, ticket: str, subject_type: str, now: datetim
     Raises NotFound ticket_invalid: used, expired, for records of another type, or no ticket at all.
     """
     table = tickets.c
-    same = (table.ticket_hash == _hash(ticket), table.subject_type == subject_type)
+    same = (table.ticket_hash == hash_of(ticket), table.subject_type == subject_type)
     used = delete(tickets).where(*same).returning(table.member_id, table.subject_id, table.expires_at)
     found = session.execute(used).one_or_none()
     if found is None or found.expires_at <= now:
@@ -45,5 +45,6 @@ def redeem_ticket(session: Session, ticket: str, subject_type: str, now: datetim
     return Permit(found.member_id, found.subject_id)
 
 
-def _hash(ticket: str) -> bytes:
+def hash_of(ticket: str) -> bytes:
+    """What is kept of a ticket."""
     return hashlib.sha256(ticket.encode(errors="replace")).digest()

@@ -74,11 +74,10 @@ _NOT_CONTACTED = """
 _RECEIVABLE = """
     SELECT customers.owner_id AS member_id, receivables.id AS subject_id, customers.id AS customer_id,
         customers.name AS customer_name, outstanding || ' ' || currency AS title, due_on
-    FROM customers JOIN orders ON orders.customer_id = customers.id AND orders.deleted_at IS NULL
+    FROM customers JOIN orders ON orders.customer_id = customers.id
     JOIN receivables ON receivables.order_id = orders.id
     WHERE customers.owner_id = ANY(:members) AND customers.deleted_at IS NULL AND outstanding > 0
-        AND due_on <= CAST(:today AS date) + :receivable_days AND orders.status <> 'cancelled'
-        AND receivables.deleted_at IS NULL
+        AND due_on <= CAST(:today AS date) + :receivable_days
 """
 _BIRTHDAY = """
     SELECT customers.owner_id AS member_id, contacts.id AS subject_id, customers.id AS customer_id,

@@ -1,6 +1,5 @@
 """What members do to their schedules. Each function runs in the transaction its edge has opened."""
 
-import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,6 +12,7 @@ from sqlalchemy.orm import Session
 from chassis.audit import AuditEntry, record_audit
 from chassis.errors import FieldError, NotFound, invalid
 from chassis.identifiers import new_id
+from chassis.tickets import hash_of
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import Sight
 from crm_customer.schedules.model import CalendarFeed, ScheduleEntry
@@ -93,7 +93,7 @@ def make_feed(session: Session, member_id: UUID, now: datetime) -> tuple[Calenda
     """A new calendar feed and its ticket, 256 random bits that are not kept; the one before reads nothing any more."""
     ticket = secrets.token_urlsafe(32)
     feed = feed_of(session, member_id) or CalendarFeed(member_id=member_id)
-    feed.ticket_hash, feed.created_at, feed.read_at = _hashed(ticket), now, None
+    feed.ticket_hash, feed.created_at, feed.read_at = hash_of(ticket), now, None
     session.add(feed)
     record_audit(session, AuditEntry("calendar_feed.made", FEED, member_id, member_id))
     return feed, ticket
@@ -112,17 +112,13 @@ def redeem_feed(session: Session, ticket: str, now: datetime) -> UUID:
     """Whose calendar the ticket opens; of members who are still here. Raises NotFound."""
     owner = CalendarFeed.member_id == members.c.id
     found = (
-        select(CalendarFeed).join(members, owner).where(CalendarFeed.ticket_hash == _hashed(ticket), members.c.active)
+        select(CalendarFeed).join(members, owner).where(CalendarFeed.ticket_hash == hash_of(ticket), members.c.active)
     )
     feed = session.scalar(found)
     if feed is None:
         raise NotFound("not_found")
     feed.read_at = now
     return feed.member_id
-
-
-def _hashed(ticket: str) -> bytes:
-    return hashlib.sha256(ticket.encode()).digest()
 
 
 def _check(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from chassis.clock import now
 from chassis.errors import NotFound, invalid
 from chassis.http.api import Access, Api, Page
+from chassis.http.app import PREFIX
 from chassis.http.call import Call
 from crm_customer.customers.sight import sight_of
 from crm_customer.schedules import commands
@@ -154,7 +155,7 @@ def make_calendar_feed(call: Call[None, None]) -> FeedView:
     """The address for a calendar program, told this once; the one before is revoked."""
     with call.runtime.database.transaction() as session:
         feed, ticket = commands.make_feed(session, call.actor.id, now())
-        address = f"/api/v1/schedules/feed/{ticket}.ics"
+        address = f"{PREFIX}/schedules/feed/{ticket}.ics"
         return FeedView(created_at=feed.created_at, read_at=None, url=address)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
-from pydantic_core import to_jsonable_python
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -67,7 +66,7 @@ def record_all(
 
 
 def _entry(act: str, actor_id: UUID | None, subject: Record, changes: Changes) -> AuditEntry:
-    before, after = (to_jsonable_python(values) or None for values in changes)
+    before, after = (values or None for values in changes)
     return AuditEntry(f"{subject.kind}.{act}", subject.kind, subject.subject_id, actor_id, before, after)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -74,10 +73,7 @@ def change_settings(session: Session, actor_id: UUID, expected: int, values: Map
     changed = settings.change(values)
     if changed:
         session.flush()
-        before, after = (to_jsonable_python(values) for values in changed)
-        record_audit(
-            session, AuditEntry("pool_settings.changed", "pool_settings", SETTINGS_ID, actor_id, before, after)
-        )
+        record_audit(session, AuditEntry("pool_settings.changed", "pool_settings", SETTINGS_ID, actor_id, *changed))
     return settings
 
 
@@ -220,5 +216,5 @@ def _record(session: Session, action: str, actor_id: UUID, pool: Pool, changed: 
 
 
 def _entry(action: str, actor_id: UUID | None, pool: Pool, changed: Changes) -> AuditEntry:
-    before, after = (to_jsonable_python(values) for values in changed)
+    before, after = changed
     return AuditEntry(action, "pool", pool.id, actor_id, before or None, after)

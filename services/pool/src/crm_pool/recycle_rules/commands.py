@@ -5,7 +5,6 @@ from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from pydantic_core import to_jsonable_python
 from sqlalchemy import Table, delete, func, select
 from sqlalchemy.orm import Session
 
@@ -195,5 +194,5 @@ def _moved(before: RuleState, rule: RecycleRule) -> Changes:
 
 
 def _record(session: Session, action: str, actor_id: UUID | None, rule: RecycleRule, changed: Changes) -> None:
-    before, after = (to_jsonable_python(values) for values in changed)
+    before, after = changed
     record_audit(session, AuditEntry(action, "rule", rule.id, actor_id, before or None, after))
