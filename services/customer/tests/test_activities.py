@@ -281,8 +281,8 @@ def test_its_author_edits_an_activity_and_no_clock_moves(customers: Any) -> None
     assert again.headers["ETag"] == edited.headers["ETag"] == '"2"'
     assert _touched(customers, customer) == made["at"]
     assert len(customers.outbox(events.CustomerUpdated)) == 1
-    before = {"content": "已电话沟通", "method": "phone", "next_contact_on": _day(3)}
-    after = {"content": "改了", "method": "email", "next_contact_on": None}
+    before = {"version": 1, "content": "已电话沟通", "method": "phone", "next_contact_on": _day(3)}
+    after = {"version": 2, "content": "改了", "method": "email", "next_contact_on": None}
     (entry,) = _audit(customers, "activity.changed")
     assert (entry["before"], entry["after"]) == (before, after)
 

@@ -126,7 +126,7 @@ def test_an_amount_agreed_otherwise_stays_until_it_is_the_sum_again(customers: A
     assert (summed["amount"], summed["amount_agreed"], summed["version"]) == ("600.00", False, 3)
     audit = customers.request("GET", "/customer/audit?action=order.", customers.organisation.admin).json["items"]
     assert [one["action"] for one in audit] == ["order.changed", "order.changed", "order.created"]
-    assert audit[0]["before"] == {"amount": "280.00", "amount_agreed": True}
+    assert audit[0]["before"] == {"version": 2, "amount": "280.00", "amount_agreed": True}
 
 
 @pytest.mark.parametrize(

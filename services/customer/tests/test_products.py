@@ -71,7 +71,7 @@ def test_a_change_on_an_older_version_tells_both_values(customers: Any) -> None:
     unguarded = customers.request("PATCH", f"/products/{product['id']}", customers.organisation.admin, json={})
     assert unguarded.status_code == 428
     audit = customers.request("GET", "/customer/audit?action=product.", customers.organisation.admin).json["items"]
-    assert audit[0]["after"] == {"price": "99.00", "name": "新"}
+    assert audit[0]["after"] == {"version": 2, "price": "99.00", "name": "新"}
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,8 @@ def test_a_change_conflicts_with_one_made_meanwhile_and_is_audited(customers: An
     assert stale.json["conflicts"] == [{"field": "place", "current": "线上", "yours": "国贸"}]
     with customers.database.reading() as session:
         found = session.execute(select(audit_entries).where(audit_entries.c.action == "schedule_entry.changed")).one()
-    assert (found.before, found.after) == ({"note": "带样品", "place": None}, {"note": None, "place": "线上"})
+    assert found.before == {"version": 1, "note": "带样品", "place": None}
+    assert found.after == {"version": 2, "note": None, "place": "线上"}
 
 
 def test_a_deleted_entry_comes_back_and_a_repeated_request_adds_none(customers: Any) -> None:
