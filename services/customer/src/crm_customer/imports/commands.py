@@ -8,22 +8,21 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, insert
+from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from chassis.database import lock
 from chassis.events.outbox import record_event
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_events_pb2 as events
-from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import Placement
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import Customer, with_custom
 from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.rules import Parts, Problem, split
 from crm_customer.imports.answers import done, settled
-from crm_customer.imports.model import BulkWriteResult
-from crm_customer.imports.queries import Prepared, decisions, kept_answer
+from crm_customer.imports.chunks import keep_answer, kept_answer
+from crm_customer.imports.queries import Prepared, decisions
 from crm_customer.imports.records import copy, copy_contacts, head, new_contact, searchable
 from crm_customer.imports.rules import Chunk, Create, Row, Settled, Update, record_id_of
 from crm_customer.imports.tagging import Retagged, keep_tags
@@ -41,7 +40,7 @@ _CUSTOMER_COLUMNS = tuple(column.name for column in _CUSTOMERS.c)
 class Written:
     """What was answered, and the customers really created out of the plan."""
 
-    response: pb.BulkWriteCustomersResponse
+    results: Sequence[rows_pb.ImportRowResult]
     created: Sequence[UUID]
 
 
@@ -70,13 +69,9 @@ def write_chunk(session: Session, prepared: Prepared, placements: Mapping[UUID, 
     }
     wanted = [one for one in decided if isinstance(one, Update)]
     results |= update_customers(session, prepared, wanted, now)
-    response = pb.BulkWriteCustomersResponse(results=[results[row.number] for row in prepared.rows])
-    session.execute(
-        insert(BulkWriteResult).values(
-            chunk_id=prepared.chunk.id, response=response.SerializeToString(deterministic=True), written_at=now
-        )
-    )
-    return Written(response, created)
+    answers = [results[row.number] for row in prepared.rows]
+    keep_answer(session, prepared.chunk.id, answers, now)
+    return Written(answers, created)
 
 
 def _unplaced(row: Row, placement: Placement | None) -> Problem | None:

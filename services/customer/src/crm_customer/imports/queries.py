@@ -8,16 +8,16 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Integer, Text, Uuid, any_, column, func, literal, select, true
 from sqlalchemy.orm import Session
 
-from chassis.errors import Forbidden, NotFound
+from chassis.errors import NotFound
 from crm.common.v1 import import_rows_pb2 as rows_pb
-from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.parents import parent_not_found, visible_parents
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Reference
-from crm_customer.customers.sight import Sight, sight_of
-from crm_customer.imports.model import BulkWriteResult
+from crm_customer.customers.sight import Condition, Sight
+from crm_customer.imports.chunks import importing
+from crm_customer.imports.members import load_members
 from crm_customer.imports.rules import (
     ID,
     MATCHABLE,
@@ -35,7 +35,6 @@ from crm_customer.imports.rules import (
 from crm_customer.imports.tagging import Vocabulary, settle_tags
 from crm_customer.search.model import CustomerSearch
 from directory.permissions import Permission
-from directory.scope import active_members, members_named
 
 
 @dataclass(frozen=True)
@@ -49,22 +48,13 @@ class Prepared:
     tags: Vocabulary | None
 
 
-def kept_answer(session: Session, chunk_id: UUID) -> pb.BulkWriteCustomersResponse | None:
-    """What was answered when the chunk was written, or None."""
-    response = session.scalar(select(BulkWriteResult.response).where(BulkWriteResult.chunk_id == chunk_id))
-    return None if response is None else pb.BulkWriteCustomersResponse.FromString(response)
-
-
 def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], mobile_pattern: str) -> Prepared:
     """Read the rows as the importer, whose rights are checked for every chunk again.
 
     Raises Unauthenticated for one who has left, Forbidden without the rights, NotFound for a pool out of sight.
     """
-    sight = sight_of(session, chunk.actor_id)
-    for permission in (Permission.IMPORT_RUN, Permission.CUSTOMER_CREATE, Permission.CUSTOMER_UPDATE):
-        needed = permission is not Permission.CUSTOMER_UPDATE or chunk.update
-        if needed and not sight.scope.may(permission):
-            raise Forbidden("forbidden", permission=permission)
+    updating = [Permission.CUSTOMER_UPDATE] if chunk.update else []
+    sight = importing(session, chunk, Permission.CUSTOMER_CREATE, *updating)
     if chunk.target_pool_id is not None and chunk.target_pool_id not in sight.pool_ids:
         raise NotFound("pool_not_found")
     reference = load_reference(session, mobile_pattern, sight.scope)
@@ -75,14 +65,9 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
 
 
 def _settle_owners(session: Session, sight: Sight, rows: Sequence[Row]) -> None:
-    named = members_named(session, {row.owner for row in rows if row.owner})
-    referred = {id_ for row in rows if (id_ := _uuid(row.owner_ref))}
-    departments = active_members(session, {id_ for ids in named.values() for id_ in ids} | referred)
-    by_id = {row.owner_ref: [id_] for row in rows if (id_ := _uuid(row.owner_ref)) in departments}
-    reached = {id_ for id_, department_id in departments.items() if sight.scope.reaches(id_, department_id)}
-    may_assign = sight.scope.may(Permission.POOL_ASSIGN)
+    members = load_members(session, sight, [row.owner for row in rows], [row.owner_ref for row in rows])
     for row in rows:
-        settle_owner(row, by_id | named, sight.scope.member_id, reached, may_assign=may_assign)
+        settle_owner(row, members)
 
 
 def _settle_parents(session: Session, sight: Sight, rows: Sequence[Row]) -> None:
@@ -91,13 +76,6 @@ def _settle_parents(session: Session, sight: Sight, rows: Sequence[Row]) -> None
     for row in rows:
         if row.number in wanted and wanted[row.number] not in known:
             row.parent_problem = parent_not_found(row.values[PARENT])
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def decisions(session: Session, prepared: Prepared) -> list[Decision]:
@@ -122,15 +100,14 @@ def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key
     for name in MATCHABLE:
         values = sorted({value for field, value in keys if field == name})
         if values:
-            for value, customer_id, pool_id, visible in session.execute(_holders(name, values, sight)):
+            for value, customer_id, pool_id, visible in session.execute(holders(name, values, sight, sight.writable())):
                 match = Match(customer_id, visible, not sight.must_claim(pool_id))
                 found.setdefault((name, str(value)), []).append(match)
     return found
 
 
-def _holders(name: str, values: Sequence[str], sight: Sight) -> Any:
+def holders(name: str, values: Sequence[str], sight: Sight, visible: Condition) -> Any:
     """Customers that have one of `values`, and whether the importer may know of it by this value."""
-    visible = sight.writable()
     if name == MOBILE:
         # A number that the importer may not read must not be found out by importing it either.
         visible = visible & sight.shows(MOBILE)

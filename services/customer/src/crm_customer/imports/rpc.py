@@ -8,7 +8,7 @@ from uuid import UUID
 import grpc
 
 from chassis.clock import now
-from chassis.errors import Invalid, Refusal, TooManyRequests
+from chassis.errors import Refusal
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm.common.v1 import import_rows_pb2 as rows_pb
@@ -17,13 +17,13 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import NewCustomer, Placement
 from crm_customer.customers.projection import place
 from crm_customer.customers.rules import is_custom
+from crm_customer.imports.chunks import admitted, chunk_of, kept_answer
 from crm_customer.imports.commands import write_chunk
-from crm_customer.imports.queries import Prepared, decisions, kept_answer, prepare
+from crm_customer.imports.queries import Prepared, decisions, prepare
 from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Row, record_id_of
 from crm_customer.ownership import clients
 from crm_customer.settings import Settings
 
-MOST_ROWS = 1000
 _MODES = (rows_pb.IMPORT_MODE_CREATE_ONLY, rows_pb.IMPORT_MODE_CREATE_AND_UPDATE)
 log = get_logger(__name__)
 
@@ -37,16 +37,11 @@ class BulkWrites:
     def BulkWriteCustomers(
         self, request: pb.BulkWriteCustomersRequest, context: grpc.ServicerContext
     ) -> pb.BulkWriteCustomersResponse:
-        """Only a few at once: imports wait, users do not (design §2.11)."""
-        chunk = _chunk(request)
-        if not self.slots.acquire(blocking=False):
-            raise TooManyRequests("bulk_write_busy", retry_after_seconds=1)
-        try:
-            return self._write(chunk, request.rows)
-        finally:
-            self.slots.release()
+        chunk = chunk_of(request, lambda name: name in KNOWN or is_custom(name), MATCHABLE, _MODES)
+        with admitted(self.slots):
+            return pb.BulkWriteCustomersResponse(results=self._write(chunk, request.rows))
 
-    def _write(self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> pb.BulkWriteCustomersResponse:
+    def _write(self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> Sequence[rows_pb.ImportRowResult]:
         runtime = self.runtime
         with runtime.database.reading() as session:
             kept = kept_answer(session, chunk.id)
@@ -59,7 +54,7 @@ class BulkWrites:
             written = write_chunk(session, prepared, placements, now())
         if written.created:
             self._commit(chunk, written.created)
-        return written.response
+        return written.results
 
     def _plan(self, prepared: Prepared, rows: Sequence[Row]) -> dict[UUID, Placement]:
         if not rows:
@@ -88,31 +83,3 @@ def _wish(chunk: Chunk, row: Row) -> Place:
     if row.owner_id is not None:
         return place(row.owner_id, None)
     return place(None if chunk.target_pool_id else chunk.actor_id, chunk.target_pool_id)
-
-
-def _chunk(request: pb.BulkWriteCustomersRequest) -> Chunk:
-    """The request's head. Raises Invalid when the caller got it wrong."""
-    if request.mode not in _MODES:
-        raise Invalid("malformed_chunk", reason="mode")
-    fields = tuple(dict.fromkeys(request.match_fields))
-    if not fields or not set(fields) <= set(MATCHABLE):
-        raise Invalid("malformed_chunk", reason="match_fields")
-    if len(request.rows) > MOST_ROWS:
-        raise Invalid("too_many_items", max_items=MOST_ROWS)
-    if len({row.row_number for row in request.rows}) != len(request.rows):
-        raise Invalid("malformed_chunk", reason="row_number")
-    unknown = {name for row in request.rows for name in row.values if not is_custom(name)} - KNOWN
-    if unknown:
-        raise Invalid("malformed_chunk", reason=f"values: {min(unknown)[:50]}")
-    try:
-        return Chunk(
-            id=UUID(request.chunk_id),
-            job_id=UUID(request.job_id),
-            actor_id=UUID(request.actor_id),
-            update=request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
-            match_fields=fields,
-            clear_empty=request.clear_empty,
-            target_pool_id=UUID(request.target_pool_id) if request.target_pool_id else None,
-        )
-    except ValueError as error:
-        raise Invalid("uuid_parsing") from error

@@ -1,5 +1,6 @@
 """Rows of an import: what they say, and what becomes of each. Pure functions, no clock, no I/O."""
 
+import dataclasses
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -160,33 +161,39 @@ def _id(text: str) -> tuple[str, list[Problem]]:
         return "", [Problem(ID, "uuid_parsing", text)]
 
 
-def settle_owner(
-    row: Row,
-    named: Mapping[str, Sequence[UUID]],
-    actor_id: UUID,
-    reached: Collection[UUID],
-    *,
-    may_assign: bool,
-) -> None:
-    """Find the owner a row names, by id, else by name or login (D-30, T-1); `named` knows all three. `reached`: whom the
-    importer may give customers to, with the right at all (decision 0016). What is wrong with it counts only when the
+@dataclass(frozen=True)
+class Members:
+    """Active members that rows name, by name, login or id. `reached`: to whom the importer may give records, and
+    act for, with the right at all (decision 0016).
+    """
+
+    found: Mapping[str, Sequence[UUID]]
+    actor_id: UUID
+    reached: Collection[UUID]
+    may_assign: bool
+
+    def meant(self, field: str, text: str) -> UUID | Problem:
+        """The one member that `text` means (D-30), or what is wrong with it."""
+        found = self.found.get(text, ())
+        if len(found) != 1:
+            return Problem(field, "ambiguous_owner" if found else "unknown_owner", text)
+        if found[0] != self.actor_id and not self.may_assign:
+            return Problem(field, "forbidden", text)
+        return found[0] if found[0] in self.reached else Problem(field, "owner_out_of_reach", text)
+
+
+def settle_owner(row: Row, members: Members) -> None:
+    """Find the owner a row names, by id, else by name or login (D-30, T-1). What is wrong with it counts only when the
     row creates.
     """
     field, written = row.owner_named
     if not field:
         return
-    found = named.get(row.owner_ref) or named.get(row.owner, ())
-    code = None
-    if len(found) != 1:
-        code = "ambiguous_owner" if found else "unknown_owner"
-    elif found[0] != actor_id and not may_assign:
-        code = "forbidden"
-    elif found[0] not in reached:
-        code = "owner_out_of_reach"
-    if code:
-        row.owner_problem = Problem(field, code, written)
+    meant = members.meant(field, row.owner_ref if row.owner_ref in members.found else written)
+    if isinstance(meant, UUID):
+        row.owner_id = meant
     else:
-        row.owner_id = found[0]
+        row.owner_problem = dataclasses.replace(meant, value=written)
 
 
 @dataclass

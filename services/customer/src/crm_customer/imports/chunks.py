@@ -1,0 +1,89 @@
+"""What chunks of every kind of record have in common: what is asked, how many are written at once, the kept answer."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from chassis.errors import Forbidden, Invalid, TooManyRequests
+from crm.common.v1 import import_rows_pb2 as rows_pb
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm_customer.customers.sight import Sight, sight_of
+from crm_customer.imports.model import BulkWriteResult
+from crm_customer.imports.rules import Chunk
+from directory.permissions import Permission
+
+MOST_ROWS = 1000
+
+
+@contextmanager
+def admitted(slots: threading.BoundedSemaphore) -> Iterator[None]:
+    """Only a few bulk writes at once: imports wait, users do not (design §2.11). Raises TooManyRequests."""
+    if not slots.acquire(blocking=False):
+        raise TooManyRequests("bulk_write_busy", retry_after_seconds=1)
+    try:
+        yield
+    finally:
+        slots.release()
+
+
+def chunk_of(
+    request: Any, is_known: Callable[[str], bool], matchable: Collection[str] = (), modes: Collection[int] = ()
+) -> Chunk:
+    """The head of a request, its rows checked for fields that are not `is_known`; without `matchable` fields a kind has
+    neither modes nor matches. Raises Invalid when the caller got it wrong.
+    """
+    if matchable and request.mode not in modes:
+        raise Invalid("malformed_chunk", reason="mode")
+    fields = tuple(dict.fromkeys(request.match_fields)) if matchable else ()
+    if matchable and not (fields and set(fields) <= set(matchable)):
+        raise Invalid("malformed_chunk", reason="match_fields")
+    if len(request.rows) > MOST_ROWS:
+        raise Invalid("too_many_items", max_items=MOST_ROWS)
+    if len({row.row_number for row in request.rows}) != len(request.rows):
+        raise Invalid("malformed_chunk", reason="row_number")
+    unknown = {name for row in request.rows for name in row.values if not is_known(name)}
+    if unknown:
+        raise Invalid("malformed_chunk", reason=f"values: {min(unknown)[:50]}")
+    pool_id = getattr(request, "target_pool_id", "")
+    try:
+        return Chunk(
+            id=UUID(request.chunk_id),
+            job_id=UUID(request.job_id),
+            actor_id=UUID(request.actor_id),
+            update=bool(matchable) and request.mode != rows_pb.IMPORT_MODE_CREATE_ONLY,
+            match_fields=fields,
+            clear_empty=bool(matchable) and request.clear_empty,
+            target_pool_id=UUID(pool_id) if pool_id else None,
+        )
+    except ValueError as error:
+        raise Invalid("uuid_parsing") from error
+
+
+def importing(session: Session, chunk: Chunk, *needed: str) -> Sight:
+    """What the importer sees, whose rights are checked for every chunk again; `needed` beside import.run.
+
+    Raises Unauthenticated for one who has left, Forbidden without the rights.
+    """
+    sight = sight_of(session, chunk.actor_id)
+    for permission in (Permission.IMPORT_RUN, *needed):
+        if not sight.scope.may(permission):
+            raise Forbidden("forbidden", permission=permission)
+    return sight
+
+
+def kept_answer(session: Session, chunk_id: UUID) -> Sequence[rows_pb.ImportRowResult] | None:
+    """What was answered when the chunk was written, or None."""
+    kept = session.scalar(select(BulkWriteResult.response).where(BulkWriteResult.chunk_id == chunk_id))
+    return None if kept is None else pb.BulkWriteCustomersResponse.FromString(kept).results
+
+
+def keep_answer(session: Session, chunk_id: UUID, results: Sequence[rows_pb.ImportRowResult], now: datetime) -> None:
+    """Remember the answer with what was written; answers of all kinds look the same."""
+    response = pb.BulkWriteCustomersResponse(results=results).SerializeToString(deterministic=True)
+    session.execute(insert(BulkWriteResult).values(chunk_id=chunk_id, response=response, written_at=now))
