@@ -269,6 +269,7 @@ def _helper(case: Case) -> str:
 
 
 _NEW_IMPORT: Made = lambda case: case.world.new_import(case.caller)["id"]
+_NEW_MAPPING: Made = lambda case: case.world.new_mapping(case.owner)
 _NEW_ENTRY: Made = lambda case: case.world.new_entry(case.owner)
 _NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
@@ -530,6 +531,14 @@ CALLS: dict[str, Call] = {
     "POST /imports/{import_id}:cancel": Call(path={"import_id": _NEW_IMPORT}),
     "GET /imports/{import_id}/rows": Call(permission="import.run"),
     "GET /imports/{import_id}/errors.xlsx": Call(path={"import_id": _ENDED_IMPORT}, permission="import.run"),
+    "GET /import-mappings": Call(permission="import.run"),
+    "POST /import-mappings": Call(
+        body=lambda case: {"name": _own_name(case), "import_id": case.world.record("import", case.caller, case.place)}
+    ),
+    "PATCH /import-mappings/{mapping_id}": Call(
+        body=lambda case: {"name": _own_name(case)}, path={"mapping_id": _NEW_MAPPING}
+    ),
+    "DELETE /import-mappings/{mapping_id}": Call(path={"mapping_id": _NEW_MAPPING}),
     "GET /notifications/stream": Call(send=_open_stream),
     "DELETE /auth/sessions/{session_id}": Call(path={"session_id": _new_session}, after=_sign_in),
     "POST /auth/logout-everywhere": Call(after=_sign_in),

@@ -258,6 +258,12 @@ class World:
         made: dict[str, Any] = answer.raise_for_status().json()
         return made
 
+    def new_mapping(self, owner: str) -> str:
+        """A mapping that the owner has saved."""
+        body = {"name": self.people.name(), "import_id": self.record("import", owner, "own")}
+        answer = self.http.post("/import-mappings", json=body, headers=self.people.headers(owner))
+        return str(answer.raise_for_status().json()["id"])
+
     def new_entry(self, owner: str) -> str:
         """Something on the owner's schedule."""
         body = {"subject": self.people.name(), "starts_on": "2030-01-01"}
@@ -400,6 +406,7 @@ class World:
         """An import that can be started, one that is over, batches that are, a saved filter."""
         self.records["filter", caller] = self.new_filter(caller)
         self.records["import", caller] = self.new_import(caller)["id"]
+        self.records["mapping", caller] = self.new_mapping(caller)
         self.records["ended import", caller] = self.new_import(caller)["id"]
         person = self.whole.sign_in(self.people.members[caller].login)
         person.post(f"/imports/{self.records['ended import', caller]}:cancel")

@@ -10,17 +10,20 @@ from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
 from chassis.auth.actors import Actor
-from chassis.errors import Forbidden
+from chassis.errors import FieldError, Forbidden, Invalid
 from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.queries import own_job
 from crm_import.jobs.rules import UNDER_WAY, MappedColumn, Mode, Stage, Status
 from crm_import.kinds.kind import Field, Kind
+from crm_import.mapping.queries import mappings_of
+from crm_import.mapping.rules import fitted
 from crm_import.streams import SPLIT_SUBJECT
 from directory.permissions import Permission
 
 SUBJECT = "import"
+_PLAIN = ("mode", "clear_empty", "mobile_required", "date_order")  # settings that nothing follows from
 
 
 def require_rights(actor: Actor, kind: Kind) -> None:
@@ -40,10 +43,14 @@ def upload(
     custom: Sequence[Field] | None,
     now: datetime,
 ) -> ImportJob:
-    """Record an uploaded, stored and previewed file; `custom` are the custom fields that the actor sees."""
+    """Record an uploaded, stored and previewed file; `custom` are the custom fields that the actor sees. It is mapped as
+    the saved mapping last used of those that fit.
+    """
     job = ImportJob.upload(
         job_id, actor.id, kind, file_name=file_name, file_bytes=file_bytes, found=found, custom=custom, now=now
     )
+    if job.header_row:  # letters are no headers
+        any(job.map_by(saved, now) for saved in mappings_of(session, actor.id, kind.name))
     session.add(job)
     session.flush()
     _audit(session, "import.upload", actor.id, job)
@@ -74,16 +81,13 @@ def change_settings(
     job.learn(custom)
     if found is not None:
         job.read_as(found)
-    if proposed.get("date_order") is not None:
-        job.date_order = proposed["date_order"]
+    if proposed.get("saved_mapping_id") is not None:
+        _map_by(session, job, proposed["saved_mapping_id"], now)
     if "target_pool_id" in proposed:
         job.choose_pool(proposed["target_pool_id"])
-    if proposed.get("mobile_required") is not None:
-        job.mobile_required = proposed["mobile_required"]
-    if proposed.get("mode") is not None:
-        job.mode = Mode(proposed["mode"])
-    if proposed.get("clear_empty") is not None:
-        job.clear_empty = proposed["clear_empty"]
+    for name in _PLAIN:
+        if proposed.get(name) is not None:
+            setattr(job, name, proposed[name])
     if proposed.get("match_fields") is not None:
         job.match_on(proposed["match_fields"])
     if proposed.get("mapping") is not None:
@@ -98,6 +102,16 @@ def change_settings(
     before, after = _differing(former, job.settings())
     record_audit(session, AuditEntry("import.change", SUBJECT, job.id, actor.id, before, after))
     return job
+
+
+def _map_by(session: Session, job: ImportJob, mapping_id: UUID, now: datetime) -> None:
+    saved = next((one for one in mappings_of(session, job.created_by, job.kind) if one.id == mapping_id), None)
+    if saved is None:
+        raise Invalid("mapping_not_found", errors=[FieldError("/saved_mapping_id", "mapping_not_found")])
+    if not job.map_by(saved, now):
+        missing = "、".join(fitted(saved.fields, job.columns)[1])
+        error = FieldError("/saved_mapping_id", "mapping_does_not_fit", {"missing": missing})
+        raise Invalid("mapping_does_not_fit", errors=[error], missing=missing)
 
 
 def start(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:

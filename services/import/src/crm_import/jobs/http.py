@@ -182,7 +182,7 @@ def _looked_again(
     changed = {
         name for name in _READ_DIFFERENTLY if proposed.get(name) is not None and proposed[name] != getattr(job, name)
     }
-    if not changed and not proposed.get("mapping"):
+    if not changed and not proposed.get("mapping") and not proposed.get("saved_mapping_id"):
         return None, None
     offered = offered_to(call.runtime, call.actor.id, job.traits)
     custom = offered.custom if offered else None

@@ -34,17 +34,29 @@ from crm_import.jobs.rules import (
 from crm_import.kinds.kind import Field, Form, Kind
 from crm_import.kinds.registry import KINDS
 from crm_import.mapping.forms import Typing
-from crm_import.mapping.rules import date_order_of, guess_mapping, usable_match_fields
+from crm_import.mapping.model import SavedMapping
+from crm_import.mapping.rules import date_order_of, fitted, guess_mapping, usable_match_fields
 from crm_import.reading.tables import Layout
 
 _SETTINGS = (
-    "mapping", "mode", "match_fields", "clear_empty", "mobile_required", "sheet", "header_row", "encoding", "delimiter",
-    "quote", "date_order",
-)  # fmt: skip
+    "mapping",
+    "mode",
+    "match_fields",
+    "clear_empty",
+    "mobile_required",
+    "sheet",
+    "header_row",
+    "encoding",
+    "delimiter",
+    "quote",
+    "date_order",
+)
+# What a saved mapping keeps beside the mapping.
+_KEPT = ("mode", "match_fields", "clear_empty", "date_order")  # fmt: skip
 
 
 class ImportJob(Base):
-    """`columns` are as `reading.preview` found them, `mapping` `{column, field}`; `version` grows with every change that a
+    """`saved_mapping_id` is what it was mapped by. `columns` are as `reading.preview` found them, `mapping` `{column, field}`; `version` grows with every change that a
     reader can see, progress included. `total` is 0 until the file is split, and again when it would be split otherwise.
     The other four counts are sums over its chunks, of a rehearsal what they would be; `stage`: what its chunks are
     handled for (decision 0029). `undone` and `left` are rows of an undo, `undecided` those of a rehearsal that wait for
@@ -75,6 +87,7 @@ class ImportJob(Base):
     columns: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     rows_estimate: Mapped[int] = mapped_column(Integer)
     mapping: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    saved_mapping_id: Mapped[UUID | None]
     # Custom fields as the importer saw them when the mapping was made; none: nobody could be asked.
     custom_fields: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     mode: Mapped[str] = mapped_column(Text)
@@ -242,12 +255,39 @@ class ImportJob(Base):
         if custom is not None:
             self.custom_fields = [asdict(replace(field, options=())) for field in custom]
 
+    @property
+    def mapping_by_header(self) -> list[dict[str, str]]:
+        """Its mapping as it is saved for other files: `{header, field}` in file order."""
+        headers = {column["index"]: column["header"] for column in self.columns}
+        entries = sorted(self.mapping, key=lambda entry: entry["column"])
+        return [{"header": headers[entry["column"]], "field": entry["field"]} for entry in entries]
+
+    @property
+    def kept_settings(self) -> dict[str, Any]:
+        """Its settings that are saved with the mapping."""
+        return {name: getattr(self, name) for name in _KEPT}
+
+    def map_by(self, saved: SavedMapping, now: datetime) -> bool:
+        """Map its columns as `saved` does, with its settings; False when a header is missing. Fields that the importer
+        does not see any more are left out.
+        """
+        mapping, missing = fitted(saved.fields, self.columns)
+        if missing or saved.kind != self.kind:
+            return False
+        self.mapping = [entry for entry in mapping if entry["field"] in self.traits.by_name]
+        self.mode, self.match_fields = saved.settings["mode"], saved.settings["match_fields"]
+        self.clear_empty = saved.settings["clear_empty"]
+        self.date_order = self.date_order or saved.settings["date_order"]
+        self.saved_mapping_id, saved.used_at = saved.id, now
+        return True
+
     def read_as(self, found: Mapping[str, Any]) -> None:
         """Take over how the file is read; the mapping is guessed afresh."""
         self.sheets, self.sheet = found["sheets"], found["sheet"]
         self.encoding, self.delimiter, self.quote = found["encoding"], found["delimiter"], found["quote"]
         self.header_row, self.rows_estimate = found["header_row"], found["rows_estimate"]
         self.columns = found["columns"]
+        self.saved_mapping_id = None
         self.date_order = date_order_of(self.columns)
         guessed = guess_mapping(
             [column["header"] if self.header_row else "" for column in self.columns],
@@ -286,6 +326,7 @@ class ImportJob(Base):
         """Set which columns fill which fields. Raises Invalid (D-17, D-18)."""
         check_mapping(mapping, [column["index"] for column in self.columns], self.traits)
         self.mapping = [{"column": entry.column, "field": entry.field} for entry in mapping]
+        self.saved_mapping_id = None
         check_required(self.mapped, self.required_fields, self.traits, language)
 
     def match_on(self, match_fields: Sequence[str]) -> None:

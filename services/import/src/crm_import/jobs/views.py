@@ -87,6 +87,7 @@ class ImportView(View):
     rows_estimate: int
     columns: list[ColumnView]
     mapping: list[MappingEntry]
+    saved_mapping_id: UUID | None = Field(description="the saved mapping that the columns were mapped by")
     mode: Mode
     match_fields: list[str]
     target_pool_id: UUID | None
@@ -122,6 +123,7 @@ class ImportSettingsBody(Body):
     customers alone.
     """
 
+    saved_mapping_id: UUID | None = Field(default=None, description="map as this saved mapping, with its settings")
     mapping: list[MappingEntry] | None = Field(default=None, max_length=200)
     mode: Mode | None = None
     match_fields: list[str] | None = Field(default=None, max_length=3)

@@ -129,6 +129,25 @@ def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int]) 
     return [name for name in match_fields if name in mapped]
 
 
+def fitted(
+    fields: Iterable[Mapping[str, str]], columns: Iterable[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """A saved mapping, `{header, field}`, on the columns of a file, and its headers that none of them bears. Of columns
+    with the same header the first that is free is meant.
+    """
+    free: dict[str, list[int]] = {}
+    for column in columns:
+        free.setdefault(whole(column["header"]), []).append(column["index"])
+    mapping, missing = [], []
+    for entry in fields:
+        borne = free.get(whole(entry["header"]))
+        if borne:
+            mapping.append({"column": borne.pop(0), "field": entry["field"]})
+        else:
+            missing.append(entry["header"])
+    return mapping, missing
+
+
 def date_order_of(columns: Iterable[Mapping[str, Any]]) -> str | None:
     """The order in which a file's days are written, going by its `columns` as previewed; None: none, or either."""
     settled = {column["date_orders"][0] for column in columns if len(column.get("date_orders", ())) == 1}

@@ -34,7 +34,8 @@ def _extend_jobs() -> None:
     op.add_column("import_jobs", _needed("stage", sa.Text, server_default="write"))
     for name in ("rehearsed_at", "undone_at"):
         op.add_column("import_jobs", sa.Column(name, _MOMENT))
-    op.add_column("import_jobs", sa.Column("undone_by", UUID(as_uuid=True)))
+    for name in ("undone_by", "saved_mapping_id"):
+        op.add_column("import_jobs", sa.Column(name, UUID(as_uuid=True)))
 
 
 def _extend_chunks_and_results() -> None:
