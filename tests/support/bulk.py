@@ -17,10 +17,12 @@ class Importer:
     def request(
         self, *rows: Any, actor: Any = None, update: bool = False, **fields: Any
     ) -> pb.BulkWriteCustomersRequest:
-        """Rows are numbered from 2, as under a header; a row may bring its own number as (number, values)."""
+        """Rows are numbered from 2, as under a header; a row may bring its own number as (number, values), and what
+        else is said of it as a third.
+        """
         numbered = [row if isinstance(row, tuple) else (number, row) for number, row in enumerate(rows, 2)]
-        mode = rows_pb.IMPORT_MODE_CREATE_AND_UPDATE if update else rows_pb.IMPORT_MODE_CREATE_ONLY
         values: dict[str, Any] = {
+            "mode": rows_pb.IMPORT_MODE_CREATE_AND_UPDATE if update else rows_pb.IMPORT_MODE_CREATE_ONLY,
             "job_id": str(new_id()),
             "chunk_id": str(new_id()),
             "match_fields": ["name"],
@@ -28,8 +30,11 @@ class Importer:
         }
         return pb.BulkWriteCustomersRequest(
             actor_id=str((actor or self.customers.organisation.sales).id),
-            mode=mode,
-            rows=[rows_pb.ImportRow(row_number=number, values=row) for number, row in numbered],
+            rows=[
+                rows_pb.ImportRow(row_number=number, values=row, **head)
+                for number, row, *more in numbered
+                for head in more or [{}]
+            ],
             **values,
         )
 

@@ -46,6 +46,7 @@ class PoolStandIn(PoolServiceServicer):
         self.pools: list[events.Pool] = []
         self.plans: dict[str, dict[str, pb.Placement]] = {}
         self.committed: dict[str, list[str]] = {}
+        self.rehearsed: dict[str, int] = {}
         self.expires_on = "2027-01-31"
         self.history: list[pb.RecordedChange] = []
 
@@ -58,6 +59,9 @@ class PoolStandIn(PoolServiceServicer):
     def PlanPlacement(self, request: pb.PlanPlacementRequest, context: Any) -> pb.PlanPlacementResponse:
         self._answering()
         self.meanwhile()
+        if request.rehearsal:
+            self.rehearsed = {one.owner_id: one.customers for one in request.rehearsed}
+            return pb.PlanPlacementResponse(placements=[self._planned(customer) for customer in request.customers])
         plan = self.plans.setdefault(request.placement_id, {})
         for customer in request.customers:
             plan.setdefault(customer.customer_id, self._planned(customer))

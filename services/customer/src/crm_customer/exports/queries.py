@@ -26,8 +26,9 @@ from crm_customer.customers.sight import Sight, one_of
 from crm_customer.customers.views import Seen
 from crm_customer.dictionaries.queries import load_options
 from crm_customer.dictionaries.rules import regions
-from crm_customer.exports.rules import Column, Words, activity_columns, contact_columns, customer_columns
+from crm_customer.exports.rules import Column, activity_columns, contact_columns, customer_columns
 from crm_customer.fields.queries import custom_fields
+from crm_customer.fields.words import Words
 from crm_customer.imports.tagging import Vocabulary, load_vocabulary
 from crm_customer.listing.queries import page_of, visible_ids
 from crm_customer.listing.rules import Filter

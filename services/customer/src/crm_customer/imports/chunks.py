@@ -60,6 +60,8 @@ def chunk_of(
             match_fields=fields,
             clear_empty=bool(matchable) and request.clear_empty,
             target_pool_id=UUID(pool_id) if pool_id else None,
+            ask=bool(matchable) and request.mode == rows_pb.IMPORT_MODE_ASK,
+            rehearsal=request.rehearsal,
         )
     except ValueError as error:
         raise Invalid("uuid_parsing") from error

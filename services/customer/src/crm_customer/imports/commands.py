@@ -20,7 +20,7 @@ from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import Customer, with_custom
 from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.rules import Parts, Problem, split
-from crm_customer.imports.answers import done, settled
+from crm_customer.imports.answers import created_at, settled
 from crm_customer.imports.chunks import keep_answer, kept_answer
 from crm_customer.imports.queries import Prepared, decisions
 from crm_customer.imports.records import copy, copy_contacts, head, new_contact, searchable
@@ -58,28 +58,29 @@ def write_chunk(session: Session, prepared: Prepared, placements: Mapping[UUID, 
     births = []
     for one in decided:
         if isinstance(one, Create):
-            problem = _unplaced(one.row, placements.get(record_id_of(prepared.chunk.job_id, one.row.number)))
+            problem = unplaced(prepared, one.row, placements.get(record_id_of(prepared.chunk.job_id, one.row.number)))
             if problem is None:
                 births.append(one.row)
             else:
                 results[one.row.number] = settled(Settled(one.row, [problem]))
-    created = _create(session, prepared, births, placements, now)
-    results |= {
-        row.number: done(row, rows_pb.IMPORT_OUTCOME_CREATED, id_) for row, id_ in zip(births, created, strict=True)
-    }
+    ids = _create(session, prepared, births, placements, now)
+    results |= {row.number: created_at(row, id_, placements[id_]) for row, id_ in zip(births, ids, strict=True)}
     wanted = [one for one in decided if isinstance(one, Update)]
     results |= update_customers(session, prepared, wanted, now)
     answers = [results[row.number] for row in prepared.rows]
     keep_answer(session, prepared.chunk.id, answers, now)
-    return Written(answers, created)
+    return Written(answers, ids)
 
 
-def _unplaced(row: Row, placement: Placement | None) -> Problem | None:
+def unplaced(prepared: Prepared, row: Row, placement: Placement | None) -> Problem | None:
+    """Why pool lets the row lie nowhere, naming the owner as the row does, else the importer; None when it does not."""
     if placement is None:
         # It had a match when pool was asked, and that is gone meanwhile.
         return Problem("", "match_changed")
     if placement.refusal_code:
-        return Problem(row.owner_named[0], placement.refusal_code, row.owner_named[1])
+        field, owner = row.owner_named
+        owned = prepared.chunk.target_pool_id is None
+        return Problem(field, placement.refusal_code, owner or (prepared.importer if owned else ""))
     return None
 
 

@@ -24,8 +24,10 @@ from crm_customer.imports.rules import (
     MOBILE,
     PARENT,
     Chunk,
+    Decided,
     Decision,
     Key,
+    Made,
     Match,
     Row,
     decide,
@@ -35,6 +37,12 @@ from crm_customer.imports.rules import (
 from crm_customer.imports.tagging import Vocabulary, settle_tags
 from crm_customer.search.model import CustomerSearch
 from directory.permissions import Permission
+from directory.tables import members
+
+_DECIDED = {
+    rows_pb.IMPORT_DECISION_UPDATE: Decided.UPDATE,
+    rows_pb.IMPORT_DECISION_CREATE: Decided.CREATE,
+}
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Prepared:
     reference: Reference
     rows: Sequence[Row]
     tags: Vocabulary | None
+    importer: str
 
 
 def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], mobile_pattern: str) -> Prepared:
@@ -58,10 +67,18 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
     if chunk.target_pool_id is not None and chunk.target_pool_id not in sight.pool_ids:
         raise NotFound("pool_not_found")
     reference = load_reference(session, mobile_pattern, sight.scope)
-    read = [read_row(row.row_number, row.values, chunk.match_fields, reference) for row in rows]
+    read = [_row(row, chunk, reference) for row in rows]
     _settle_owners(session, sight, read)
     _settle_parents(session, sight, read)
-    return Prepared(chunk, sight, reference, read, settle_tags(session, read))
+    importer = session.scalar(select(members.c.name).where(members.c.id == chunk.actor_id)) or ""
+    return Prepared(chunk, sight, reference, read, settle_tags(session, read), importer)
+
+
+def _row(given: rows_pb.ImportRow, chunk: Chunk, reference: Reference) -> Row:
+    row = read_row(given.row_number, given.values, chunk.match_fields, reference)
+    if chunk.ask:
+        row.decided, row.decided_on = _DECIDED.get(given.decision), given.record_id
+    return row
 
 
 def _settle_owners(session: Session, sight: Sight, rows: Sequence[Row]) -> None:
@@ -85,14 +102,14 @@ def decisions(session: Session, prepared: Prepared) -> list[Decision]:
     return decide(prepared.rows, matches, _made(session, prepared), prepared.chunk)
 
 
-def _made(session: Session, prepared: Prepared) -> dict[int, UUID]:
+def _made(session: Session, prepared: Prepared) -> dict[int, Made]:
     numbers = [row.number for row in prepared.rows]
     found = session.execute(
-        select(Customer.source_row, Customer.id).where(
+        select(Customer.source_row, Customer.id, Customer.owner_id, Customer.pool_id).where(
             Customer.source_job == prepared.chunk.job_id, Customer.source_row == any_(literal(numbers, ARRAY(Integer)))
         )
     )
-    return {row.source_row: row.id for row in found if row.source_row is not None}
+    return {row.source_row: Made(row.id, row.owner_id, row.pool_id) for row in found if row.source_row is not None}
 
 
 def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key, list[Match]]:

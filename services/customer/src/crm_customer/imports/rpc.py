@@ -6,6 +6,7 @@ from typing import cast
 from uuid import UUID
 
 import grpc
+from sqlalchemy.orm import Session
 
 from chassis.clock import now
 from chassis.errors import Refusal
@@ -20,11 +21,12 @@ from crm_customer.customers.rules import is_custom
 from crm_customer.imports.chunks import admitted, chunk_of, kept_answer
 from crm_customer.imports.commands import write_chunk
 from crm_customer.imports.queries import Prepared, decisions, prepare
+from crm_customer.imports.rehearsing import judge, rehearsed
 from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Row, record_id_of
 from crm_customer.ownership import clients
 from crm_customer.settings import Settings
 
-_MODES = (rows_pb.IMPORT_MODE_CREATE_ONLY, rows_pb.IMPORT_MODE_CREATE_AND_UPDATE)
+_MODES = (rows_pb.IMPORT_MODE_CREATE_ONLY, rows_pb.IMPORT_MODE_CREATE_AND_UPDATE, rows_pb.IMPORT_MODE_ASK)
 log = get_logger(__name__)
 
 
@@ -39,6 +41,8 @@ class BulkWrites:
     ) -> pb.BulkWriteCustomersResponse:
         chunk = chunk_of(request, lambda name: name in KNOWN or is_custom(name), MATCHABLE, _MODES)
         with admitted(self.slots):
+            if chunk.rehearsal:
+                return pb.BulkWriteCustomersResponse(results=self._rehearse(chunk, request.rows, request.rehearsed))
             return pb.BulkWriteCustomersResponse(results=self._write(chunk, request.rows))
 
     def _write(self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> Sequence[rows_pb.ImportRowResult]:
@@ -47,19 +51,32 @@ class BulkWrites:
             kept = kept_answer(session, chunk.id)
             if kept is not None:
                 return kept
-            prepared = prepare(session, chunk, rows, cast(Settings, runtime.settings).mobile_pattern)
+            prepared = self._prepare(session, chunk, rows)
             newcomers = [one.row for one in decisions(session, prepared) if isinstance(one, Create)]
-        placements = self._plan(prepared, newcomers)
+        placements = self._plan(chunk, newcomers)
         with runtime.database.transaction() as session:
             written = write_chunk(session, prepared, placements, now())
         if written.created:
             self._commit(chunk, written.created)
         return written.results
 
-    def _plan(self, prepared: Prepared, rows: Sequence[Row]) -> dict[UUID, Placement]:
+    def _rehearse(
+        self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], given: Sequence[rows_pb.RehearsedOwner]
+    ) -> Sequence[rows_pb.ImportRowResult]:
+        with self.runtime.database.reading() as session:
+            actor = self.runtime.actors.actor(session, chunk.actor_id)
+            judged = judge(session, self._prepare(session, chunk, rows), actor.language if actor else "zh")
+        placements = self._plan(chunk, [one.row for one in judged.newcomers], rehearsed=given)
+        return rehearsed(judged, placements)
+
+    def _prepare(self, session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> Prepared:
+        return prepare(session, chunk, rows, cast(Settings, self.runtime.settings).mobile_pattern)
+
+    def _plan(
+        self, chunk: Chunk, rows: Sequence[Row], rehearsed: Sequence[rows_pb.RehearsedOwner] | None = None
+    ) -> dict[UUID, Placement]:
         if not rows:
             return {}
-        chunk = prepared.chunk
         wishes = [
             NewCustomer(
                 customer_id=str(record_id_of(chunk.job_id, row.number)),
@@ -68,7 +85,7 @@ class BulkWrites:
             )
             for row in rows
         ]
-        return clients.plan(self.runtime, chunk.actor_id, chunk.id, wishes)
+        return clients.plan(self.runtime, chunk.actor_id, chunk.id, wishes, rehearsed)
 
     def _commit(self, chunk: Chunk, created: Sequence[UUID]) -> None:
         try:

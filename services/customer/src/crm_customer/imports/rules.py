@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -39,7 +40,9 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Chunk:
-    """One chunk of an import job as asked for. `update`: mode create-and-update (D-14)."""
+    """One chunk of an import job as asked for. `update`: matches may be updated (D-14); `ask`: where somebody has decided
+    so for the row (D-21). `rehearsal`: nothing is written.
+    """
 
     id: UUID
     job_id: UUID
@@ -48,6 +51,15 @@ class Chunk:
     match_fields: tuple[str, ...]
     clear_empty: bool
     target_pool_id: UUID | None
+    ask: bool = False
+    rehearsal: bool = False
+
+
+class Decided(Enum):
+    """What somebody has decided for a row that matched a customer (D-21)."""
+
+    UPDATE = "update"
+    CREATE = "create"
 
 
 @dataclass
@@ -56,6 +68,7 @@ class Row:
 
     `owner` by name or login, `owner_ref` by id; `tags` as written, None without such a column, `tag_ids` as found.
     `unborn` and `owner_problem` are wrong only where the row creates, `parent_problem` where the parent changes, too.
+    `decided` about the customer `decided_on`, in mode ask.
     """
 
     number: int
@@ -70,6 +83,8 @@ class Row:
     tags: str | None = None
     tag_ids: tuple[UUID, ...] = ()
     parent_problem: Problem | None = None
+    decided: Decided | None = None
+    decided_on: str = ""
 
     @property
     def owner_named(self) -> tuple[str, str]:
@@ -105,21 +120,33 @@ class Create:
 
 @dataclass(frozen=True)
 class Update:
-    """The row changes a customer."""
+    """The row changes the customer that it matches by a field. `undecided`: it would, if somebody decided so (D-21)."""
 
     row: Row
     customer_id: UUID
+    matched_by: str
+    undecided: bool = False
+
+
+@dataclass(frozen=True)
+class Made:
+    """A customer that an earlier attempt has made of a row, and where it lies."""
+
+    customer_id: UUID
+    owner_id: UUID | None
+    pool_id: UUID | None
 
 
 @dataclass(frozen=True)
 class Settled:
-    """Nothing is to be written: `created` by an earlier attempt, else failed or `skipped`, and why."""
+    """Nothing is to be written: it was `made` by an earlier attempt, else it failed or is `skipped`, and why."""
 
     row: Row
     problems: Sequence[Problem] = ()
     skipped: bool = False
     customer_id: UUID | None = None
-    created: bool = False
+    made: Made | None = None
+    matched_by: str = ""
 
 
 Decision = Create | Update | Settled
@@ -204,23 +231,33 @@ class _Taken:
     customers: dict[UUID, int] = field(default_factory=dict)
 
 
-def decide(rows: Iterable[Row], matches: Matches, made: Mapping[int, UUID], chunk: Chunk) -> list[Decision]:
+def decide(rows: Iterable[Row], matches: Matches, made: Mapping[int, Made], chunk: Chunk) -> list[Decision]:
     """What becomes of each row. `made`: customers that earlier attempts made of rows of this job (D-44)."""
     taken = _Taken()
     return [_decide(row, matches, made, chunk, taken) for row in rows]
 
 
-def _decide(row: Row, matches: Matches, made: Mapping[int, UUID], chunk: Chunk, taken: _Taken) -> Decision:
+def _decide(row: Row, matches: Matches, made: Mapping[int, Made], chunk: Chunk, taken: _Taken) -> Decision:
     if row.number in made:
-        return Settled(row, customer_id=made[row.number], created=True)
+        return Settled(row, made=made[row.number])
     if row.problems:
         return Settled(row, row.problems)
+    if row.decided is Decided.UPDATE:
+        return _as_decided(row, matches, taken)
+    known = _known(row, matches, chunk, taken) if row.decided is None else None
+    return known or _new(row, taken)
+
+
+def _known(row: Row, matches: Matches, chunk: Chunk, taken: _Taken) -> Decision | None:
+    """What becomes of a row that matches a customer or repeats an earlier row; None: it does neither."""
     for key in row.keys:
         if matches.get(key):
             return _matched(row, key, matches[key], chunk, taken)
     first = next((taken.keys[key] for key in row.keys if key in taken.keys), None)
-    if first is not None:
-        return _repeated(row, first)
+    return None if first is None else _repeated(row, first)
+
+
+def _new(row: Row, taken: _Taken) -> Decision:
     problems = [*row.unborn, *filter(None, (row.parent_problem, row.owner_problem))]
     if problems:
         return Settled(row, problems)
@@ -234,16 +271,33 @@ def _matched(row: Row, key: Key, found: Sequence[Match], chunk: Chunk, taken: _T
         # Neither id nor name: that somebody has it is all the importer may know.
         return Settled(row, [Problem("", "exists_out_of_scope")], skipped=True)
     match = visible[0]
-    if not chunk.update:
-        return Settled(row, [Problem("", "customer_exists")], skipped=True, customer_id=match.customer_id)
-    if len(visible) > 1:
+    if not chunk.update or (chunk.ask and not chunk.rehearsal):
+        return _left(row, "customer_exists", match, key)
+    if len(visible) > 1 and not chunk.ask:
         return Settled(row, [Problem(key[0], "ambiguous_match", str(row.values.get(key[0]) or key[1]))])
+    return _updating(row, match, key, taken, undecided=chunk.ask)
+
+
+def _as_decided(row: Row, matches: Matches, taken: _Taken) -> Decision:
+    """An update of the very customer that it was decided about, as long as the row still matches it."""
+    for key in row.keys:
+        for match in matches.get(key, ()):
+            if match.visible and str(match.customer_id) == row.decided_on:
+                return _updating(row, match, key, taken, undecided=False)
+    return Settled(row, [Problem("", "match_changed")], skipped=True)
+
+
+def _updating(row: Row, match: Match, key: Key, taken: _Taken, *, undecided: bool) -> Decision:
     if not match.workable:
-        return Settled(row, [Problem("", "claim_first")], skipped=True, customer_id=match.customer_id)
+        return _left(row, "claim_first", match, key)
     if match.customer_id in taken.customers:
         return _repeated(row, taken.customers[match.customer_id])
     taken.customers[match.customer_id] = row.number
-    return Update(row, match.customer_id)
+    return Update(row, match.customer_id, key[0], undecided)
+
+
+def _left(row: Row, code: str, match: Match, key: Key) -> Settled:
+    return Settled(row, [Problem("", code)], skipped=True, customer_id=match.customer_id, matched_by=key[0])
 
 
 def _repeated(row: Row, first: int) -> Settled:

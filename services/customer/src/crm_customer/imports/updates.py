@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Select, Table, select, update
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
@@ -22,7 +22,7 @@ from crm_customer.customers.parents import parent_cycle
 from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.rules import Parts, Problem
 from crm_customer.customers.sight import one_of
-from crm_customer.imports.answers import done, settled
+from crm_customer.imports.answers import settled, updated
 from crm_customer.imports.queries import Prepared
 from crm_customer.imports.records import CONTACTS, LINKS, copy_contacts, head, new_contact, searchable
 from crm_customer.imports.rules import PARENT, TAGS, Change, Chunk, Settled, Update, change_of
@@ -36,7 +36,7 @@ _SEARCHED = ("name", "province", "city", "address_detail", "wechat_nickname")
 
 
 @dataclass(frozen=True)
-class _Known:
+class _Record:
     """A customer and its primary contact as they are: rows of their tables."""
 
     customer: Any
@@ -49,7 +49,7 @@ class _Known:
         return Parts(own, person, profile, self.customer.custom).flat()
 
 
-_Found = Mapping[UUID, _Known]
+_Found = Mapping[UUID, _Record]
 
 
 def update_customers(
@@ -58,7 +58,26 @@ def update_customers(
     """Change customers as their rows say; the answers by number of row."""
     if not wanted:
         return {}
-    found = _locked(session, [one.customer_id for one in wanted])
+    found = _known(session, [one.customer_id for one in wanted], locked=True)
+    judged, tags = _judged(session, prepared, wanted, found)
+    changes = [change for change in judged.values() if isinstance(change, Change) and change.changed]
+    if changes:
+        given = {one.customer_id: tags[one.customer_id] for one in changes if TAGS in one.changed}
+        _write(session, prepared, changes, found, given, now)
+        keep_tags(session, given)
+    return {one.row.number: _updated(one, judged[one.customer_id]) for one in wanted}
+
+
+def judge_updates(session: Session, prepared: Prepared, wanted: Sequence[Update]) -> dict[UUID, Change | list[Problem]]:
+    """What updates would change, or what is wrong with them, by customer; nothing is written or locked."""
+    if not wanted:
+        return {}
+    return _judged(session, prepared, wanted, _known(session, [one.customer_id for one in wanted], locked=False))[0]
+
+
+def _judged(
+    session: Session, prepared: Prepared, wanted: Sequence[Update], found: _Found
+) -> tuple[dict[UUID, Change | list[Problem]], Mapping[UUID, Retagged]]:
     clear_empty = prepared.chunk.clear_empty
     extended = [one.customer_id for one in wanted if one.row.writes("profile.", clear_empty=clear_empty)]
     profiles = profiles_of(session, extended) if extended else {}
@@ -68,22 +87,17 @@ def update_customers(
         for one in wanted
     }
     judged |= _cycles(session, judged.values())
-    changes = [change for change in judged.values() if isinstance(change, Change) and change.changed]
-    if changes:
-        given = {one.customer_id: tags[one.customer_id] for one in changes if TAGS in one.changed}
-        _write(session, prepared, changes, found, given, now)
-        keep_tags(session, given)
-    return {one.row.number: _updated(one, judged[one.customer_id]) for one in wanted}
+    return judged, tags
 
 
 def _updated(one: Update, change: Change | list[Problem]) -> rows_pb.ImportRowResult:
     if isinstance(change, Change):
-        return done(one.row, rows_pb.IMPORT_OUTCOME_UPDATED, one.customer_id)
+        return updated(one)
     return settled(Settled(one.row, change))
 
 
 def _change(
-    prepared: Prepared, one: Update, found: _Known | None, profile: dict[str, Any], tags: Mapping[UUID, Retagged]
+    prepared: Prepared, one: Update, found: _Record | None, profile: dict[str, Any], tags: Mapping[UUID, Retagged]
 ) -> Change | list[Problem]:
     if found is None:
         return [Problem("", "match_changed")]
@@ -107,16 +121,20 @@ def _cycles(session: Session, judged: Iterable[Change | list[Problem]]) -> dict[
     return {id_: [parent_cycle(moved[id_])] for id_ in below}
 
 
-def _locked(session: Session, ids: Sequence[UUID]) -> _Found:
-    """The customers and then their primary contacts as they are, each locked in id order."""
+def _known(session: Session, ids: Sequence[UUID], *, locked: bool) -> _Found:
+    """The customers and then their primary contacts as they are, each in id order, and locked so if they are to be."""
+
+    def kept(rows: Select[Any], **of: Any) -> Select[Any]:
+        return rows.with_for_update(key_share=True, **of) if locked else rows
+
     primary = (LINKS.c.customer_id == _CUSTOMERS.c.id) & LINKS.c.is_primary
-    customers = session.execute(
+    linked = (
         select(_CUSTOMERS, LINKS.c.contact_id)
         .outerjoin(LINKS, primary)
         .where(one_of(Customer.id, ids), _CUSTOMERS.c.deleted_at.is_(None))
         .order_by(_CUSTOMERS.c.id)
-        .with_for_update(of=_CUSTOMERS, key_share=True)
-    ).all()
+    )
+    customers = session.execute(kept(linked, of=_CUSTOMERS)).all()
     wanted = [row.contact_id for row in customers if row.contact_id]
     contacts = {}
     if wanted:
@@ -125,8 +143,8 @@ def _locked(session: Session, ids: Sequence[UUID]) -> _Found:
             .where(one_of(CONTACTS.c.id, wanted))
             .order_by(CONTACTS.c.id)
         )
-        contacts = {row.id: row for row in session.execute(rows.with_for_update(key_share=True))}
-    return {row.id: _Known(row, contacts.get(row.contact_id)) for row in customers}
+        contacts = {row.id: row for row in session.execute(kept(rows))}
+    return {row.id: _Record(row, contacts.get(row.contact_id)) for row in customers}
 
 
 def _write(

@@ -7,6 +7,7 @@ from uuid import UUID
 from chassis.rpc.client import AFTER_COMMIT_TIMEOUT_SECONDS, on_behalf_of
 from chassis.rpc.errors import peer_errors
 from chassis.runtime import Runtime
+from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.pool.v1 import pool_events_pb2
 from crm.pool.v1 import pool_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
@@ -27,12 +28,24 @@ def place(runtime: Runtime, actor_id: UUID, customer: pb.NewCustomer) -> pb.Plac
 
 
 def plan(
-    runtime: Runtime, actor_id: UUID, placement_id: UUID, customers: Sequence[pb.NewCustomer]
+    runtime: Runtime,
+    actor_id: UUID,
+    placement_id: UUID,
+    customers: Sequence[pb.NewCustomer],
+    rehearsed: Sequence[rows_pb.RehearsedOwner] | None = None,
 ) -> dict[UUID, pb.Placement]:
-    """Where customers about to be created would lie, or why not, by customer. Raises Unavailable."""
+    """Where customers about to be created would lie, or why not, by customer. With `rehearsed`, what a rehearsal gave to
+    owners before, pool promises nothing. Raises Unavailable.
+    """
     with peer_errors("pool"):
         reply = _stub(runtime).PlanPlacement(
-            pb.PlanPlacementRequest(placement_id=str(placement_id), actor_id=str(actor_id), customers=customers),
+            pb.PlanPlacementRequest(
+                placement_id=str(placement_id),
+                actor_id=str(actor_id),
+                customers=customers,
+                rehearsal=rehearsed is not None,
+                rehearsed=rehearsed or (),
+            ),
             timeout=_PLAN_TIMEOUT_SECONDS,
             metadata=on_behalf_of(actor_id),
         )
