@@ -332,3 +332,32 @@ def test_answers_are_forgotten_after_a_week(identity: Any, write: Write) -> None
         assert session.scalar(select(func.count()).select_from(Department)) == 3
     assert len(left) == 1
     assert old not in left
+
+
+def test_a_rehearsal_tells_what_writing_does_and_writes_nothing(identity: Any, write: Write) -> None:
+    write(person("old", roles="销售", phone="1"))
+    east = stored(identity.service, "old")
+    rows = [
+        person("new"),
+        person("old", name="改名", roles="销售主管", department="华南销售部", phone="2", language="English"),
+        person("bad", department="火星"),
+        person("new"),
+    ]
+    events_before = len(identity.service.outbox(events.MemberChanged))
+
+    rehearsed = write(*rows, mode=UPDATE, rehearsal=True).results
+
+    after = stored(identity.service, "old")
+    assert (after.name, after.version, after.role_ids) == (east.name, east.version, east.role_ids)
+    assert len(identity.service.outbox(events.MemberChanged)) == events_before
+    with identity.service.database.reading() as session:
+        assert session.scalar(select(func.count()).where(Member.login == "new")) == 0
+        assert session.scalar(select(func.count()).select_from(BulkWriteResult)) == 1
+    assert [(one.outcome, one.matched_by) for one in rehearsed] == [
+        (CREATED, ""), (UPDATED, "login"), (FAILED, ""), (FAILED, ""),
+    ]  # fmt: skip
+    assert [one.record_id for one in rehearsed[:2]] == ["", str(east.id)]
+    changes = {one.field: one.before for one in rehearsed[1].changes}
+    assert changes.pop("department").endswith("华东销售部")
+    assert changes == {"name": "新人", "roles": "销售", "phone": "1", "language": "中文"}
+    assert [one.outcome for one in write(*rows, mode=UPDATE).results] == [one.outcome for one in rehearsed]

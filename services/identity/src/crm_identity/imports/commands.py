@@ -13,7 +13,7 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.identity.v1 import identity_service_pb2 as pb
 from crm_identity.imports import queries
 from crm_identity.imports.model import BulkWriteResult
-from crm_identity.imports.rules import Chunk, Problem, Row, read_row
+from crm_identity.imports.rules import Chunk, Problem, Row, read_row, worded
 from crm_identity.organisation.commands import lock_organisation, record_all
 from crm_identity.organisation.model import Changes, Member
 
@@ -44,6 +44,26 @@ def write_chunk(
         BulkWriteResult(chunk_id=chunk.id, response=response.SerializeToString(deterministic=True), written_at=at)
     )
     return response
+
+
+def rehearse_chunk(session: Session, chunk: Chunk, given: Sequence[rows_pb.ImportRow]) -> pb.BulkWriteMembersResponse:
+    """What `write_chunk` would answer now, and what updates would change; nothing is written.
+
+    Raises Unauthenticated, Forbidden.
+    """
+    queries.check_importer(session, chunk.actor_id)
+    reference = queries.load_reference(session)
+    rows = [read_row(row.row_number, row.values, reference) for row in given]
+    judging = _Writing(chunk, queries.members_meant(session, rows, locked=False), *queries.administrators(session))
+    session.expunge_all()  # the members are changed in memory alone
+    results = [judging.settle(row) for row in rows]
+    before = {str(member.id): changes[0] for member, changes in judging.changed}
+    for result in results:
+        if result.outcome == rows_pb.IMPORT_OUTCOME_CREATED:
+            result.record_id = ""
+        told = (worded(name, value, reference) for name, value in before.get(result.record_id, {}).items())
+        result.changes.extend(rows_pb.ImportFieldChange(field=name, before=text) for name, text in told)
+    return pb.BulkWriteMembersResponse(results=results)
 
 
 @dataclass
@@ -125,6 +145,7 @@ def _result(
         row_number=row.number,
         outcome=outcome,
         record_id=str(member_id or ""),
+        matched_by="login" if member_id and outcome != rows_pb.IMPORT_OUTCOME_CREATED else "",
         problems=[
             rows_pb.ImportRowProblem(
                 field=problem.field,

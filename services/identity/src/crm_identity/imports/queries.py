@@ -40,11 +40,11 @@ def load_reference(session: Session) -> Reference:
     return tree_reference([(id_, path(tree, id_)) for id_ in tree], roles)
 
 
-def members_meant(session: Session, rows: Iterable[Row]) -> dict[str, Member]:
-    """The members with the rows' logins, locked in id order."""
+def members_meant(session: Session, rows: Iterable[Row], *, locked: bool = True) -> dict[str, Member]:
+    """The members with the rows' logins, locked in id order if they are to be."""
     logins = {row.login for row in rows if row.login and "\0" not in row.login}
-    wanted = select(Member).where(Member.login.in_(logins)).order_by(Member.id).with_for_update()
-    return {member.login: member for member in session.scalars(wanted)}
+    wanted = select(Member).where(Member.login.in_(logins)).order_by(Member.id)
+    return {member.login: member for member in session.scalars(wanted.with_for_update() if locked else wanted)}
 
 
 def administrators(session: Session) -> tuple[set[UUID], set[UUID]]:

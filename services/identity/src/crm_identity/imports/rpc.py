@@ -9,7 +9,7 @@ from chassis.errors import Invalid, TooManyRequests
 from chassis.runtime import Runtime
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.identity.v1 import identity_service_pb2 as pb
-from crm_identity.imports.commands import write_chunk
+from crm_identity.imports.commands import rehearse_chunk, write_chunk
 from crm_identity.imports.queries import kept_answer
 from crm_identity.imports.rules import FIELDS, Chunk
 
@@ -26,6 +26,9 @@ class BulkWrites:
     def BulkWriteMembers(self, request: pb.BulkWriteMembersRequest, context: Any) -> pb.BulkWriteMembersResponse:
         """One at once: chunks wait for the organisation's lock, and imports are to wait outside (design §2.11)."""
         chunk = _chunk(request)
+        if chunk.rehearsal:
+            with self.runtime.database.reading() as session:
+                return rehearse_chunk(session, chunk, request.rows)
         if not self.slot.acquire(blocking=False):
             raise TooManyRequests("bulk_write_busy", retry_after_seconds=1)
         try:
@@ -57,6 +60,7 @@ def _chunk(request: pb.BulkWriteMembersRequest) -> Chunk:
             actor_id=UUID(request.actor_id),
             update=request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
             clear_empty=request.clear_empty,
+            rehearsal=request.rehearsal,
         )
     except ValueError as error:
         raise Invalid("uuid_parsing") from error

@@ -30,18 +30,20 @@ _LANGUAGES = {
     **dict.fromkeys(("zh-cn", "zh", "中文", "简体中文", "汉语"), "zh-CN"),
     **dict.fromkeys(("en", "english", "英文", "英语"), "en"),
 }
+_LANGUAGE_NAMES = {"zh-CN": "中文", "en": "English"}
 _BETWEEN_ROLES = re.compile(r"[、,，;；\n\r]+")
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """One chunk of an import job as asked for. `update`: mode create-and-update (D-14)."""
+    """One chunk of an import job as asked for. `update`: mode create-and-update (D-14). `rehearsal`: write nothing."""
 
     id: UUID
     job_id: UUID
     actor_id: UUID
     update: bool
     clear_empty: bool
+    rehearsal: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,3 +160,14 @@ def _roles(text: str, reference: Reference) -> tuple[list[UUID], list[Problem]]:
     if len(names) > MOST_ROLES:
         problems = [Problem("roles", "too_many_roles", text, {"max_items": MOST_ROLES})]
     return [reference.roles[name] for name in names if name in reference.roles], problems
+
+
+def worded(column: str, value: Any, reference: Reference) -> tuple[str, str]:
+    """The field that fills a column of a member, and what a person would type for its value."""
+    if column == "department_id":
+        paths = ["/".join(path) for path, ids in reference.departments.items() if list(ids) == [value]]
+        return "department", max(paths, key=len, default="")
+    if column == "role_ids":
+        names = {id_: name for name, id_ in reference.roles.items()}
+        return "roles", "、".join(names[id_] for id_ in value if id_ in names)
+    return column, _LANGUAGE_NAMES.get(value, value) if column == "language" else value or ""
