@@ -87,6 +87,14 @@ def calendar(
     return sorted(found, key=lambda one: (one.starts_at, one.ends_at, one.id)), truncated
 
 
+def upcoming(session: Session, sight: Sight, zone: str, now: datetime) -> Sequence[CalendarItem]:
+    """What a calendar program gets: from a month ago to a year ahead."""
+    today = day_of(now, zone)
+    return calendar(
+        session, sight, sight.scope.member_id, today - timedelta(days=31), today + timedelta(days=366), zone
+    )[0]
+
+
 def feed_of(session: Session, member_id: UUID) -> CalendarFeed | None:
     """The member's calendar feed."""
     return session.get(CalendarFeed, member_id)
@@ -194,11 +202,3 @@ def _item(kind: CalendarKind, row: Any, zone: str) -> CalendarItem:
         ends_on=last,
         **extra,
     )
-
-
-def upcoming(session: Session, sight: Sight, zone: str, now: datetime) -> Sequence[CalendarItem]:
-    """What a calendar program gets: from a month ago to a year ahead."""
-    today = day_of(now, zone)
-    return calendar(
-        session, sight, sight.scope.member_id, today - timedelta(days=31), today + timedelta(days=366), zone
-    )[0]

@@ -63,6 +63,23 @@ def overseen(sight: Sight) -> Condition:
     return or_(*(exists().where(members.c.id == role, there) for role in ROLES))
 
 
+def people_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Owner]:
+    """Members by id, whether or not they have left."""
+    rows = _rows(session, member_ids)
+    return {id_: _owner(id_, rows.get(id_)) for id_ in member_ids}
+
+
+def in_departments(sight: Sight) -> Any:
+    """Ids of the members of the departments seen."""
+    return select(members.c.id).where(one_of(members.c.department_id, sight.scope.department_ids))
+
+
+def members_seen(session: Session, sight: Sight, most: int) -> int:
+    """How many members are in the departments seen; `most` and more are counted no further."""
+    few = in_departments(sight).limit(most).subquery()
+    return session.scalar(select(func.count()).select_from(few)) or 0
+
+
 def _visible(sight: Sight) -> Condition:
     mine = or_(*(role == sight.scope.member_id for role in ROLES))
     return or_(mine, overseen(sight), and_(Customer.id.is_not(None), sight.condition()))
@@ -92,22 +109,5 @@ def _seen(sight: Sight, row: Any, people: dict[UUID, Any]) -> SeenTask:
     return SeenTask(task, scope.member_id, customer, names, seen)
 
 
-def people_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Owner]:
-    """Members by id, whether or not they have left."""
-    rows = _rows(session, member_ids)
-    return {id_: _owner(id_, rows.get(id_)) for id_ in member_ids}
-
-
 def _owner(member_id: UUID, row: Any) -> Owner:
     return Owner(id=member_id, name=row.name, active=row.active) if row else Owner(id=member_id, name="", active=False)
-
-
-def in_departments(sight: Sight) -> Any:
-    """Ids of the members of the departments seen."""
-    return select(members.c.id).where(one_of(members.c.department_id, sight.scope.department_ids))
-
-
-def members_seen(session: Session, sight: Sight, most: int) -> int:
-    """How many members are in the departments seen; `most` and more are counted no further."""
-    few = in_departments(sight).limit(most).subquery()
-    return session.scalar(select(func.count()).select_from(few)) or 0

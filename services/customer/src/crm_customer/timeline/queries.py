@@ -93,6 +93,11 @@ def entries(session: Session, customer_id: UUID, asked: Asked, now: datetime, li
     return [] if statement is None else session.execute(statement).all()
 
 
+def position_of(row: Any) -> Position:
+    """Where a row of `entries` stands."""
+    return Position(row.at, row.source, row.id)
+
+
 def names(session: Session, member_ids: Collection[UUID], pool_ids: Collection[UUID]) -> dict[UUID, Named]:
     """Members and pools, whether or not they are gone."""
     found = select(members.c.id, members.c.name).where(one_of(members.c.id, list(member_ids)))
@@ -203,8 +208,3 @@ def _of(record: Any, customer_id: UUID) -> Any:
 
 def _status(is_open: Any) -> Any:
     return case((is_open, Status.OPEN.value), else_=Status.DONE.value)
-
-
-def position_of(row: Any) -> Position:
-    """Where a row of `entries` stands."""
-    return Position(row.at, row.source, row.id)
