@@ -9,6 +9,7 @@ Arguments: a database URL, the workbook. Prints the seconds that the import took
 
 import sys
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
@@ -36,14 +37,11 @@ from django.db import connection, models  # noqa: E402
 from import_export import resources  # noqa: E402
 from import_export.formats.base_formats import XLSX  # noqa: E402
 
-with open(sys.argv[2], "rb") as file:
-    content = file.read()
-headers = XLSX().create_dataset(content).headers
-started = time.perf_counter()
-names = [f"c{place}" for place in range(len(headers))]
+content = Path(sys.argv[2]).read_bytes()
+names = [f"c{place}" for place in range(len(XLSX().create_dataset(content).headers))]
 
 
-class Rival(models.Model):
+class Rival(models.Model):  # noqa: DJ008
     for name in names:
         locals()[name] = models.TextField(blank=True, default="")
 
