@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from chassis.errors import FieldError
@@ -107,6 +108,7 @@ RULES: Mapping[str, _Rule] = {
     **{f"profile.{name}": _extended(rule) for name, rule in profile_rules.RULES.items()},
 }
 FIELDS = (*RULES, "city")
+_CHOSEN = frozenset(DICTIONARIES)
 # What entries of the audit say besides fields: the version reached, the import that caused it or its undo, and what the
 # undo needs to know.
 ABOUT = frozenset({"version", "source_job", "source_contact", "source_tags", "undone_job"})
@@ -122,9 +124,7 @@ def checked(
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    for name in (*FIELDS, *filter(is_custom, given)):
-        if name not in given:
-            continue
+    for name in _in_order(tuple(given)):
         try:
             value = _clean(name, given[name], reference)
             if name != "city":
@@ -138,6 +138,12 @@ def checked(
             problems.append(Problem("city", broken.code, given["city"] or ""))
     _pair_numbers(values, given, reference, {problem.field for problem in problems})
     return values, problems
+
+
+@lru_cache(maxsize=256)
+def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that are fields, in the form's order, then custom ones; the rows of a file all have the same."""
+    return (*(name for name in FIELDS if name in names), *filter(is_custom, names))
 
 
 def is_custom(name: str) -> bool:
@@ -275,7 +281,7 @@ def refuse_inactive(
         chosen = None
         if is_custom(name):
             chosen = reference.custom[name.removeprefix("custom.")].inactive(value, current.get(name))
-        elif name in DICTIONARIES and value not in (None, current.get(name)):
+        elif name in _CHOSEN and value not in (None, current.get(name)):
             chosen = None if reference.options.offers(name, value) else value
         if chosen is not None:
             problems.append(Problem(name, "option_inactive", chosen))

@@ -77,15 +77,16 @@ class Options:
         """Options ready to be searched."""
         kept = tuple(options)
         texts = {
-            (option.dictionary, normalised(text)): option.key
+            (option.dictionary, form): option.key
             for option in kept
             for text in (option.key, option.label_zh, option.label_en)
+            for form in (text, normalised(text))
         }
         return cls(kept, texts, frozenset((option.dictionary, option.key) for option in kept if option.active))
 
     def find(self, dictionary: str, text: str) -> str | None:
         """Key of the option meant by `text`: its key, either label, or a number inside its range (X-20)."""
-        found = self._by_text.get((dictionary, normalised(text)))
+        found = self._by_text.get((dictionary, text)) or self._by_text.get((dictionary, normalised(text)))
         return found or self._by_number(dictionary, text.replace(",", "").strip())
 
     def offers(self, dictionary: str, key: str) -> bool:

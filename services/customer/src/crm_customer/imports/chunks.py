@@ -47,7 +47,8 @@ def chunk_of(
         raise Invalid("too_many_items", max_items=MOST_ROWS)
     if len({row.row_number for row in request.rows}) != len(request.rows):
         raise Invalid("malformed_chunk", reason="row_number")
-    unknown = {name for row in request.rows for name in row.values if not is_known(name)}
+    names = set[str]().union(*(row.values for row in request.rows))
+    unknown = {name for name in names if not is_known(name)}
     if unknown:
         raise Invalid("malformed_chunk", reason=f"values: {min(unknown)[:50]}")
     pool_id = getattr(request, "target_pool_id", "")

@@ -19,7 +19,7 @@ from crm.pool.v1.pool_service_pb2 import Placement
 from crm_customer.contacts.rules import is_filled
 from crm_customer.customers.model import Customer, with_custom
 from crm_customer.customers.projection import in_parts, states_of
-from crm_customer.customers.rules import Parts, Problem, split
+from crm_customer.customers.rules import Parts, Problem
 from crm_customer.imports.answers import created_at, settled
 from crm_customer.imports.chunks import keep_answer, kept_answer
 from crm_customer.imports.queries import Prepared, decisions
@@ -95,7 +95,7 @@ def _create(
     owners = owners_of(session, {place["owner_id"] for place in places if place["owner_id"]})
     customers, contacts, profiles = [], [], {}
     for id_, row, place in zip(ids, rows, places, strict=True):
-        parts = split(row.values)
+        parts = row.parts
         customers.append(_born(id_, row, parts, place, chunk, now) | owners.get(place["owner_id"], {}))
         if is_filled(parts.contact):
             contacts.append(new_contact(chunk, id_, parts.own["name"], place["owner_id"], parts.contact, now))

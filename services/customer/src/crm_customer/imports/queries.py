@@ -75,7 +75,7 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
 
 
 def _row(given: rows_pb.ImportRow, chunk: Chunk, reference: Reference) -> Row:
-    row = read_row(given.row_number, given.values, chunk.match_fields, reference)
+    row = read_row(given.row_number, dict(given.values), chunk.match_fields, reference)
     if chunk.ask:
         row.decided, row.decided_on = _DECIDED.get(given.decision), given.record_id
     return row

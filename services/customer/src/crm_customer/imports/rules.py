@@ -32,6 +32,7 @@ MATCHABLE = (NAME, MOBILE, ID)
 OWNER, OWNER_ID = "owner", "owner_id"
 TAGS, DELETED = "tags", "deleted"
 PARENT = "profile.parent_customer_id"
+_FORM = frozenset(FIELDS)
 KNOWN = frozenset({*FIELDS, OWNER, OWNER_ID, ID, TAGS, DELETED})
 _NOT_DELETED = frozenset({"", "0", "否", "no", "false"})
 
@@ -85,6 +86,11 @@ class Row:
     parent_problem: Problem | None = None
     decided: Decided | None = None
     decided_on: str = ""
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Its values by where they are kept."""
+        return split(self.values)
 
     @property
     def owner_named(self) -> tuple[str, str]:
@@ -154,7 +160,7 @@ Decision = Create | Update | Settled
 
 def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str], reference: Reference) -> Row:
     """A row by the rules of the form (D-29)."""
-    given = {name: text for name, text in texts.items() if name in FIELDS or is_custom(name)}
+    given = {name: text for name, text in texts.items() if name in _FORM or is_custom(name)}
     values, problems = checked(given, reference)
     keys: list[Key] = []
     for name in match_fields:
@@ -167,18 +173,16 @@ def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str],
     if texts.get(DELETED, "").strip().lower() not in _NOT_DELETED:
         problems.append(Problem(DELETED, "deleted_refused", texts[DELETED]))
     owner, owner_ref = (texts.get(name, "").strip() for name in (OWNER, OWNER_ID))
-    unborn = _unborn(values, reference)
-    return Row(number, values, owner, problems, tuple(keys), unborn, owner_ref, tags=texts.get(TAGS))
+    row = Row(number, values, owner, problems, tuple(keys), [], owner_ref, tags=texts.get(TAGS))
+    _judge_birth(row, reference)
+    return row
 
 
-def _unborn(values: Mapping[str, Any], reference: Reference) -> list[Problem]:
-    problems: list[Problem] = []
-    require_filled(values, reference, problems, creating=True)
-    refuse_inactive(values, {}, reference, problems)
-    parts = split(values)
-    refuse_remark_alone(parts.contact, problems)
-    refuse_postcodes(parts.profile, parts.profile, problems)
-    return problems
+def _judge_birth(row: Row, reference: Reference) -> None:
+    require_filled(row.values, reference, row.unborn, creating=True)
+    refuse_inactive(row.values, {}, reference, row.unborn)
+    refuse_remark_alone(row.parts.contact, row.unborn)
+    refuse_postcodes(row.parts.profile, row.parts.profile, row.unborn)
 
 
 def _id(text: str) -> tuple[str, list[Problem]]:
