@@ -43,6 +43,7 @@ from crm_customer.fields.rpc import CustomFields
 from crm_customer.files import http as files_http
 from crm_customer.files.due import CLEAN_UP_FILES
 from crm_customer.history import http as history_http
+from crm_customer.import_undo.rpc import ImportUndo
 from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
@@ -82,7 +83,9 @@ from directory.permissions import Permission
 from directory.tables import metadata as directory_metadata
 
 
-class _CustomerService(Reads, Places, BulkWrites, Exports, CustomFields, HandoverCards, CustomerServiceServicer):
+class _CustomerService(
+    Reads, Places, BulkWrites, ImportUndo, Exports, CustomFields, HandoverCards, CustomerServiceServicer
+):
     """CustomerService, each feature answering its own methods."""
 
     def __init__(self, runtime: Runtime) -> None:

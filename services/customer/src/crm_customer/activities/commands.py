@@ -26,7 +26,7 @@ from crm_customer.versions import record_act, stale
 from directory.permissions import Permission
 
 SUBJECT = "activity"
-_KEPT = (
+KEPT = (
     "customer_id",
     "kind",
     "method",
@@ -116,7 +116,7 @@ def delete_activity(
     """
     if activity.member_id == sight.scope.member_id:
         require_writable(session, sight, customer)
-    elif not _supervises(sight, customer):
+    elif not supervises(sight, customer):
         raise Forbidden("activity_author_only")
     if activity.version != expected:
         raise stale(activity)
@@ -125,7 +125,7 @@ def delete_activity(
     session.execute(
         update(_FILES).where(_FILES.c.activity_id == activity.id, _FILES.c.deleted_at.is_(None)).values(deleted_at=now)
     )
-    before = {name: value for name in _KEPT if (value := getattr(activity, name)) is not None}
+    before = {name: value for name in KEPT if (value := getattr(activity, name)) is not None}
     record_act(session, SUBJECT, "deleted", activity, sight.scope.member_id, before)
 
 
@@ -182,7 +182,8 @@ def _works_on(session: Session, sight: Sight, customer: Customer) -> bool:
     return session.scalar(mine) is not None
 
 
-def _supervises(sight: Sight, customer: Customer) -> bool:
+def supervises(sight: Sight, customer: Customer) -> bool:
+    """Whether the member may delete what others wrote of the customer."""
     scope = sight.scope
     within = scope.company or customer.owner_department_id in scope.department_ids
     return within and scope.may(Permission.CUSTOMER_DELETE)

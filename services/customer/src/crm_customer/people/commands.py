@@ -133,12 +133,16 @@ def delete_contacts(
     """
     refused = _not_own(sight, contacts)
     done = [seen for seen in contacts if seen.contact.id not in refused and seen.contact.deleted_at is None]
-    ids = [seen.contact.id for seen in done]
-    _move(session, ids, deleted_at=now, updated_at=now)
-    primary = (one_of(CustomerContact.contact_id, ids), CustomerContact.is_primary)
-    session.execute(update(CustomerContact).where(*primary).values(is_primary=False), execution_options=_UNSYNCED)
+    put_into_bin(session, [seen.contact.id for seen in done], now)
     record_audit(session, *move_entries("deleted", sight, done))
     return refused
+
+
+def put_into_bin(session: Session, contact_ids: Sequence[UUID], now: datetime) -> None:
+    """Delete locked contacts: they stay linked, without being primary."""
+    _move(session, contact_ids, deleted_at=now, updated_at=now)
+    primary = (one_of(CustomerContact.contact_id, contact_ids), CustomerContact.is_primary)
+    session.execute(update(CustomerContact).where(*primary).values(is_primary=False), execution_options=_UNSYNCED)
 
 
 def restore_contacts(

@@ -47,12 +47,18 @@ def change_entries(seen: SeenContact, sight: Sight, before: Mapping[str, Any]) -
     return entries
 
 
-def move_entries(action: str, sight: Sight, contacts: Sequence[SeenContact]) -> list[AuditEntry]:
-    """Deletions or restorations in the history of the contacts and of their customers. Versions are one further."""
+def move_entries(
+    action: str, sight: Sight, contacts: Sequence[SeenContact], mark: Mapping[str, str] | None = None
+) -> list[AuditEntry]:
+    """Deletions or restorations in the history of the contacts and of their customers. Versions are one further; `mark`
+    says what caused them.
+    """
     entries = []
     for seen in contacts:
         contact, actor_id = seen.contact, sight.scope.member_id
-        entries.append(entry_of(f"contact.{action}", contact, sight, None, {"version": contact.version + 1}))
+        entries.append(
+            entry_of(f"contact.{action}", contact, sight, None, {"version": contact.version + 1, **(mark or {})})
+        )
         entries += [
             AuditEntry(
                 f"customer.contact_{action}", SUBJECT, one.customer_id, actor_id, None, {"contact": contact.name}
