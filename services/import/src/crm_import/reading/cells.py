@@ -16,7 +16,10 @@ _BLANKS = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
 
 def clean(text: str) -> str:
     """`text` without what cannot be stored or seen, other blanks as plain ones, trimmed, at most Excel's own length."""
-    return _ESCAPED.sub("", _BLANKS.sub(" ", _ODD.sub("", text)).strip()[:MAX_CELL_CHARACTERS].rstrip())
+    if not text.isprintable():  # most cells hold nothing odd
+        text = _BLANKS.sub(" ", _ODD.sub("", text))
+    text = text.strip()[:MAX_CELL_CHARACTERS].rstrip()
+    return _ESCAPED.sub("", text) if text.startswith("'") else text
 
 
 def escaped(text: str) -> str:
