@@ -1,15 +1,16 @@
 """Rows with their problems in words, the error list, the template; and who may read them."""
 
+import datetime as dt
 import io
 from urllib.parse import unquote
 
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from chassis.wording import Messages
 from crm_import.kinds.customers import CUSTOMERS
 from crm_import.results.model import RowResult
-from crm_import.results.workbook import ErrorList, write_errors
+from crm_import.results.workbook import MOST_COMMENTS, Column, ErrorList, write_errors
 from directory import store
 
 BAD = ["坏公司=", "12", "文化", "=HYPERLINK(1)"]
@@ -74,6 +75,77 @@ def test_an_error_list_that_was_corrected_is_imported_again(running, sales) -> N
     assert running.customers.requests[-1].rows[0].values["remark"] == "=HYPERLINK(1)"
 
 
+def test_cells_keep_their_looks_and_those_that_are_wrong_are_marked_with_the_reason(running, sales) -> None:
+    book = Workbook()
+    sheet = book.active
+    sheet.append(["客户名称", "手机", "客户行业", "合作日期", "金额", "代号"])
+    sheet.append(["坏公司", 12, "文化", dt.date(2026, 1, 5), 1234.5, "007"])
+    sheet["D2"].number_format, sheet["E2"].number_format = "yyyy/mm/dd", "#,##0.00"
+    sheet.column_dimensions["A"].width = 33
+    content = io.BytesIO()
+    book.save(content)
+    job = sales.upload(content.getvalue()).json
+    sales.post(job, "start")
+    with running.workers():
+        running.ended(job)
+
+    reply = sales.get(f"/imports/{job['id']}/errors.xlsx", Accept_Language="zh")
+
+    sheet = load_workbook(io.BytesIO(reply.data)).active
+    name, mobile, industry, day, amount, number, row, _ = sheet[2]
+    assert (day.value, day.number_format) == (dt.datetime(2026, 1, 5), "yyyy/mm/dd")  # noqa: DTZ001
+    assert (amount.value, amount.number_format, number.value, number.number_format) == (1234.5, "#,##0.00", "007", "@")
+    assert (mobile.value, mobile.number_format, row.value) == ("12", "@", 2)
+    assert [cell.fill.fgColor.rgb for cell in (name, mobile, industry)] == ["00000000", "00FFC7CE", "00FFC7CE"]
+    assert (name.comment, mobile.comment.text) == (None, "手机号码格式不正确")
+    assert "系统中不存在该客户行业" in industry.comment.text
+    assert (sheet.column_dimensions["A"].width, sheet.freeze_panes) == (33, "A2")
+    again = sales.upload(reply.data).json
+    assert [column["field"] for column in again["columns"]][-5:] == [None] * 5
+    assert [cell["value"] for cell in again["preview"][0]["cells"]][:6] == [
+        "坏公司",
+        "12",
+        "文化",
+        "2026-01-05",
+        "1234.5",
+        "007",
+    ]
+
+
+def test_an_error_list_of_a_file_without_headers_names_the_fields(running, sales) -> None:
+    job = sales.upload("坏公司,13800138000\n".encode(), "客户.csv").json
+    job = sales.patch(job, mapping=[{"column": 0, "field": "name"}, {"column": 1, "field": "contact.mobile"}]).json
+    sales.post(job, "start")
+    with running.workers():
+        running.ended(job)
+
+    reply = sales.get(f"/imports/{job['id']}/errors.xlsx", Accept_Language="zh")
+
+    assert _sheet(reply)[0] == ["客户名称", "手机", "行号", "失败原因"]
+    assert [column["field"] for column in sales.upload(reply.data).json["columns"]] == [
+        "name",
+        "contact.mobile",
+        None,
+        None,
+    ]
+
+
+def test_comments_stop_where_they_would_fill_the_memory() -> None:
+    problems = [{"field": "name", "code": "missing"}]
+    failed = [
+        RowResult(row_number=2 + n, outcome="failed", problems=problems, cells=[""]) for n in range(MOST_COMMENTS + 1)
+    ]
+    content = io.BytesIO()
+
+    write_errors(
+        content, ErrorList([Column("客户名称", "name")], CUSTOMERS, Messages(["crm_import"]), "zh", 9999), failed
+    )
+
+    cells = [row[0] for row in load_workbook(content).active.iter_rows(min_row=2)]
+    assert [cell.comment is None for cell in cells[-2:]] == [False, True]
+    assert {cell.fill.fgColor.rgb for cell in cells} == {"00FFC7CE"}
+
+
 def test_an_error_list_that_is_cut_says_so() -> None:
     failed = [
         RowResult(row_number=number, outcome="failed", problems=[{"field": "", "code": "chunk_failed"}], cells=["甲"])
@@ -81,7 +153,7 @@ def test_an_error_list_that_is_cut_says_so() -> None:
     ]
     content = io.BytesIO()
 
-    write_errors(content, ErrorList(["客户名称"], CUSTOMERS, Messages(["crm_import"]), "zh", most=1), failed)
+    write_errors(content, ErrorList([Column("客户名称")], CUSTOMERS, Messages(["crm_import"]), "zh", most=1), failed)
 
     book = load_workbook(content)
     assert [sheet.max_row for sheet in book] == [2, 1]

@@ -36,6 +36,7 @@ def preview(path: Path, kind: Kind, layout: Layout, header_row: int | None) -> d
         raise RefusedFile("file_has_no_rows")
     days = _Days([index for index, _ in headers])
     days.look(chain(shown, rows))
+    looks = table.looks([row.number for row in shown])
     return {
         "sheets": table.sheets,
         "sheet": table.layout.sheet,
@@ -51,6 +52,7 @@ def preview(path: Path, kind: Kind, layout: Layout, header_row: int | None) -> d
                 "sample": _text(shown[0], index),
                 "samples": {str(row.number): _text(row, index) for row in shown},
                 **days.of(index),
+                **looks.get(index, {}),
                 **({"from_1904": True} if table.from_1904 else {}),
             }
             for index, text in headers

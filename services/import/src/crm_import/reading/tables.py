@@ -1,7 +1,7 @@
 """The rows of a file, whatever its format, as a person counts them."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,7 +18,7 @@ from python_calamine import (
 
 from crm_import.reading.cells import clean, text_of
 from crm_import.reading.sniff import NO_QUOTE, RefusedFile, delimiter_of, quote_of, text_encoding
-from crm_import.reading.workbook_xml import counts_from_1904, error_cells
+from crm_import.reading.workbook_xml import counts_from_1904, error_cells, looks
 
 _MAX_FIELD_CHARACTERS = 1024 * 1024
 
@@ -73,6 +73,7 @@ class Table:
 
     def __init__(self, path: Path, layout: Layout) -> None:
         """Raises RefusedFile when the file cannot be read that way."""
+        self._path = path
         self.sheets: list[str] = []
         self.from_1904 = False
         if layout.format == "csv":
@@ -84,11 +85,14 @@ class Table:
         """Every row, blank ones too, from row 1. Raises RefusedFile where the file is broken."""
         return self._csv_rows() if self.layout.format == "csv" else self._sheet_rows()
 
+    def looks(self, rows: Collection[int]) -> dict[int, dict[str, Any]]:
+        """How columns of an .xlsx sheet look, going by these rows: see `workbook_xml`."""
+        return looks(self._path, self._sheet.name, rows) if self.layout.format == "xlsx" else {}
+
     def _open_csv(self, path: Path, layout: Layout) -> None:
         encoding = layout.encoding or text_encoding(path)
         delimiter = layout.delimiter or delimiter_of(path, encoding)
         self.layout = Layout("csv", None, encoding, delimiter, layout.quote or quote_of(path, encoding, delimiter))
-        self._path = path
         with path.open("rb") as file:
             self.rows_estimate = sum(piece.count(b"\n") for piece in iter(lambda: file.read(1024 * 1024), b"")) + 1
 

@@ -1,5 +1,5 @@
 """What calamine does not tell of a workbook: error cells (#N/A and the like), which it reads as empty and so would
-lose silently, and from when days are counted.
+lose silently, from when days are counted, and how columns look.
 
 Runs in the child process alone: its limits hold for whatever the XML expands to (S314).
 """
@@ -7,16 +7,19 @@ Runs in the child process alone: its limits hold for whatever the XML expands to
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from xml.etree import ElementTree as ET
+
+from openpyxl.styles.numbers import BUILTIN_FORMATS
 
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _MARK = re.compile(rb"""\bt\s*=\s*["']e["']""")
 _REFERENCE = re.compile(r"^([A-Z]{1,3})([0-9]+)$")
 _PIECE_BYTES = 1024 * 1024
+_WIDEST, _LONGEST_FORMAT, _MOST_COLUMNS = 255, 255, 1000
 
 
 def error_cells(path: Path, sheet: str) -> dict[int, dict[int, str]]:
@@ -33,6 +36,56 @@ def error_cells(path: Path, sheet: str) -> dict[int, dict[int, str]]:
             for row, column, text in _errors(content):
                 found.setdefault(row, {})[column] = text
         return found
+
+
+def looks(path: Path, sheet: str, rows: Collection[int]) -> dict[int, dict[str, Any]]:
+    """Column index (from 0) → its `width` in characters and the `number_format` of its first filled cell in `rows`, what
+    there is of them, of an .xlsx sheet.
+    """
+    with zipfile.ZipFile(path) as archive:
+        member = _member_of(archive, sheet)
+        if member is None:
+            return {}
+        formats = _formats(archive)
+        found: dict[int, dict[str, Any]] = {}
+        with archive.open(member) as content:
+            for event, node in ET.iterparse(content, ("start", "end")):  # noqa: S314
+                if event == "start":
+                    if node.tag == f"{_MAIN}row" and int(node.get("r") or 0) > max(rows):
+                        break
+                elif node.tag == f"{_MAIN}col":
+                    _keep_width(node, found)
+                elif node.tag == f"{_MAIN}row":
+                    if int(node.get("r") or 0) in rows:
+                        _keep_formats(node, formats, found)
+                    node.clear()
+    return found
+
+
+def _keep_width(node: ET.Element, found: dict[int, dict[str, Any]]) -> None:
+    width = float(node.get("width") or 0)
+    first, last = int(node.get("min") or 1), int(node.get("max") or 1)
+    if 0 < width <= _WIDEST and node.get("hidden") not in ("1", "true"):
+        for index in range(first - 1, min(last, _MOST_COLUMNS)):
+            found.setdefault(index, {})["width"] = width
+
+
+def _keep_formats(row: ET.Element, formats: Sequence[str], found: dict[int, dict[str, Any]]) -> None:
+    for cell in row:
+        reference, style = _REFERENCE.match(cell.get("r", "")), int(cell.get("s") or 0)
+        if reference and cell.find(f"{_MAIN}v") is not None and 0 < style < len(formats):
+            found.setdefault(_column(reference[1]), {}).setdefault("number_format", formats[style])
+
+
+def _formats(archive: zipfile.ZipFile) -> list[str]:
+    """The number format of each style of cells."""
+    if "xl/styles.xml" not in archive.namelist():
+        return []
+    styles = ET.fromstring(archive.read("xl/styles.xml"))  # noqa: S314
+    own = {node.get("numFmtId"): node.get("formatCode", "")[:_LONGEST_FORMAT] for node in styles.iter(f"{_MAIN}numFmt")}
+    cells = styles.find(f"{_MAIN}cellXfs")
+    numbers = [node.get("numFmtId", "0") for node in cells] if cells is not None else []
+    return [own.get(number) or BUILTIN_FORMATS.get(int(number), "General") for number in numbers]
 
 
 def counts_from_1904(path: Path) -> bool:

@@ -68,10 +68,10 @@ def download_import_errors(call: Call[None, ErrorsQuery], import_id: UUID) -> fl
         raise Unavailable("overloaded", retry_after_seconds=5)
     try:
         file = tempfile.TemporaryFile(prefix="highsea-errors-")  # noqa: SIM115 – closed when it has been sent
-        headers = [column["header"] for column in job.columns]
         most = import_settings(call.runtime).import_error_rows
+        errors = ErrorList.of(job, call.runtime.messages, call.language, most)
         rows = each_result(call.runtime.database, job.id, outcomes)
-        write_errors(file, ErrorList(headers, job.traits, call.runtime.messages, call.language, most), rows)
+        write_errors(file, errors, rows)
     finally:
         _ONE_AT_A_TIME.release()
     return attachment(file, f"导入失败-{PurePath(job.file_name).stem}.xlsx")
