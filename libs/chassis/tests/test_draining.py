@@ -1,4 +1,4 @@
-"""A serving process that is told to stop."""
+"""A serving process: its connections, and what it does when it is told to stop."""
 
 import os
 import signal
@@ -82,6 +82,15 @@ def test_it_sends_the_traces_that_it_has_left(services: Opener) -> None:
             assert process.wait(30) == 0
 
     assert [step.name for step in collector.steps] == ["GET /notes"]
+
+
+def test_it_says_that_a_connection_ends_with_a_body_too_long_to_be_read_to_the_end(services: Opener) -> None:
+    with serving(services, "0") as (_process, binds), httpx.Client(base_url=f"http://{binds['HTTP_BIND']}") as client:
+        bodies = (b" " * 60_000, b" " * 66_000, iter([b" "]), b"")
+        refused = [client.post("/api/v1/notes", content=body) for body in bodies]
+
+    assert [one.status_code for one in refused] == [401] * 4
+    assert [one.headers["Connection"] for one in refused] == ["keep-alive", "close", "close", "keep-alive"]
 
 
 def test_it_does_not_wait_for_a_connection_that_never_carried_a_request(services: Opener) -> None:

@@ -19,12 +19,24 @@ from chassis.tracing import export_traces
 
 GRACE_SECONDS = 25
 _SPARE_THREADS = 8
+# gunicorn reads so much of what a refused request left unread; over more it closes the connection.
+_READ_TO_THE_END_BYTES = 64 * 1024
 
 
 def serve(service: Service, settings: ServiceSettings) -> int:
     """Answer until SIGTERM, drain, then finish what runs. gunicorn opens everything in its worker, never before a fork."""
     _Server(service, settings).run()
     return 0
+
+
+def _end_with_long_body(_worker: Any, request: Any) -> None:
+    """Let the answer say that the connection ends: a gateway would send the next request over it, and answer 502 when that is
+    lost.
+    """
+    headers = dict(request.headers)
+    length = headers.get("CONTENT-LENGTH", "0")
+    if "TRANSFER-ENCODING" in headers or not length.isdecimal() or int(length) >= _READ_TO_THE_END_BYTES:
+        request.force_close()
 
 
 class JsonLogger(Logger):
@@ -66,6 +78,7 @@ class _Server(BaseApplication):
             "graceful_timeout": self._settings.drain_seconds + GRACE_SECONDS,
             "timeout": 120,
             "control_socket_disable": True,
+            "pre_request": _end_with_long_body,
             "post_worker_init": self._started,
             "worker_exit": self._stopped,
             "accesslog": None,
