@@ -169,6 +169,8 @@ def test_nothing_selected_is_refused_in_words(batches: Batches, act: str, body: 
 
     assert (reply.status_code, reply.json["code"]) == (422, "select_customers_first")
     assert reply.json["detail"] == "请先选择客户信息。"
+    where = "/selection" if "selection" in body else "/customer_ids"
+    assert [error["pointer"] for error in reply.json["errors"]] == [where]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ def first_selected(session: Session, here: Here, wanted: Customers, act: Act, mo
         found = _filter(session, here, wanted.selection.filter, act)
         ids = page_of(session, here.sight, found, 0, most)
     if not ids:
-        raise Invalid("select_customers_first")
+        where = "/customer_ids" if wanted.selection is None else "/selection"
+        raise Invalid("select_customers_first", errors=[FieldError(where, "select_customers_first")])
     return ids
 
 
