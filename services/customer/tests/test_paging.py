@@ -175,3 +175,27 @@ def test_the_end_is_counted_from_when_it_is_nearer() -> None:
     # Of an estimate only the end is certain.
     assert window(LAST, Total(30_001, estimated=True)) == Window(151, 0, 200, backwards=True)
     assert window(149, Total(30_001, estimated=True)) == Window(149, 29_600, 200)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        *[("/orders", name) for name in ("deal", "amount")],
+        ("/orders/receivables", "due"),
+        ("/tasks", "due"),
+        *[("/opportunities", name) for name in ("expected", "created", "closed", "amount")],
+    ],
+)
+def test_a_range_whose_end_lies_before_its_beginning_is_refused_by_name(untouched: Any, path: str, name: str) -> None:
+    first, last = ("20", "3") if name == "amount" else ("2026-11-02", "2026-11-01")
+
+    def ask(first: str, last: str) -> Any:
+        asked = {f"{name}_from": first, f"{name}_to": last}
+        return untouched.request("GET", path, untouched.organisation.sales, query_string=asked)
+
+    refused = ask(first, last)
+    assert refused.status_code == 422
+    assert [(error["pointer"], error["code"]) for error in refused.json["errors"]] == [
+        (f"/{name}_to", "range_reversed")
+    ]
+    assert ask(first, first).status_code == 200

@@ -7,7 +7,8 @@ from enum import Enum
 from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
-from pydantic import Field, WithJsonSchema, WrapValidator
+from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, WrapValidator
+from pydantic_core import PydanticCustomError
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -39,6 +40,17 @@ _PageNumber = Annotated[
     WrapValidator(_number_or_last),
     WithJsonSchema({"anyOf": [_NUMBER, {"const": "last"}], "default": 1}),
 ]
+
+
+def _not_reversed(last: Any, info: ValidationInfo) -> Any:
+    first = info.data.get(str(info.field_name).removesuffix("_to") + "_from")
+    if first is not None and last is not None and last < first:
+        raise PydanticCustomError("range_reversed", "the last value lies before the first")
+    return last
+
+
+# Of a field `…_to`: not less than `…_from` of the same query.
+RangeEnd = AfterValidator(_not_reversed)
 
 
 class PagedQuery(Body):

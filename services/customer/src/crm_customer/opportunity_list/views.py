@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from chassis.http.api import Body, Day, NearDay, View
 from crm_customer.money import Amount, Currency
 from crm_customer.opportunities.views import OpportunityView
 from crm_customer.opportunity_list.rules import OpportunityList, Sort, Sums
-from crm_customer.paging import PagedQuery
+from crm_customer.paging import PagedQuery, RangeEnd
 
 _DAY = "day in the organisation's zone, inclusive"
 
@@ -29,13 +29,13 @@ class OpportunityFilter(Body):
         description="the number, or a part of the opportunity's or the customer's name of two characters or more (L-13)",
     )
     expected_from: Day | None = None
-    expected_to: Day | None = None
+    expected_to: Annotated[Day | None, RangeEnd] = None
     created_from: Day | None = Field(default=None, description=_DAY)
-    created_to: Day | None = Field(default=None, description=_DAY)
+    created_to: Annotated[Day | None, RangeEnd] = Field(default=None, description=_DAY)
     closed_from: Day | None = Field(default=None, description=_DAY)
-    closed_to: Day | None = Field(default=None, description=_DAY)
+    closed_to: Annotated[Day | None, RangeEnd] = Field(default=None, description=_DAY)
     amount_from: Amount | None = None
-    amount_to: Amount | None = None
+    amount_to: Annotated[Amount | None, RangeEnd] = None
 
 
 class OpportunityQuery(PagedQuery, OpportunityFilter):

@@ -12,6 +12,7 @@ from chassis.http.api import Body, NearDay, PageQuery, View
 from crm_customer.customers.views import Named
 from crm_customer.money import Amount, Currency, CurrencyField, Digits
 from crm_customer.orders.rules import MOST_LINES, Status
+from crm_customer.paging import RangeEnd
 
 _Quantity = Annotated[Decimal, Digits("quantity_invalid", 8, 3, positive=True)]
 _Price = Annotated[Decimal, Digits("price_invalid", 10, 4)]
@@ -88,10 +89,10 @@ class OrderQuery(PageQuery):
     member_id: UUID | None = Field(default=None, description="成交员工")
     owner_id: UUID | None = Field(default=None, description="负责人")
     deal_from: NearDay | None = None
-    deal_to: NearDay | None = Field(default=None, description="inclusive")
+    deal_to: Annotated[NearDay | None, RangeEnd] = Field(default=None, description="inclusive")
     currency: Currency | None = None
     amount_from: Amount | None = None
-    amount_to: Amount | None = None
+    amount_to: Annotated[Amount | None, RangeEnd] = None
     deleted: bool = Field(default=False, description="those in the recycle bin")
     sort: OrderSort = OrderSort.NEWEST
 

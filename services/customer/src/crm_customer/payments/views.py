@@ -10,6 +10,7 @@ from pydantic import Field
 from chassis.http.api import Body, NearDay, PageQuery, View
 from crm_customer.customers.views import Named
 from crm_customer.money import PositiveAmount
+from crm_customer.paging import RangeEnd
 
 _Note = Annotated[str, Field(max_length=500)]
 
@@ -76,7 +77,7 @@ class OutstandingQuery(PageQuery):
     """Which receivables that are not paid, combined with AND."""
 
     due_from: NearDay | None = None
-    due_to: NearDay | None = Field(default=None, description="inclusive")
+    due_to: Annotated[NearDay | None, RangeEnd] = Field(default=None, description="inclusive")
     overdue: bool | None = Field(default=None, description="due before today, or not")
     owner_id: UUID | None = Field(default=None, description="the customer's owner (负责人)")
 

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from chassis.http.api import Body, Day, NearDay, NearMoment, PageQuery, View
 from crm_customer.activities.rules import LONGEST_CONTENT
 from crm_customer.customers.views import Named, Owner
+from crm_customer.paging import RangeEnd
 from crm_customer.tasks.model import Task
 from crm_customer.tasks.rules import (
     LONGEST_SUBJECT,
@@ -115,7 +116,9 @@ class TaskQuery(PageQuery):
     dispatch_id: UUID | None = None
     handler_id: UUID | None = None
     due_from: NearDay | None = Field(default=None, description="day in the organisation's zone, inclusive")
-    due_to: NearDay | None = Field(default=None, description="day in the organisation's zone, inclusive")
+    due_to: Annotated[NearDay | None, RangeEnd] = Field(
+        default=None, description="day in the organisation's zone, inclusive"
+    )
     overdue: bool = Field(default=False, description="past due_at and not closed")
     handler_left: bool = Field(default=False, description="not closed, and whoever should do it has left")
     in_pool: bool = Field(default=False, description="not closed, and the customer lies in a pool meanwhile")
