@@ -93,6 +93,17 @@ def test_it_says_that_a_connection_ends_with_a_body_too_long_to_be_read_to_the_e
     assert [one.headers["Connection"] for one in refused] == ["keep-alive", "close", "close", "keep-alive"]
 
 
+def test_a_refusal_reaches_whoever_is_still_sending(services: Opener) -> None:
+    with serving(services, "0") as (_process, binds):
+        host, _, port = binds["HTTP_BIND"].rpartition(":")
+        size = 16 * 1024 * 1024  # more than the system holds for a connection
+        head = f"POST /api/v1/notes HTTP/1.1\r\nHost: highsea\r\nContent-Length: {size}\r\n\r\n"
+        with socket.create_connection((host, int(port)), 60) as connection:
+            connection.sendall(head.encode() + bytes(size))
+
+            assert connection.recv(12) == b"HTTP/1.1 401"
+
+
 def test_it_does_not_wait_for_a_connection_that_never_carried_a_request(services: Opener) -> None:
     with serving(services, drain_seconds="0") as (process, binds):
         host, _, port = binds["HTTP_BIND"].rpartition(":")

@@ -2,10 +2,13 @@
 
 import signal
 import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
 from chassis.health import Health
@@ -21,6 +24,7 @@ GRACE_SECONDS = 25
 _SPARE_THREADS = 8
 # gunicorn reads so much of what a refused request left unread; over more it closes the connection.
 _READ_TO_THE_END_BYTES = 64 * 1024
+_LINGER_SECONDS = 5
 
 
 def serve(service: Service, settings: ServiceSettings) -> int:
@@ -37,6 +41,16 @@ def _end_with_long_body(_worker: Any, request: Any) -> None:
     length = headers.get("CONTENT-LENGTH", "0")
     if "TRANSFER-ENCODING" in headers or not length.isdecimal() or int(length) >= _READ_TO_THE_END_BYTES:
         request.force_close()
+
+
+def _linger(_worker: Any, request: Any, environ: dict[str, Any], _response: Any) -> None:
+    """Read what is left of a long body until its sender has heard the answer: closing under its hands would take that away."""
+    end = time.monotonic() + _LINGER_SECONDS
+    with suppress(OSError, ParseException):
+        while request.must_close and (left := end - time.monotonic()) > 0:
+            environ["gunicorn.socket"].settimeout(left)
+            if not request.body.read(_READ_TO_THE_END_BYTES):
+                return
 
 
 class JsonLogger(Logger):
@@ -79,6 +93,7 @@ class _Server(BaseApplication):
             "timeout": 120,
             "control_socket_disable": True,
             "pre_request": _end_with_long_body,
+            "post_request": _linger,
             "post_worker_init": self._started,
             "worker_exit": self._stopped,
             "accesslog": None,
