@@ -7,7 +7,7 @@ import pytest
 
 from chassis.clock import now
 from highsea_local.demo.gateway import Person, Refused, until
-from tests.support.whole import Whole, owner_of
+from tests.support.whole import Whole, owner_of, told
 
 pytestmark = pytest.mark.system
 
@@ -86,8 +86,4 @@ def test_more_time_is_asked_for_and_granted_and_moves_the_day_by_as_much(
     assert sales.get(f"/assignments/{held}")["days_left"] == DAYS - 5 + 3
     explained = sales.get(f"/assignments/{held}/explanation")
     assert explained["extension_days"] == 3
-    until(lambda: _told(sales, "extension_granted"))
-
-
-def _told(person: Person, kind: str) -> bool:
-    return any(one["kind"] == kind for one in person.get("/notifications")["items"])
+    until(lambda: told(sales, "extension_granted"))

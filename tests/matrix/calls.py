@@ -102,7 +102,7 @@ def _own_feed(case: Case, path: str) -> httpx.Response:
 
 def _feed(case: Case, path: str) -> httpx.Response:
     """Whoever has the ticket."""
-    address = case.world.admin._http.put("/schedules/feed").json()["url"]
+    address = case.world.admin.put("/schedules/feed")["url"]
     return case.ask("GET", address.removeprefix("/api/v1"))
 
 

@@ -101,6 +101,11 @@ class Whole:
         return ids
 
 
+def told(person: Person, kind: str) -> Any:
+    """The newest notification of a kind; None when there is none yet."""
+    return next((one for one in person.get("/notifications")["items"] if one["kind"] == kind), None)
+
+
 def owner_of(shown: dict[str, Any]) -> str | None:
     """Whom a customer or an assignment shows as its owner; None while it lies in a pool."""
     return (shown["owner"] or {}).get("id")

@@ -66,6 +66,10 @@ class Person:
         headers = {"Idempotency-Key": key or str(uuid4())}
         return _answer(self._http.post(path, json=body or {}, headers=headers))
 
+    def put(self, path: str) -> Any:
+        """PUT without a body. Raises Refused."""
+        return _answer(self._http.put(path))
+
     def patch(self, path: str, body: Mapping[str, Any], version: int) -> Any:
         """PATCH of the given version. Raises Refused."""
         return _answer(self._http.patch(path, json=body, headers={"If-Match": f'"{version}"'}))

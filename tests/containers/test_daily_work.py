@@ -1,0 +1,3 @@
+"""Daily work on containers: the tests of tests/e2e, with the `whole` of this folder."""
+
+from tests.e2e.test_daily_work import *  # noqa: F403 - whatever is tested there is tested here
