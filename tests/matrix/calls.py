@@ -530,6 +530,7 @@ CALLS: dict[str, Call] = {
     "POST /imports/{import_id}:start": Call(path={"import_id": _NEW_IMPORT}),
     "POST /imports/{import_id}:cancel": Call(path={"import_id": _NEW_IMPORT}),
     "GET /imports/{import_id}/rows": Call(permission="import.run"),
+    "GET /imports/{import_id}/problems": Call(permission="import.run"),
     "GET /imports/{import_id}/errors.xlsx": Call(path={"import_id": _ENDED_IMPORT}, permission="import.run"),
     "GET /import-mappings": Call(permission="import.run"),
     "POST /import-mappings": Call(

@@ -196,6 +196,44 @@ def test_rows_are_paged_by_outcome_with_their_problems_in_words(running, sales) 
     assert sales.get(f"{path}?outcome=nonsense").status_code == 422
 
 
+def test_rows_are_found_by_their_problems_and_by_what_they_hold(running, sales) -> None:
+    rows = [
+        ["坏甲", "1", "文化", "A_b"],
+        ["坏乙", "2", "文化", "a%B"],
+        ["丙", "", "其他", "x"],
+        ["丙", "", "其他", "ab"],
+    ]
+    job = running.imported(*rows)
+
+    def found(query: str) -> list[int]:
+        return [row["row_number"] for row in sales.get(f"/imports/{job['id']}/rows?{query}").json["items"]]
+
+    assert found("field=industry") == [2, 3]
+    assert found("code=repeated_in_file") == [5]
+    assert found("field=industry&code=mobile_invalid") == []
+    assert found("text=b") == [2, 3, 5]
+    assert (found("text=%25b"), found("text=_"), found("text=文化&outcome=skipped")) == ([3], [2], [])
+    assert sales.get(f"/imports/{job['id']}/rows?text={'x' * 101}").status_code == 422
+
+
+def test_the_problems_of_most_rows_come_first(running, sales) -> None:
+    options = ["文化", "农业", "文化", "文化", "农业", "渔业"]
+    job = running.imported(*([f"坏{number}", "1", option, ""] for number, option in enumerate(options)), ["甲"], ["甲"])
+
+    failed = sales.get(f"/imports/{job['id']}/problems", Accept_Language="zh").json["items"]
+    skipped = sales.get(f"/imports/{job['id']}/problems?outcome=skipped", Accept_Language="zh").json["items"]
+
+    assert [(one["code"], one["value"], one["rows"], one["first_row"]) for one in failed] == [
+        ("mobile_invalid", "1", 6, 2),
+        ("unknown_option", "文化", 3, 2),
+        ("unknown_option", "农业", 2, 3),
+        ("unknown_option", "渔业", 1, 7),
+    ]
+    assert (failed[1]["field_label"], failed[1]["reason"][:14]) == ("客户行业", "系统中不存在该客户行业：文化")
+    assert [(one["rows"], one["reason"]) for one in skipped] == [(1, "与第8行重复")]
+    assert sales.get(f"/imports/{job['id']}/problems?outcome=created").status_code == 422
+
+
 def test_the_template_offers_the_options_and_explains_each_field(imports, importer) -> None:
     sales = importer(imports, imports.organisation.sales)
 
@@ -231,7 +269,8 @@ def test_a_filled_in_template_maps_itself(imports, importer) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/imports/{id}/rows", "/imports/{id}/errors.xlsx", "/import-templates/customers.xlsx"]
+    "path",
+    ["/imports/{id}/rows", "/imports/{id}/problems", "/imports/{id}/errors.xlsx", "/import-templates/customers.xlsx"],
 )
 def test_results_and_template_want_a_token_the_right_and_ones_own_import(imports, importer, path: str) -> None:
     sales = importer(imports, imports.organisation.sales)

@@ -2,9 +2,11 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import pytest
 
+from chassis.days import day_of
 from chassis.identifiers import new_id
 from crm.imports.v1.imports_events_pb2 import ImportFinished, SplitRequested
 from crm_import.streams import SPLIT_SUBJECT
@@ -210,6 +212,15 @@ def test_lists_hold_ones_own_imports_or_everybodys_with_that_right(sales, import
     assert admin.get(f"/imports/{older['id']}").status_code == 200
     assert admin.post(older, "start").status_code == 404
     assert admin.get("/imports?page=0").status_code == 422
+    assert admin.get(f"/imports?created_by={sales.member.id}").json["total"] == 2
+    assert admin.get(f"/imports?created_by={admin.member.id}").json["total"] == 0
+    today = day_of(datetime.fromisoformat(newer["created_at"]), "Asia/Shanghai")
+    yesterday, tomorrow = today - timedelta(days=1), today + timedelta(days=1)
+    counts = [
+        sales.get(f"/imports?from={first}&to={last}").json["total"]
+        for first, last in ((yesterday, yesterday), (yesterday, tomorrow), (tomorrow, tomorrow))
+    ]
+    assert counts == [0, 2, 0]
 
 
 def _queued_splits(imports) -> list[str]:

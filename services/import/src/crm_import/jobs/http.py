@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from chassis.clock import now
+from chassis.days import span
 from chassis.errors import FieldError, Invalid
 from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
@@ -32,6 +33,7 @@ from crm_import.reading.process import read_preview
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.tables import Layout
 from directory.permissions import Permission
+from directory.scope import zone_of
 
 api = Api("imports")
 _READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter", "quote")
@@ -95,7 +97,9 @@ def list_imports(call: Call[None, ImportQuery]) -> Page[ImportView]:
     """One's own, newest first; everybody's with import.read_all."""
     query = call.query
     with call.runtime.database.reading() as session:
-        jobs, total = queries.list_jobs(session, call.actor, query.status, query.kind, query.page, query.page_size)
+        since, until = span(query.from_, query.to, zone_of(session))
+        wanted = queries.Wanted(query.status, query.kind, query.created_by, since, until)
+        jobs, total = queries.list_jobs(session, call.actor, wanted, query.page, query.page_size)
         items = [import_view(job, call.language, _failure(call, job)) for job in jobs]
     return Page[ImportView](items=items, page=query.page, page_size=query.page_size, total=total)
 

@@ -1,8 +1,11 @@
 """Reading jobs: one's own, or everybody's with import.read_all. Anyone else's job does not exist (404)."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from chassis.auth.actors import Actor
@@ -36,18 +39,33 @@ def own_job(session: Session, actor: Actor, job_id: UUID, *, is_locked: bool) ->
     return job
 
 
-def list_jobs(
-    session: Session, actor: Actor, status: Status | None, kind: KindName | None, page: int, page_size: int
-) -> tuple[list[ImportJob], int]:
+@dataclass(frozen=True)
+class Wanted:
+    """Which jobs; None: any. `since` and `until` (exclusive): when their file was uploaded."""
+
+    status: Status | None = None
+    kind: KindName | None = None
+    created_by: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """As conditions on jobs."""
+        for name in ("status", "kind", "created_by"):
+            if (value := getattr(self, name)) is not None:
+                yield getattr(ImportJob, name) == value
+        if self.since is not None:
+            yield ImportJob.created_at >= self.since
+        if self.until is not None:
+            yield ImportJob.created_at < self.until
+
+
+def list_jobs(session: Session, actor: Actor, which: Wanted, page: int, page_size: int) -> tuple[list[ImportJob], int]:
     """A page of the jobs that the actor may see, newest first, and how many there are."""
     require_reader(actor)
-    wanted = select(ImportJob)
+    wanted = select(ImportJob).where(*which.conditions())
     if not actor.may(Permission.IMPORT_READ_ALL):
         wanted = wanted.where(ImportJob.created_by == actor.id)
-    if status is not None:
-        wanted = wanted.where(ImportJob.status == status)
-    if kind is not None:
-        wanted = wanted.where(ImportJob.kind == kind)
     total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
     rows = wanted.order_by(ImportJob.id.desc()).offset((page - 1) * page_size).limit(page_size)
     return list(session.scalars(rows)), total

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from chassis.http.api import Body, PageQuery, View
+from chassis.http.api import Body, NearDay, PageQuery, View
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import Mode, Status, days_read
 from crm_import.kinds.kind import KindName
@@ -149,6 +149,9 @@ class ImportQuery(PageQuery):
 
     kind: KindName | None = None
     status: Status | None = None
+    created_by: UUID | None = None
+    from_: NearDay | None = Field(default=None, alias="from", description="uploaded since, a day of the organisation")
+    to: NearDay | None = Field(default=None, description="uploaded until, inclusive")
 
 
 def import_view(job: ImportJob, language: str, failure_message: str | None) -> ImportView:

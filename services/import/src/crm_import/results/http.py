@@ -15,9 +15,17 @@ from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.queries import readable_job
-from crm_import.results.queries import each_result, list_results
+from crm_import.results.queries import Wanted, each_result, list_results, sum_problems
 from crm_import.results.rules import Outcome
-from crm_import.results.views import ErrorsQuery, RowQuery, RowView, row_view
+from crm_import.results.views import (
+    ErrorsQuery,
+    ProblemsQuery,
+    ProblemSumsView,
+    RowQuery,
+    RowView,
+    problem_sum_view,
+    row_view,
+)
 from crm_import.results.workbook import ErrorList, write_errors
 from crm_import.settings import import_settings
 
@@ -26,6 +34,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _PIECE_BYTES = 256 * 1024
 _ONE_AT_A_TIME = threading.BoundedSemaphore(1)
 _QUEUE_SECONDS = 20
+_MOST_PROBLEMS = 100
 
 
 @api.route(
@@ -42,10 +51,29 @@ def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowVie
     with call.runtime.database.reading() as session:
         job = readable_job(session, call.actor, import_id)
         _require_kept(job)
-        found, total = list_results(session, job.id, query.outcome, query.page, query.page_size)
+        wanted = Wanted(query.outcome, query.field, query.code, query.text)
+        found, total = list_results(session, job.id, wanted, query.page, query.page_size)
     kind = job.traits
     items = [row_view(result, kind, call.runtime.messages, call.language) for result in found]
     return Page[RowView](items=items, page=query.page, page_size=query.page_size, total=total)
+
+
+@api.route(
+    "GET",
+    "/imports/<uuid:import_id>/problems",
+    access=Access.MEMBER,
+    summary="Which problems most rows of an import have",
+    query=ProblemsQuery,
+    reply=ProblemSumsView,
+)
+def list_import_problems(call: Call[None, ProblemsQuery], import_id: UUID) -> ProblemSumsView:
+    """Per field, problem and value, with how many rows have it: an unknown option is put right once (D-27)."""
+    with call.runtime.database.reading() as session:
+        job = readable_job(session, call.actor, import_id)
+        _require_kept(job)
+        found = sum_problems(session, job.id, call.query.outcome, _MOST_PROBLEMS)
+    kind = job.traits
+    return ProblemSumsView(items=[problem_sum_view(one, kind, call.runtime.messages, call.language) for one in found])
 
 
 @api.route(

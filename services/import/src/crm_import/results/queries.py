@@ -1,28 +1,64 @@
 """Reading row results."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_import.results.model import RowResult
-from crm_import.results.rules import Outcome
+from crm_import.results.rules import Outcome, Problem, ProblemSum
 
 _PAGE = 1000
+_SUMS = text(
+    "SELECT p->>'field', p->>'code', coalesce(p->>'value', ''),"
+    " coalesce((array_agg(p->'parameters' ORDER BY row_number))[1], '{}'), count(DISTINCT row_number), min(row_number)"
+    " FROM row_results, jsonb_array_elements(problems) AS p WHERE job_id = :job_id AND outcome = :outcome"
+    " GROUP BY 1, 2, 3 ORDER BY 5 DESC, 6, 1, 2 LIMIT :most"
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which results: with that outcome, a problem of that field and code, and a cell that holds `text`; empty: any."""
+
+    outcome: Outcome | None = None
+    field: str = ""
+    code: str = ""
+    text: str = ""
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """As conditions on row results."""
+        if self.outcome is not None:
+            yield RowResult.outcome == self.outcome
+        problem = {name: value for name, value in (("field", self.field), ("code", self.code)) if value}
+        if problem:
+            yield RowResult.problems.contains([problem])
+        if self.text:
+            cell = func.jsonb_array_elements_text(RowResult.cells).column_valued("cell")
+            found = func.strpos(func.lower(cell), func.lower(self.text)) > 0
+            yield and_(RowResult.cells.is_not(None), select(literal(1)).where(found).exists())
 
 
 def list_results(
-    session: Session, job_id: UUID, outcome: Outcome | None, page: int, page_size: int
+    session: Session, job_id: UUID, wanted: Wanted, page: int, page_size: int
 ) -> tuple[list[RowResult], int]:
     """A page of results in file order, and how many there are."""
-    wanted = select(RowResult).where(RowResult.job_id == job_id)
-    if outcome is not None:
-        wanted = wanted.where(RowResult.outcome == outcome)
-    total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
-    rows = wanted.order_by(RowResult.row_number).offset((page - 1) * page_size).limit(page_size)
+    found = select(RowResult).where(RowResult.job_id == job_id, *wanted.conditions())
+    total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
+    rows = found.order_by(RowResult.row_number).offset((page - 1) * page_size).limit(page_size)
     return list(session.scalars(rows)), total
+
+
+def sum_problems(session: Session, job_id: UUID, outcome: Outcome, most: int) -> list[ProblemSum]:
+    """How many rows with that outcome have each problem with each value, the most first, up to `most`."""
+    found = session.execute(_SUMS, {"job_id": job_id, "outcome": outcome, "most": most})
+    return [
+        ProblemSum(Problem(field, code, value, parameters), rows, first)
+        for field, code, value, parameters, rows, first in found
+    ]
 
 
 def each_result(database: Database, job_id: UUID, outcomes: Sequence[Outcome]) -> Iterator[RowResult]:

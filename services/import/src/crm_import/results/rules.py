@@ -34,6 +34,15 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class ProblemSum:
+    """A problem that `rows` rows have, `first_row` first; parameters are those of that one."""
+
+    problem: Problem
+    rows: int
+    first_row: int
+
+
+@dataclass(frozen=True)
 class Result:
     """What became of the row `number`. `cells`, as in the file, are kept for rows that a person may want to correct."""
 

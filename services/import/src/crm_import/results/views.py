@@ -3,11 +3,13 @@
 from typing import Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from chassis.http.api import Body, PageQuery, View
 from chassis.wording import Messages
 from crm_import.kinds.kind import Kind
 from crm_import.results.model import RowResult
-from crm_import.results.rules import Outcome, Problem, reason, sentence
+from crm_import.results.rules import Outcome, Problem, ProblemSum, reason, sentence
 
 
 class ProblemView(View):
@@ -31,10 +33,37 @@ class RowView(View):
     problems: list[ProblemView]
 
 
+class ProblemSumView(View):
+    """A problem that several rows have, with the same value; `reason` in words."""
+
+    field: str
+    field_label: str
+    code: str
+    value: str
+    reason: str
+    rows: int
+    first_row: int
+
+
+class ProblemSumsView(View):
+    """The problems that most rows have, at most 100."""
+
+    items: list[ProblemSumView]
+
+
 class RowQuery(PageQuery):
-    """Paging of the rows of an import, in file order."""
+    """Paging of the rows of an import, in file order; what is given must hold for all."""
 
     outcome: Outcome | None = None
+    field: str = Field(default="", max_length=100, description="with a problem of this field")
+    code: str = Field(default="", max_length=100, description="with this problem")
+    text: str = Field(default="", max_length=100, description="that hold this text; those written keep none")
+
+
+class ProblemsQuery(Body):
+    """Problems of failed rows, or of skipped ones."""
+
+    outcome: Literal[Outcome.FAILED, Outcome.SKIPPED] = Outcome.FAILED
 
 
 class ErrorsQuery(Body):
@@ -51,6 +80,20 @@ def row_view(result: RowResult, kind: Kind, messages: Messages, language: str) -
         record_id=result.record_id,
         cells=result.cells,
         problems=[_problem_view(result.row_number, item, kind, messages, language) for item in result.reasons()],
+    )
+
+
+def problem_sum_view(found: ProblemSum, kind: Kind, messages: Messages, language: str) -> ProblemSumView:
+    """The view of a sum with its problem in `language`."""
+    problem = found.problem
+    return ProblemSumView(
+        field=problem.field,
+        field_label=kind.label(problem.field, language),
+        code=problem.code,
+        value=problem.value,
+        reason=reason(problem, kind, messages, language),
+        rows=found.rows,
+        first_row=found.first_row,
     )
 
 
