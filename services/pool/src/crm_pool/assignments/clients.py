@@ -2,14 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
-from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
-
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from batch.commands import MAX_ITEMS
+from batch.selection import CustomerFilter, filter_message
 from chassis.errors import Refusal
 from chassis.events.outbox import chunks
 from chassis.rpc.client import AFTER_COMMIT_TIMEOUT_SECONDS, on_behalf_of
@@ -19,7 +15,6 @@ from crm.common.v1 import selection_pb2
 from crm.customer.v1.customer_service_pb2 import ApplyAssignmentsRequest, ResolveSelectionRequest
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from crm_pool.assignments.model import Change
-from crm_pool.assignments.views import CustomerFilter
 
 RESOLVE_TIMEOUT_SECONDS = 5.0
 
@@ -34,7 +29,7 @@ def resolve(
     Unavailable when customer is away.
     """
     request = ResolveSelectionRequest(
-        selection=selection_pb2.Selection(filter=_filter(wanted, zone)),
+        selection=selection_pb2.Selection(filter=filter_message(wanted, zone)),
         limit=MAX_ITEMS,
     )
     stub = CustomerServiceStub(runtime.peers.channel("customer"))
@@ -61,27 +56,3 @@ def tell_customer(runtime: Runtime, actor_id: UUID | None, changes: Sequence[Cha
             stub.ApplyAssignments(request, timeout=AFTER_COMMIT_TIMEOUT_SECONDS)
 
     return call
-
-
-def _filter(wanted: CustomerFilter, zone: str) -> selection_pb2.CustomerFilter:
-    texts = wanted.model_dump(mode="json", exclude={"created_from", "created_to", "conditions"}, exclude_none=True)
-    others: dict[str, Any] = {name: str(value) for name, value in texts.items()}
-    return selection_pb2.CustomerFilter(
-        **others,
-        created_from=_moment(wanted.created_from, time.min, zone),
-        created_to=_moment(wanted.created_to, time.max, zone),
-        conditions=[selection_pb2.FieldCondition(**one.model_dump()) for one in wanted.conditions],
-    )
-
-
-def _moment(day: date | None, clock: time, zone: str) -> Timestamp | None:
-    if day is None:
-        return None
-    try:
-        moment = datetime.combine(day, clock, ZoneInfo(zone)).astimezone(UTC)
-    except OverflowError:
-        # At the very ends of the calendar, where UTC has no such moment.
-        moment = datetime.combine(day, clock, UTC)
-    stamp = Timestamp()
-    stamp.FromDatetime(moment)
-    return stamp

@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from batch.model import Status
-from chassis.http.api import Body, Day, View
+from batch.selection import CustomerFilter
+from chassis.http.api import Body, View
 from crm_pool.assignments.rules import MAX_ASSIGNEES, MAX_CUSTOMERS, Cause, Distribution, Effects, FormerOwner, Related
 
 CustomerIds = Annotated[list[UUID], Field(min_length=1, max_length=MAX_CUSTOMERS)]
@@ -20,50 +21,6 @@ class Notify(Body):
 
     in_app: bool = True
     email: bool = False
-
-
-class Condition(Body):
-    """One condition (筛选, I-06), as `GET /customers` takes it."""
-
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
-    field: Annotated[str, Field(max_length=60)]
-    operator: Literal["any_of", "none_of", "all_of", "contains", "between", "within", "empty", "filled"]
-    values: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=50)] = []
-
-
-class CustomerFilter(Body):
-    """Search conditions as `GET /customers` takes them, combined with AND; without any: every customer one sees."""
-
-    search: Annotated[str, Field(max_length=100)] = ""
-    view: Literal[
-        "all",
-        "mine",
-        "created_today",
-        "created_this_week",
-        "created_this_month",
-        "recently_updated",
-        "owner_left",
-        "recycled",
-        "assisting",
-        "starred",
-        "starred_in_scope",
-    ] = "all"
-    pool_id: UUID | None = None
-    owner_id: UUID | None = None
-    customer_type: Option = ""
-    industry: Option = ""
-    source: Option = ""
-    company_nature: Option = ""
-    annual_turnover: Option = ""
-    employee_count: Option = ""
-    rating: Annotated[int | None, Field(ge=1, le=3)] = None
-    province: Option = ""
-    city: Option = ""
-    address: Annotated[str, Field(pattern="^(.{2,100})?$")] = ""
-    created_from: Annotated[Day | None, Field(description="day in the organisation's zone, inclusive")] = None
-    created_to: Annotated[Day | None, Field(description="day in the organisation's zone, inclusive")] = None
-    conditions: Annotated[list[Condition], Field(max_length=20)] = []
 
 
 class Selection(Body):

@@ -7,13 +7,14 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from batch.http import BatchView, batch_view
+from batch.selection import CustomerFilter
 from chassis import clock
 from chassis.errors import NotFound
 from chassis.http.api import Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_pool.assignments.clients import resolve
 from crm_pool.assignments.http import named_if, names_of, passed_over_views
-from crm_pool.assignments.views import CustomerFilter, Named
+from crm_pool.assignments.views import Named
 from crm_pool.leaving import commands, queries, sharing
 from crm_pool.leaving.queries import Listed
 from crm_pool.leaving.sharing import Plan, Wish
