@@ -96,6 +96,14 @@ def import_finished(actor: Member, **more: Any) -> imports.ImportFinished:
     return imports.ImportFinished(job=imports.ImportJob(**{**counts, **job, **more}))
 
 
+def export_finished(actor: Member, **more: Any) -> imports.ExportFinished:
+    """The end of an export."""
+    job = {"id": str(new_id()), "actor_id": str(actor.id), "file_name": "客户.xlsx", "status": "finished", "rows": 7}
+    fact = imports.ExportFinished(job=imports.ExportJob(**{**job, **more}))
+    fact.job.expires_at.FromJsonString("2026-12-03T16:30:00Z")
+    return fact
+
+
 def get(opened: OpenService, member: Member, path: str, **headers: str) -> Any:
     """The reply to a GET below /api/v1."""
     return opened.client.get(f"/api/v1{path}", headers=opened.headers(member, **headers))

@@ -18,6 +18,7 @@ from services.notify.tests.support import (
     change,
     changed,
     event,
+    export_finished,
     import_finished,
     listed,
     receive,
@@ -200,6 +201,27 @@ def test_what_was_imported_is_told(notify: OpenService, kind: str, chinese: str,
 
     assert in_chinese["text"].startswith(f"{chinese}「客户.xlsx」导入完成")
     assert f"import of {english} from" in in_english["text"]
+
+
+@pytest.mark.parametrize(
+    ("status", "title", "text"),
+    [
+        ("finished", "导出完成：客户.xlsx", "共 7 行，请在 2026-12-04 前下载"),
+        ("failed", "导出失败：客户.xlsx", "请打开导出任务查看原因"),
+    ],
+)
+def test_the_actor_of_an_export_is_told_where_its_file_is(
+    notify: OpenService, status: str, title: str, text: str
+) -> None:
+    people = notify.organisation
+    ended = export_finished(people.supervisor, status=status)
+
+    receive(notify, IMPORTS, ended, export_finished(people.sales, status="cancelled"))
+
+    [found] = listed(notify, people.supervisor)
+    assert (found["title"], text in found["text"]) == (title, True)
+    assert found["subject"] == {"type": "export", "id": ended.job.id}
+    assert listed(notify, people.sales) == []
 
 
 def test_a_repeated_fact_tells_once(notify: OpenService) -> None:

@@ -1,6 +1,8 @@
-"""What the actor of an import is told of its end (J-13, in the spirit of E-10)."""
+"""What the actor of an import or an export is told of its end (J-13, E-10)."""
 
+from datetime import UTC
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_notify.notifications.rules import Kind, Notice
@@ -17,5 +19,19 @@ def notice_of_import(event_id: UUID, job: pb.ImportJob) -> Notice:
         kind=_KINDS.get(job.status, Kind.IMPORT_FINISHED),
         parameters={"file_name": job.file_name, "import_kind": job.kind, **counts},
         subject_type="import",
+        subject_id=UUID(job.id),
+    )
+
+
+def notice_of_export(event_id: UUID, job: pb.ExportJob, zone: str) -> Notice:
+    """That the file can be fetched, until which day in `zone`, or that there is none."""
+    finished = job.status == "finished"
+    expires_on = job.expires_at.ToDatetime(UTC).astimezone(ZoneInfo(zone)).date().isoformat() if finished else ""
+    return Notice(
+        source_event_id=event_id,
+        member_id=UUID(job.actor_id),
+        kind=Kind.EXPORT_FINISHED if finished else Kind.EXPORT_FAILED,
+        parameters={"file_name": job.file_name, "rows": job.rows, "expires_on": expires_on},
+        subject_type="export",
         subject_id=UUID(job.id),
     )

@@ -45,6 +45,8 @@ class Kind(StrEnum):
     IMPORT_FINISHED = "import_finished"
     IMPORT_FAILED = "import_failed"
     IMPORT_CANCELLED = "import_cancelled"
+    EXPORT_FINISHED = "export_finished"
+    EXPORT_FAILED = "export_failed"
 
 
 @dataclass(frozen=True)
