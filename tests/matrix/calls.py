@@ -540,6 +540,9 @@ CALLS: dict[str, Call] = {
         body=lambda case: {"name": _own_name(case)}, path={"mapping_id": _NEW_MAPPING}
     ),
     "DELETE /import-mappings/{mapping_id}": Call(path={"mapping_id": _NEW_MAPPING}),
+    "POST /exports": Call(body=lambda _: {"kind": "customers", "ids": [str(new_id())]}),
+    "POST /exports/{export_id}:cancel": Call(conflicts=("export_already_ended",)),
+    "GET /exports/content/{ticket}": Call(path={"ticket": lambda case: case.world.new_export_ticket()}),
     "GET /notifications/stream": Call(send=_open_stream),
     "DELETE /auth/sessions/{session_id}": Call(path={"session_id": _new_session}, after=_sign_in),
     "POST /auth/logout-everywhere": Call(after=_sign_in),

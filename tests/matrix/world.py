@@ -23,7 +23,7 @@ GUARDED = {"shared": "stranger", "edited": "stranger", "locked": "mate"}
 OWNERS |= GUARDED
 POOLS = {"public": "home", "foreign": "elsewhere", "unassigned": "home", "spare": "home", "managed": "elsewhere"}
 IMPORTERS = PERSONS[1:]
-DISPATCHERS = PERSONS[2:]
+DISPATCHERS = EXPORTERS = PERSONS[2:]
 PICTURE = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
@@ -86,6 +86,9 @@ class World:
         elsewhere = self.admin.post("/tasks:dispatch", self.new_dispatch())["id"]
         made |= {"sales": made["supervisor"], "mate": made["operations"], "stranger": elsewhere}
         self.records |= {("dispatch", member): id_ for member, id_ in made.items()}
+        for member in EXPORTERS:
+            self.records["export", member] = self.new_export(member)
+        self.records["export", "sales"] = self.records["export", "stranger"] = self._export_of("stranger")
         for member in (*PERSONS[1:], "mate", "stranger"):
             self.records["extension", member] = self._refused_extension(member)
         for member in (*PERSONS, "mate", "stranger"):
@@ -263,6 +266,29 @@ class World:
         body = {"name": self.people.name(), "import_id": self.record("import", owner, "own")}
         answer = self.http.post("/import-mappings", json=body, headers=self.people.headers(owner))
         return str(answer.raise_for_status().json()["id"])
+
+    def new_export(self, caller: str) -> str:
+        """The id of an export of the caller's, once its file is written."""
+        person = self.whole.sign_in(self.people.members[caller].login)
+        export_id: str = person.post("/exports", {"kind": "customers", "ids": [str(new_id())]})["id"]
+        until(lambda: person.get(f"/exports/{export_id}")["finished_at"])
+        return export_id
+
+    def _export_of(self, member: str) -> str:
+        """The same of a member who has lost the right since."""
+        copied = self.whole.rows(
+            "import",
+            "INSERT INTO export_jobs (id, version, created_by, kind, format, selection, fields, status, file_name, created_at, touched_at)"
+            " VALUES (gen_random_uuid(), 1, %s, 'customers', 'csv', '', '{}', 'cancelled', 'x.csv', now(), now()) RETURNING id",
+            [self.people.members[member].id],
+        )
+        return str(copied[0]["id"])
+
+    def new_export_ticket(self) -> str:
+        """A ticket for an exported file."""
+        return str(self.admin.post(f"/exports/{self.records['export', 'administrator']}:ticket", {})["url"]).rpartition(
+            "/"
+        )[2]
 
     def new_entry(self, owner: str) -> str:
         """Something on the owner's schedule."""

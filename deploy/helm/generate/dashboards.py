@@ -75,7 +75,7 @@ def _rate(metric: str, by: str, condition: str = "") -> str:
     return f"sum by ({by}) (rate({metric}{{{SERVICE}{condition}}}{RATE}))"
 
 
-QUEUE = ', durable=~"import-split|import-chunk"'
+QUEUE = ', durable=~"import-split|import-chunk|import-export"'
 OVERVIEW = Dashboard(
     "overview", "Highsea / Overview", ["service", "role"],
     {
@@ -148,10 +148,12 @@ WORK = Dashboard(
                   {"{{state}}": _fact("crm_import_rows", "state")}),
             Panel("Results", "导入结果", "Rows per second that got their result, by outcome.", "cps",
                   {"{{outcome}}": _rate("crm_import_results_total", "outcome")}),
-            Panel("Import queue", "导入队列", "Files to split and chunks to work: not handled yet, and in somebody's hands.", "short",
+            Panel("Import queue", "导入队列", "Files to split, chunks to work and exports to write: not handled yet, and in somebody's hands.", "short",
                   {"{{durable}}": _fact("crm_consumer_lag", "durable", QUEUE),
                    "{{durable}} in hand": _fact("crm_consumer_unacknowledged", "durable", QUEUE)}),
-            Panel("Import processes", "导入进程", "Processes that split files and work chunks; none while nothing is imported.", "short",
+            Panel("Exported rows", "导出行数", "Rows per second written into exported files.", "cps",
+                  {"rows": f"sum(rate(crm_export_rows_total{{{SERVICE}}}{RATE}))"}),
+            Panel("Import processes", "导入进程", "Processes that split files, work chunks and write exports; none while there is nothing to do.", "short",
                   {"processes": f'sum(up{{{SERVICE}, role="process"}})'}),
         ],
         "Batches and tasks 批量与定时": [

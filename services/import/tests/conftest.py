@@ -151,7 +151,7 @@ def eventually() -> Callable[..., Any]:
 class Customers(CustomerServiceServicer):
     """A customer service that keeps names: a new one is created, a known one exists, one with 坏 in it is refused.
 
-    It answers `custom_fields`, unless they are None. `refusals` are raised by the next calls, one each. After `hold_after` calls it writes but does not answer until
+    It answers `custom_fields`, unless they are None, and what `export` makes of a request. `refusals` are raised by the next calls, one each. After `hold_after` calls it writes but does not answer until
     `gate` opens.
     """
 
@@ -162,6 +162,7 @@ class Customers(CustomerServiceServicer):
     refusals: list[Refusal | Exception] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     hold_after: int | None = None
+    export: Callable[[pb.ExportRowsRequest], pb.ExportRowsResponse] = lambda _: pb.ExportRowsResponse()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def BulkWriteCustomers(self, request: Any, context: grpc.ServicerContext) -> pb.BulkWriteCustomersResponse:
@@ -174,6 +175,9 @@ class Customers(CustomerServiceServicer):
         if holds:  # what is written is written, but the answer does not come
             self.gate.wait(60)
         return pb.BulkWriteCustomersResponse(results=results)
+
+    def ExportRows(self, request: Any, context: grpc.ServicerContext) -> pb.ExportRowsResponse:
+        return self.export(request)
 
     def ListCustomFields(self, request: Any, context: grpc.ServicerContext) -> pb.ListCustomFieldsResponse:
         if self.custom_fields is None:

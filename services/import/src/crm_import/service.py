@@ -8,6 +8,8 @@ from crm_import.chunks.due import EXPIRE, REPUBLISH
 from crm_import.chunks.role import process
 from crm_import.corrections import model as _corrections  # noqa: F401
 from crm_import.database import Base
+from crm_import.exports.due import DELETE_EXPIRED, REPUBLISH_EXPORTS
+from crm_import.exports.http import api as exports_api
 from crm_import.exports.model import ExportJob
 from crm_import.jobs.due import MEASURE_JOBS
 from crm_import.jobs.events import DIRECTORY
@@ -32,15 +34,15 @@ SERVICE: Service = Service(
     name="import",
     settings=ImportSettings,
     actors=DirectoryActors(),
-    apis=[jobs_api, mappings_api, results_api, templates_api, audit_api("import")],
+    apis=[jobs_api, mappings_api, results_api, templates_api, exports_api, audit_api("import")],
     migrations=["directory.migrations", "crm_import.migrations"],
     metadatas=[Base.metadata, directory_metadata],
-    messages=["crm_import"],
+    messages=["batch", "crm_import"],
     versions=[ImportJob.version, ExportJob.version, SavedMapping.version],
     streams=[streams.EVENTS, streams.WORK],
-    queues=[streams.SPLIT_QUEUE, streams.CHUNK_QUEUE],
+    queues=[streams.SPLIT_QUEUE, streams.CHUNK_QUEUE, streams.EXPORT_QUEUE],
     subscriptions=[DIRECTORY],
     projections=[directory_projection()],
-    due=[REPUBLISH, EXPIRE, MEASURE_JOBS],
+    due=[REPUBLISH, EXPIRE, MEASURE_JOBS, REPUBLISH_EXPORTS, DELETE_EXPIRED],
     roles={"process": _process},
 )

@@ -24,6 +24,10 @@ class ImportSettings(ServiceSettings):
     import_reader_seconds: int = Field(default=120, ge=5, description="time that opening or splitting a file may take")
     import_error_rows: int = Field(default=50_000, ge=1, description="most rows of an error list (25 s of writing)")
     import_results_days: int = Field(default=30, ge=1, description="how long files and row results are kept")
+    export_kept_days: int = Field(default=7, ge=1, description="how long exported files can be fetched")
+    export_rows_per_day: int = Field(
+        default=0, ge=0, description="most rows that a member exports on a day of the organisation, 0: no limit"
+    )
 
 
 def import_settings(runtime: Runtime) -> ImportSettings:

@@ -1,4 +1,4 @@
-"""The process role: splits files and handles chunks; any number of replicas, any of them may die at any moment."""
+"""The process role: splits files, handles chunks, writes exports; any number of replicas, any of them may die at any moment."""
 
 import asyncio
 
@@ -11,11 +11,13 @@ from chassis.tracing import export_traces
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks.queue import Work, run_work
 from crm_import.chunks.worker import handle_chunk, handle_split
+from crm_import.exports.worker import handle_export
 from crm_import.settings import import_settings
-from crm_import.streams import CHUNK_QUEUE, SPLIT_QUEUE
+from crm_import.streams import CHUNK_QUEUE, EXPORT_QUEUE, SPLIT_QUEUE
 
 SPLITS = Work(SPLIT_QUEUE, pb.SplitRequested, handle_split)
 CHUNKS = Work(CHUNK_QUEUE, pb.ChunkReady, handle_chunk)
+EXPORTS = Work(EXPORT_QUEUE, pb.ExportRequested, handle_export)
 
 
 def process(runtime: Runtime, scripts: ScriptDirectory) -> None:
@@ -37,10 +39,10 @@ async def _process(runtime: Runtime, scripts: ScriptDirectory) -> None:
 
 
 async def work_off(runtime: Runtime, connection: Connection, stopping: asyncio.Event) -> None:
-    """Handle splits and chunks until `stopping`."""
+    """Handle splits, chunks and exports until `stopping`."""
     if stopping.is_set():
         return
-    kinds = [SPLITS, *[CHUNKS] * import_settings(runtime).import_chunk_workers]
+    kinds = [SPLITS, EXPORTS, *[CHUNKS] * import_settings(runtime).import_chunk_workers]
     js = connection.jetstream()
     await asyncio.gather(*(run_work(js, kind, runtime, stopping) for kind in kinds))
 

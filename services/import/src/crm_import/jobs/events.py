@@ -1,4 +1,4 @@
-"""What import reads of identity: durable `import-directory`. Whoever leaves imports no further row."""
+"""What import reads of identity: durable `import-directory`. Whoever leaves imports and exports no further row."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 from chassis.clock import now
 from chassis.events.consumer import Event
 from crm.identity.v1 import identity_events_pb2 as pb
+from crm_import.exports.commands import stop_exports_of
 from crm_import.jobs.commands import stop_imports_of
 from directory.events import apply_directory, directory_subscription
 from directory.scope import active_members
 
 
 def apply_directory_and_stop_leavers(session: Session, events: Sequence[Event]) -> None:
-    """Keep the directory; the running imports of members who left end in the same transaction."""
+    """Keep the directory; the running imports and exports of members who left end in the same transaction."""
     apply_directory(session, events)
     told = {
         UUID(member.id)
@@ -27,6 +28,7 @@ def apply_directory_and_stop_leavers(session: Session, events: Sequence[Event]) 
     left = told - active_members(session, told).keys()
     if left:
         stop_imports_of(session, left, now())
+        stop_exports_of(session, left, now())
 
 
 DIRECTORY = replace(directory_subscription("import"), apply=apply_directory_and_stop_leavers)

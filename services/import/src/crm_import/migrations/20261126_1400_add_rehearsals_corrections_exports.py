@@ -108,7 +108,7 @@ def _create_exports() -> None:
         _needed("selection", sa.LargeBinary),
         _needed("fields", ARRAY(sa.Text)),
         _needed("status", sa.Text),
-        *(_counted(name) for name in ("total", "rows", "tries")),
+        *(_counted(name) for name in ("total", "rows", "left_out", "tries")),
         _needed("file_name", sa.Text),
         sa.Column("file_bytes", sa.BigInteger),
         sa.Column("failure_code", sa.Text),

@@ -5,7 +5,8 @@ import re
 
 _EXACT_DIGITS = 15
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit; far above every field's
-_ESCAPED = re.compile("^'(?=[=+@-])")  # what the error list puts before text that Excel would run (D-43)
+_RUN = re.compile("'*[=+@-]")  # what Excel would run (D-43), or text that has been kept from it already
+_ESCAPED = re.compile(f"^'(?={_RUN.pattern})")
 _ODD = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]"  # neither PostgreSQL nor a workbook holds them
     "|[\u00ad\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"  # nobody sees them
@@ -23,8 +24,8 @@ def clean(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """`text` that no spreadsheet takes for a formula; `clean` undoes it, so that an error list can be imported."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    """`text` that no spreadsheet takes for a formula; `clean` undoes it, so that error lists and exports can be imported."""
+    return f"'{text}" if _RUN.match(text) else text
 
 
 def text_of(value: object) -> str:
