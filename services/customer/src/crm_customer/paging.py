@@ -43,13 +43,14 @@ _PageNumber = Annotated[
 
 
 def _not_reversed(last: Any, info: ValidationInfo) -> Any:
-    first = info.data.get(str(info.field_name).removesuffix("_to") + "_from")
+    begins = str(info.field_name).removesuffix("to") + "from"
+    first = info.data.get(begins, info.data.get(f"{begins}_"))
     if first is not None and last is not None and last < first:
         raise PydanticCustomError("range_reversed", "the last value lies before the first")
     return last
 
 
-# Of a field `…_to`: not less than `…_from` of the same query.
+# Of a field `to` or `…_to`: not less than `from` or `…_from` of the same query.
 RangeEnd = AfterValidator(_not_reversed)
 
 

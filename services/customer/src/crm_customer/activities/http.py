@@ -18,7 +18,7 @@ from crm_customer.activities.queries import (
     page_of,
     total,
 )
-from crm_customer.activities.rules import METHODS, wrong_period
+from crm_customer.activities.rules import METHODS
 from crm_customer.activities.views import ActivityChanges, ActivityQuery, ActivityView, NewActivity
 from crm_customer.counting import Total
 from crm_customer.customers.queries import visible_customer
@@ -152,8 +152,6 @@ def _wanted(session: Session, sight: Sight, query: ActivityQuery) -> tuple[Activ
     else:
         visible_customer(session, sight, query.customer_id)
         authors = (member_id,) if member_id else None
-    if errors := list(wrong_period(query.from_, query.to)):
-        raise invalid(*errors)
     since, until = span(query.from_, query.to, zone_of(session))
     cursor = read_position(query.cursor, _ORDER) if query.cursor else None
     wanted = ActivityConditions(

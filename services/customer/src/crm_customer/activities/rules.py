@@ -66,9 +66,3 @@ def wrong_promise(next_contact_on: date | None, today: date) -> Iterator[FieldEr
     """What is wrong with the day of the next contact (F-04)."""
     if next_contact_on is not None and next_contact_on < today:
         yield FieldError("/next_contact_on", "next_contact_past")
-
-
-def wrong_period(first: date | None, last: date | None) -> Iterator[FieldError]:
-    """What is wrong with the days, both inclusive, that a list is asked for."""
-    if first is not None and last is not None and last < first:
-        yield FieldError("/to", "range_reversed")

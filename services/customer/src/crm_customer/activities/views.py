@@ -1,6 +1,7 @@
 """Shapes of activities on the wire."""
 
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic import Field
 from chassis.http.api import Body, Day, NearDay, PageQuery, View
 from crm_customer.activities.rules import LONGEST_CONTENT, LONGEST_TITLE, Kind
 from crm_customer.customers.views import Named
+from crm_customer.paging import RangeEnd
 
 _METHOD = Field(
     default=None, min_length=1, max_length=50, description="跟进方式: key or label of follow_up_method (F-02)"
@@ -51,7 +53,7 @@ class ActivityQuery(PageQuery):
     kind: Kind | None = None
     method: str | None = Field(default=None, max_length=50, description="key or label of follow_up_method")
     from_: NearDay | None = Field(default=None, alias="from", description="day of the organisation, inclusive")
-    to: NearDay | None = Field(default=None, description="day of the organisation, inclusive")
+    to: Annotated[NearDay | None, RangeEnd] = Field(default=None, description="day of the organisation, inclusive")
     cursor: str = Field(
         default="",
         max_length=200,

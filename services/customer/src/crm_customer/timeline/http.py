@@ -7,14 +7,13 @@ from uuid import UUID
 
 from chassis.clock import now
 from chassis.days import span
-from chassis.errors import Unavailable, invalid
+from chassis.errors import Unavailable
 from chassis.http.api import Api
 from chassis.http.call import Call
 from chassis.http.cursors import read_cursor, write_cursor
 from crm.common.v1.place_pb2 import Place
 from crm.pool.v1 import pool_service_pb2 as pool
 from crm.pool.v1.pool_events_pb2 import Cause
-from crm_customer.activities.rules import wrong_period
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import sight_of
 from crm_customer.customers.views import Named, named
@@ -66,9 +65,7 @@ def read_timeline(call: Call[None, TimelineQuery], customer_id: UUID) -> Timelin
 
 
 def _asked(query: TimelineQuery, zone: str) -> Asked:
-    """Raises Invalid."""
-    if errors := list(wrong_period(query.from_, query.to)):
-        raise invalid(*errors)
+    """Raises Invalid unknown_cursor."""
     since, until = span(query.from_, query.to, zone)
     return Asked(
         kinds=frozenset(query.kinds),

@@ -1,12 +1,14 @@
 """Shapes of the timeline on the wire."""
 
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
 from chassis.http.api import Body, NearDay, View
 from crm_customer.customers.views import Named
+from crm_customer.paging import RangeEnd
 from crm_customer.timeline.rules import EntryKind, Status
 
 
@@ -17,7 +19,7 @@ class TimelineQuery(Body):
     member_id: UUID | None = Field(default=None, description="who did it")
     status: Status | None = Field(default=None, description="whether something is still to be done about it (F-03)")
     from_: NearDay | None = Field(default=None, alias="from", description="day of the organisation, inclusive")
-    to: NearDay | None = Field(default=None, description="day of the organisation, inclusive")
+    to: Annotated[NearDay | None, RangeEnd] = Field(default=None, description="day of the organisation, inclusive")
     page_size: int = Field(default=15, ge=1, le=200)
     cursor: str = Field(default="", max_length=200, description="next_cursor of the answer before: goes on after it")
 
