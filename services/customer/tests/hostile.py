@@ -185,6 +185,16 @@ def _other_types() -> Iterator[tuple[str, Sample]]:
     yield "html", Sample("a.pdf.html", SCRIPT, "file_type_not_supported")
     yield "no extension", Sample("pdf", PDF, "file_type_not_supported")
     yield "only an extension", Sample(".pdf", PDF, "file_type_not_supported")
+    yield (
+        "exe in a zip",
+        Sample("a.zip", archive({"报价.txt": b"1", "工具/Setup.EXE": b"MZ"}), "file_type_not_supported"),
+    )
+    yield (
+        "script in a zip in a zip",
+        Sample("a.zip", archive({"a.zip": archive({"a.pdf.js": b""})}), "file_type_not_supported"),
+    )
+    yield "shortcut for windows in a zip", Sample("a.zip", archive({"合同.pdf.lnk .": b"L"}), "file_type_not_supported")
+    yield "a folder named like a program", Sample("a.zip", archive({"node.js/说明.txt": b"1", "my.app/": b""}))
     yield "exe turned round", Sample("合同\u202efdp.exe", b"MZ", "file_type_not_supported")
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from chassis.wording import Messages
 from crm_customer.files.inspecting import MEMORY_BYTES, inspect_file
-from crm_customer.files.rules import MORE_TYPES, RefusedFile, extension_of
+from crm_customer.files.rules import MORE_TYPES, RefusedFile, extension_of, is_program
 from crm_customer.settings import Settings
 from services.customer.tests.hostile import SAMPLES, Sample, office, ole, picture
 
@@ -95,3 +95,12 @@ def test_a_preview_is_small_upright_and_without_what_the_picture_told(tmp_path: 
 def test_a_process_that_breaks_down_is_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(RefusedFile, match="file_unreadable"):
         inspect_file(tmp_path / "missing", "png")
+
+
+@pytest.mark.parametrize(
+    "ending", ["exe", "BAT", "js", "vbs", "scr", "msi", "jar", "lnk", "cmd", "ps1", "wsf", "exe. ."]
+)
+def test_a_program_is_known_by_its_name(ending: str) -> None:
+    assert is_program(f"报价.pdf.{ending}")
+    assert not is_program(ending.rstrip(". "))
+    assert not is_program(f"报价.{ending}.pdf")

@@ -24,7 +24,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.files import commands
 from crm_customer.files.due import clean_up_files
 from crm_customer.files.model import Attachment
-from services.customer.tests.hostile import PDF, PNG
+from services.customer.tests.hostile import PDF, PNG, archive
 
 TEXT = "付款条件".encode()
 
@@ -128,11 +128,15 @@ def test_a_refused_file_says_why_and_leaves_nothing(customers: Any) -> None:
     sales = customers.organisation.sales
     customer = customers.create(sales)
 
-    page = _upload(customers, sales, customer, b"<script>", "a.TXT", headers={"Accept_Language": "zh"})
-    program = _upload(customers, sales, customer, b"MZ", "a.exe", headers={"Accept_Language": "zh"})
+    def refused(content: bytes, name: str) -> Any:
+        return _upload(customers, sales, customer, content, name, headers={"Accept_Language": "zh"})
+
+    page, program = refused(b"<script>", "a.TXT"), refused(b"MZ", "a.exe")
+    packed = refused(archive({"资料/setup.exe": b"MZ"}), "a.zip")
 
     assert (page.status_code, page.json["errors"][0]["pointer"], page.json["code"]) == (422, "/file", "file_active")
-    assert program.json["detail"].startswith("附件格式不支持")
+    assert program.json["detail"].startswith("附件格式不支持：a.exe。可上传 pdf")
+    assert packed.json["detail"].startswith("附件格式不支持：setup.exe。可上传 pdf")
     assert (_rows(customers), _stored(customers)) == (0, [])
 
 

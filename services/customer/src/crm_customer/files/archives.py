@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from crm_customer.files.rules import MIB, RefusedFile
+from crm_customer.files.rules import MIB, RefusedFile, is_program
 
 BEGIN = b"PK\x03\x04"
 MAX_MEMBERS = 5000
@@ -25,6 +25,7 @@ _HEADER_BYTES = 30
 _DESCRIPTOR_BYTES = 24
 _ENCRYPTED = 0x1
 _LINK = 0xA
+_LONGEST_NAME = 100
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _MAIN_PARTS = {"docx": "word/document.xml", "xlsx": "xl/workbook.xml", "pptx": "ppt/presentation.xml"}
 _MACRO_PARTS = ("vbaproject.bin", "vbadata.xml")
@@ -39,7 +40,7 @@ class _Budget:
 
 
 def check_archive(path: Path) -> None:
-    """Raise RefusedFile unless the zip is nothing but a zip, names its members harmlessly and unpacks to a bearable size."""
+    """Raise RefusedFile unless the zip is nothing but a zip, names its members harmlessly, holds no programs and unpacks to a bearable size."""
     with path.open("rb") as file:
         _look_into(file, _Budget(), 1)
 
@@ -95,6 +96,8 @@ def _check_member(member: zipfile.ZipInfo) -> None:
         raise RefusedFile("archive_unsafe_name")
     if member.external_attr >> 28 == _LINK:
         raise RefusedFile("archive_unsafe_name")
+    if is_program(name):
+        raise RefusedFile("file_type_not_supported", name=name.rpartition("/")[2][-_LONGEST_NAME:])
     if member.flag_bits & _ENCRYPTED:
         raise RefusedFile("file_encrypted")
     if member.compress_type not in _METHODS:

@@ -25,7 +25,7 @@ from crm_customer.files.commands import SUBJECT, Checked
 from crm_customer.files.inspecting import inspect_file
 from crm_customer.files.model import Attachment
 from crm_customer.files.queries import file_view, files_of, visible_file
-from crm_customer.files.rules import MOST_BYTES, PREVIEW_TYPE, RefusedFile, extension_of
+from crm_customer.files.rules import MOST_BYTES, PREVIEW_TYPE, RefusedFile, extension_of, types_taken
 from crm_customer.files.views import FileQuery, FileView, TicketView, UploadQuery
 from crm_customer.settings import Settings
 from directory.permissions import Permission
@@ -189,7 +189,7 @@ def _checked(upload: Upload, more_types: frozenset[str]) -> tuple[Checked, bytes
         preview = inspect_file(upload.path, extension)
     except RefusedFile as refused:
         log.info("file_refused", code=refused.code)
-        parameters: dict[str, Any] = dict(refused.parameters)
+        parameters: dict[str, Any] = {"allowed": types_taken(more_types), **refused.parameters}
         raise Invalid(refused.code, errors=[FieldError("/file", refused.code, parameters)], **parameters) from refused
     return Checked(upload.name, extension, upload.size, upload.sha256.hex(), preview is not None), preview
 

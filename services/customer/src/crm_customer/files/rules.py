@@ -1,5 +1,6 @@
 """Which files are taken, what they are called, and who deletes them. Pure functions."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,6 +34,12 @@ MORE_TYPES: Mapping[str, str] = MappingProxyType(
         "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     }
 )
+# What runs when somebody opens it, on one system or another; Windows overlooks spaces and dots at the end.
+_PROGRAM = re.compile(
+    r"\.(apk|app|appx|bat|chm|cmd|com|cpl|dll|dmg|exe|gadget|hta|inf|jar|jse?|lnk|ms[cipt]|msix|pif|pkg|ps1|psm1|reg|scf"
+    r"|scr|sct|sh|sys|url|vb[es]?|ws[cfh]?)[. ]*$",
+    re.IGNORECASE,
+)
 PICTURES = ("jpg", "jpeg", "png", "gif")
 PREVIEW_TYPE = "image/webp"
 
@@ -53,10 +60,19 @@ def extension_of(name: str, more: Collection[str]) -> str:
     """
     stem, dot, extension = name.rpartition(".")
     extension = extension.lower()
-    allowed = [*TYPES, *sorted(more)]
-    if not (stem and dot and extension in allowed):
-        raise RefusedFile("file_type_not_supported", allowed=", ".join(allowed))
+    if not (stem and dot and (extension in TYPES or extension in more)):
+        raise RefusedFile("file_type_not_supported", name=name)
     return extension
+
+
+def types_taken(more: Collection[str]) -> str:
+    """The extensions that `extension_of` takes, as a list to read."""
+    return ", ".join([*TYPES, *sorted(more)])
+
+
+def is_program(name: str) -> bool:
+    """Whether a file of that name runs when it is opened: no part of a zip either."""
+    return _PROGRAM.search(name) is not None
 
 
 def content_type_of(extension: str) -> str:
