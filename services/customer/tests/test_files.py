@@ -13,6 +13,7 @@ from uuid import UUID
 
 import pytest
 from obstore.exceptions import GenericError
+from prometheus_client import REGISTRY
 from sqlalchemy import func, select, update
 from werkzeug.serving import make_server
 
@@ -52,6 +53,10 @@ def _listed(customers: Any, member: Any, customer: Any, **query: Any) -> Any:
 def _follow_up(customers: Any, member: Any, customer: Any) -> Any:
     body = {"customer_id": customer["id"], "kind": "follow_up", "method": "phone", "content": "已电话沟通"}
     return customers.request("POST", "/activities", member, json=body).json
+
+
+def _refusals(*codes: str) -> list[float]:
+    return [REGISTRY.get_sample_value("crm_files_refused_total", {"code": code}) or 0 for code in codes]
 
 
 def _ticket(customers: Any, member: Any, file: Any) -> Any:
@@ -121,6 +126,21 @@ def test_50_mb_are_taken_and_a_byte_more_is_refused_in_the_agreed_words(customer
     assert (refused.status_code, refused.json["code"]) == (413, "file_too_large")
     assert refused.json["errors"][0]["message"] == "附件大小不能超过50M"
     assert _rows(customers) == 1
+
+
+def test_refused_files_are_counted_by_their_code(customers: Any) -> None:
+    sales = customers.organisation.sales
+    customer = customers.create(sales)
+
+    def counted(content: bytes, name: str) -> list[float]:
+        codes = ("file_active", "file_type_not_supported", "file_too_large")
+        before, _, after = _refusals(*codes), _upload(customers, sales, customer, content, name), _refusals(*codes)
+        return [now - then for then, now in zip(before, after, strict=True)]
+
+    assert counted(b"<script>", "a.txt") == [1, 0, 0]
+    assert counted(b"MZ", "a.exe") == [0, 1, 0]
+    assert counted(bytes(50 * 1024 * 1024 + 1), "a.txt") == [0, 0, 1]
+    assert counted(TEXT, "a.txt") == [0, 0, 0]
 
 
 def test_a_refused_file_says_why_and_leaves_nothing(customers: Any) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 import flask
+from prometheus_client import Counter
 from sqlalchemy.orm import Session
 
 from chassis.clock import now
@@ -33,6 +34,9 @@ from directory.permissions import Permission
 api = Api("files")
 log = get_logger(__name__)
 _BINARY = "application/octet-stream"
+_refused = Counter(
+    "crm_files_refused_total", "Uploaded files that were refused, by the code of the refusal (serve; sum)", ["code"]
+)
 
 
 @api.route(
@@ -54,7 +58,7 @@ def upload_file(call: Call[None, UploadQuery]) -> FileView:
     query, settings = call.query, cast(Settings, call.runtime.settings)
     with call.runtime.database.reading() as session:  # before 50 MB are read
         commands.require_addable(session, sight_of(session, call.actor.id), query.customer_id, query.activity_id)
-    with uploaded_file(settings.file_bytes, "file_too_large") as upload:
+    with _counted(), uploaded_file(settings.file_bytes, "file_too_large") as upload:
         earlier = call.earlier(content=upload.digest)
         if earlier is not None:
             return cast(FileView, earlier)
@@ -192,6 +196,18 @@ def _checked(upload: Upload, more_types: frozenset[str]) -> tuple[Checked, bytes
         parameters: dict[str, Any] = {"allowed": types_taken(more_types), **refused.parameters}
         raise Invalid(refused.code, errors=[FieldError("/file", refused.code, parameters)], **parameters) from refused
     return Checked(upload.name, extension, upload.size, upload.sha256.hex(), preview is not None), preview
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Count what is refused about the file by its code."""
+    try:
+        yield
+    except Refusal as refusal:
+        for error in refusal.errors:
+            if error.pointer == "/file":
+                _refused.labels(error.code).inc()
+        raise
 
 
 def _store(runtime: Runtime, file: Attachment, upload: Upload, preview: bytes | None) -> None:
