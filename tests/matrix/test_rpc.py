@@ -33,6 +33,12 @@ REQUESTS: dict[str, Callable[[str], Any]] = {
     "customer.BulkWriteCustomers": lambda actor: customer.BulkWriteCustomersRequest(
         job_id=_ID(), chunk_id=_ID(), actor_id=actor, mode=rows_pb.IMPORT_MODE_CREATE_ONLY, match_fields=["name"]
     ),
+    "customer.BulkWriteContacts": lambda actor: customer.BulkWriteContactsRequest(
+        job_id=_ID(), chunk_id=_ID(), actor_id=actor, mode=rows_pb.IMPORT_MODE_CREATE_ONLY, match_fields=["name"]
+    ),
+    "customer.BulkWriteActivities": lambda actor: customer.BulkWriteActivitiesRequest(
+        job_id=_ID(), chunk_id=_ID(), actor_id=actor
+    ),
     "customer.ExportRows": lambda actor: customer.ExportRowsRequest(
         actor_id=actor,
         kind=customer.RECORD_KIND_CUSTOMERS,

@@ -1,5 +1,6 @@
 """Chunks of an import, sent to customer as the import service does."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from chassis.identifiers import new_id
@@ -20,29 +21,49 @@ class Importer:
         """Rows are numbered from 2, as under a header; a row may bring its own number as (number, values), and what
         else is said of it as a third.
         """
-        numbered = [row if isinstance(row, tuple) else (number, row) for number, row in enumerate(rows, 2)]
-        values: dict[str, Any] = {
-            "mode": rows_pb.IMPORT_MODE_CREATE_AND_UPDATE if update else rows_pb.IMPORT_MODE_CREATE_ONLY,
-            "job_id": str(new_id()),
-            "chunk_id": str(new_id()),
-            "match_fields": ["name"],
-            **fields,
-        }
-        return pb.BulkWriteCustomersRequest(
-            actor_id=str((actor or self.customers.organisation.sales).id),
-            rows=[
-                rows_pb.ImportRow(row_number=number, values=row, **head)
-                for number, row, *more in numbered
-                for head in more or [{}]
-            ],
-            **values,
-        )
+        return pb.BulkWriteCustomersRequest(**self._head(rows, actor) | _matching(["name"], update, fields))
+
+    def contacts_request(
+        self, *rows: Any, actor: Any = None, update: bool = False, **fields: Any
+    ) -> pb.BulkWriteContactsRequest:
+        """The same, of contacts."""
+        return pb.BulkWriteContactsRequest(**self._head(rows, actor) | _matching(["mobile", "name"], update, fields))
+
+    def follow_ups_request(self, *rows: Any, actor: Any = None, **fields: Any) -> pb.BulkWriteActivitiesRequest:
+        """The same, of follow-up records."""
+        return pb.BulkWriteActivitiesRequest(**self._head(rows, actor) | fields)
 
     def write(self, *rows: Any, **options: Any) -> list[Any]:
         """The results of a chunk."""
         return list(self.send(self.request(*rows, **options)).results)
 
-    def send(self, request: pb.BulkWriteCustomersRequest) -> pb.BulkWriteCustomersResponse:
-        """The answer to a request."""
-        answer: pb.BulkWriteCustomersResponse = self.stub.BulkWriteCustomers(request, timeout=30)
-        return answer
+    def write_contacts(self, *rows: Any, **options: Any) -> list[Any]:
+        """The results of a chunk of contacts."""
+        return list(self.send(self.contacts_request(*rows, **options)).results)
+
+    def write_follow_ups(self, *rows: Any, **options: Any) -> list[Any]:
+        """The results of a chunk of follow-up records."""
+        return list(self.send(self.follow_ups_request(*rows, **options)).results)
+
+    def send(self, request: Any) -> Any:
+        """The answer to a request of any kind."""
+        method = type(request).__name__.removesuffix("Request")
+        return getattr(self.stub, method)(request, timeout=30)
+
+    def _head(self, rows: Sequence[Any], actor: Any) -> dict[str, Any]:
+        numbered = [row if isinstance(row, tuple) else (number, row) for number, row in enumerate(rows, 2)]
+        return {
+            "job_id": str(new_id()),
+            "chunk_id": str(new_id()),
+            "actor_id": str((actor or self.customers.organisation.sales).id),
+            "rows": [
+                rows_pb.ImportRow(row_number=number, values=row, **head)
+                for number, row, *more in numbered
+                for head in more or [{}]
+            ],
+        }
+
+
+def _matching(match_fields: list[str], update: bool, fields: Any) -> dict[str, Any]:
+    mode = rows_pb.IMPORT_MODE_CREATE_AND_UPDATE if update else rows_pb.IMPORT_MODE_CREATE_ONLY
+    return {"mode": mode, "match_fields": match_fields, **fields}

@@ -188,6 +188,11 @@ class Customers(OpenService):
         assert reply.status_code == 200, reply.text
         return reply.json
 
+    def share(self, member: Member, customer: Any, *others: Member, access: str = "read") -> None:
+        """Others read, or also change, a customer of the member's."""
+        body = {"collaborators": [{"member_id": str(one.id), "access": access} for one in others]}
+        assert self.request("POST", f"/customers/{customer['id']}/collaborators", member, json=body).status_code == 200
+
     def delete_contacts(self, member: Member, *contacts: Any) -> None:
         """Put contacts into the recycle bin."""
         body = {"contact_ids": [contact["id"] for contact in contacts]}

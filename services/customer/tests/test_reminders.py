@@ -54,7 +54,8 @@ def _promise(customers: Any, member: Any, customer: Any, day: str) -> Any:
     made = customers.request("POST", "/activities", member, json=body | {"next_contact_on": _day(0)}).json
     _run(
         customers,
-        "UPDATE activities SET next_contact_on = :day, at = at - interval '1 hour' WHERE id = :id",
+        "UPDATE activities SET next_contact_on = :day, at = at - interval '1 hour', updated_at = at - interval '1 hour'"
+        " WHERE id = :id",
         day=day,
         id=made["id"],
     )

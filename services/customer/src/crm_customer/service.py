@@ -19,10 +19,12 @@ from crm.customer.v1.customer_service_pb2_grpc import (
 from crm_customer.activities import http as activities_http
 from crm_customer.activities.model import Activity
 from crm_customer.activities.rpc import HandoverCards
+from crm_customer.activity_imports.rpc import ActivityImports
 from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
 from crm_customer.collaborators import http as collaborators_http
 from crm_customer.collaborators.due import END_COLLABORATIONS
+from crm_customer.contact_imports.rpc import ContactImports
 from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
 from crm_customer.customers import http as customers_http
@@ -84,7 +86,16 @@ from directory.tables import metadata as directory_metadata
 
 
 class _CustomerService(
-    Reads, Places, BulkWrites, ImportUndo, Exports, CustomFields, HandoverCards, CustomerServiceServicer
+    Reads,
+    Places,
+    BulkWrites,
+    ContactImports,
+    ActivityImports,
+    ImportUndo,
+    Exports,
+    CustomFields,
+    HandoverCards,
+    CustomerServiceServicer,
 ):
     """CustomerService, each feature answering its own methods."""
 

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.pool.v1.pool_service_pb2 import Placement
-from crm_customer.imports.rules import Row, Settled, Update
+from crm_customer.customers.rules import Problem
+from crm_customer.imports.rules import Row, Settled, Unwritten, Update
 from crm_customer.ownership.projection import place_of
 
 _MOST_SHOWN = 200
@@ -46,13 +47,26 @@ def settled(one: Settled) -> rows_pb.ImportRowResult:
         outcome=rows_pb.IMPORT_OUTCOME_SKIPPED if one.skipped else rows_pb.IMPORT_OUTCOME_FAILED,
         record_id=str(one.customer_id or ""),
         matched_by=one.matched_by,
-        problems=[
-            rows_pb.ImportRowProblem(
-                field=problem.field,
-                code=problem.code,
-                value=problem.value[:_MOST_SHOWN],
-                parameters={name: str(value) for name, value in problem.parameters.items()},
-            )
-            for problem in one.problems
-        ],
+        problems=map(_problem, one.problems),
+    )
+
+
+def unwritten(one: Unwritten) -> rows_pb.ImportRowResult:
+    """The same, of a row of contacts or follow-ups."""
+    outcome = rows_pb.IMPORT_OUTCOME_SKIPPED if one.skipped else rows_pb.IMPORT_OUTCOME_FAILED
+    return rows_pb.ImportRowResult(
+        row_number=one.number,
+        outcome=rows_pb.IMPORT_OUTCOME_CREATED if one.made else outcome,
+        record_id=str(one.record_id or ""),
+        matched_by=one.matched_by,
+        problems=map(_problem, one.problems),
+    )
+
+
+def _problem(problem: Problem) -> rows_pb.ImportRowProblem:
+    return rows_pb.ImportRowProblem(
+        field=problem.field,
+        code=problem.code,
+        value=problem.value[:_MOST_SHOWN],
+        parameters={name: str(value) for name, value in problem.parameters.items()},
     )

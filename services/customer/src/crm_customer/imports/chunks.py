@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from chassis.clock import now
+from chassis.database import Database, lock
 from chassis.errors import Forbidden, Invalid, TooManyRequests
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
@@ -68,6 +70,28 @@ def chunk_of(
         raise Invalid("uuid_parsing") from error
 
 
+def written_once(
+    database: Database, chunk: Chunk, matching: str, write: Callable[[Session], Sequence[rows_pb.ImportRowResult]]
+) -> Sequence[rows_pb.ImportRowResult]:
+    """The answer that is kept; else what `write` answers, alone among all imports that are `matching`, so that two never
+    create one record twice (design §4). A rehearsal reads, and nothing of it is kept.
+    """
+    with database.reading() as session:
+        if chunk.rehearsal:
+            return write(session)
+        kept = kept_answer(session, chunk.id)
+    if kept is not None:
+        return kept
+    with database.transaction() as session:
+        lock(session, matching)
+        kept = kept_answer(session, chunk.id)
+        if kept is not None:
+            return kept
+        results = write(session)
+        keep_answer(session, chunk.id, results, now())
+    return results
+
+
 def importing(session: Session, chunk: Chunk, *needed: str) -> Sight:
     """What the importer sees, whose rights are checked for every chunk again; `needed` beside import.run.
 
@@ -86,7 +110,7 @@ def kept_answer(session: Session, chunk_id: UUID) -> Sequence[rows_pb.ImportRowR
     return None if kept is None else pb.BulkWriteCustomersResponse.FromString(kept).results
 
 
-def keep_answer(session: Session, chunk_id: UUID, results: Sequence[rows_pb.ImportRowResult], now: datetime) -> None:
+def keep_answer(session: Session, chunk_id: UUID, results: Sequence[rows_pb.ImportRowResult], at: datetime) -> None:
     """Remember the answer with what was written; answers of all kinds look the same."""
     response = pb.BulkWriteCustomersResponse(results=results).SerializeToString(deterministic=True)
-    session.execute(insert(BulkWriteResult).values(chunk_id=chunk_id, response=response, written_at=now))
+    session.execute(insert(BulkWriteResult).values(chunk_id=chunk_id, response=response, written_at=at))

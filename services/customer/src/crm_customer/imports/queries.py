@@ -39,7 +39,7 @@ from crm_customer.search.model import CustomerSearch
 from directory.permissions import Permission
 from directory.tables import members
 
-_DECIDED = {
+DECIDED = {
     rows_pb.IMPORT_DECISION_UPDATE: Decided.UPDATE,
     rows_pb.IMPORT_DECISION_CREATE: Decided.CREATE,
 }
@@ -77,7 +77,7 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
 def _row(given: rows_pb.ImportRow, chunk: Chunk, reference: Reference) -> Row:
     row = read_row(given.row_number, dict(given.values), chunk.match_fields, reference)
     if chunk.ask:
-        row.decided, row.decided_on = _DECIDED.get(given.decision), given.record_id
+        row.decided, row.decided_on = DECIDED.get(given.decision), given.record_id
     return row
 
 

@@ -1,6 +1,6 @@
 """Records that rows of an import bring, written with COPY."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,12 +27,13 @@ def new_contact(
     owner_id: UUID | None,
     values: Mapping[str, Any],
     now: datetime,
+    contact_id: UUID | None = None,
 ) -> dict[str, Any]:
     """The contact that a row brings, named after its customer unless it has a name (A-53)."""
     return {
         **dict.fromkeys(_CONTACT_COLUMNS),
         **values,
-        "id": new_id(),
+        "id": contact_id or new_id(),
         "customer_id": customer_id,
         "is_primary": False,
         "owner_id": owner_id,
@@ -46,7 +47,15 @@ def new_contact(
 
 def copy_contacts(session: Session, contacts: Sequence[Mapping[str, Any]]) -> None:
     """New contacts, each the primary one of its customer, findable by their names."""
-    links = [{"customer_id": one["customer_id"], "contact_id": one["id"], "is_primary": True} for one in contacts]
+    add_contacts(session, contacts, {one["id"] for one in contacts})
+
+
+def add_contacts(session: Session, contacts: Sequence[Mapping[str, Any]], primary: Collection[UUID]) -> None:
+    """New contacts, each linked with its customer, findable by their names; `primary`: ids of primary contacts."""
+    links = [
+        {"customer_id": one["customer_id"], "contact_id": one["id"], "is_primary": one["id"] in primary}
+        for one in contacts
+    ]
     copy(session, CONTACTS, _CONTACT_COLUMNS, contacts)
     copy(session, LINKS, ("customer_id", "contact_id", "is_primary"), links)
     if contacts:

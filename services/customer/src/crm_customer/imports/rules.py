@@ -308,6 +308,24 @@ def _repeated(row: Row, first: int) -> Settled:
     return Settled(row, [Problem("", "repeated_in_file", parameters={"first_row": first})], skipped=True)
 
 
+@dataclass(frozen=True)
+class Unwritten:
+    """The row `number` writes nothing: an earlier attempt has `made` its record, or it failed or is `skipped`, and why."""
+
+    number: int
+    problems: Sequence[Problem] = ()
+    skipped: bool = False
+    record_id: UUID | None = None
+    made: bool = False
+    matched_by: str = ""
+
+
+def without_nulls(texts: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
+    """The texts that a database can hold, and what is wrong with the others."""
+    clean = {name: text.strip() for name, text in texts.items() if "\0" not in text}
+    return clean, [Problem(name, "null_character", texts[name]) for name in sorted(texts.keys() - clean.keys())]
+
+
 def record_id_of(job_id: UUID, row_number: int) -> UUID:
     """The id of the record that a row of a job becomes: the same at every attempt, so that a plan made for the first
     one still holds and its undo knows it. A UUIDv7 with the job's time; ids of a file follow each other as its rows do.

@@ -33,10 +33,16 @@ def link_entries(
 
 def change_entries(seen: SeenContact, sight: Sight, before: Mapping[str, Any]) -> list[AuditEntry]:
     """A change in the contact's history, and in that of each customer whose primary contact it is."""
-    contact = seen.contact
-    after = {name: getattr(contact, name) for name in before}
-    sides = {"version": contact.version - 1, **before}, {"version": contact.version, **after}
-    entries = [entry_of("contact.changed", contact, sight, *sides)]
+    after = {name: getattr(seen.contact, name) for name in before}
+    return entries_of_change(seen, sight, seen.contact.version - 1, before, after)
+
+
+def entries_of_change(
+    seen: SeenContact, sight: Sight, version: int, before: Mapping[str, Any], after: Mapping[str, Any], **cause: str
+) -> list[AuditEntry]:
+    """The same, of a change on top of `version` that something else caused."""
+    sides = {"version": version, **before}, {"version": version + 1, **cause, **after}
+    entries = [entry_of("contact.changed", seen.contact, sight, *sides)]
     shown = [{f"contact.{name}": side[name] for name in FORM_FIELDS if name in side} for side in (before, after)]
     if shown[0]:
         entries += [

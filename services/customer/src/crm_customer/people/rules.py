@@ -16,6 +16,12 @@ _FIRST_BIRTHDAY = date(1900, 1, 1)
 _SHARED = {name: RULES[f"contact.{name}"] for name in ("email", "position", "qq", "phone", "mobile", "remark")} | {
     "postcode": RULES["postcode"]
 }
+# fmt: off
+FIELDS = (
+    "name", "salutation", "position", "phone", "mobile", "qq", "email", "address", "postcode", "birthday", "contact_group",
+    "remark",
+)
+# fmt: on
 
 
 def checked(
@@ -51,7 +57,7 @@ def _clean(name: str, value: str, reference: Reference, today: date, current: st
         case "salutation":
             return value if value == current else _salutation(value)
         case "birthday":
-            return _birthday(date.fromisoformat(value), today)
+            return _birthday(_day(value), today)
     return _option(name, value, reference, current)
 
 
@@ -75,6 +81,13 @@ def _option(dictionary: str, value: str, reference: Reference, current: str | No
     if key != current and not reference.options.offers(dictionary, key):
         raise Broken("option_inactive")
     return key
+
+
+def _day(value: str) -> date:
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise Broken("date_invalid") from error
 
 
 def _birthday(day: date, today: date) -> date:

@@ -18,15 +18,19 @@ from directory.tables import members
 
 # Each finds member_id, subject_id, customer_id, customer_name, title and due_on of the members :members.
 _FOLLOW_UP = """
-    -- Promised by who works on the customer; else its owner keeps the promise (decision 0026).
+    -- Promised by who works on the customer; else its owner keeps the promise (decision 0026). What was past already when it
+    -- was written down, later than it happened, is history that somebody has imported (D-33).
     WITH promised AS (
         SELECT activities.id, activities.customer_id, activities.member_id AS author_id, next_contact_on, content
         FROM activities WHERE member_id = ANY(:members) AND next_contact_on <= :today AND deleted_at IS NULL
+            AND NOT (version = 1 AND at < updated_at AND next_contact_on < CAST(updated_at AT TIME ZONE :zone AS date))
         UNION
         SELECT activities.id, activities.customer_id, activities.member_id, next_contact_on, content
         FROM customers JOIN activities ON activities.customer_id = customers.id
         WHERE customers.owner_id = ANY(:members) AND customers.deleted_at IS NULL
-            AND next_contact_on <= :today AND activities.deleted_at IS NULL
+            AND next_contact_on <= :today AND activities.deleted_at IS NULL AND NOT (activities.version = 1
+                AND at < activities.updated_at
+                AND next_contact_on < CAST(activities.updated_at AT TIME ZONE :zone AS date))
     ), kept_by AS (
         SELECT promised.*, customers.name, CASE WHEN EXISTS (
             SELECT FROM collaborators WHERE collaborators.customer_id = customers.id AND collaborators.member_id = author_id
