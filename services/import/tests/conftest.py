@@ -35,7 +35,7 @@ from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceServicer, a
 from crm.imports.v1.imports_events_pb2 import ChunkReady, SplitRequested
 from crm_import.chunks.model import Chunk
 from crm_import.chunks.role import work_off
-from crm_import.chunks.worker import handle_split
+from crm_import.chunks.worker import handle_chunk, handle_split
 from crm_import.service import SERVICE
 from crm_import.streams import WORK
 from highsea_local.ports import free_port
@@ -104,9 +104,11 @@ class Importer:
         headers = self.service.headers(self.member, If_Match=f'"{job["version"]}"')
         return self.service.client.patch(f"/api/v1/imports/{job['id']}", json=settings, headers=headers)
 
-    def post(self, job: Any, verb: str) -> TestResponse:
+    def post(self, job: Any, verb: str, **body: Any) -> TestResponse:
+        """`verb` with a query behind it, if need be."""
         headers = self.service.headers(self.member)
-        return self.service.client.post(f"/api/v1/imports/{job['id']}:{verb}", headers=headers)
+        path = f"/api/v1/imports/{job['id']}:{verb}"
+        return self.service.client.post(path, headers=headers, **({"json": body} if body else {}))
 
     def started(self, *rows: Sequence[Any], **settings: Any) -> Any:
         """The view of an import of these rows that has just been started."""
@@ -157,7 +159,7 @@ class Customers(CustomerServiceServicer):
 
     ids: dict[str, str] = field(default_factory=dict)
     custom_fields: pb.ListCustomFieldsResponse | None = field(default_factory=pb.ListCustomFieldsResponse)
-    written: dict[tuple[str, int], rows_pb.ImportRowResult] = field(default_factory=dict)
+    written: dict[tuple[str, str, int], rows_pb.ImportRowResult] = field(default_factory=dict)
     requests: list[pb.BulkWriteCustomersRequest] = field(default_factory=list)
     refusals: list[Refusal | Exception] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
@@ -185,10 +187,25 @@ class Customers(CustomerServiceServicer):
         return self.custom_fields
 
     def _result(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
-        key = (request.job_id, row.row_number)
+        if request.rehearsal:
+            return self._rehearse(request, row)
+        key = (request.job_id, request.chunk_id, row.row_number)
         if key not in self.written:
             self.written[key] = self._write(request, row)
         return self.written[key]
+
+    def _rehearse(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
+        known = dict(self.ids)
+        result = self._write(request, row)
+        self.ids = known
+        if result.outcome == rows_pb.IMPORT_OUTCOME_CREATED:
+            result.record_id = ""
+        elif result.record_id:
+            result.changes.add(field="remark", before="旧备注")
+            if request.mode == rows_pb.IMPORT_MODE_ASK:
+                del result.problems[:]
+                result.problems.add(code="undecided")
+        return result
 
     def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
         name = row.values["name"]
@@ -202,16 +219,26 @@ class Customers(CustomerServiceServicer):
             return rows_pb.ImportRowResult(
                 row_number=row.row_number, outcome=rows_pb.IMPORT_OUTCOME_FAILED, problems=problems
             )
-        if name not in self.ids:
+        matched_by, updated = ("name" if name in self.ids else ""), rows_pb.IMPORT_DECISION_UPDATE
+        if not matched_by or row.decision == rows_pb.IMPORT_DECISION_CREATE:
             self.ids[name] = str(new_id())
-            outcome, problems = rows_pb.IMPORT_OUTCOME_CREATED, []
-        elif request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE:
+            return rows_pb.ImportRowResult(
+                row_number=row.row_number,
+                outcome=rows_pb.IMPORT_OUTCOME_CREATED,
+                record_id=self.ids[name],
+                **({"pool_id": request.target_pool_id} if request.target_pool_id else {"owner_id": request.actor_id}),
+            )
+        if request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE or row.decision == updated:
             outcome, problems = rows_pb.IMPORT_OUTCOME_UPDATED, []
         else:
             outcome = rows_pb.IMPORT_OUTCOME_SKIPPED
             problems = [rows_pb.ImportRowProblem(field="name", code="customer_exists", value=name)]
         return rows_pb.ImportRowResult(
-            row_number=row.row_number, outcome=outcome, record_id=self.ids[name], problems=problems
+            row_number=row.row_number,
+            outcome=outcome,
+            record_id=self.ids[name],
+            problems=problems,
+            matched_by=matched_by,
         )
 
 
@@ -309,6 +336,21 @@ class Running:
         is_over = ("finished", "failed", "cancelled")
         path = f"/imports/{job['id']}"
         return wait_until(lambda: (now := self.admin.get(path).json)["status"] in is_over and now)
+
+    def handled(self, job: Any) -> Any:
+        """The view of the job after all its work that is to be done now."""
+        for message in self.split(job):
+            while handle_chunk(self.service.runtime, message) is not None:
+                pass
+        return self.member.get(f"/imports/{job['id']}").json
+
+    def rehearsed(self, *rows: Sequence[Any], **settings: Any) -> Any:
+        """The view of an import of these rows that has been rehearsed."""
+        job = self.member.uploaded(*rows)
+        assert not settings or self.member.patch(job, **settings).status_code == 200
+        reply = self.member.post(job, "rehearse")
+        assert reply.status_code == 200, reply.text
+        return self.handled(job)
 
     def imported(self, *rows: Sequence[Any], **settings: Any) -> Any:
         """The view of an import of these rows that has ended."""

@@ -16,7 +16,7 @@ from crm_import.jobs.events import DIRECTORY
 from crm_import.jobs.http import api as jobs_api
 from crm_import.jobs.model import ImportJob
 from crm_import.mapping.model import SavedMapping
-from crm_import.rehearsal import model as _rehearsal  # noqa: F401
+from crm_import.rehearsal.http import api as rehearsal_api
 from crm_import.results.http import api as results_api
 from crm_import.saved_mappings.http import api as mappings_api
 from crm_import.settings import ImportSettings
@@ -34,7 +34,7 @@ SERVICE: Service = Service(
     name="import",
     settings=ImportSettings,
     actors=DirectoryActors(),
-    apis=[jobs_api, mappings_api, results_api, templates_api, exports_api, audit_api("import")],
+    apis=[jobs_api, mappings_api, rehearsal_api, results_api, templates_api, exports_api, audit_api("import")],
     migrations=["directory.migrations", "crm_import.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["batch", "crm_import"],

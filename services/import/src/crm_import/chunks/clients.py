@@ -1,6 +1,7 @@
 """Writing rows through the service that owns the records."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -14,8 +15,9 @@ from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from crm.identity.v1 import identity_service_pb2 as identity_pb
 from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
 from crm_import.chunks.rules import SourceRow, Task, values
-from crm_import.jobs.rules import Mode
+from crm_import.jobs.rules import Mode, Stage
 from crm_import.kinds.kind import KindName
+from crm_import.rehearsal.rules import Decision
 from crm_import.results.rules import Outcome, Problem, Result
 from crm_import.settings import import_settings
 
@@ -23,6 +25,11 @@ _BUSY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
 _MODES = {
     Mode.CREATE_ONLY: rows_pb.IMPORT_MODE_CREATE_ONLY,
     Mode.CREATE_AND_UPDATE: rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
+    Mode.ASK: rows_pb.IMPORT_MODE_ASK,
+}
+_DECISIONS: Mapping[Decision | None, rows_pb.ImportDecision.ValueType] = {
+    Decision.UPDATE: rows_pb.IMPORT_DECISION_UPDATE,
+    Decision.CREATE: rows_pb.IMPORT_DECISION_CREATE,
 }
 _OUTCOMES = {
     rows_pb.IMPORT_OUTCOME_CREATED: Outcome.CREATED,
@@ -59,7 +66,7 @@ class ChunkRefused(Exception):
 
 
 def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[Result]:
-    """Write rows in one call; repeating it answers the same. Raises WriterBusy or ChunkRefused."""
+    """Write rows in one call, or rehearse that; repeating it answers the same. Raises WriterBusy or ChunkRefused."""
     writer, write = WRITERS[task.kind]
     try:
         results = write(runtime, task, rows)
@@ -78,6 +85,9 @@ def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Seque
         **_chunk(task, rows),
         match_fields=task.match,
         target_pool_id=str(task.target_pool_id) if task.target_pool_id else "",
+        rehearsed=[
+            rows_pb.RehearsedOwner(owner_id=str(owner), customers=count) for owner, count in task.rehearsed.items()
+        ],
     )
     stub = CustomerServiceStub(runtime.peers.channel("customer"))
     return stub.BulkWriteCustomers(request, **_terms(runtime, task)).results
@@ -105,10 +115,19 @@ def _chunk(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
         "actor_id": str(task.actor_id),
         "mode": _MODES[Mode(task.mode)],
         "clear_empty": task.clear_empty,
-        "rows": [
-            rows_pb.ImportRow(row_number=row.number, values=values(row, task.mapped, task.typing)) for row in rows
-        ],
+        "rehearsal": task.stage == Stage.REHEARSAL,
+        "rows": [_row(task, row) for row in rows],
     }
+
+
+def _row(task: Task, row: SourceRow) -> rows_pb.ImportRow:
+    decision, record_id = task.decided.get(row.number, (None, None))
+    return rows_pb.ImportRow(
+        row_number=row.number,
+        values=values(row, task.mapped, task.typing),
+        decision=_DECISIONS.get(decision, rows_pb.IMPORT_DECISION_UNSPECIFIED),
+        record_id=str(record_id or ""),
+    )
 
 
 def _terms(runtime: Runtime, task: Task) -> dict[str, Any]:
@@ -125,8 +144,13 @@ def _result(result: rows_pb.ImportRowResult, row: SourceRow) -> Result:
     outcome = _OUTCOMES.get(result.outcome)
     if outcome is None:
         raise ChunkRefused("outcome_unknown")
-    if outcome in (Outcome.CREATED, Outcome.UPDATED):
-        return Result(row.number, outcome, result.record_id or None)
     problems = [Problem(item.field, item.code, item.value, dict(item.parameters)) for item in result.problems]
-    judged = row.result(outcome, problems)
-    return Result(row.number, outcome, result.record_id or None, judged.problems, judged.cells)
+    return replace(
+        row.result(outcome, problems),
+        cells=None if outcome in (Outcome.CREATED, Outcome.UPDATED) else row.written_cells,
+        record_id=result.record_id or None,
+        matched_by=result.matched_by,
+        owner_id=result.owner_id or None,
+        pool_id=result.pool_id or None,
+        changes=[(change.field, change.before) for change in result.changes],
+    )

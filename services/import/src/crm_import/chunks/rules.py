@@ -9,6 +9,7 @@ from uuid import UUID
 
 from crm_import.jobs.rules import Stage
 from crm_import.mapping.forms import DigitsLost, Typing
+from crm_import.rehearsal.rules import Decision
 from crm_import.results.rules import Outcome, Problem, Result
 
 # Chunks of one job, so that jobs share the workers fairly and a cancel is quick (design §4). A rehearsal counts what
@@ -30,7 +31,8 @@ class ChunkStatus(StrEnum):
 class Task:
     """What handling a chunk in a stage of its job needs to know. `taken_at`: whoever takes it later finishes it alone;
     `demanded`: fields that import itself wants filled; `typing`: how cells are read; `stop_code` is set when its rows
-    must not be written any more.
+    must not be written any more. `rehearsed`: what the chunks before gave to owners; `decided`: rows with what was
+    decided about which record (D-21).
     """
 
     job_id: UUID
@@ -50,6 +52,8 @@ class Task:
     clear_empty: bool
     target_pool_id: UUID | None
     stop_code: str | None
+    rehearsed: Mapping[UUID, int] = field(default_factory=dict)
+    decided: Mapping[int, tuple[Decision, UUID | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,14 @@ class SourceRow:
         """The text in a column."""
         return self.cells[column - self.first]
 
+    @property
+    def written_cells(self) -> list[str]:
+        """The cells as the file shows them."""
+        return [self.errors.get(index, text) for index, text in enumerate(self.cells, self.first)]
+
     def result(self, outcome: Outcome, problems: Iterable[Problem]) -> Result:
         """A result of this row that is not a success."""
-        cells = [self.errors.get(index, text) for index, text in enumerate(self.cells, self.first)]
-        return Result(self.number, outcome, problems=list(problems), cells=cells)
+        return Result(self.number, outcome, problems=list(problems), cells=self.written_cells)
 
 
 def read_chunk(content: bytes, first: int) -> list[SourceRow]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -9,7 +10,10 @@ from sqlalchemy.orm import Session
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm_import.chunks.clients import write_rows
-from crm_import.chunks.rules import Task, judge, read_chunk
+from crm_import.chunks.rules import SourceRow, Task, judge, read_chunk
+from crm_import.jobs.rules import Mode
+from crm_import.rehearsal.queries import decisions_of
+from crm_import.rehearsal.rules import Decision
 from crm_import.results.commands import store_results
 from crm_import.results.rules import Outcome, Problem, Result
 
@@ -21,10 +25,26 @@ def handle(runtime: Runtime, task: Task) -> list[Result]:
     rows = read_chunk(runtime.object_store().get(task.key), task.first)
     if task.stop_code:
         return [row.result(Outcome.SKIPPED, [Problem("", task.stop_code)]) for row in rows]
-    judged = {row.number: judge(row, task.mapped, task.demanded, task.typing) for row in rows}
+    if task.mode == Mode.ASK:
+        with runtime.database.reading() as session:
+            task = replace(task, decided=decisions_of(session, task.job_id, [row.number for row in rows]))
+    return written(runtime, task, rows)
+
+
+def written(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[Result]:
+    """What becomes of rows: those with something wrong or to be skipped are not sent. Raises WriterBusy, ChunkRefused."""
+    judged = {row.number: _judge(row, task) for row in rows}
     to_write = [row for row in rows if judged[row.number] is None]
-    written = {result.number: result for result in write_rows(runtime, task, to_write)} if to_write else {}
-    return [judged[row.number] or written[row.number] for row in rows]
+    answers = {result.number: result for result in write_rows(runtime, task, to_write)} if to_write else {}
+    return [judged[row.number] or answers[row.number] for row in rows]
+
+
+def _judge(row: SourceRow, task: Task) -> Result | None:
+    decision, record_id = task.decided.get(row.number, (None, None))
+    if decision == Decision.SKIP:
+        result = row.result(Outcome.SKIPPED, [Problem("", "skipped_as_decided")])
+        return replace(result, record_id=str(record_id) if record_id else None)
+    return judge(row, task.mapped, task.demanded, task.typing)
 
 
 def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:

@@ -53,7 +53,7 @@ def upload(
         any(job.map_by(saved, now) for saved in mappings_of(session, actor.id, kind.name))
     session.add(job)
     session.flush()
-    _audit(session, "import.upload", actor.id, job)
+    audit(session, "import.upload", actor.id, job)
     return job
 
 
@@ -114,17 +114,23 @@ def _map_by(session: Session, job: ImportJob, mapping_id: UUID, now: datetime) -
         raise Invalid("mapping_does_not_fit", errors=[error], missing=missing)
 
 
-def start(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
+def start(session: Session, actor: Actor, job_id: UUID, now: datetime, *, skip_undecided: bool = False) -> ImportJob:
     """Queue the job (现在导入). Starting it again changes nothing. Raises NotFound, Forbidden, Conflict, Invalid."""
+    job = job_to_start(session, actor, job_id)
+    if job.start(now, actor.language, skip_undecided=skip_undecided):
+        session.flush()
+        request_split(session, job)
+        audit(session, "import.start", actor.id, job)
+    return job
+
+
+def job_to_start(session: Session, actor: Actor, job_id: UUID) -> ImportJob:
+    """The actor's own job, locked, if they may do what its rows do. Raises NotFound, Forbidden."""
     job = own_job(session, actor, job_id, is_locked=True)
     kind = job.traits
     _require(actor, (*kind.permissions, *kind.to_start))
-    if job.mode == Mode.CREATE_AND_UPDATE:
+    if job.mode != Mode.CREATE_ONLY:
         _require(actor, kind.to_update)
-    if job.start(now, actor.language):
-        session.flush()
-        request_split(session, job)
-        _audit(session, "import.start", actor.id, job)
     return job
 
 
@@ -139,7 +145,7 @@ def cancel(session: Session, actor: Actor, job_id: UUID, now: datetime) -> Impor
     was_running = job.status == Status.RUNNING
     if job.cancel(now):
         session.flush()
-        _audit(session, "import.cancel", actor.id, job)
+        audit(session, "import.cancel", actor.id, job)
         if job.has_ended and not was_running:
             settle(session, job, now)
     return job
@@ -202,6 +208,7 @@ def _differing(former: Mapping[str, Any], latter: Mapping[str, Any]) -> tuple[di
     return {name: former[name] for name in changed}, {name: latter[name] for name in changed}
 
 
-def _audit(session: Session, action: str, actor_id: UUID, job: ImportJob) -> None:
+def audit(session: Session, action: str, actor_id: UUID, job: ImportJob) -> None:
+    """Record what the actor did with the job, and as what it stands now."""
     after = {"kind": job.kind, **job.settings(), "status": job.status}
     record_audit(session, AuditEntry(action, SUBJECT, job.id, actor_id, after=after))

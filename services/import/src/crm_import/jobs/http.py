@@ -22,6 +22,7 @@ from crm_import.jobs.views import (
     ImportQuery,
     ImportSettingsBody,
     ImportView,
+    StartQuery,
     UploadQuery,
     import_detail,
     import_view,
@@ -70,7 +71,7 @@ def upload_import(call: Call[None, UploadQuery]) -> ImportDetail:
     view: ImportDetail | None = None
     try:
         view = call.command(
-            lambda session: _view(
+            lambda session: detail_of(
                 call,
                 commands.upload(
                     session,
@@ -115,7 +116,7 @@ def list_imports(call: Call[None, ImportQuery]) -> Page[ImportView]:
 def read_import(call: Call[None, None], import_id: UUID) -> ImportDetail:
     """One's own; anybody's with import.read_all."""
     with call.runtime.database.reading() as session:
-        return _view(call, queries.readable_job(session, call.actor, import_id))
+        return detail_of(call, queries.readable_job(session, call.actor, import_id))
 
 
 @api.route(
@@ -143,7 +144,7 @@ def change_import(call: Call[ImportSettingsBody, None], import_id: UUID) -> Impo
             custom=custom,
             now=now(),
         )
-        return _view(call, job)
+        return detail_of(call, job)
 
 
 @api.route(
@@ -151,13 +152,19 @@ def change_import(call: Call[ImportSettingsBody, None], import_id: UUID) -> Impo
     "/imports/<uuid:import_id>:start",
     access=Permission.IMPORT_RUN,
     summary="Import now",
+    query=StartQuery,
     reply=ImportDetail,
     idempotent=True,
     versioned=True,
 )
-def start_import(call: Call[None, None], import_id: UUID) -> ImportDetail:
-    """Queues the job; starting it again answers its state."""
-    return call.command(lambda session: _view(call, commands.start(session, call.actor, import_id, now())))
+def start_import(call: Call[None, StartQuery], import_id: UUID) -> ImportDetail:
+    """Queues the job; starting it again answers its state. In mode ask it wants a rehearsal, and a decision for every
+    row that matches a record, unless `undecided=skip` (D-21).
+    """
+    skip = call.query.undecided == "skip"
+    return call.command(
+        lambda session: detail_of(call, commands.start(session, call.actor, import_id, now(), skip_undecided=skip))
+    )
 
 
 @api.route(
@@ -170,8 +177,8 @@ def start_import(call: Call[None, None], import_id: UUID) -> ImportDetail:
     versioned=True,
 )
 def cancel_import(call: Call[None, None], import_id: UUID) -> ImportDetail:
-    """What is written stays written; the remaining rows become skipped."""
-    return call.command(lambda session: _view(call, commands.cancel(session, call.actor, import_id, now())))
+    """What is written, or undone, stays so; the remaining rows become skipped. A rehearsal is forgotten."""
+    return call.command(lambda session: detail_of(call, commands.cancel(session, call.actor, import_id, now())))
 
 
 def _looked_again(
@@ -208,7 +215,8 @@ def _previewed(runtime: Runtime, job: ImportJob, layout: Layout, header_row: int
         return read_preview(path, path.name, job.traits, layout, header_row, reader_limits(runtime))
 
 
-def _view(call: Call[Any, Any], job: ImportJob) -> ImportDetail:
+def detail_of(call: Call[Any, Any], job: ImportJob) -> ImportDetail:
+    """The view of a job in the caller's language."""
     return import_detail(job, call.language, _failure(call, job))
 
 

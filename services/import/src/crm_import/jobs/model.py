@@ -350,14 +350,36 @@ class ImportJob(Base):
         self.status, self.stage, self.rehearsed_at = Status.UPLOADED, Stage.WRITE, None
         self.created = self.updated = self.skipped = self.failed = self.undecided = 0
 
-    def start(self, now: datetime, language: str) -> bool:
-        """Queue it for writing; False when that was done before. Raises Invalid or Conflict."""
+    def rehearse(self, now: datetime, language: str) -> bool:
+        """Queue it for a rehearsal; False when one is under way. Raises Invalid or Conflict."""
+        if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
+            return False
+        self.require_settable()
+        self.forget_rehearsal()
+        self._queue(Stage.REHEARSAL, now, language)
+        return True
+
+    def require_rehearsed(self) -> None:
+        """Raise Conflict unless there is a rehearsal, done or under way, to be looked at."""
+        if self.are_results_expired:
+            raise Conflict("import_results_expired")
+        if self.rehearsed_at is None and self.status != Status.REHEARSING:
+            raise Conflict("import_not_rehearsed")
+
+    def start(self, now: datetime, language: str, *, skip_undecided: bool) -> bool:
+        """Queue it for writing; False when that was done before. In mode ask every row that matches a record must have
+        been decided about, unless those that are not are skipped (D-21). Raises Invalid or Conflict.
+        """
         if self.has_ended:
             raise Conflict("import_already_ended")
         if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
             raise Conflict("import_being_rehearsed")
         if self.status not in SETTABLE:
             return False
+        if self.mode == Mode.ASK:
+            self.require_rehearsed()
+            if self.undecided and not skip_undecided:
+                raise Conflict("rows_undecided", count=self.undecided)
         self._queue(Stage.WRITE, now, language)
         self.started_at = now
         return True

@@ -50,10 +50,13 @@ UNDER_WAY = WAITING_FOR_CHUNKS | set(HANDLED_AS.values())
 
 
 class Mode(StrEnum):
-    """What happens to rows that match a record: left alone (D-13), or the record is updated (D-14)."""
+    """What happens to rows that match a record: left alone (D-13), the record is updated (D-14), or what somebody
+    decides for each (D-21).
+    """
 
     CREATE_ONLY = "create_only"
     CREATE_AND_UPDATE = "create_and_update"
+    ASK = "ask"
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,8 @@ def check_match_fields(match_fields: Sequence[str], kind: Kind) -> None:
 def check_settings(proposed: Mapping[str, object], kind: Kind) -> None:
     """Raise Invalid naming every setting that is meant for other kinds."""
     foreign = {name for other in KINDS.values() for name in other.settings - kind.settings if proposed.get(name)}
+    if proposed.get("mode") == Mode.ASK and not kind.asks:
+        foreign.add("mode")
     errors = [FieldError(f"/{name}", "not_of_this_kind") for name in sorted(foreign)]
     if errors:
         raise invalid(*errors)

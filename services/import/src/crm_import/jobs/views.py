@@ -10,7 +10,7 @@ from pydantic import Field
 
 from chassis.http.api import Body, NearDay, PageQuery, View
 from crm_import.jobs.model import ImportJob
-from crm_import.jobs.rules import Mode, Status, days_read
+from crm_import.jobs.rules import Mode, Stage, Status, days_read
 from crm_import.kinds.kind import KindName
 from crm_import.mapping.forms import DateOrder, DigitsLost, Typing
 
@@ -66,7 +66,8 @@ class MappingEntry(Body):
 
 
 class ImportView(View):
-    """An import job. `sheet` and `sheets` are of workbooks, `encoding`, `delimiter` and `quote` of CSV files; `header_row` 0:
+    """An import job. `stage`: what its rows were last handled for; of a rehearsal the counts tell what would become of
+    them, `undecided` how many of those to be skipped wait for a decision. `sheet` and `sheets` are of workbooks, `encoding`, `delimiter` and `quote` of CSV files; `header_row` 0:
     there is none, columns are called A, B, C; `date_order` of days like 05/01/2026; `percent` is of rows.
     """
 
@@ -93,14 +94,17 @@ class ImportView(View):
     target_pool_id: UUID | None
     clear_empty: bool
     mobile_required: bool
+    stage: Stage
     total: int
     created: int
     updated: int
     skipped: int
     failed: int
+    undecided: int
     percent: int
     created_by: UUID
     created_at: datetime
+    rehearsed_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
     failure_code: str | None
@@ -136,6 +140,12 @@ class ImportSettingsBody(Body):
     delimiter: Literal[",", ";", "\t", "|"] | None = None
     quote: Literal['"', "'", "none"] | None = None
     date_order: DateOrder | None = None
+
+
+class StartQuery(Body):
+    """`undecided=skip`: rows that match a record and that nobody has decided about are skipped."""
+
+    undecided: Literal["skip"] | None = None
 
 
 class UploadQuery(Body):

@@ -102,5 +102,6 @@ CUSTOMERS = Kind(
     to_update=(Permission.CUSTOMER_UPDATE,),
     settings=frozenset({"target_pool_id", "mobile_required"}),
     known_files=S0_FILES,
+    asks=True,
     custom_fields=True,
 )

@@ -76,7 +76,7 @@ class Kind:
     compared as a mobile number; a column that looks like `phone` is the mobile when its first value is one.
     `permissions` are needed beside import.run to upload, to start, and for every chunk; `to_start` and `to_update` are
     asked at the start alone, since whoever writes the rows asks again. `settings` of those that not every kind has.
-    `custom_fields`: records have fields that administrators define, which `kinds.clients` asks for.
+    `asks`: somebody may decide for each row that matches a record (D-21). `custom_fields`: records have fields that administrators define, which `kinds.clients` asks for.
     """
 
     name: KindName
@@ -93,6 +93,7 @@ class Kind:
     to_update: Sequence[Permission] = ()
     settings: frozenset[str] = frozenset()
     known_files: Sequence[KnownFile] = ()
+    asks: bool = False
     custom_fields: bool = False
 
     def extended(self, fields: Iterable[Field]) -> "Kind":

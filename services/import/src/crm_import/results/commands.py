@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 from crm_import.results.rules import Result
 
 _STORE = text(
-    "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells)"
-    " SELECT :job_id, r.number, r.outcome, r.record_id, r.problems::jsonb, r.cells::jsonb"
+    "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id)"
+    " SELECT :job_id, r.number, r.outcome, r.record_id, r.problems::jsonb, r.cells::jsonb, r.owner_id"
     " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:records AS uuid[]),"
-    " CAST(:problems AS text[]), CAST(:cells AS text[])) AS r(number, outcome, record_id, problems, cells)"
+    " CAST(:problems AS text[]), CAST(:cells AS text[]), CAST(:owners AS uuid[]))"
+    " AS r(number, outcome, record_id, problems, cells, owner_id)"
     " ON CONFLICT DO NOTHING"
 )
 _FORGET = text(
@@ -33,6 +34,7 @@ def store_results(session: Session, job_id: UUID, results: Sequence[Result]) -> 
             "records": [result.record_id or None for result in results],
             "problems": [_json([problem.stored() for problem in result.problems]) for result in results],
             "cells": [None if result.cells is None else _json(list(result.cells)) for result in results],
+            "owners": [result.owner_id for result in results],
         },
     )
 

@@ -44,13 +44,20 @@ class ProblemSum:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the row `number`. `cells`, as in the file, are kept for rows that a person may want to correct."""
+    """What became of the row `number`, or would. `cells`, as in the file, are kept for rows that a person may want to
+    correct. It met the record by the field `matched_by`; a customer that was created lies with `owner_id`, else in
+    `pool_id`. `changes`, field and former text, of an update that is rehearsed.
+    """
 
     number: int
     outcome: Outcome
     record_id: str | None = None
     problems: Sequence[Problem] = ()
     cells: Sequence[str] | None = None
+    matched_by: str = ""
+    owner_id: str | None = None
+    pool_id: str | None = None
+    changes: Sequence[tuple[str, str]] = ()
 
 
 def reason(problem: Problem, kind: Kind, messages: Messages, language: str) -> str:

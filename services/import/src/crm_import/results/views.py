@@ -79,7 +79,7 @@ def row_view(result: RowResult, kind: Kind, messages: Messages, language: str) -
         outcome=Outcome(result.outcome),
         record_id=result.record_id,
         cells=result.cells,
-        problems=[_problem_view(result.row_number, item, kind, messages, language) for item in result.reasons()],
+        problems=[problem_view(result.row_number, item, kind, messages, language) for item in result.reasons()],
     )
 
 
@@ -97,7 +97,8 @@ def problem_sum_view(found: ProblemSum, kind: Kind, messages: Messages, language
     )
 
 
-def _problem_view(number: int, problem: Problem, kind: Kind, messages: Messages, language: str) -> ProblemView:
+def problem_view(number: int, problem: Problem, kind: Kind, messages: Messages, language: str) -> ProblemView:
+    """The view of a problem of row `number` in `language`."""
     return ProblemView(
         field=problem.field,
         field_label=kind.label(problem.field, language),

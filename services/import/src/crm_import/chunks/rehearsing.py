@@ -1,0 +1,36 @@
+"""The stage that rehearses: every row gets its plan, and nothing is written."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from chassis.runtime import Runtime
+from crm_import.chunks import writing
+from crm_import.chunks.rules import Task, read_chunk
+from crm_import.jobs.model import ImportJob
+from crm_import.rehearsal.commands import store_plans
+from crm_import.rehearsal.queries import given_to_owners
+from crm_import.results.rules import Result
+
+
+def handle(runtime: Runtime, task: Task) -> list[Result]:
+    """Ask what would become of the rows, after those of the chunks before."""
+    rows = read_chunk(runtime.object_store().get(task.key), task.first)
+    with runtime.database.reading() as session:
+        task = replace(task, rehearsed=given_to_owners(session, task.job_id))
+    found = writing.written(runtime, task, rows)
+    return [replace(result, cells=row.written_cells) for result, row in zip(found, rows, strict=True)]
+
+
+def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:
+    """Rows that cannot be rehearsed would fail."""
+    return writing.give_up(runtime, task, stopped)
+
+
+def keep(session: Session, task: Task, results: Sequence[Result], now: datetime) -> Mapping[str, int]:
+    """Store the plans; the job knows how many rows wait for a decision."""
+    session.get_one(ImportJob, task.job_id).undecided += store_plans(session, task.job_id, results)
+    return Counter(result.outcome for result in results)
