@@ -8,7 +8,7 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import select
 
-from crm.imports.v1.imports_events_pb2 import ImportFinished
+from crm.imports.v1.imports_events_pb2 import ImportFinished, ProgressMade
 from crm_import.results.model import RowResult
 
 SOMEBODY = "01a20153-051c-776d-b719-e8552ec4eb5b"
@@ -27,6 +27,16 @@ def _outcomes(running, job) -> dict[int, str]:
     with running.service.database.reading() as session:
         found = session.execute(select(RowResult.row_number, RowResult.outcome).where(RowResult.job_id == job["id"]))
         return {row.row_number: row.outcome for row in found}
+
+
+def test_whoever_imports_is_told_of_the_progress_a_hundredth_at_a_time(running) -> None:
+    running.configure(import_chunk_rows=1)
+    job = running.imported(*_rows(205))
+
+    made = running.service.outbox(ProgressMade)
+    assert {(one.kind, one.id, one.member_id) for one in made} == {("import", job["id"], job["created_by"])}
+    # Split, a hundred steps, ended.
+    assert len(made) == 102
 
 
 def test_every_row_gets_exactly_one_result_and_the_counts_add_up(running) -> None:

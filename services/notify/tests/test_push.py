@@ -14,7 +14,9 @@ from sqlalchemy import text
 from chassis.auth.tokens import Claims
 from chassis.identifiers import new_id
 from crm.identity.v1 import identity_events_pb2 as identity
+from crm.imports.v1 import imports_events_pb2 as imports
 from crm_notify.assignments.events import ASSIGNMENTS
+from crm_notify.imports.events import IMPORTS
 from crm_notify.push.events import DIRECTORY
 from crm_notify.push.hub import STREAMS_A_MEMBER
 from crm_notify.push.rules import Stream
@@ -95,6 +97,19 @@ def test_a_stream_begins_with_what_is_unread_and_hints_at_what_comes(
         assert events.next_hint() == _hint(2)
         post(notify, sales, "/notifications:read-all")
         assert events.next_hint() == _hint(0)
+
+
+def test_progress_of_an_import_is_hinted_to_whoever_started_it(
+    notify: OpenService, push: PushProcess, sales: Member, colleague: Member
+) -> None:
+    id_ = str(new_id())
+    made = imports.ProgressMade(kind="import", id=id_, member_id=str(sales.id))
+    with push.stream(sales) as mine, push.stream(colleague) as theirs:
+        assert mine.next_hint() == theirs.next_hint() == _hint(0)
+        receive(notify, IMPORTS, made, made)
+        assert json.loads(mine.next_hint()) == {"kind": "import", "id": id_}
+        _assign(notify, colleague)
+        assert theirs.next_hint() == _hint(1)
 
 
 def test_openings_are_measured_and_the_streams_that_are_open(own_push: PushProcess) -> None:

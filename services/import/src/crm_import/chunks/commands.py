@@ -74,6 +74,7 @@ def open_chunks(session: Session, job: ImportJob, now: datetime) -> None:
     )
     job.handle_chunks(now)
     _recount(session, job, now)
+    jobs.tell_progress(session, job)
     advance(session, job, now)
 
 
@@ -198,9 +199,12 @@ def publish(session: Session, chunks: Sequence[Chunk], now: datetime) -> None:
 
 def _recount(session: Session, job: ImportJob, now: datetime) -> None:
     sums = select(*(func.coalesce(func.sum(getattr(Chunk, name)), 0) for name in COUNTS)).where(Chunk.job_id == job.id)
+    former = job.percent
     for name, total in zip(COUNTS, session.execute(sums).one(), strict=True):
         setattr(job, name, int(total))
     job.changed(now)
+    if job.percent != former:
+        jobs.tell_progress(session, job)
 
 
 def _locked(session: Session, job_id: UUID) -> ImportJob | None:

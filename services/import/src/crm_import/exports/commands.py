@@ -117,6 +117,7 @@ def go_on(session: Session, task: Task, rows: int, total: int, left_out: int, bu
     """So many rows are written. Raises Superseded, NoFile."""
     job = _mine(session, task)
     job.go_on(rows, total, left_out, now)
+    _tell_progress(session, job)
     today = start_of_day(now, zone_of(session))
     if budget and rows + rows_since(session, job.created_by, today, but=job.id) > budget:
         raise NoFile("export_budget_used", budget=budget, left=0)
@@ -196,3 +197,9 @@ def _publish(session: Session, job: ExportJob) -> None:
         if moment is not None:
             getattr(state, name).FromDatetime(moment)
     record_event(session, pb.ExportFinished(job=state))
+    _tell_progress(session, job)
+
+
+def _tell_progress(session: Session, job: ExportJob) -> None:
+    """Have open pages read the job again (decision 0031)."""
+    record_event(session, pb.ProgressMade(kind="export", id=str(job.id), member_id=str(job.created_by)))

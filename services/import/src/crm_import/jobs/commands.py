@@ -167,11 +167,17 @@ def stop_imports_of(session: Session, member_ids: Collection[UUID], now: datetim
         fail(session, job, "importer_not_allowed", {}, now)
 
 
+def tell_progress(session: Session, job: ImportJob) -> None:
+    """Have whoever started what is under way told that there is more to see (decision 0031)."""
+    record_event(session, pb.ProgressMade(kind=SUBJECT, id=str(job.id), member_id=str(job.acting_member)))
+
+
 def settle(session: Session, job: ImportJob, now: datetime) -> None:
     """No chunk of the locked job is left in its stage; the results of a write are final then and published, once."""
     if not job.settle(now):
         return
     session.flush()
+    tell_progress(session, job)
     if job.started_at is not None and job.stage == Stage.WRITE:
         event = pb.ImportFinished(job=_state(job))
         record_event(session, event)

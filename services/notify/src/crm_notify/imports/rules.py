@@ -35,3 +35,8 @@ def notice_of_export(event_id: UUID, job: pb.ExportJob, zone: str) -> Notice:
         subject_type="export",
         subject_id=UUID(job.id),
     )
+
+
+def progress_word(made: pb.ProgressMade) -> str:
+    """What push processes are told of the progress of an import or export: `member:kind:id`."""
+    return f"{UUID(made.member_id)}:{made.kind}:{UUID(made.id)}"

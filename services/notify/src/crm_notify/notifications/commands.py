@@ -13,9 +13,9 @@ from chassis.identifiers import new_id
 from crm_notify.notifications.model import Notification
 from crm_notify.notifications.rules import Notice
 
-NOTIFICATIONS_CHANNEL = "notifications"
-# A payload of NOTIFY holds less than 8,000 bytes, an id and its comma take 37.
-_IDS_A_PAYLOAD = 200
+NOTIFICATIONS_CHANNEL, PROGRESS_CHANNEL = "notifications", "progress"
+# A payload of NOTIFY holds less than 8,000 bytes, the longest word and its comma take 81.
+_WORDS_A_PAYLOAD = 90
 
 
 def notify(session: Session, notices: Sequence[Notice]) -> dict[UUID, Notice]:
@@ -78,10 +78,10 @@ def show_in_app(session: Session, notification_ids: Collection[UUID]) -> None:
     announce(session, NOTIFICATIONS_CHANNEL, members)
 
 
-def announce(session: Session, channel: str, member_ids: Collection[UUID]) -> None:
-    """Tell push processes, once this transaction commits, that something changed for these members."""
-    ids = sorted(str(id_) for id_ in set(member_ids))
-    parts = [",".join(ids[start : start + _IDS_A_PAYLOAD]) for start in range(0, len(ids), _IDS_A_PAYLOAD)]
+def announce(session: Session, channel: str, words: Collection[UUID | str]) -> None:
+    """Tell push processes, once this transaction commits, that something changed for these members, or else what."""
+    told = sorted({str(word) for word in words})
+    parts = [",".join(told[start : start + _WORDS_A_PAYLOAD]) for start in range(0, len(told), _WORDS_A_PAYLOAD)]
     if parts:
         session.execute(
             text("SELECT pg_notify(:channel, part) FROM unnest(CAST(:parts AS text[])) AS part"),

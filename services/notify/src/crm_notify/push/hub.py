@@ -13,7 +13,7 @@ from prometheus_client import Counter, Gauge
 from chassis.auth.tokens import Claims
 from chassis.errors import Unavailable
 from chassis.logs import get_logger
-from crm_notify.notifications.commands import NOTIFICATIONS_CHANNEL
+from crm_notify.notifications.commands import NOTIFICATIONS_CHANNEL, PROGRESS_CHANNEL
 from crm_notify.push.queries import active_epochs, unread_counts
 from crm_notify.push.rules import MEMBERS_CHANNEL, PING_SECONDS, Stream
 
@@ -79,8 +79,8 @@ class Hub:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _listen(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        await connection.execute(f"LISTEN {NOTIFICATIONS_CHANNEL}")
-        await connection.execute(f"LISTEN {MEMBERS_CHANNEL}")
+        for channel in (NOTIFICATIONS_CHANNEL, MEMBERS_CHANNEL, PROGRESS_CHANNEL):
+            await connection.execute(f"LISTEN {channel}")
         self._listening = True
         # Whatever was said before nobody heard.
         await self._hint(connection, list(self._streams))
@@ -90,11 +90,12 @@ class Hub:
             if time.monotonic() - checked_at >= PING_SECONDS:
                 await self._end_revoked(connection, list(self._streams))
                 checked_at = time.monotonic()
-            heard: dict[str, set[UUID]] = defaultdict(set)
+            heard: dict[str, set[str]] = defaultdict(set)
             async for notice in connection.notifies(timeout=PING_SECONDS, stop_after=1):
-                heard[notice.channel].update(UUID(id_) for id_ in notice.payload.split(","))
-            await self._end_revoked(connection, heard[MEMBERS_CHANNEL] & self._streams.keys())
-            await self._hint(connection, heard[NOTIFICATIONS_CHANNEL] & self._streams.keys())
+                heard[notice.channel].update(notice.payload.split(","))
+            await self._end_revoked(connection, set(map(UUID, heard[MEMBERS_CHANNEL])) & self._streams.keys())
+            await self._hint(connection, set(map(UUID, heard[NOTIFICATIONS_CHANNEL])) & self._streams.keys())
+            self._tell_progress(heard[PROGRESS_CHANNEL])
 
     async def _hint(self, connection: psycopg.AsyncConnection[Any], member_ids: Collection[UUID]) -> None:
         if not member_ids:
@@ -103,6 +104,13 @@ class Hub:
         for stream in self._of(member_ids):
             stream.hint(unread[stream.member_id])
             _hints.inc()
+
+    def _tell_progress(self, words: Collection[str]) -> None:
+        for word in words:
+            member_id, kind, id_ = word.split(":")
+            for stream in self._of([UUID(member_id)]):
+                stream.progress(kind, id_)
+                _hints.inc()
 
     async def _end_revoked(self, connection: psycopg.AsyncConnection[Any], member_ids: Collection[UUID]) -> None:
         if not member_ids:

@@ -21,6 +21,7 @@ class Stream:
         self._claims = claims
         self._woken = asyncio.Event()
         self._unread: int | None = None
+        self._progress: dict[tuple[str, str], None] = {}
         self._ended = False
 
     @property
@@ -36,6 +37,11 @@ class Stream:
     def hint(self, unread: int) -> None:
         """Say that the notifications changed, and how many are unread now."""
         self._unread = unread
+        self._woken.set()
+
+    def progress(self, kind: str, id_: str) -> None:
+        """Say that an import or export got further; what waits to be said of it already is said once."""
+        self._progress[kind, id_] = None
         self._woken.set()
 
     def end(self) -> None:
@@ -57,4 +63,11 @@ class Stream:
                 return
             if self._unread is not None:
                 unread, self._unread = self._unread, None
-                yield f"event: hint\ndata: {json.dumps({'kind': 'notifications', 'unread': unread})}\n\n"
+                yield _hint(kind="notifications", unread=unread)
+            made, self._progress = self._progress, {}
+            for kind, id_ in made:
+                yield _hint(kind=kind, id=id_)
+
+
+def _hint(**content: str | int) -> str:
+    return f"event: hint\ndata: {json.dumps(content)}\n\n"

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#crm/imports/v1/imports_events.proto\x12\x0e\x63rm.imports.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\x0eImportFinished\x12&\n\x03job\x18\x01 \x01(\x0b\x32\x19.crm.imports.v1.ImportJob\x12+\n\treceivers\x18\x02 \x03(\x0b\x32\x18.crm.imports.v1.Receiver\"0\n\x08Receiver\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"f\n\x0cImportUndone\x12&\n\x03job\x18\x01 \x01(\x0b\x32\x19.crm.imports.v1.ImportJob\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\x12\x0e\n\x06undone\x18\x03 \x01(\x05\x12\x0c\n\x04left\x18\x04 \x01(\x05\"8\n\x0e\x45xportFinished\x12&\n\x03job\x18\x01 \x01(\x0b\x32\x19.crm.imports.v1.ExportJob\"\xf0\x01\n\tExportJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\x12\x0c\n\x04rows\x18\x07 \x01(\x05\x12/\n\x0b\x66inished_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x66\x61ilure_code\x18\t \x01(\t\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x02\n\tImportJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x05 \x01(\t\x12\r\n\x05total\x18\x06 \x01(\x05\x12\x0f\n\x07\x63reated\x18\x07 \x01(\x05\x12\x0f\n\x07updated\x18\x08 \x01(\x05\x12\x0f\n\x07skipped\x18\t \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\n \x01(\x05\x12/\n\x0b\x66inished_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x66\x61ilure_code\x18\x0c \x01(\t\x12\x0c\n\x04kind\x18\r \x01(\t\" \n\x0eSplitRequested\x12\x0e\n\x06job_id\x18\x01 \x01(\t\".\n\nChunkReady\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\"$\n\x0f\x45xportRequested\x12\x11\n\texport_id\x18\x01 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#crm/imports/v1/imports_events.proto\x12\x0e\x63rm.imports.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"e\n\x0eImportFinished\x12&\n\x03job\x18\x01 \x01(\x0b\x32\x19.crm.imports.v1.ImportJob\x12+\n\treceivers\x18\x02 \x03(\x0b\x32\x18.crm.imports.v1.Receiver\"0\n\x08Receiver\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"f\n\x0cImportUndone\x12&\n\x03job\x18\x01 \x01(\x0b\x32\x19.crm.imports.v1.ImportJob\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\x12\x0e\n\x06undone\x18\x03 \x01(\x05\x12\x0c\n\x04left\x18\x04 \x01(\x05\"8\n\x0e\x45xportFinished\x12&\n\x03job\x18\x01 \x01(\x0b\x32\x19.crm.imports.v1.ExportJob\";\n\x0cProgressMade\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\"\xf0\x01\n\tExportJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x0e\n\x06status\x18\x05 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\x12\x0c\n\x04rows\x18\x07 \x01(\x05\x12/\n\x0b\x66inished_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x66\x61ilure_code\x18\t \x01(\t\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x84\x02\n\tImportJob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x11\n\tfile_name\x18\x03 \x01(\t\x12\x0e\n\x06status\x18\x04 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x05 \x01(\t\x12\r\n\x05total\x18\x06 \x01(\x05\x12\x0f\n\x07\x63reated\x18\x07 \x01(\x05\x12\x0f\n\x07updated\x18\x08 \x01(\x05\x12\x0f\n\x07skipped\x18\t \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\n \x01(\x05\x12/\n\x0b\x66inished_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x66\x61ilure_code\x18\x0c \x01(\t\x12\x0c\n\x04kind\x18\r \x01(\t\" \n\x0eSplitRequested\x12\x0e\n\x06job_id\x18\x01 \x01(\t\".\n\nChunkReady\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\"$\n\x0f\x45xportRequested\x12\x11\n\texport_id\x18\x01 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,14 +40,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTUNDONE']._serialized_end=343
   _globals['_EXPORTFINISHED']._serialized_start=345
   _globals['_EXPORTFINISHED']._serialized_end=401
-  _globals['_EXPORTJOB']._serialized_start=404
-  _globals['_EXPORTJOB']._serialized_end=644
-  _globals['_IMPORTJOB']._serialized_start=647
-  _globals['_IMPORTJOB']._serialized_end=907
-  _globals['_SPLITREQUESTED']._serialized_start=909
-  _globals['_SPLITREQUESTED']._serialized_end=941
-  _globals['_CHUNKREADY']._serialized_start=943
-  _globals['_CHUNKREADY']._serialized_end=989
-  _globals['_EXPORTREQUESTED']._serialized_start=991
-  _globals['_EXPORTREQUESTED']._serialized_end=1027
+  _globals['_PROGRESSMADE']._serialized_start=403
+  _globals['_PROGRESSMADE']._serialized_end=462
+  _globals['_EXPORTJOB']._serialized_start=465
+  _globals['_EXPORTJOB']._serialized_end=705
+  _globals['_IMPORTJOB']._serialized_start=708
+  _globals['_IMPORTJOB']._serialized_end=968
+  _globals['_SPLITREQUESTED']._serialized_start=970
+  _globals['_SPLITREQUESTED']._serialized_end=1002
+  _globals['_CHUNKREADY']._serialized_start=1004
+  _globals['_CHUNKREADY']._serialized_end=1050
+  _globals['_EXPORTREQUESTED']._serialized_start=1052
+  _globals['_EXPORTREQUESTED']._serialized_end=1088
 # @@protoc_insertion_point(module_scope)

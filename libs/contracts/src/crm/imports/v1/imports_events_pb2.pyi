@@ -21,7 +21,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ImportFinished(_message.Message):
-    """Facts of import. Stream CRM_IMPORTS, subjects crm.imports.v1.import_finished, import_undone, export_finished.
+    """Facts of import. Stream CRM_IMPORTS, subjects crm.imports.v1.import_finished, import_undone, export_finished,
+    progress_made.
 
     A job ended, well or badly.
     """
@@ -128,6 +129,35 @@ class ExportFinished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExportFinished: _TypeAlias = ExportFinished  # noqa: Y015
+
+@_typing.final
+class ProgressMade(_message.Message):
+    """A job has got further by a hundredth, or to another status: whoever looks at it reads it again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ID_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """import | export."""
+    id: _builtins.str
+    member_id: _builtins.str
+    """Member who started what is under way."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        id: _builtins.str = ...,
+        member_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "member_id", b"member_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProgressMade: _TypeAlias = ProgressMade  # noqa: Y015
 
 @_typing.final
 class ExportJob(_message.Message):
