@@ -176,7 +176,7 @@ def _move(customers: Any, id_: str) -> None:
     [
         ("changed", "rating", "changed_since"),
         ("tagged", "tags", "changed_since"),
-        ("locked", "", "changed_since"),
+        ("locked", "", "touched_since"),
         ("activity", "", "has_records"),
         ("task", "", "has_records"),
         ("schedule_entry", "", "has_records"),
@@ -479,7 +479,7 @@ def test_contacts_that_it_made_go_unless_they_are_touched(customers: Any, job: I
 
     assert told(reverted) == [
         (UNDONE, []),
-        (LEFT, [("", "changed_since")]),
+        (LEFT, [("", "touched_since")]),
         (LEFT, [("", "out_of_scope")]),
     ]
     assert [one["name"] for one in customers.contacts(sales)] == ["联系人3"]

@@ -153,7 +153,9 @@ def eventually() -> Callable[..., Any]:
 class Customers(CustomerServiceServicer):
     """A customer service that keeps names: a new one is created, a known one exists, one with 坏 in it is refused.
 
-    It answers `custom_fields`, unless they are None, and what `export` makes of a request. `refusals` are raised by the next calls, one each. After `hold_after` calls it writes but does not answer until
+    It takes back all rows but those in `touched`, by number, with their reasons. It answers `custom_fields`, unless they
+    are None, and what `export` makes of a request. `refusals` are raised by the next calls, one each. After `hold_after`
+    calls it writes but does not answer until
     `gate` opens.
     """
 
@@ -161,6 +163,8 @@ class Customers(CustomerServiceServicer):
     custom_fields: pb.ListCustomFieldsResponse | None = field(default_factory=pb.ListCustomFieldsResponse)
     written: dict[tuple[str, str, int], rows_pb.ImportRowResult] = field(default_factory=dict)
     requests: list[pb.BulkWriteCustomersRequest] = field(default_factory=list)
+    reverts: list[pb.RevertRowsRequest] = field(default_factory=list)
+    touched: dict[int, list[rows_pb.ImportRowProblem]] = field(default_factory=dict)
     refusals: list[Refusal | Exception] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     hold_after: int | None = None
@@ -177,6 +181,24 @@ class Customers(CustomerServiceServicer):
         if holds:  # what is written is written, but the answer does not come
             self.gate.wait(60)
         return pb.BulkWriteCustomersResponse(results=results)
+
+    def RevertRows(self, request: pb.RevertRowsRequest, context: grpc.ServicerContext) -> pb.RevertRowsResponse:
+        with self.lock:
+            self.reverts.append(request)
+            if self.refusals:
+                raise self.refusals.pop(0)
+            holds = self.hold_after is not None and len(self.reverts) > self.hold_after
+            rows = [self._reverted(row) for row in request.rows]
+        if holds:
+            self.gate.wait(60)
+        return pb.RevertRowsResponse(rows=rows)
+
+    def _reverted(self, row: pb.WrittenRow) -> pb.RevertedRow:
+        problems = self.touched.get(row.row_number, [])
+        outcome = pb.REVERT_OUTCOME_UNDONE
+        if problems:
+            outcome = pb.REVERT_OUTCOME_LEFT if row.created else pb.REVERT_OUTCOME_PARTLY
+        return pb.RevertedRow(row_number=row.row_number, outcome=outcome, problems=problems)
 
     def ExportRows(self, request: Any, context: grpc.ServicerContext) -> pb.ExportRowsResponse:
         return self.export(request)
@@ -333,7 +355,7 @@ class Running:
 
     def ended(self, job: Any) -> Any:
         """The view of the job once it has ended."""
-        is_over = ("finished", "failed", "cancelled")
+        is_over = ("finished", "failed", "cancelled", "undone")
         path = f"/imports/{job['id']}"
         return wait_until(lambda: (now := self.admin.get(path).json)["status"] in is_over and now)
 

@@ -21,6 +21,7 @@ from crm_import.results.http import api as results_api
 from crm_import.saved_mappings.http import api as mappings_api
 from crm_import.settings import ImportSettings
 from crm_import.templates.http import api as templates_api
+from crm_import.undo.http import api as undo_api
 from directory.actors import DirectoryActors
 from directory.events import directory_projection
 from directory.tables import metadata as directory_metadata
@@ -34,7 +35,16 @@ SERVICE: Service = Service(
     name="import",
     settings=ImportSettings,
     actors=DirectoryActors(),
-    apis=[jobs_api, mappings_api, rehearsal_api, results_api, templates_api, exports_api, audit_api("import")],
+    apis=[
+        jobs_api,
+        mappings_api,
+        rehearsal_api,
+        results_api,
+        templates_api,
+        exports_api,
+        undo_api,
+        audit_api("import"),
+    ],
     migrations=["directory.migrations", "crm_import.migrations"],
     metadatas=[Base.metadata, directory_metadata],
     messages=["batch", "crm_import"],

@@ -194,7 +194,7 @@ def touched(trail: Trail, version: int, say: Say) -> list[Problem]:
     by_people = [entry for entry in trail.others if entry not in undone and entry.action not in _TOLD_ELSEWHERE]
     if changed or (not by_people and version == 1 + trail.versions + len(undone)):
         return changed
-    return [Problem("", "changed_since")]
+    return [Problem("", "touched_since")]
 
 
 def has_records(counts: Mapping[str, int]) -> list[Problem]:

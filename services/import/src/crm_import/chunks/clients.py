@@ -1,6 +1,7 @@
 """Writing rows through the service that owns the records."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,8 @@ from crm_import.chunks.rules import SourceRow, Task, values
 from crm_import.jobs.rules import Mode, Stage
 from crm_import.kinds.kind import KindName
 from crm_import.rehearsal.rules import Decision
-from crm_import.results.rules import Outcome, Problem, Result
+from crm_import.results.model import RowResult
+from crm_import.results.rules import Outcome, Problem, Result, Reverted, Undo
 from crm_import.settings import import_settings
 
 _BUSY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
@@ -42,6 +44,11 @@ _OF_THE_JOB = {
     "forbidden": "forbidden",
     "pool_not_found": "pool_not_found",
     "token_revoked": "importer_not_allowed",
+}
+_UNDO = {
+    customer_pb.REVERT_OUTCOME_UNDONE: Undo.UNDONE,
+    customer_pb.REVERT_OUTCOME_PARTLY: Undo.PARTLY,
+    customer_pb.REVERT_OUTCOME_LEFT: Undo.LEFT,
 }
 _DEFAULT_WAIT_SECONDS = 2.0
 
@@ -68,8 +75,37 @@ class ChunkRefused(Exception):
 def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[Result]:
     """Write rows in one call, or rehearse that; repeating it answers the same. Raises WriterBusy or ChunkRefused."""
     writer, write = WRITERS[task.kind]
-    try:
+    with _asking(writer):
         results = write(runtime, task, rows)
+    return _results(results, rows)
+
+
+def revert_rows(runtime: Runtime, task: Task, rows: Sequence[RowResult]) -> list[Reverted]:
+    """Take back what rows wrote; repeating it answers the same. Raises WriterBusy or ChunkRefused."""
+    request = customer_pb.RevertRowsRequest(
+        job_id=str(task.job_id),
+        actor_id=str(task.actor_id),
+        kind=customer_pb.RecordKind.Value(f"RECORD_KIND_{task.kind.upper()}"),
+        rows=[
+            customer_pb.WrittenRow(
+                row_number=row.row_number, record_id=str(row.record_id), created=row.outcome == Outcome.CREATED
+            )
+            for row in rows
+        ],
+    )
+    with _asking("customer"):
+        stub = CustomerServiceStub(runtime.peers.channel("customer"))
+        answers = stub.RevertRows(request, **_terms(runtime, task)).rows
+    if [answer.row_number for answer in answers] != [row.row_number for row in rows]:
+        raise ChunkRefused("results_do_not_fit_rows")
+    return [_reverted(answer) for answer in answers]
+
+
+@contextmanager
+def _asking(writer: str) -> Iterator[None]:
+    """Raises WriterBusy or ChunkRefused for what the service `writer` refuses."""
+    try:
+        yield
     except grpc.RpcError as error:
         refusal = refusal_of(error, writer)
         if error.code() in _BUSY:
@@ -77,7 +113,6 @@ def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[
         code = _OF_THE_JOB.get(refusal.code)
         failure = (code, refusal.parameters) if code else None
         raise ChunkRefused(f"{error.code().name} {refusal.code}", failure) from error
-    return _results(results, rows)
 
 
 def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
@@ -144,7 +179,7 @@ def _result(result: rows_pb.ImportRowResult, row: SourceRow) -> Result:
     outcome = _OUTCOMES.get(result.outcome)
     if outcome is None:
         raise ChunkRefused("outcome_unknown")
-    problems = [Problem(item.field, item.code, item.value, dict(item.parameters)) for item in result.problems]
+    problems = _problems(result.problems)
     return replace(
         row.result(outcome, problems),
         cells=None if outcome in (Outcome.CREATED, Outcome.UPDATED) else row.written_cells,
@@ -154,3 +189,14 @@ def _result(result: rows_pb.ImportRowResult, row: SourceRow) -> Result:
         pool_id=result.pool_id or None,
         changes=[(change.field, change.before) for change in result.changes],
     )
+
+
+def _reverted(answer: customer_pb.RevertedRow) -> Reverted:
+    undo = _UNDO.get(answer.outcome)
+    if undo is None:
+        raise ChunkRefused("outcome_unknown")
+    return Reverted(answer.row_number, undo, _problems(answer.problems))
+
+
+def _problems(found: Iterable[rows_pb.ImportRowProblem]) -> list[Problem]:
+    return [Problem(item.field, item.code, item.value, dict(item.parameters)) for item in found]

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy.orm import Session
 
 from chassis.runtime import Runtime
-from crm_import.chunks import rehearsing, writing
+from crm_import.chunks import rehearsing, undoing, writing
 from crm_import.chunks.rules import Task
 from crm_import.jobs.rules import Stage
 
@@ -32,4 +32,5 @@ class StageHandler(Generic[_Found]):
 STAGES: Mapping[Stage, StageHandler[Any]] = {
     Stage.REHEARSAL: StageHandler(rehearsing.handle, rehearsing.give_up, rehearsing.keep),
     Stage.WRITE: StageHandler(writing.handle, writing.give_up, writing.keep),
+    Stage.UNDO: StageHandler(undoing.handle, undoing.give_up, undoing.keep),
 }

@@ -14,7 +14,7 @@ from chassis.errors import FieldError, Forbidden, Invalid
 from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.jobs.model import ImportJob
-from crm_import.jobs.queries import own_job
+from crm_import.jobs.queries import acting_job, own_job
 from crm_import.jobs.rules import UNDER_WAY, MappedColumn, Mode, Stage, Status
 from crm_import.kinds.kind import Field, Kind
 from crm_import.mapping.queries import mappings_of
@@ -140,8 +140,10 @@ def request_split(session: Session, job: ImportJob) -> None:
 
 
 def cancel(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
-    """Stop what is being done. Cancelling it again changes nothing. Raises NotFound, Conflict."""
-    job = own_job(session, actor, job_id, is_locked=True)
+    """Stop what is being done; whoever undoes a job may do so, too. Cancelling it again changes nothing. Raises NotFound,
+    Conflict.
+    """
+    job = acting_job(session, actor, job_id)
     was_running = job.status == Status.RUNNING
     if job.cancel(now):
         session.flush()
@@ -181,6 +183,9 @@ def settle(session: Session, job: ImportJob, now: datetime) -> None:
     if job.started_at is not None and job.stage == Stage.WRITE:
         event = pb.ImportFinished(job=_state(job))
         record_event(session, event)
+    if job.status == Status.UNDONE:
+        told = pb.ImportUndone(job=_state(job), actor_id=str(job.undone_by), undone=job.undone, left=job.left)
+        record_event(session, told)
 
 
 def _require(actor: Actor, permissions: Sequence[Permission]) -> None:

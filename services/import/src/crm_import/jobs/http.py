@@ -177,7 +177,9 @@ def start_import(call: Call[None, StartQuery], import_id: UUID) -> ImportDetail:
     versioned=True,
 )
 def cancel_import(call: Call[None, None], import_id: UUID) -> ImportDetail:
-    """What is written, or undone, stays so; the remaining rows become skipped. A rehearsal is forgotten."""
+    """What is written, or undone, stays so; the remaining rows become skipped. A rehearsal is forgotten; an undo can be
+    gone on with.
+    """
     return call.command(lambda session: detail_of(call, commands.cancel(session, call.actor, import_id, now())))
 
 
@@ -217,7 +219,9 @@ def _previewed(runtime: Runtime, job: ImportJob, layout: Layout, header_row: int
 
 def detail_of(call: Call[Any, Any], job: ImportJob) -> ImportDetail:
     """The view of a job in the caller's language."""
-    return import_detail(job, call.language, _failure(call, job))
+    refusal = job.undo_refusal
+    message = call.runtime.messages.text(refusal, call.language, {}) if refusal else None
+    return import_detail(job, call.language, _failure(call, job), message)
 
 
 def _failure(call: Call[Any, Any], job: ImportJob) -> str | None:

@@ -425,6 +425,33 @@ class ImportJob(Base):
             self._end(Status.CANCELLED, now)
         return True
 
+    @property
+    def undo_refusal(self) -> str | None:
+        """Why it cannot be undone at this moment, as a code; None: it can."""
+        if not self.traits.to_undo:
+            return "import_not_undoable"
+        if self.status == Status.UNDOING:
+            return "import_being_undone"
+        if self.are_results_expired:
+            return "import_results_expired"
+        if not (self.has_ended and self.is_settled):
+            return "import_not_ended"
+        if not self.created + self.updated:
+            return "nothing_to_undo"
+        return "import_undone" if self.status == Status.UNDONE and not self.left else None
+
+    def undo(self, member_id: UUID, now: datetime) -> bool:
+        """Let a member take back what it wrote; False when that is being done, or is done. Raises Conflict."""
+        if (refusal := self.undo_refusal) in ("import_being_undone", "import_undone"):
+            return False
+        if refusal:
+            raise Conflict(refusal)
+        if self.stage == Stage.UNDO:
+            # What an undo before it failed for; what the import itself failed for stays.
+            self.failure_code, self.failure_parameters = None, {}
+        self.stage, self.undone_by, self.undone_at = Stage.UNDO, member_id, None
+        return True
+
     def fail(self, code: str, parameters: Mapping[str, Any], now: datetime) -> bool:
         """Give it up as a whole; False when it has ended already."""
         if self.has_ended:

@@ -22,10 +22,10 @@ def require_reader(actor: Actor) -> None:
         raise Forbidden("forbidden", permission=Permission.IMPORT_RUN)
 
 
-def readable_job(session: Session, actor: Actor, job_id: UUID) -> ImportJob:
-    """The job, if the actor may see it. Raises Forbidden or NotFound."""
+def readable_job(session: Session, actor: Actor, job_id: UUID, *, is_locked: bool = False) -> ImportJob:
+    """The job, if the actor may see it, locked for a change if so wished. Raises Forbidden or NotFound."""
     require_reader(actor)
-    job = session.get(ImportJob, job_id)
+    job = session.get(ImportJob, job_id, with_for_update=is_locked)
     if job is None or not (job.created_by == actor.id or actor.may(Permission.IMPORT_READ_ALL)):
         raise NotFound("not_found")
     return job
@@ -35,6 +35,14 @@ def own_job(session: Session, actor: Actor, job_id: UUID, *, is_locked: bool) ->
     """The actor's own job, locked for a change if so wished. Raises NotFound."""
     job = session.get(ImportJob, job_id, with_for_update=is_locked)
     if job is None or job.created_by != actor.id:
+        raise NotFound("not_found")
+    return job
+
+
+def acting_job(session: Session, actor: Actor, job_id: UUID) -> ImportJob:
+    """The job, locked, that the actor started or is undoing. Raises NotFound."""
+    job = session.get(ImportJob, job_id, with_for_update=True)
+    if job is None or actor.id not in (job.created_by, job.acting_member):
         raise NotFound("not_found")
     return job
 

@@ -114,11 +114,27 @@ class ImportView(View):
     )
 
 
+class UndoView(View):
+    """What an undo would do, or did: `rows` have created or updated something, of these `undone` are as before, `left` not,
+    or only in part. Unless `possible`, `code` and `message` say why not now.
+    """
+
+    possible: bool
+    code: str | None
+    message: str | None
+    rows: int
+    undone: int
+    left: int
+    undone_by: UUID | None
+    undone_at: datetime | None
+
+
 class ImportDetail(ImportView):
-    """An import job with the fields that its columns can fill, custom ones included, and its first rows."""
+    """An import job with the fields that its columns can fill, custom ones included, its first rows, and its undo."""
 
     fields: list[FieldView]
     preview: list[PreviewRow]
+    undo: UndoView
 
 
 class ImportSettingsBody(Body):
@@ -191,15 +207,28 @@ def import_view(job: ImportJob, language: str, failure_message: str | None) -> I
     )
 
 
-def import_detail(job: ImportJob, language: str, failure_message: str | None) -> ImportDetail:
-    """The view of a job with its fields in `language`."""
+def import_detail(job: ImportJob, language: str, failure_message: str | None, undo_message: str | None) -> ImportDetail:
+    """The view of a job with its fields in `language`; `undo_message`: why it cannot be undone now."""
     kind, required = job.traits, job.required_fields
     fields = [
         FieldView(name=field.name, label=field.label(language), required=field.name in required)
         for field in kind.fields
     ]
     view = dict(import_view(job, language, failure_message))
-    return ImportDetail(**view, fields=fields, preview=_preview(job))
+    return ImportDetail(**view, fields=fields, preview=_preview(job), undo=_undo(job, undo_message))
+
+
+def _undo(job: ImportJob, message: str | None) -> UndoView:
+    return UndoView(
+        possible=message is None,
+        code=job.undo_refusal,
+        message=message,
+        rows=job.created + job.updated if job.started_at else 0,
+        undone=job.undone,
+        left=job.left,
+        undone_by=job.undone_by,
+        undone_at=job.undone_at,
+    )
 
 
 def _days(column: Mapping[str, Any], typing: Typing) -> DaysView | None:

@@ -100,6 +100,7 @@ CUSTOMERS = Kind(
     phone="contact.phone",
     to_start=(Permission.CUSTOMER_CREATE,),
     to_update=(Permission.CUSTOMER_UPDATE,),
+    to_undo=(Permission.CUSTOMER_DELETE,),
     settings=frozenset({"target_pool_id", "mobile_required"}),
     known_files=S0_FILES,
     asks=True,

@@ -75,8 +75,10 @@ class Kind:
     stand before a usual header, each with how the names of the fields begin that are meant then. `mobile` is the field
     compared as a mobile number; a column that looks like `phone` is the mobile when its first value is one.
     `permissions` are needed beside import.run to upload, to start, and for every chunk; `to_start` and `to_update` are
-    asked at the start alone, since whoever writes the rows asks again. `settings` of those that not every kind has.
-    `asks`: somebody may decide for each row that matches a record (D-21). `custom_fields`: records have fields that administrators define, which `kinds.clients` asks for.
+    asked at the start alone, since whoever writes the rows asks again; `to_undo` before records that were created are taken
+    back, without any nothing is. `settings` of those that not every kind has.
+    `asks`: somebody may decide for each row that matches a record (D-21). `custom_fields`: records have fields that
+    administrators define, which `kinds.clients` asks for.
     """
 
     name: KindName
@@ -91,6 +93,7 @@ class Kind:
     permissions: Sequence[Permission] = ()
     to_start: Sequence[Permission] = ()
     to_update: Sequence[Permission] = ()
+    to_undo: Sequence[Permission] = ()
     settings: frozenset[str] = frozenset()
     known_files: Sequence[KnownFile] = ()
     asks: bool = False

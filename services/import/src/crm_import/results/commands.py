@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from crm_import.results.rules import Result
+from crm_import.results.rules import Result, Reverted
 
 _STORE = text(
     "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id)"
@@ -16,6 +16,11 @@ _STORE = text(
     " CAST(:problems AS text[]), CAST(:cells AS text[]), CAST(:owners AS uuid[]))"
     " AS r(number, outcome, record_id, problems, cells, owner_id)"
     " ON CONFLICT DO NOTHING"
+)
+_REVERT = text(
+    "UPDATE row_results SET undo = r.undo, undo_problems = r.problems::jsonb"
+    " FROM unnest(CAST(:numbers AS int[]), CAST(:undo AS text[]), CAST(:problems AS text[])) AS r(number, undo, problems)"
+    " WHERE row_results.job_id = :job_id AND row_results.row_number = r.number"
 )
 _FORGET = text(
     "DELETE FROM row_results WHERE (job_id, row_number) IN"
@@ -35,6 +40,19 @@ def store_results(session: Session, job_id: UUID, results: Sequence[Result]) -> 
             "problems": [_json([problem.stored() for problem in result.problems]) for result in results],
             "cells": [None if result.cells is None else _json(list(result.cells)) for result in results],
             "owners": [result.owner_id for result in results],
+        },
+    )
+
+
+def store_reverted(session: Session, job_id: UUID, reverted: Sequence[Reverted]) -> None:
+    """Keep what an undo made of rows, in one statement; the last answer counts."""
+    session.execute(
+        _REVERT,
+        {
+            "job_id": job_id,
+            "numbers": [one.number for one in reverted],
+            "undo": [str(one.undo) for one in reverted],
+            "problems": [_json([problem.stored() for problem in one.problems]) for one in reverted],
         },
     )
 

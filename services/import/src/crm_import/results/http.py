@@ -51,7 +51,7 @@ def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowVie
     with call.runtime.database.reading() as session:
         job = readable_job(session, call.actor, import_id)
         _require_kept(job)
-        wanted = Wanted(query.outcome, query.field, query.code, query.text)
+        wanted = Wanted(query.outcome, query.undo, query.field, query.code, query.text)
         found, total = list_results(session, job.id, wanted, query.page, query.page_size)
     kind = job.traits
     items = [row_view(result, kind, call.runtime.messages, call.language) for result in found]

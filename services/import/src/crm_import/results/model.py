@@ -37,3 +37,7 @@ class RowResult(Base):
     def reasons(self) -> list[Problem]:
         """Why it was skipped or failed."""
         return [Problem(**problem) for problem in self.problems]
+
+    def reasons_left(self) -> list[Problem]:
+        """Why an undo left it, or some of it."""
+        return [Problem(**problem) for problem in self.undo_problems or ()]

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_import.results.model import RowResult
-from crm_import.results.rules import Outcome, Problem, ProblemSum
+from crm_import.results.rules import Outcome, Problem, ProblemSum, Undo
 
 _PAGE = 1000
 _SUMS = text(
@@ -22,9 +22,10 @@ _SUMS = text(
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which results: with that outcome, a problem of that field and code, and a cell that holds `text`; empty: any."""
+    """Which results: with that outcome, of which an undo made that, with a problem of that field and code, and a cell that holds `text`; empty: any."""
 
     outcome: Outcome | None = None
+    undo: Undo | None = None
     field: str = ""
     code: str = ""
     text: str = ""
@@ -33,6 +34,8 @@ class Wanted:
         """As conditions on row results."""
         if self.outcome is not None:
             yield RowResult.outcome == self.outcome
+        if self.undo is not None:
+            yield RowResult.undo == self.undo
         problem = {name: value for name, value in (("field", self.field), ("code", self.code)) if value}
         if problem:
             yield RowResult.problems.contains([problem])

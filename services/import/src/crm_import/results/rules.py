@@ -19,9 +19,21 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
+# Rows that have changed something.
+WROTE = (Outcome.CREATED, Outcome.UPDATED)
+
+
+class Undo(StrEnum):
+    """What an undo made of a row: as before the import, in part, or not at all."""
+
+    UNDONE = "undone"
+    PARTLY = "partly"
+    LEFT = "left"
+
+
 @dataclass(frozen=True)
 class Problem:
-    """Why a row was skipped or failed: `field` empty when the whole row is meant, `value` the offending text."""
+    """Why a row was skipped, failed or left by an undo: `field` empty when the whole row is meant, `value` the offending text."""
 
     field: str
     code: str
@@ -60,6 +72,15 @@ class Result:
     changes: Sequence[tuple[str, str]] = ()
 
 
+@dataclass(frozen=True)
+class Reverted:
+    """What an undo made of the row `number`, and why something of it was left."""
+
+    number: int
+    undo: Undo
+    problems: Sequence[Problem] = ()
+
+
 def reason(problem: Problem, kind: Kind, messages: Messages, language: str) -> str:
     """The problem in words, without the field: 手机号码格式不正确. Unknown codes get a general sentence."""
     words = {
@@ -68,6 +89,8 @@ def reason(problem: Problem, kind: Kind, messages: Messages, language: str) -> s
         "value": problem.value,
         "code": problem.code,
     }
+    if "record" in problem.parameters:
+        words["record"] = messages.text(f"record.{problem.parameters['record']}", language, {})
     of_kind = f"row.{kind.name}"
     keys = (
         f"{of_kind}.{problem.field}.{problem.code}",

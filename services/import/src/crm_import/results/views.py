@@ -1,5 +1,6 @@
 """Shapes of row results."""
 
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from chassis.http.api import Body, PageQuery, View
 from chassis.wording import Messages
 from crm_import.kinds.kind import Kind
 from crm_import.results.model import RowResult
-from crm_import.results.rules import Outcome, Problem, ProblemSum, reason, sentence
+from crm_import.results.rules import Outcome, Problem, ProblemSum, Undo, reason, sentence
 
 
 class ProblemView(View):
@@ -31,6 +32,8 @@ class RowView(View):
     record_id: UUID | None
     cells: list[str] | None
     problems: list[ProblemView]
+    undo: Undo | None = Field(description="what an undo of the import made of it")
+    undo_problems: list[ProblemView] = Field(description="why an undo left it, or some of it")
 
 
 class ProblemSumView(View):
@@ -55,6 +58,7 @@ class RowQuery(PageQuery):
     """Paging of the rows of an import, in file order; what is given must hold for all."""
 
     outcome: Outcome | None = None
+    undo: Undo | None = None
     field: str = Field(default="", max_length=100, description="with a problem of this field")
     code: str = Field(default="", max_length=100, description="with this problem")
     text: str = Field(default="", max_length=100, description="that hold this text; those written keep none")
@@ -74,12 +78,18 @@ class ErrorsQuery(Body):
 
 def row_view(result: RowResult, kind: Kind, messages: Messages, language: str) -> RowView:
     """The view of a result with its problems in `language`."""
+
+    def worded(problems: Sequence[Problem]) -> list[ProblemView]:
+        return [problem_view(result.row_number, item, kind, messages, language) for item in problems]
+
     return RowView(
         row_number=result.row_number,
         outcome=Outcome(result.outcome),
         record_id=result.record_id,
         cells=result.cells,
-        problems=[problem_view(result.row_number, item, kind, messages, language) for item in result.reasons()],
+        problems=worded(result.reasons()),
+        undo=Undo(result.undo) if result.undo else None,
+        undo_problems=worded(result.reasons_left()),
     )
 
 

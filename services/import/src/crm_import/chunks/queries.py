@@ -1,0 +1,27 @@
+"""Reading what chunks are about."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from crm_import.chunks.model import Chunk
+from crm_import.results.model import RowResult
+from crm_import.results.rules import WROTE
+
+
+def written_in(session: Session, chunk_id: UUID) -> Sequence[RowResult]:
+    """The results of a chunk's rows that created or updated, in file order. The file itself is not needed: each chunk of
+    it has as many of the job's results as it has rows, in the same order.
+    """
+    chunk = session.get_one(Chunk, chunk_id)
+    of_file = (Chunk.job_id == chunk.job_id, ~Chunk.is_retry)
+    before = session.scalar(select(func.coalesce(func.sum(Chunk.rows), 0)).where(*of_file, Chunk.number < chunk.number))
+    results = select(RowResult.row_number).where(RowResult.job_id == chunk.job_id).order_by(RowResult.row_number)
+    numbers = list(session.scalars(results.offset(before or 0).limit(chunk.rows)))
+    if not numbers:
+        return []
+    within = (RowResult.job_id == chunk.job_id, RowResult.row_number.between(numbers[0], numbers[-1]))
+    wrote = select(RowResult).where(*within, RowResult.outcome.in_(WROTE))
+    return session.scalars(wrote.order_by(RowResult.row_number)).all()
