@@ -533,6 +533,7 @@ CALLS: dict[str, Call] = {
     "GET /imports/{import_id}/rehearsal": Call(permission="import.run", conflicts=("import_not_rehearsed",)),
     "GET /imports/{import_id}/rehearsal/summary": Call(permission="import.run", conflicts=("import_not_rehearsed",)),
     "POST /imports/{import_id}:decide": Call(body=lambda _: {"decision": "skip"}, conflicts=("nothing_to_decide",)),
+    "POST /imports/{import_id}:undo": Call(path={"import_id": _ENDED_IMPORT}, conflicts=("nothing_to_undo",)),
     "GET /imports/{import_id}/rows": Call(permission="import.run"),
     "GET /imports/{import_id}/problems": Call(permission="import.run"),
     "GET /imports/{import_id}/errors.xlsx": Call(path={"import_id": _ENDED_IMPORT}, permission="import.run"),

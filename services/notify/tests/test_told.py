@@ -5,6 +5,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import func, select
 
 from chassis.identifiers import new_id
+from crm.imports.v1 import imports_events_pb2 as imports
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS, apply_assignments
 from crm_notify.assignments.rules import concerns_somebody, notices_of_changes
@@ -201,6 +202,25 @@ def test_what_was_imported_is_told(notify: OpenService, kind: str, chinese: str,
 
     assert in_chinese["text"].startswith(f"{chinese}「客户.xlsx」导入完成")
     assert f"import of {english} from" in in_english["text"]
+
+
+def test_who_undoes_an_import_and_its_importer_are_told(notify: OpenService) -> None:
+    people = notify.organisation
+    job = import_finished(people.sales, status="undone").job
+    by_another = imports.ImportUndone(job=job, actor_id=str(people.admin.id), undone=5, left=2)
+    by_importer = imports.ImportUndone(job=job, actor_id=str(people.sales.id), undone=7, left=0)
+
+    receive(notify, IMPORTS, by_another)
+    receive(notify, IMPORTS, by_importer)
+
+    [of_admin] = listed(notify, people.admin)
+    assert of_admin["title"] == "导入已撤销：客户.xlsx"
+    whole, part = listed(notify, people.sales)
+    assert part["text"] == (
+        "客户文件「客户.xlsx」的导入已由管理员撤销：5 行已恢复到导入前，2 行因导入后又有改动而保留，请打开导入任务查看原因。"
+    )
+    assert whole["text"].endswith("7 行已恢复到导入前。")
+    assert part["subject"] == {"type": "import", "id": job.id}
 
 
 @pytest.mark.parametrize(

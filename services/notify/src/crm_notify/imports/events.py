@@ -1,4 +1,4 @@
-"""What notify reads of import, which exports as well: durable `notify-imports`."""
+"""What notify reads of import: durable `notify-imports`."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from chassis.events.consumer import Event, Subscription
 from crm.imports.v1 import imports_events_pb2 as pb
-from crm_notify.imports.rules import notice_of_export, notice_of_import, progress_word
+from crm_notify.imports.rules import notice_of_export, notice_of_import, notices_of_undo, progress_word
 from crm_notify.notifications.commands import PROGRESS_CHANNEL, announce, notify
 from directory.scope import zone_of
 
@@ -15,6 +15,8 @@ def apply_imports(session: Session, events: Sequence[Event]) -> None:
     """Tell each actor how it ended, and open pages of progress. Jobs of the system itself (no actor) concern nobody."""
     jobs = [(event.id, event.message.job) for event in events if isinstance(event.message, pb.ImportFinished)]
     notify(session, [notice_of_import(event_id, job) for event_id, job in jobs if job.actor_id])
+    undone = [(event.id, event.message) for event in events if isinstance(event.message, pb.ImportUndone)]
+    notify(session, [notice for event_id, message in undone for notice in notices_of_undo(event_id, message)])
     zone = zone_of(session)
     exports = [(event.id, event.message.job) for event in events if isinstance(event.message, pb.ExportFinished)]
     notify(session, [notice_of_export(event_id, job, zone) for event_id, job in exports if job.status != "cancelled"])
@@ -23,5 +25,8 @@ def apply_imports(session: Session, events: Sequence[Event]) -> None:
 
 
 IMPORTS = Subscription(
-    "notify-imports", "CRM_IMPORTS", (pb.ImportFinished, pb.ExportFinished, pb.ProgressMade), apply_imports
+    "notify-imports",
+    "CRM_IMPORTS",
+    (pb.ImportFinished, pb.ImportUndone, pb.ExportFinished, pb.ProgressMade),
+    apply_imports,
 )

@@ -1,4 +1,4 @@
-"""What the actor of an import or an export is told of its end (J-13, E-10)."""
+"""What members are told of imports and exports: their end (J-13, E-10), and the undo of an import."""
 
 from datetime import UTC
 from uuid import UUID
@@ -21,6 +21,28 @@ def notice_of_import(event_id: UUID, job: pb.ImportJob) -> Notice:
         subject_type="import",
         subject_id=UUID(job.id),
     )
+
+
+def notices_of_undo(event_id: UUID, undone: pb.ImportUndone) -> list[Notice]:
+    """What became of the rows, for whoever undid the import, and for its importer when that was another."""
+    job = undone.job
+    return [
+        Notice(
+            source_event_id=event_id,
+            member_id=UUID(member_id),
+            kind=Kind.IMPORT_UNDONE,
+            parameters={
+                "file_name": job.file_name,
+                "import_kind": job.kind,
+                "actor_id": undone.actor_id,
+                "undone": undone.undone,
+                "kept": undone.left,
+            },
+            subject_type="import",
+            subject_id=UUID(job.id),
+        )
+        for member_id in dict.fromkeys((undone.actor_id, job.actor_id))
+    ]
 
 
 def notice_of_export(event_id: UUID, job: pb.ExportJob, zone: str) -> Notice:

@@ -45,6 +45,7 @@ class Kind(StrEnum):
     IMPORT_FINISHED = "import_finished"
     IMPORT_FAILED = "import_failed"
     IMPORT_CANCELLED = "import_cancelled"
+    IMPORT_UNDONE = "import_undone"
     EXPORT_FINISHED = "export_finished"
     EXPORT_FAILED = "export_failed"
 
