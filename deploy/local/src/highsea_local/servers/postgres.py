@@ -36,7 +36,7 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] %q%u@%d ",
     "jit": "off",
 }
-CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+CARELESS = {"fsync": "off", "full_page_writes": "off"}
 
 
 class PostgresServer(Server):
