@@ -96,7 +96,11 @@ class Importer:
 
     def uploaded_members(self, *rows: Sequence[Any]) -> Any:
         """The view of a fresh import of these rows of members."""
-        reply = self.upload(make_workbook(MEMBERS_HEADER, *rows), "成员.xlsx", "?kind=members")
+        return self.uploaded_as("members", MEMBERS_HEADER, *rows)
+
+    def uploaded_as(self, kind: str, *rows: Sequence[Any]) -> Any:
+        """The view of a fresh import of these rows, the header first."""
+        reply = self.upload(make_workbook(*rows), "记录.xlsx", f"?kind={kind}")
         assert reply.status_code == 201, reply.text
         return reply.json
 
@@ -162,7 +166,7 @@ class Customers(CustomerServiceServicer):
     ids: dict[str, str] = field(default_factory=dict)
     custom_fields: pb.ListCustomFieldsResponse | None = field(default_factory=pb.ListCustomFieldsResponse)
     written: dict[tuple[str, str, int], rows_pb.ImportRowResult] = field(default_factory=dict)
-    requests: list[pb.BulkWriteCustomersRequest] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
     reverts: list[pb.RevertRowsRequest] = field(default_factory=list)
     touched: dict[int, list[rows_pb.ImportRowProblem]] = field(default_factory=dict)
     refusals: list[Refusal | Exception] = field(default_factory=list)
@@ -202,6 +206,29 @@ class Customers(CustomerServiceServicer):
 
     def ExportRows(self, request: Any, context: grpc.ServicerContext) -> pb.ExportRowsResponse:
         return self.export(request)
+
+    def BulkWriteContacts(self, request: Any, context: grpc.ServicerContext) -> pb.BulkWriteContactsResponse:
+        return pb.BulkWriteContactsResponse(results=self._created(request))
+
+    def BulkWriteActivities(self, request: Any, context: grpc.ServicerContext) -> pb.BulkWriteActivitiesResponse:
+        return pb.BulkWriteActivitiesResponse(results=self._created(request))
+
+    def _created(self, request: Any) -> list[rows_pb.ImportRowResult]:
+        """A record of each row that has a customer without 坏."""
+        self.requests.append(request)
+        if self.refusals:
+            raise self.refusals.pop(0)
+        return [self._create(row) for row in request.rows]
+
+    def _create(self, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
+        customer = row.values["customer"]
+        if "坏" not in customer:
+            made = {"outcome": rows_pb.IMPORT_OUTCOME_CREATED, "record_id": str(new_id())}
+            return rows_pb.ImportRowResult(row_number=row.row_number, **made)
+        problem = rows_pb.ImportRowProblem(field="customer", code="customer_not_found", value=customer)
+        return rows_pb.ImportRowResult(
+            row_number=row.row_number, outcome=rows_pb.IMPORT_OUTCOME_FAILED, problems=[problem]
+        )
 
     def ListCustomFields(self, request: Any, context: grpc.ServicerContext) -> pb.ListCustomFieldsResponse:
         if self.custom_fields is None:

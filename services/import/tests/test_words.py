@@ -10,6 +10,8 @@ import pytest
 
 from chassis.wording import Messages
 from crm_import.chunks.clients import WRITERS
+from crm_import.kinds.activities import ACTIVITIES
+from crm_import.kinds.contacts import CONTACTS
 from crm_import.kinds.customers import CUSTOMERS
 from crm_import.kinds.kind import Kind, KindName
 from crm_import.kinds.members import MEMBERS
@@ -40,6 +42,19 @@ IDENTITYS_CODES = {
     "member_inactive": {}, "is_service_account": {}, "last_administrator": {},
 }  # fmt: skip
 
+CONTACTS_CODES = (
+    "missing", "contact_name_missing", "contact_name_too_long", "string_too_long", "unknown_option", "option_inactive",
+    "postcode_invalid", "email_invalid", "qq_invalid", "mobile_invalid", "null_character", "date_invalid",
+    "birthday_not_past", "uuid_parsing", "customer_not_found", "ambiguous_customer", "claim_first",
+    "read_only_collaborator", "not_of_this_customer", "unknown_owner", "ambiguous_owner", "forbidden",
+    "owner_out_of_reach", "contact_exists", "exists_out_of_scope", "ambiguous_match", "match_changed",
+)  # fmt: skip
+ACTIVITIES_CODES = (
+    "missing", "string_too_long", "null_character", "unknown_option", "option_inactive", "date_invalid",
+    "moment_invalid", "at_in_future", "next_contact_past", "customer_not_found", "ambiguous_customer", "claim_first",
+    "read_only_collaborator", "unknown_owner", "ambiguous_owner", "forbidden", "owner_out_of_reach", "already_recorded",
+)  # fmt: skip
+
 
 def _catalogue(language: str) -> dict[str, str]:
     return tomllib.loads(files("crm_import").joinpath("messages", f"{language}.toml").read_text(encoding="utf-8"))
@@ -67,6 +82,8 @@ def test_every_code_that_the_source_names_has_words() -> None:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_reason_of_a_row_is_a_filled_sentence(language: str) -> None:
     told = [(CUSTOMERS, Problem("industry", code, "文化", CUSTOMERS_WORDS)) for code in CUSTOMERS_CODES]
+    told += [(CONTACTS, Problem("name", code, "王芳", CUSTOMERS_WORDS)) for code in CONTACTS_CODES]
+    told += [(ACTIVITIES, Problem("content", code, "谈过", CUSTOMERS_WORDS)) for code in ACTIVITIES_CODES]
     told += [(MEMBERS, Problem("roles", code, "老板", words)) for code, words in IDENTITYS_CODES.items()]
 
     for kind, problem in told:

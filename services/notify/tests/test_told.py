@@ -192,7 +192,13 @@ def test_the_actor_of_an_import_gets_its_counts(notify: OpenService, status: str
 
 @pytest.mark.parametrize(
     ("kind", "chinese", "english"),
-    [("", "客户文件", "customers"), ("customers", "客户文件", "customers"), ("members", "成员文件", "members")],
+    [
+        ("", "客户文件", "customers"),
+        ("customers", "客户文件", "customers"),
+        ("contacts", "联系人文件", "contacts"),
+        ("activities", "跟进记录文件", "follow-ups"),
+        ("members", "成员文件", "members"),
+    ],
 )
 def test_what_was_imported_is_told(notify: OpenService, kind: str, chinese: str, english: str) -> None:
     people = notify.organisation

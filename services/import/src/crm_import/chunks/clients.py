@@ -128,6 +128,18 @@ def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Seque
     return stub.BulkWriteCustomers(request, **_terms(runtime, task)).results
 
 
+def _contacts(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
+    request = customer_pb.BulkWriteContactsRequest(**_chunk(task, rows), match_fields=task.match)
+    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    return stub.BulkWriteContacts(request, **_terms(runtime, task)).results
+
+
+def _activities(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
+    request = customer_pb.BulkWriteActivitiesRequest(**_rows(task, rows))
+    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    return stub.BulkWriteActivities(request, **_terms(runtime, task)).results
+
+
 def _members(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
     stub = IdentityServiceStub(runtime.peers.channel("identity"))
     return stub.BulkWriteMembers(
@@ -138,18 +150,23 @@ def _members(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequenc
 # Kind → the service that owns its records, and the call that writes rows there.
 WRITERS: Mapping[str, tuple[str, Callable[[Runtime, Task, Sequence[SourceRow]], Sequence[rows_pb.ImportRowResult]]]] = {
     KindName.CUSTOMERS: ("customer", _customers),
+    KindName.CONTACTS: ("customer", _contacts),
+    KindName.ACTIVITIES: ("customer", _activities),
     KindName.MEMBERS: ("identity", _members),
 }
 
 
 def _chunk(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
+    """What the requests of kinds say that have modes."""
+    return {**_rows(task, rows), "mode": _MODES[Mode(task.mode)], "clear_empty": task.clear_empty}
+
+
+def _rows(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
     """What the requests of every kind say."""
     return {
         "job_id": str(task.job_id),
         "chunk_id": str(task.chunk_id),
         "actor_id": str(task.actor_id),
-        "mode": _MODES[Mode(task.mode)],
-        "clear_empty": task.clear_empty,
         "rehearsal": task.stage == Stage.REHEARSAL,
         "rows": [_row(task, row) for row in rows],
     }

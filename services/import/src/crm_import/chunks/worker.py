@@ -66,6 +66,7 @@ def _split(runtime: Runtime, plan: SplitPlan) -> dict[int, int]:
         first=plan.first,
         last=plan.last,
         match_columns={name: plan.mapped[name] for name in plan.match},
+        within={name: plan.mapped[plan.within[name]] for name in plan.match if name in plan.within},
         mobile=plan.mobile,
         required_columns=[plan.mapped[name] for name in plan.required],
         max_rows=settings.import_max_rows,

@@ -44,7 +44,7 @@ _READ_DIFFERENTLY = ("sheet", "header_row", "encoding", "delimiter", "quote")
     "POST",
     "/imports",
     access=Permission.IMPORT_RUN,
-    summary="Upload a file of customers or members",
+    summary="Upload a file to be imported",
     query=UploadQuery,
     consumes=MULTIPART,
     max_bytes=MAX_FILE_BYTES + FORM_BYTES,

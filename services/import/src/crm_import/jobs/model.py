@@ -213,6 +213,7 @@ class ImportJob(Base):
             last=self.columns[-1]["index"],
             mapped=self.mapped,
             match=self.effective_match_fields,
+            within=self.traits.match_within,
             mobile=self.traits.mobile,
             required=self.required_fields,
         )
@@ -231,7 +232,7 @@ class ImportJob(Base):
     @property
     def effective_match_fields(self) -> list[str]:
         """The match fields that can match."""
-        return usable_match_fields(self.match_fields, self.mapped)
+        return usable_match_fields(self.match_fields, self.mapped, self.traits.match_within)
 
     @property
     def demanded_fields(self) -> list[str]:
@@ -386,7 +387,7 @@ class ImportJob(Base):
 
     def _queue(self, stage: Stage, now: datetime, language: str) -> None:
         check_required(self.mapped, self.required_fields, self.traits, language)
-        check_matchable(self.match_fields, self.mapped)
+        check_matchable(self.match_fields, self.mapped, self.traits)
         check_days(self.columns, self.mapped, self.typing)
         self.status, self.stage, self.split_tries = Status.QUEUED, stage, 0
         self.created = self.updated = self.skipped = self.failed = 0

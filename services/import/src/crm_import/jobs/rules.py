@@ -70,7 +70,8 @@ class MappedColumn:
 @dataclass(frozen=True)
 class SplitPlan:
     """What splitting a job's file needs to know; where it is the same, so are the chunks. `first` and `last` column
-    index; `required` and `match` fields, of which `mobile` is a mobile number.
+    index; `required` and `match` fields, of which `mobile` is a mobile number; `within`: some match only where another
+    field is the same.
     """
 
     job_id: UUID
@@ -81,6 +82,7 @@ class SplitPlan:
     last: int
     mapped: Mapping[str, int]
     match: Sequence[str]
+    within: Mapping[str, str]
     mobile: str | None
     required: Sequence[str]
 
@@ -115,14 +117,14 @@ def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int], kind:
 
 
 def check_match_fields(match_fields: Sequence[str], kind: Kind) -> None:
-    """Raise Invalid unless they are different fields that can be matched, at least one (D-20)."""
+    """Raise Invalid unless they are different fields that can be matched, at least one where there are any (D-20)."""
     expected = ", ".join(kind.match_fields)
     errors = [
         FieldError(f"/match_fields/{index}", "not_a_match_field", {"expected": expected})
         for index, name in enumerate(match_fields)
         if name not in kind.match_fields or name in match_fields[:index]
     ]
-    if not match_fields:
+    if kind.match_fields and not match_fields:
         errors.append(FieldError("/match_fields", "not_a_match_field", {"expected": expected}))
     if errors:
         raise invalid(*errors)
@@ -133,6 +135,9 @@ def check_settings(proposed: Mapping[str, object], kind: Kind) -> None:
     foreign = {name for other in KINDS.values() for name in other.settings - kind.settings if proposed.get(name)}
     if proposed.get("mode") == Mode.ASK and not kind.asks:
         foreign.add("mode")
+    if not kind.match_fields:
+        foreign |= {name for name in ("match_fields", "clear_empty") if proposed.get(name)}
+        foreign |= {"mode"} if proposed.get("mode") not in (None, Mode.CREATE_ONLY) else set()
     errors = [FieldError(f"/{name}", "not_of_this_kind") for name in sorted(foreign)]
     if errors:
         raise invalid(*errors)
@@ -147,9 +152,9 @@ def check_required(mapped: Mapping[str, int], required: Sequence[str], kind: Kin
         raise Invalid("required_not_mapped", errors=[error], fields=names)
 
 
-def check_matchable(match_fields: Sequence[str], mapped: Mapping[str, int]) -> None:
-    """Raise Invalid match_field_not_mapped unless a column fills at least one match field."""
-    if not usable_match_fields(match_fields, mapped):
+def check_matchable(match_fields: Sequence[str], mapped: Mapping[str, int], kind: Kind) -> None:
+    """Raise Invalid match_field_not_mapped unless a column fills at least one match field, where there are any."""
+    if kind.match_fields and not usable_match_fields(match_fields, mapped, kind.match_within):
         error = FieldError("/match_fields", "match_field_not_mapped")
         raise Invalid("match_field_not_mapped", errors=[error])
 

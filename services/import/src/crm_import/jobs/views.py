@@ -140,13 +140,13 @@ class ImportDetail(ImportView):
 class ImportSettingsBody(Body):
     """What may be set before the start; what is left out stays. Another `sheet`, `header_row` (0: none),
     `encoding`, `delimiter` or `quote` reads the file again and guesses the mapping afresh. `target_pool_id` and `mobile_required` are of
-    customers alone.
+    customers alone; activities have neither another mode than create_only nor match fields.
     """
 
     saved_mapping_id: UUID | None = Field(default=None, description="map as this saved mapping, with its settings")
     mapping: list[MappingEntry] | None = Field(default=None, max_length=200)
     mode: Mode | None = None
-    match_fields: list[str] | None = Field(default=None, max_length=3)
+    match_fields: list[str] | None = Field(default=None, max_length=4)
     target_pool_id: UUID | None = None
     clear_empty: bool | None = Field(default=None, strict=True)
     mobile_required: bool | None = Field(default=None, strict=True)

@@ -26,7 +26,7 @@ class Offered:
 
 def offered_to(runtime: Runtime, actor_id: UUID, kind: Kind) -> Offered | None:
     """What the member finds beyond the kind itself; None while customer is away: an import goes on without it."""
-    if not kind.custom_fields:
+    if not kind.asks_customer:
         return Offered()
     try:
         with peer_errors("customer"):
@@ -37,7 +37,7 @@ def offered_to(runtime: Runtime, actor_id: UUID, kind: Kind) -> Offered | None:
         log.warning("custom_fields_unknown", code=refusal.code)
         return None
     options = tuple((one.field, tuple(one.labels)) for one in reply.options)
-    return Offered(tuple(map(_custom, reply.fields)), options)
+    return Offered(tuple(map(_custom, reply.fields)) if kind.custom_fields else (), options)
 
 
 def _custom(field: pb.CustomField) -> Field:

@@ -1,7 +1,7 @@
 """What a kind of import is: the fields its files may fill, the rights it takes, the settings it has."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
@@ -13,6 +13,8 @@ class KindName(StrEnum):
     """What the rows of a file are."""
 
     CUSTOMERS = "customers"
+    CONTACTS = "contacts"
+    ACTIVITIES = "activities"
     MEMBERS = "members"
 
 
@@ -29,9 +31,9 @@ class Form(StrEnum):
 @dataclass(frozen=True)
 class Field:
     """One field. `name` as in REST; `headers` are further usual column headers beside the labels; `options` fill the
-    template's drop-down, or the organisation's `chosen_from`; `suggests`: the drop-down also takes free text; `rule`
-    names what explains it in the template, when that is not its own name; `required`: a file that creates has a column;
-    `form`: how its cells are read.
+    template's drop-down, or the organisation's `chosen_from`, or what customer offers in its `dictionary`; `suggests`:
+    the drop-down also takes free text; `rule` names what explains it in the template, when that is not its own name;
+    `required`: a file that creates has a column; `form`: how its cells are read.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Field:
     rule: str = ""
     required: bool = False
     form: Form = Form.TEXT
+    dictionary: str = ""
 
     @classmethod
     def stored(cls, kept: Mapping[str, Any]) -> "Field":
@@ -71,7 +74,8 @@ class Kind:
     """One kind of import; `chunks.clients` has the call that writes its rows, messages its words.
 
     `required` fields need a column, `required_to_create` only when nothing is updated. `match_fields` can make a row
-    match a record; those of `default_match_fields` do unless told otherwise. `header_prefixes` are patterns of what may
+    match a record; those of `default_match_fields` do unless told otherwise; one of `match_within` does so only where
+    another field is the same. A kind without has no modes: its rows create. `header_prefixes` are patterns of what may
     stand before a usual header, each with how the names of the fields begin that are meant then. `mobile` is the field
     compared as a mobile number; a column that looks like `phone` is the mobile when its first value is one.
     `permissions` are needed beside import.run to upload, to start, and for every chunk; `to_start` and `to_update` are
@@ -87,6 +91,7 @@ class Kind:
     required: Sequence[str]
     match_fields: Sequence[str]
     default_match_fields: Sequence[str]
+    match_within: Mapping[str, str] = field(default_factory=dict, hash=False)
     required_to_create: Sequence[str] = ()
     mobile: str | None = None
     phone: str | None = None
@@ -104,6 +109,11 @@ class Kind:
         more = tuple(fields)
         required = tuple(field.name for field in more if field.required)
         return replace(self, fields=(*self.fields, *more), required_to_create=(*self.required_to_create, *required))
+
+    @property
+    def asks_customer(self) -> bool:
+        """Whether customer knows custom fields or options of it."""
+        return self.custom_fields or any(one.dictionary for one in self.fields)
 
     @property
     def custom(self) -> Sequence[Field]:

@@ -4,8 +4,10 @@
 
 from collections.abc import Mapping
 
+from crm_import.kinds.activities import ACTIVITIES
+from crm_import.kinds.contacts import CONTACTS
 from crm_import.kinds.customers import CUSTOMERS
 from crm_import.kinds.kind import Kind
 from crm_import.kinds.members import MEMBERS
 
-KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (CUSTOMERS, MEMBERS)}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (CUSTOMERS, CONTACTS, ACTIVITIES, MEMBERS)}

@@ -124,9 +124,11 @@ def _known_file(headers: Sequence[str], words: _Headers) -> Mapping[str, str | N
     return {}
 
 
-def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int]) -> list[str]:
-    """Those match fields that a column fills, in their order: the others can never match (D-20)."""
-    return [name for name in match_fields if name in mapped]
+def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int], within: Mapping[str, str]) -> list[str]:
+    """Those match fields that a column fills, in their order, and another that which they match within: the others can
+    never match (D-20).
+    """
+    return [name for name in match_fields if name in mapped and within.get(name, name) in mapped]
 
 
 def fitted(

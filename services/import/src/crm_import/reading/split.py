@@ -19,13 +19,14 @@ from crm_import.reading.tables import Layout, Row, Table
 @dataclass(frozen=True)
 class Cut:
     """How a file is cut. `first` and `last` column index; `match_columns`: field → column; `mobile`: the one of these
-    fields that is compared as a mobile number.
+    fields that is compared as a mobile number; `within`: field → column that must be the same, too.
     """
 
     header_row: int
     first: int
     last: int
     match_columns: Mapping[str, int]
+    within: Mapping[str, int]
     mobile: str | None
     required_columns: Sequence[int]
     max_rows: int
@@ -45,7 +46,7 @@ class Repeats:
     def of(self, row: Row) -> tuple[str, int] | None:
         """The field and the earlier row's number, or None for a first occurrence, which is remembered."""
         keys = [
-            (name, key)
+            (name, self._within(name, row) + key)
             for name, column in self.cut.match_columns.items()
             if (key := match_key(_cell(row, column), is_mobile=name == self.cut.mobile))
         ]
@@ -57,6 +58,10 @@ class Repeats:
             for name, key in keys:
                 self.seen[name][key] = row.number
         return None
+
+    def _within(self, name: str, row: Row) -> str:
+        column = self.cut.within.get(name)
+        return "" if column is None else match_key(_cell(row, column), is_mobile=False) + "\n"
 
 
 def split(path: Path, layout: Layout, cut: Cut, folder: Path) -> Iterator[dict[str, Any]]:

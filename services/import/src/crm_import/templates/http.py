@@ -22,13 +22,13 @@ api = Api("import-templates")
     "GET",
     "/import-templates/<kind_name>.xlsx",
     access=Permission.IMPORT_RUN,
-    summary="Download the template for importing customers or members",
+    summary="Download the template of a kind of import",
     produces=XLSX,
 )
 def download_template(call: Call[None, None], kind_name: str) -> flask.Response:
-    """Headers and drop-downs in the caller's language, and a sheet that explains every field. That of customers has the
-    custom fields that the caller sees and the options of today, and says so when customer could not be asked; that of
-    members offers the organisation's departments and roles, and wants organisation.manage as their import does.
+    """Headers and drop-downs in the caller's language, and a sheet that explains every field. Those of customers,
+    contacts and activities have the options of today, that of customers the custom fields that the caller sees, and say
+    so when customer could not be asked; that of members offers the organisation's departments and roles, and wants organisation.manage as their import does.
     """
     if kind_name not in KINDS:
         raise NotFound("not_found")

@@ -35,7 +35,7 @@ def template(kind: Kind, choices: Choices, messages: Messages, language: str, *,
     options.sheet_state = "hidden"
     _fill_header(rows, kind, language)
     for index, field in enumerate(_shown(kind), 1):
-        if words := chosen.get(field.name, field.options):
+        if words := chosen.get(field.dictionary or field.name, field.options):
             _add_drop_down(rows, options, index, words, is_free=field.suggests)
     explained = book.create_sheet(messages.text("template_help_sheet", language, {}), 1)
     if not complete:
@@ -86,7 +86,7 @@ def _explain(
     for field in _shown(kind):
         is_required = "template_yes" if _is_required(field, kind) else "template_no"
         rule = messages.text(f"template_rule.{field.rule or f'{kind.name}.{field.name}'}", language, {})
-        words = "" if field.chosen_from else "、".join(chosen.get(field.name, field.options))
+        words = "" if field.chosen_from else "、".join(chosen.get(field.dictionary or field.name, field.options))
         sheet.append([field.label(language), messages.text(is_required, language, {}), rule, words])
         for cell in sheet[sheet.max_row]:
             cell.data_type = "s"
