@@ -13,9 +13,10 @@ from sqlalchemy import func, select, text
 from chassis.clock import now
 from chassis.days import day_of
 from crm.common.v1 import import_rows_pb2 as rows_pb
+from crm.customer.v1 import customer_service_pb2 as pb
 from crm.customer.v1.customer_events_pb2 import CustomerUpdated
 from crm_customer.activities.model import Activity
-from crm_customer.activity_imports.rules import Row, Worker, touches
+from crm_customer.activity_imports.rules import KNOWN, Row, Worker, touches
 from crm_customer.imports.rules import record_id_of
 from tests.support.bulk import Importer
 from tests.support.statements import failing_at, statements_of
@@ -351,3 +352,49 @@ def test_a_malformed_chunk_is_refused_as_a_whole(customers: Any, importer: Impor
         importer.write_follow_ups({"customer": "华夏"}, chunk_id="x")
     with customers.refused("malformed_chunk", grpc.StatusCode.INVALID_ARGUMENT):
         importer.write_follow_ups({"customer": "华夏", "title": "x"})
+
+
+def test_an_import_of_follow_ups_is_undone_and_the_clock_stays(customers: Any, importer: Importer) -> None:
+    sales = customers.organisation.sales
+    company = customers.create(sales, "华夏")
+    request = importer.follow_ups_request(
+        *({"customer": "华夏", "content": one, "at": _at(-1)} for one in ("甲", "乙"))
+    )
+    results = importer.send(request).results
+    headers = {"If_Match": '"1"'}
+    path = f"/activities/{results[1].record_id}"
+    assert customers.request("PATCH", path, sales, json={"content": "改过"}, headers=headers).status_code == 200
+
+    undone = importer.send(
+        pb.RevertRowsRequest(
+            job_id=request.job_id,
+            actor_id=request.actor_id,
+            kind=pb.RECORD_KIND_ACTIVITIES,
+            rows=[pb.WrittenRow(row_number=one.row_number, record_id=one.record_id, created=True) for one in results],
+        )
+    ).rows
+
+    assert [one.outcome for one in undone] == [pb.REVERT_OUTCOME_UNDONE, pb.REVERT_OUTCOME_LEFT]
+    assert [one["content"] for one in _listed(customers, company)] == ["改过"]
+    assert _last_touch(customers, company) == _moment(_at(-1))
+
+
+def test_an_export_of_follow_ups_comes_back_without_a_change(customers: Any, importer: Importer) -> None:
+    sales = customers.organisation.sales
+    customers.grant("sales", "customer.export")
+    company = customers.create(sales, "华夏")
+    for content in ("谈过", '=1+1\n"，😀'):
+        body = {"customer_id": company["id"], "kind": "follow_up", "method": "phone", "content": content}
+        assert customers.request("POST", "/activities", sales, json=body).status_code == 201
+    before = _listed(customers, company)
+    asked = pb.ExportRowsRequest(actor_id=str(sales.id), kind=pb.RECORD_KIND_ACTIVITIES)
+    asked.selection.ids.ids.extend(one["id"] for one in before)
+    exported = importer.send(asked)
+    names = [column.name for column in exported.columns]
+
+    rows = [dict(zip(names, row.cells, strict=True)) for row in exported.rows]
+    results = importer.write_follow_ups(*({name: row[name] for name in names if name in KNOWN} for row in rows))
+
+    assert _codes(results) == [(SKIPPED, [("", "already_recorded")])] * 2
+    assert {one.record_id for one in results} == {one["id"] for one in before}
+    assert _listed(customers, company) == before

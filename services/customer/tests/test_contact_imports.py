@@ -10,6 +10,8 @@ from sqlalchemy import func, select, text
 
 from chassis.audit import audit_of
 from crm.common.v1 import import_rows_pb2 as rows_pb
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm_customer.contact_imports.rules import KNOWN
 from crm_customer.contacts.model import Contact
 from crm_customer.imports.rules import record_id_of
 from tests.support.bulk import Importer
@@ -437,3 +439,67 @@ def test_a_malformed_chunk_is_refused_as_a_whole(customers: Any, importer: Impor
             importer.write_contacts({"name": "王芳"}, **wrong)
     with customers.refused("malformed_chunk", grpc.StatusCode.INVALID_ARGUMENT):
         importer.write_contacts({"name": "王芳", "is_primary": "1"})
+
+
+def test_an_import_of_contacts_is_undone_as_far_as_nobody_has_touched_it(customers: Any, importer: Importer) -> None:
+    sales = customers.organisation.sales
+    company = customers.create(sales, "华夏")
+    known = customers.new_contact(sales, name="王芳", qq="1", customer_id=company["id"])
+    rows = [
+        {"name": name, "customer": "华夏", "qq": "2", "birthday": "1990-02-28"} for name in ("王芳", "新人", "动过")
+    ]
+    request = importer.contacts_request(*rows, update=True)
+    results = importer.send(request).results
+    touched = _one(customers, results[2].record_id)
+    assert customers.patch_contact(sales, touched, qq="3").status_code == 200
+
+    undone = importer.send(
+        pb.RevertRowsRequest(
+            job_id=request.job_id,
+            actor_id=request.actor_id,
+            kind=pb.RECORD_KIND_CONTACTS,
+            rows=[
+                pb.WrittenRow(row_number=one.row_number, record_id=one.record_id, created=one.outcome == CREATED)
+                for one in results
+            ],
+        )
+    ).rows
+
+    assert [one.outcome for one in undone] == [
+        pb.REVERT_OUTCOME_UNDONE,
+        pb.REVERT_OUTCOME_UNDONE,
+        pb.REVERT_OUTCOME_LEFT,
+    ]
+    again = _one(customers, known["id"])
+    assert (again["qq"], again["birthday"]) == ("1", None)
+    assert {one["name"] for one in customers.contacts_of(sales, company)} == {"王芳", "动过"}
+
+
+def test_an_export_of_contacts_comes_back_without_a_change(customers: Any, importer: Importer) -> None:
+    """E-09, whatever stands in it: every row is an update that changes nothing, and nothing is recorded."""
+    sales = customers.organisation.sales
+    customers.grant("sales", "customer.export")
+    company = customers.create(sales, "华夏", contact={"name": "=1+1", "salutation": "道长", "qq": "0012345"})
+    for _ in range(2):
+        twin = customers.create(sales, "同名")
+        customers.new_contact(sales, **FULL | {"name": '𠮷"野,\n家😀'}, customer_id=twin["id"])
+    customers.new_contact(sales, name="不属于谁", phone="+86 25-1234567")
+    before = {one["id"]: customers.contact(sales, one) for one in customers.contacts(sales)}
+    asked = pb.ExportRowsRequest(actor_id=str(sales.id), kind=pb.RECORD_KIND_CONTACTS)
+    asked.selection.ids.ids.extend(before)
+    exported = importer.send(asked)
+    names = [column.name for column in exported.columns]
+    known = {name for name in names if name in KNOWN}
+
+    rows = [dict(zip(names, row.cells, strict=True)) for row in exported.rows]
+    results = importer.write_contacts(
+        *({name: value for name, value in row.items() if name in known} for row in rows),
+        update=True,
+        clear_empty=True,
+        match_fields=["id"],
+    )
+
+    assert _codes(results) == [(UPDATED, [])] * 4
+    assert {one["id"]: customers.contact(sales, one) for one in customers.contacts(sales)} == before
+    assert known >= {"id", "customer", *FULL, "owner"}
+    assert company["id"] not in [row["customer"] for row in rows]
