@@ -1,6 +1,8 @@
 """Rows for exported files: what is in them, for whom, and that they are read back without a change."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -193,6 +195,37 @@ def test_chosen_fields_come_with_the_id(customers: Any, exporter: Exporter) -> N
     (row,) = exporter.rows(customers.organisation.supervisor, fields=["contact.mobile", "name"])
 
     assert row == {"id": customer["id"], "name": "甲", "contact.mobile": "13800138000"}
+
+
+def test_long_rows_come_in_shorter_pages(customers: Any, exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_customer.exports.rpc.MOST_BYTES", 8000)
+    for number in range(4):
+        customers.create(customers.organisation.supervisor, f"客户{number}", profile={"description": "长" * 1000})
+
+    first = exporter.page(customers.organisation.supervisor)
+
+    assert (len(first.rows), first.total) == (1, 4)
+    assert len(exporter.rows(customers.organisation.supervisor)) == 4
+
+
+def test_files_wait_for_each_other_and_users_for_none(
+    customers: Any, exporter: Exporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, gate = threading.Semaphore(0), threading.Event()
+
+    def hold(*_: Any) -> pb.ExportRowsResponse:
+        entered.release()
+        gate.wait(30)
+        return pb.ExportRowsResponse()
+
+    monkeypatch.setattr("crm_customer.exports.rpc.Exports._fitting", hold)
+    with ThreadPoolExecutor() as pool:
+        calls = [pool.submit(exporter.page, customers.organisation.supervisor) for _ in range(2)]
+        assert all(entered.acquire(timeout=30) for _ in calls)
+
+        with customers.refused("export_busy", grpc.StatusCode.RESOURCE_EXHAUSTED):
+            exporter.page(customers.organisation.supervisor)
+        gate.set()
 
 
 def test_contacts_of_the_customers_that_match(customers: Any, exporter: Exporter) -> None:

@@ -37,7 +37,7 @@ from crm_customer.dispatches.due import DISPATCHES
 from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
 from crm_customer.effects.rpc import Places
-from crm_customer.exports.rpc import Exports
+from crm_customer.exports.rpc import EXPORTS_AT_ONCE, Exports
 from crm_customer.fields import http as fields_http
 from crm_customer.fields.due import FIELD_TASKS
 from crm_customer.fields.model import CustomField
@@ -102,6 +102,7 @@ class _CustomerService(
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.slots = threading.BoundedSemaphore(cast(Settings, runtime.settings).bulk_writes)
+        self.export_slots = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
 
 
 def _register(server: grpc.Server, runtime: Runtime) -> None:

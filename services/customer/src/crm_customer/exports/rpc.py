@@ -1,5 +1,6 @@
 """gRPC of exports, for the import service alone."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
@@ -8,7 +9,7 @@ from uuid import UUID
 import grpc
 from sqlalchemy.orm import Session
 
-from chassis.errors import FieldError, Forbidden, Invalid, NotFound, invalid
+from chassis.errors import FieldError, Forbidden, Invalid, NotFound, TooManyRequests, invalid
 from chassis.runtime import Runtime
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.sight import Sight, sight_of
@@ -31,6 +32,9 @@ from directory.permissions import Permission
 
 MOST_ROWS = 1000
 MOST_IDS = 10_000
+EXPORTS_AT_ONCE = 2
+# Half of what a message may weigh.
+MOST_BYTES = 8 * 1024 * 1024
 _EXPORTERS: Mapping[int, Exporter] = {
     pb.RECORD_KIND_CUSTOMERS: CUSTOMERS,
     pb.RECORD_KIND_CONTACTS: CONTACTS,
@@ -42,10 +46,27 @@ class Exports:
     """ExportRows of CustomerService."""
 
     runtime: Runtime
+    export_slots: threading.BoundedSemaphore
 
     def ExportRows(self, request: pb.ExportRowsRequest, context: grpc.ServicerContext) -> pb.ExportRowsResponse:
-        """Rights, scope and masks are those of this moment (decision 0030)."""
+        """Rights, scope and masks are those of this moment (decision 0030). Only a few at once: files wait, users do not."""
         exporter, size = _exporter(request), _size(request)
+        if not self.export_slots.acquire(blocking=False):
+            raise TooManyRequests("export_busy", retry_after_seconds=1)
+        try:
+            return self._fitting(request, exporter, size)
+        finally:
+            self.export_slots.release()
+
+    def _fitting(self, request: pb.ExportRowsRequest, exporter: Exporter, size: int) -> pb.ExportRowsResponse:
+        """A page no larger than a message may be: where rows are long, of fewer of them."""
+        response = self._page(request, exporter, size)
+        while response.ByteSize() > MOST_BYTES and size > 1:
+            size //= 2
+            response = self._page(request, exporter, size)
+        return response
+
+    def _page(self, request: pb.ExportRowsRequest, exporter: Exporter, size: int) -> pb.ExportRowsResponse:
         with self.runtime.database.reading() as session:
             actor_id = uuid_of(request.actor_id)
             whole = self._asked(session, sight_of(session, actor_id), request)

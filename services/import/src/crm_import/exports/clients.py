@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from chassis.errors import Unavailable
+from chassis.errors import TooManyRequests, Unavailable
 from chassis.rpc.client import on_behalf_of
 from chassis.rpc.errors import peer_errors
 from chassis.runtime import Runtime
@@ -21,8 +21,8 @@ _KINDS = {
 _PAGE_ROWS = 1000
 _PAGE_SECONDS = 30
 _LOOK_SECONDS = 3
-# While customer restarts, a page waits; after that the file is begun anew some time later.
-_PATIENCE = 5
+# While customer restarts or reads for others, a page waits; after that the file is begun anew some time later.
+_PATIENCE = 15
 _WAIT_SECONDS = 2
 
 
@@ -61,7 +61,7 @@ def _patiently(runtime: Runtime, request: pb.ExportRowsRequest) -> pb.ExportRows
     for _ in range(_PATIENCE):
         try:
             return _page(runtime, request, _PAGE_SECONDS)
-        except Unavailable:
+        except (Unavailable, TooManyRequests):
             time.sleep(_WAIT_SECONDS)
     return _page(runtime, request, _PAGE_SECONDS)
 

@@ -13,7 +13,7 @@ import flask
 
 from batch.selection import CustomerFilter, filter_message
 from chassis.clock import now
-from chassis.errors import FieldError, Forbidden, Invalid, NotFound, Refusal, Unavailable
+from chassis.errors import FieldError, Forbidden, Invalid, NotFound, Refusal, TooManyRequests, Unavailable
 from chassis.http.api import Access, Api, Page
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
@@ -180,7 +180,7 @@ def _looked(call: Call[NewExport, None], selection: Selection) -> int:
     """About how many rows there are, 0: unknown. Raises customer's refusal; while it is away, the worker will see."""
     try:
         return look(call.runtime, call.actor.id, call.body.kind, selection, call.body.fields).total
-    except Unavailable as away:
+    except (Unavailable, TooManyRequests) as away:
         log.warning("export_unchecked", code=away.code)
         return 0
     except Refusal as refusal:
