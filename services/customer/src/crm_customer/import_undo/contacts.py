@@ -132,7 +132,8 @@ def _entries(undo: Undo, one: _Restored) -> Iterable[AuditEntry]:
     shown = [{f"contact.{name}": value for name, value in side.items()} for side in (before, values)]
     for link in one.seen.links:
         if link.is_primary:
-            yield AuditEntry("customer.contact_changed", SUBJECT, link.customer_id, undo.actor_id, *shown)
+            sides = shown[0], undo.mark | shown[1]
+            yield AuditEntry("customer.contact_changed", SUBJECT, link.customer_id, undo.actor_id, *sides)
 
 
 def contact_entry(

@@ -191,8 +191,9 @@ def touched(trail: Trail, version: int, say: Say) -> list[Problem]:
             last[name] = _side(entry.after).get(name)
     changed = [_changed(name, first[name], value, say) for name, value in last.items() if value != first[name]]
     undone = [entry for entry in trail.others if _is_of_an_import(entry)]
+    counted = sum("version" in _side(entry.after) for entry in undone)
     by_people = [entry for entry in trail.others if entry not in undone and entry.action not in _TOLD_ELSEWHERE]
-    if changed or (not by_people and version == 1 + trail.versions + len(undone)):
+    if changed or (not by_people and version == 1 + trail.versions + counted):
         return changed
     return [Problem("", "touched_since")]
 

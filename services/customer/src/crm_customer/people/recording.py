@@ -46,7 +46,9 @@ def entries_of_change(
     shown = [{f"contact.{name}": side[name] for name in FORM_FIELDS if name in side} for side in (before, after)]
     if shown[0]:
         entries += [
-            AuditEntry("customer.contact_changed", SUBJECT, one.customer_id, sight.scope.member_id, *shown)
+            AuditEntry(
+                "customer.contact_changed", SUBJECT, one.customer_id, sight.scope.member_id, shown[0], cause | shown[1]
+            )
             for one in seen.links
             if one.is_primary
         ]
