@@ -112,7 +112,7 @@ class Importer:
         """`verb` with a query behind it, if need be."""
         headers = self.service.headers(self.member)
         path = f"/api/v1/imports/{job['id']}:{verb}"
-        return self.service.client.post(path, headers=headers, **({"json": body} if body else {}))
+        return self.service.client.post(path, headers=headers, **({"json": body} if body or verb == "retry" else {}))
 
     def started(self, *rows: Sequence[Any], **settings: Any) -> Any:
         """The view of an import of these rows that has just been started."""
@@ -157,13 +157,14 @@ def eventually() -> Callable[..., Any]:
 class Customers(CustomerServiceServicer):
     """A customer service that keeps names: a new one is created, a known one exists, one with 坏 in it is refused.
 
-    It takes back all rows but those in `touched`, by number, with their reasons. It answers `custom_fields`, unless they
-    are None, and what `export` makes of a request. `refusals` are raised by the next calls, one each. After `hold_after`
-    calls it writes but does not answer until
+    Customers with a word of `owners` in their names are that member's. It takes back all rows but those in `touched`, by
+    number, with their reasons. It answers `custom_fields`, unless they are None, and what `export` makes of a request.
+    `refusals` are raised by the next calls, one each. After `hold_after` calls it writes but does not answer until
     `gate` opens.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
     custom_fields: pb.ListCustomFieldsResponse | None = field(default_factory=pb.ListCustomFieldsResponse)
     written: dict[tuple[str, str, int], rows_pb.ImportRowResult] = field(default_factory=dict)
     requests: list[Any] = field(default_factory=list)
@@ -256,6 +257,10 @@ class Customers(CustomerServiceServicer):
                 result.problems.add(code="undecided")
         return result
 
+    def _place(self, request: Any, name: str) -> dict[str, str]:
+        owner = next((owner for word, owner in self.owners.items() if word in name), request.actor_id)
+        return {"pool_id": request.target_pool_id} if request.target_pool_id else {"owner_id": owner}
+
     def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
         name = row.values["name"]
         if "坏" in name:
@@ -275,7 +280,7 @@ class Customers(CustomerServiceServicer):
                 row_number=row.row_number,
                 outcome=rows_pb.IMPORT_OUTCOME_CREATED,
                 record_id=self.ids[name],
-                **({"pool_id": request.target_pool_id} if request.target_pool_id else {"owner_id": request.actor_id}),
+                **self._place(request, name),
             )
         if request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE or row.decision == updated:
             outcome, problems = rows_pb.IMPORT_OUTCOME_UPDATED, []
@@ -325,6 +330,10 @@ class Identity(IdentityServiceServicer):
         if self.refusals:
             raise self.refusals.pop(0)
         return identity_pb.BulkWriteMembersResponse(results=[self._write(request, row) for row in request.rows])
+
+    def _place(self, request: Any, name: str) -> dict[str, str]:
+        owner = next((owner for word, owner in self.owners.items() if word in name), request.actor_id)
+        return {"pool_id": request.target_pool_id} if request.target_pool_id else {"owner_id": owner}
 
     def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
         login, department = row.values["login"], row.values.get("department", "")
@@ -388,10 +397,16 @@ class Running:
 
     def handled(self, job: Any) -> Any:
         """The view of the job after all its work that is to be done now."""
-        for message in self.split(job):
-            while handle_chunk(self.service.runtime, message) is not None:
-                pass
+        handle_split(self.service.runtime, SplitRequested(job_id=job["id"]))
+        for chunk in self.chunks(job):
+            self.handle(job, chunk)
         return self.member.get(f"/imports/{job['id']}").json
+
+    def handle(self, job: Any, chunk: Chunk) -> None:
+        """Handle a chunk as a worker does."""
+        message = ChunkReady(job_id=job["id"], chunk_id=str(chunk.id))
+        while handle_chunk(self.service.runtime, message) is not None:
+            pass
 
     def rehearsed(self, *rows: Sequence[Any], **settings: Any) -> Any:
         """The view of an import of these rows that has been rehearsed."""

@@ -5,8 +5,9 @@ from chassis.runtime import Runtime
 from chassis.service import Service
 from crm_import import streams
 from crm_import.chunks.due import EXPIRE, REPUBLISH
+from crm_import.chunks.http import api as chunks_api
 from crm_import.chunks.role import process
-from crm_import.corrections import model as _corrections  # noqa: F401
+from crm_import.corrections.http import api as corrections_api
 from crm_import.database import Base
 from crm_import.exports.due import DELETE_EXPIRED, REPUBLISH_EXPORTS
 from crm_import.exports.http import api as exports_api
@@ -39,6 +40,8 @@ SERVICE: Service = Service(
         jobs_api,
         mappings_api,
         rehearsal_api,
+        corrections_api,
+        chunks_api,
         results_api,
         templates_api,
         exports_api,

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from chassis.auth.actors import Actor, ActorSource
+from chassis.errors import Conflict
 from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks.model import COUNTS, Chunk
@@ -18,6 +19,9 @@ from crm_import.jobs import commands as jobs
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import SplitPlan, Stage, Status
 from crm_import.kinds.kind import Kind
+from crm_import.results.commands import mark_retried
+from crm_import.results.queries import receivers
+from crm_import.results.rules import Only
 from crm_import.streams import CHUNK_SUBJECT
 from directory.permissions import Permission
 
@@ -78,6 +82,29 @@ def open_chunks(session: Session, job: ImportJob, now: datetime) -> None:
     advance(session, job, now)
 
 
+def retry(session: Session, actor: Actor, job_id: UUID, only: Only | None, size: int, now: datetime) -> ImportJob:
+    """Try rows again in chunks of `size`: those that failed, and those put right that failed or were skipped.
+
+    While that goes on, asking again changes nothing. Raises NotFound, Forbidden, Conflict.
+    """
+    job = jobs.job_to_start(session, actor, job_id)
+    if job.stage == Stage.WRITE and job.is_handled:
+        return job
+    job.retry(now)
+    last = session.scalar(select(func.max(Chunk.number)).where(Chunk.job_id == job.id)) or 0
+    rows_of_chunks = mark_retried(session, job.id, only, last + 1, size)
+    if not rows_of_chunks:
+        raise Conflict("nothing_to_retry")
+    for number, former in rows_of_chunks.items():
+        head = {**_waiting(job.id, number, sum(former.values()), now), "is_retry": True}
+        session.add(Chunk(**head | {outcome: -count for outcome, count in former.items()}))
+    session.flush()
+    _recount(session, job, now)
+    advance(session, job, now)
+    jobs.audit(session, "import.retry", actor.id, job)
+    return job
+
+
 def fail_split(session: Session, job_id: UUID, code: str, parameters: Mapping[str, Any], now: datetime) -> None:
     """The file cannot be split: the job fails as a whole."""
     job = _locked(session, job_id)
@@ -112,11 +139,13 @@ def take(session: Session, actors: ActorSource, job_id: UUID, chunk_id: UUID, no
         chunk_id=chunk.id,
         stage=stage,
         taken_at=now,
+        number=chunk.number,
+        is_retry=chunk.is_retry,
         key=Chunk.key_of(job.id, chunk.number),
         rows=chunk.rows,
         kind=job.kind,
         actor_id=job.acting_member,
-        first=job.columns[0]["index"],
+        first=job.first_column,
         mapped=job.mapped,
         typing=job.typing,
         demanded=job.demanded_fields,
@@ -185,7 +214,15 @@ def advance(session: Session, job: ImportJob, now: datetime) -> None:
     next_chunks = list(session.scalars(waiting))
     publish(session, next_chunks, now)
     if not outstanding and not next_chunks:
-        jobs.settle(session, job, now)
+        jobs.settle(session, job, now, _receivers(session, job))
+
+
+def _receivers(session: Session, job: ImportJob) -> Mapping[UUID, int]:
+    """Who has got customers since the last start of a write."""
+    if job.stage != Stage.WRITE:
+        return {}
+    was_retry = select(Chunk.id).where(Chunk.job_id == job.id, Chunk.is_retry).exists()
+    return receivers(session, job.id, retried_alone=bool(session.scalar(select(was_retry))))
 
 
 def publish(session: Session, chunks: Sequence[Chunk], now: datetime) -> None:

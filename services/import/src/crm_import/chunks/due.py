@@ -11,14 +11,17 @@ from chassis.runtime import Runtime
 from crm_import.chunks import commands
 from crm_import.chunks.model import Chunk
 from crm_import.chunks.rules import ChunkStatus
+from crm_import.corrections.commands import forget_corrections
 from crm_import.jobs.commands import request_split
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import ENDED, SETTABLE, WAITING_FOR_CHUNKS
+from crm_import.rehearsal.commands import forget_plans
 from crm_import.results.commands import forget_results
 from crm_import.settings import import_settings
 
 _AT_ONCE = 200
 _FORGET_AT_ONCE = 20_000
+_FORGETTING = (forget_results, forget_plans, forget_corrections)
 
 
 def republish(runtime: Runtime) -> bool:
@@ -45,7 +48,7 @@ def republish(runtime: Runtime) -> bool:
 
 
 def expire(runtime: Runtime) -> bool:
-    """Delete the files and row results of one job that nobody has needed for a month, the job itself stays."""
+    """Delete the files, row results, plans and corrections of one job that nobody has needed for a month, the job itself stays."""
     until = now() - timedelta(days=import_settings(runtime).import_results_days)
     with runtime.database.reading() as session:
         old = select(ImportJob).where(
@@ -59,7 +62,8 @@ def expire(runtime: Runtime) -> bool:
         numbers = list(session.scalars(select(Chunk.number).where(Chunk.job_id == job.id)))
     runtime.object_store().delete(job.source_key, *(Chunk.key_of(job.id, number) for number in numbers))
     with runtime.database.transaction() as session:
-        if forget_results(session, job.id, _FORGET_AT_ONCE) < _FORGET_AT_ONCE:
+        forgotten = (forget(session, job.id, _FORGET_AT_ONCE) for forget in _FORGETTING)
+        if max(forgotten) < _FORGET_AT_ONCE:
             session.get_one(ImportJob, job.id, with_for_update=True).expire(now())
     return True
 

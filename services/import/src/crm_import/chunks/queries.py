@@ -1,4 +1,4 @@
-"""Reading what chunks are about."""
+"""Reading the rows that chunks are about."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -6,9 +6,28 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from chassis.runtime import Runtime
 from crm_import.chunks.model import Chunk
+from crm_import.chunks.rules import SourceRow, Task, read_chunk, row_again
+from crm_import.corrections.queries import corrections_of
 from crm_import.results.model import RowResult
+from crm_import.results.queries import retried
 from crm_import.results.rules import WROTE
+
+
+def rows_of(runtime: Runtime, task: Task) -> list[SourceRow]:
+    """The rows of a chunk as they stand, out of the file or out of results that are to be replaced, corrections over them;
+    in file order. Raises FileNotFoundError, Unavailable.
+    """
+    content = None if task.is_retry else runtime.object_store().get(task.key)
+    with runtime.database.reading() as session:
+        if content is None:
+            results = retried(session, task.job_id, task.number)
+            rows = [row_again(one.row_number, one.cells or [], one.reasons(), task) for one in results]
+        else:
+            rows = read_chunk(content, task.first)
+        corrected = corrections_of(session, task.job_id, [row.number for row in rows])
+    return [row.corrected(corrected.get(row.number, {}), task.mapped) for row in rows]
 
 
 def written_in(session: Session, chunk_id: UUID) -> Sequence[RowResult]:

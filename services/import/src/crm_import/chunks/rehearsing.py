@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from chassis.runtime import Runtime
 from crm_import.chunks import writing
-from crm_import.chunks.rules import Task, read_chunk
+from crm_import.chunks.queries import rows_of
+from crm_import.chunks.rules import Task
 from crm_import.jobs.model import ImportJob
 from crm_import.rehearsal.commands import store_plans
 from crm_import.rehearsal.queries import given_to_owners
@@ -18,7 +19,7 @@ from crm_import.results.rules import Result
 
 def handle(runtime: Runtime, task: Task) -> list[Result]:
     """Ask what would become of the rows, after those of the chunks before."""
-    rows = read_chunk(runtime.object_store().get(task.key), task.first)
+    rows = rows_of(runtime, task)
     with runtime.database.reading() as session:
         task = replace(task, rehearsed=given_to_owners(session, task.job_id))
     found = writing.written(runtime, task, rows)

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from crm_import.corrections.rules import overlaid
 from crm_import.jobs.rules import Stage
 from crm_import.mapping.forms import DigitsLost, Typing
 from crm_import.rehearsal.rules import Decision
@@ -31,7 +32,7 @@ class ChunkStatus(StrEnum):
 class Task:
     """What handling a chunk in a stage of its job needs to know. `taken_at`: whoever takes it later finishes it alone;
     `demanded`: fields that import itself wants filled; `typing`: how cells are read; `stop_code` is set when its rows
-    must not be written any more. `rehearsed`: what the chunks before gave to owners; `decided`: rows with what was
+    must not be written any more. `is_retry`: its rows are those of results to be replaced. `rehearsed`: what the chunks before gave to owners; `decided`: rows with what was
     decided about which record (D-21).
     """
 
@@ -39,6 +40,8 @@ class Task:
     chunk_id: UUID
     stage: Stage
     taken_at: datetime
+    number: int
+    is_retry: bool
     key: str
     rows: int
     kind: str
@@ -59,7 +62,8 @@ class Task:
 @dataclass(frozen=True)
 class SourceRow:
     """A row of the file. `cells` begin with column `first`; `errors` are its error cells by column; `repeats` is the
-    match field and row that it repeats; `beyond`: how many filled cells it has beyond the last column.
+    match field and row that it repeats; `beyond`: how many filled cells it has beyond the last column; `as_written`: its cells in
+    the file, where some were corrected.
     """
 
     number: int
@@ -68,6 +72,7 @@ class SourceRow:
     errors: Mapping[int, str] = field(default_factory=dict)
     repeats: tuple[str, int] | None = None
     beyond: int = 0
+    as_written: Sequence[str] | None = None
 
     def cell(self, column: int) -> str:
         """The text in a column."""
@@ -76,11 +81,42 @@ class SourceRow:
     @property
     def written_cells(self) -> list[str]:
         """The cells as the file shows them."""
+        if self.as_written is not None:
+            return list(self.as_written)
         return [self.errors.get(index, text) for index, text in enumerate(self.cells, self.first)]
+
+    def corrected(self, cells: Mapping[int, str], mapped: Mapping[str, int]) -> "SourceRow":
+        """The row with what somebody has put right, by column: those cells are no errors any more, and whoever has looked
+        at its cells has seen where they lie. It may repeat another row no more; if it does, the writer tells.
+        """
+        if not cells:
+            return self
+        return replace(
+            self,
+            cells=overlaid(self.cells, cells, self.first),
+            errors={column: text for column, text in self.errors.items() if column not in cells},
+            repeats=None if self.repeats and mapped.get(self.repeats[0]) in cells else self.repeats,
+            beyond=0,
+            as_written=self.written_cells,
+        )
 
     def result(self, outcome: Outcome, problems: Iterable[Problem]) -> Result:
         """A result of this row that is not a success."""
         return Result(self.number, outcome, problems=list(problems), cells=self.written_cells)
+
+
+def row_again(number: int, cells: Sequence[str], problems: Iterable[Problem], task: "Task") -> SourceRow:
+    """The row of a result that is to be tried again: what was wrong with its cells tells what they were."""
+    errors: dict[int, str] = {}
+    repeats, beyond = None, 0
+    for problem in problems:
+        if problem.code == "cell_error":
+            errors[task.mapped[problem.field]] = problem.value
+        elif problem.code == "repeated_in_file" and problem.field:
+            repeats = problem.field, int(problem.parameters["first_row"])
+        elif problem.code == "too_many_cells":
+            beyond = int(problem.parameters["count"])
+    return SourceRow(number, task.first, cells, errors, repeats, beyond)
 
 
 def read_chunk(content: bytes, first: int) -> list[SourceRow]:

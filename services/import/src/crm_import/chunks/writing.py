@@ -10,21 +10,25 @@ from sqlalchemy.orm import Session
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm_import.chunks.clients import write_rows
-from crm_import.chunks.rules import SourceRow, Task, judge, read_chunk
+from crm_import.chunks.queries import rows_of
+from crm_import.chunks.rules import SourceRow, Task, judge
 from crm_import.jobs.rules import Mode
 from crm_import.rehearsal.queries import decisions_of
 from crm_import.rehearsal.rules import Decision
 from crm_import.results.commands import store_results
+from crm_import.results.queries import outcomes_of_retried
 from crm_import.results.rules import Outcome, Problem, Result
 
 log = get_logger(__name__)
 
 
 def handle(runtime: Runtime, task: Task) -> list[Result]:
-    """Write the rows that have nothing wrong with them."""
-    rows = read_chunk(runtime.object_store().get(task.key), task.first)
+    """Write the rows that have nothing wrong with them. Of rows that are stopped being tried again, nothing is new."""
+    if task.stop_code and task.is_retry:
+        return []
+    rows = rows_of(runtime, task)
     if task.stop_code:
-        return [row.result(Outcome.SKIPPED, [Problem("", task.stop_code)]) for row in rows]
+        return [_unwritten(row, task, Outcome.SKIPPED, task.stop_code) for row in rows]
     if task.mode == Mode.ASK:
         with runtime.database.reading() as session:
             task = replace(task, decided=decisions_of(session, task.job_id, [row.number for row in rows]))
@@ -47,19 +51,29 @@ def _judge(row: SourceRow, task: Task) -> Result | None:
     return judge(row, task.mapped, task.demanded, task.typing)
 
 
+def _unwritten(row: SourceRow, task: Task, outcome: Outcome, code: str) -> Result:
+    """A row that was not sent, and what else is wrong with it: whoever tries it again must know."""
+    judged = judge(row, task.mapped, task.demanded, task.typing)
+    return row.result(outcome, [Problem("", code), *(judged.problems if judged else ())])
+
+
 def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:
     """Results of rows that could not be written; none when the rows themselves are lost."""
     outcome, code = (Outcome.SKIPPED, "import_stopped") if stopped else (Outcome.FAILED, "chunk_failed")
     try:
-        rows = read_chunk(runtime.object_store().get(task.key), task.first)
+        rows = rows_of(runtime, task)
     except Exception:
         log.exception("chunk_lost", job_id=str(task.job_id), chunk_id=str(task.chunk_id))
         return []
-    return [row.result(outcome, [Problem("", code)]) for row in rows]
+    return [_unwritten(row, task, outcome, code) for row in rows]
 
 
 def keep(session: Session, task: Task, results: Sequence[Result], now: datetime) -> Mapping[str, int]:
-    """Store the results; rows that are lost count as failed."""
+    """Store the results; rows that are lost count as failed, rows tried again as they end now."""
+    if task.is_retry:
+        if results:
+            store_results(session, task.job_id, results, task.number)
+        return outcomes_of_retried(session, task.job_id, task.number)
     if not results:
         return {Outcome.FAILED: task.rows}
     store_results(session, task.job_id, results)

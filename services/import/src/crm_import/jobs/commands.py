@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Uuid, and_, column, delete, or_, select, table
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
@@ -23,6 +23,8 @@ from crm_import.streams import SPLIT_SUBJECT
 from directory.permissions import Permission
 
 SUBJECT = "import"
+# Corrections build on jobs, so jobs know of them only that they end with another way of reading the file.
+_CORRECTIONS = table("row_corrections", column("job_id", Uuid))
 _PLAIN = ("mode", "clear_empty", "mobile_required", "date_order")  # settings that nothing follows from
 
 
@@ -96,6 +98,8 @@ def change_settings(
         )
     if job.split_plan != former_plan:
         job.total = 0
+    if found is not None:
+        session.execute(delete(_CORRECTIONS).where(_CORRECTIONS.c.job_id == job.id))
     job.forget_rehearsal()
     job.changed(now)
     session.flush()
@@ -174,18 +178,22 @@ def tell_progress(session: Session, job: ImportJob) -> None:
     record_event(session, pb.ProgressMade(kind=SUBJECT, id=str(job.id), member_id=str(job.acting_member)))
 
 
-def settle(session: Session, job: ImportJob, now: datetime) -> None:
-    """No chunk of the locked job is left in its stage; the results of a write are final then and published, once."""
+def settle(session: Session, job: ImportJob, now: datetime, receivers: Mapping[UUID, int] | None = None) -> None:
+    """No chunk of the locked job is left in its stage; the results of a write are final then and published, once.
+
+    `receivers`: who got how many customers; whoever imports knows.
+    """
     if not job.settle(now):
         return
     session.flush()
     tell_progress(session, job)
     if job.started_at is not None and job.stage == Stage.WRITE:
-        event = pb.ImportFinished(job=_state(job))
-        record_event(session, event)
+        told = {id_: count for id_, count in (receivers or {}).items() if id_ != job.created_by}
+        got = [pb.Receiver(member_id=str(id_), customers=count) for id_, count in sorted(told.items())]
+        record_event(session, pb.ImportFinished(job=_state(job), receivers=got))
     if job.status == Status.UNDONE:
-        told = pb.ImportUndone(job=_state(job), actor_id=str(job.undone_by), undone=job.undone, left=job.left)
-        record_event(session, told)
+        undone = pb.ImportUndone(job=_state(job), actor_id=str(job.undone_by), undone=job.undone, left=job.left)
+        record_event(session, undone)
 
 
 def _require(actor: Actor, permissions: Sequence[Permission]) -> None:

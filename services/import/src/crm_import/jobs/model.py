@@ -197,6 +197,18 @@ class ImportJob(Base):
         return self.status == HANDLED_AS[Stage(self.stage)]
 
     @property
+    def first_column(self) -> int:
+        """The column where the cells of its rows begin."""
+        index: int = self.columns[0]["index"]
+        return index
+
+    @property
+    def may_be_retried(self) -> bool:
+        """Whether it has ended with results of which none was undone."""
+        ended = self.status in (Status.FINISHED, Status.FAILED, Status.CANCELLED) and self.is_settled
+        return ended and self.started_at is not None and not (self.are_results_expired or self.undone or self.left)
+
+    @property
     def acting_member(self) -> UUID:
         """Who acts in its stage: whoever undoes it, else the importer."""
         return self.undone_by if self.stage == Stage.UNDO and self.undone_by else self.created_by
@@ -209,7 +221,7 @@ class ImportJob(Base):
             source_key=self.source_key,
             layout=Layout(self.file_format, self.sheet, self.encoding, self.delimiter, self.quote),
             header_row=self.header_row,
-            first=self.columns[0]["index"],
+            first=self.first_column,
             last=self.columns[-1]["index"],
             mapped=self.mapped,
             match=self.effective_match_fields,
@@ -392,6 +404,14 @@ class ImportJob(Base):
         self.status, self.stage, self.split_tries = Status.QUEUED, stage, 0
         self.created = self.updated = self.skipped = self.failed = 0
         self.changed(now)
+
+    def retry(self, now: datetime) -> None:
+        """Write rows again that failed; chunks with them exist. Raises Conflict."""
+        if not self.may_be_retried:
+            raise Conflict("nothing_to_retry")
+        self.stage, self.started_at, self.finished_at = Stage.WRITE, now, None
+        self.failure_code, self.failure_parameters = None, {}
+        self.handle_chunks(now)
 
     def begin_splitting(self, now: datetime) -> bool:
         """False when there is nothing to split any more."""

@@ -45,6 +45,9 @@ def _extend_chunks_and_results() -> None:
     op.add_column("row_results", sa.Column("owner_id", UUID(as_uuid=True)))
     op.add_column("row_results", sa.Column("undo", sa.Text))
     op.add_column("row_results", sa.Column("undo_problems", JSONB))
+    op.add_column("row_results", sa.Column("retried_in", sa.Integer))
+    tried_again = sa.text("retried_in IS NOT NULL")
+    op.create_index("ix_row_results_retried_in", "row_results", ["job_id", "retried_in"], postgresql_where=tried_again)
     left = sa.text("undo IS NOT NULL")
     op.create_index("ix_row_results_undo", "row_results", ["job_id", "undo", "row_number"], postgresql_where=left)
 

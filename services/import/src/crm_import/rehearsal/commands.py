@@ -31,6 +31,12 @@ _STORE = text(
 )
 
 
+_FORGET = text(
+    "DELETE FROM row_plans WHERE (job_id, row_number) IN"
+    " (SELECT job_id, row_number FROM row_plans WHERE job_id = :job_id LIMIT :most) RETURNING 1"
+)
+
+
 def rehearse(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
     """Ask for a rehearsal; what an earlier one has found, and what was decided after it, is forgotten.
 
@@ -65,6 +71,11 @@ def store_plans(session: Session, job_id: UUID, results: Sequence[Result]) -> in
         },
     )
     return sum(asked)
+
+
+def forget_plans(session: Session, job_id: UUID, most: int) -> int:
+    """Delete up to `most` plans of a job; returns how many."""
+    return len(session.execute(_FORGET, {"job_id": job_id, "most": most}).all())
 
 
 def decide(

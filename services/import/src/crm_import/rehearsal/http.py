@@ -6,6 +6,7 @@ from uuid import UUID
 from chassis.clock import now
 from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
+from crm_import.corrections.queries import corrections_of
 from crm_import.jobs.http import detail_of
 from crm_import.jobs.queries import readable_job
 from crm_import.jobs.views import ImportDetail
@@ -57,7 +58,11 @@ def list_rehearsed_rows(call: Call[None, PlanQuery], import_id: UUID) -> Page[Pl
         job = readable_job(session, call.actor, import_id)
         job.require_rehearsed()
         found, total = queries.list_plans(session, job.id, wanted, query.page, query.page_size)
-        items = [plan_view(plan, owner, job, call.runtime.messages, call.language) for plan, owner in found]
+        corrected = corrections_of(session, job.id, [plan.row_number for plan, _ in found])
+        items = [
+            plan_view(plan, owner, corrected.get(plan.row_number, {}), job, call.runtime.messages, call.language)
+            for plan, owner in found
+        ]
     return Page[PlanView](items=items, page=query.page, page_size=query.page_size, total=total)
 
 

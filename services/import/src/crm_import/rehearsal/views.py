@@ -1,5 +1,6 @@
 """Shapes of rehearsals."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from pydantic import Field
 
 from chassis.http.api import Body, PageQuery, View
 from chassis.wording import Messages
+from crm_import.corrections.views import CorrectionView, correction_views
 from crm_import.jobs.model import ImportJob
 from crm_import.rehearsal.model import RowPlan
 from crm_import.rehearsal.rules import Decision
@@ -37,7 +39,8 @@ class ChangeView(View):
 
 class PlanView(View):
     """What would become of a row: created with an owner or in a pool, or an update of `record_id`, which it met by
-    `matched_by`, with its changes; or why not. `decision` of rows that somebody is asked about (D-21).
+    `matched_by`, with its changes; or why not. `corrections` stand over `cells` at the
+    next rehearsal and at the start. `decision` of rows that somebody is asked about (D-21).
     """
 
     row_number: int
@@ -51,6 +54,7 @@ class PlanView(View):
     pool_id: UUID | None
     problems: list[ProblemView]
     cells: list[str]
+    corrections: list[CorrectionView]
     decision: Decision | None
 
 
@@ -120,8 +124,10 @@ class DecisionBody(Body):
     matched_by: str | None = Field(default=None, max_length=100)
 
 
-def plan_view(plan: RowPlan, owner: str | None, job: ImportJob, messages: Messages, language: str) -> PlanView:
-    """The view of a plan in `language`."""
+def plan_view(
+    plan: RowPlan, owner: str | None, corrected: Mapping[int, str], job: ImportJob, messages: Messages, language: str
+) -> PlanView:
+    """The view of a plan in `language`; `corrected`: cells that were put right, by column."""
     kind = job.traits
     problems = [Problem(**problem) for problem in plan.problems]
     return PlanView(
@@ -139,10 +145,11 @@ def plan_view(plan: RowPlan, owner: str | None, job: ImportJob, messages: Messag
         pool_id=plan.pool_id,
         problems=[problem_view(plan.row_number, problem, kind, messages, language) for problem in problems],
         cells=plan.cells,
+        corrections=correction_views(corrected),
         decision=Decision(plan.decision) if plan.decision else None,
     )
 
 
 def _cell(plan: RowPlan, job: ImportJob, change: dict[str, Any]) -> str | None:
     column = job.mapped.get(change["field"])
-    return None if column is None else plan.cells[column - job.columns[0]["index"]]
+    return None if column is None else plan.cells[column - job.first_column]

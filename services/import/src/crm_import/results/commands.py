@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from crm_import.results.rules import Result, Reverted
+from crm_import.results.rules import Only, Result, Reverted
 
 _STORE = text(
     "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id)"
@@ -15,25 +15,40 @@ _STORE = text(
     " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:records AS uuid[]),"
     " CAST(:problems AS text[]), CAST(:cells AS text[]), CAST(:owners AS uuid[]))"
     " AS r(number, outcome, record_id, problems, cells, owner_id)"
-    " ON CONFLICT DO NOTHING"
+    " ON CONFLICT (job_id, row_number) DO UPDATE SET outcome = excluded.outcome, customer_id = excluded.customer_id,"
+    " problems = excluded.problems, cells = excluded.cells, owner_id = excluded.owner_id"
+    " WHERE row_results.retried_in = :retried_in"
 )
 _REVERT = text(
     "UPDATE row_results SET undo = r.undo, undo_problems = r.problems::jsonb"
     " FROM unnest(CAST(:numbers AS int[]), CAST(:undo AS text[]), CAST(:problems AS text[])) AS r(number, undo, problems)"
     " WHERE row_results.job_id = :job_id AND row_results.row_number = r.number"
 )
+_MARK = (
+    "WITH chosen AS (SELECT r.row_number, r.outcome,"
+    " :first + (row_number() OVER (ORDER BY r.row_number) - 1) / :size AS chunk"
+    " FROM row_results r LEFT JOIN row_corrections c ON (c.job_id, c.row_number) = (r.job_id, r.row_number)"
+    " WHERE r.job_id = :job_id AND ({condition})), marked AS (UPDATE row_results r SET retried_in = chosen.chunk FROM chosen"
+    " WHERE (r.job_id, r.row_number) = (:job_id, chosen.row_number) RETURNING chosen.chunk, chosen.outcome)"
+    " SELECT chunk, outcome, count(*) FROM marked GROUP BY chunk, outcome"
+)
+_FAILED = "r.outcome = 'failed'"
+_PUT_RIGHT = "c.row_number IS NOT NULL AND r.outcome IN ('failed', 'skipped')"
+_CHOICES = {None: f"{_FAILED} OR {_PUT_RIGHT}", Only.CORRECTED: _PUT_RIGHT, Only.FAILED: _FAILED}
+_UNMARK = text("UPDATE row_results SET retried_in = NULL WHERE job_id = :job_id AND retried_in IS NOT NULL")
 _FORGET = text(
     "DELETE FROM row_results WHERE (job_id, row_number) IN"
     " (SELECT job_id, row_number FROM row_results WHERE job_id = :job_id LIMIT :most) RETURNING 1"
 )
 
 
-def store_results(session: Session, job_id: UUID, results: Sequence[Result]) -> None:
-    """Keep results in one statement; those stored before stay as they are (D-44)."""
+def store_results(session: Session, job_id: UUID, results: Sequence[Result], retried_in: int | None = None) -> None:
+    """Keep results in one statement; those stored before stay as they are (D-44), but for rows that this chunk retries."""
     session.execute(
         _STORE,
         {
             "job_id": job_id,
+            "retried_in": retried_in,
             "numbers": [result.number for result in results],
             "outcomes": [str(result.outcome) for result in results],
             "records": [result.record_id or None for result in results],
@@ -55,6 +70,18 @@ def store_reverted(session: Session, job_id: UUID, reverted: Sequence[Reverted])
             "problems": [_json([problem.stored() for problem in one.problems]) for one in reverted],
         },
     )
+
+
+def mark_retried(session: Session, job_id: UUID, only: Only | None, first: int, size: int) -> dict[int, dict[str, int]]:
+    """Deal the rows to be tried again out to chunks of `size` from number `first` on; by chunk how its rows have ended
+    so far, each with how many.
+    """
+    session.execute(_UNMARK, {"job_id": job_id})
+    marked = text(_MARK.format(condition=_CHOICES[only]))
+    chunks: dict[int, dict[str, int]] = {}
+    for chunk, outcome, count in session.execute(marked, {"job_id": job_id, "first": first, "size": size}):
+        chunks.setdefault(chunk, {})[outcome] = count
+    return chunks
 
 
 def forget_results(session: Session, job_id: UUID, most: int) -> int:

@@ -13,6 +13,7 @@ import flask
 from chassis.errors import Conflict, Unavailable
 from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
+from crm_import.corrections.queries import corrections_of
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.queries import readable_job
 from crm_import.results.queries import Wanted, each_result, list_results, sum_problems
@@ -53,8 +54,12 @@ def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowVie
         _require_kept(job)
         wanted = Wanted(query.outcome, query.undo, query.field, query.code, query.text)
         found, total = list_results(session, job.id, wanted, query.page, query.page_size)
+        corrected = corrections_of(session, job.id, [result.row_number for result in found])
     kind = job.traits
-    items = [row_view(result, kind, call.runtime.messages, call.language) for result in found]
+    items = [
+        row_view(result, corrected.get(result.row_number, {}), kind, call.runtime.messages, call.language)
+        for result in found
+    ]
     return Page[RowView](items=items, page=query.page, page_size=query.page_size, total=total)
 
 
@@ -98,7 +103,7 @@ def download_import_errors(call: Call[None, ErrorsQuery], import_id: UUID) -> fl
         file = tempfile.TemporaryFile(prefix="highsea-errors-")  # noqa: SIM115 – closed when it has been sent
         most = import_settings(call.runtime).import_error_rows
         errors = ErrorList.of(job, call.runtime.messages, call.language, most)
-        rows = each_result(call.runtime.database, job.id, outcomes)
+        rows = each_result(call.runtime.database, job.id, outcomes, job.first_column)
         write_errors(file, errors, rows)
     finally:
         _ONE_AT_A_TIME.release()

@@ -13,13 +13,15 @@ from crm_import.results.rules import Problem
 
 class RowResult(Base):
     """What became of a row. `problems` as in rules.Problem; `cells` the row as in the file, from the first headed
-    column on, unless it was created or updated. `owner_id` of customers that were created. After an undo `undo` says what
+    column on, unless it was created or updated. `owner_id` of customers that were created. `retried_in`: number of the chunk that
+    has tried it again since the last start. After an undo `undo` says what
     came of it (undone, partly, left) and `undo_problems` why something was left.
     """
 
     __tablename__ = "row_results"
     __table_args__ = (
         Index("ix_row_results_outcome", "job_id", "outcome", "row_number"),
+        Index("ix_row_results_retried_in", "job_id", "retried_in", postgresql_where=text("retried_in IS NOT NULL")),
         Index("ix_row_results_undo", "job_id", "undo", "row_number", postgresql_where=text("undo IS NOT NULL")),
     )
 
@@ -31,6 +33,7 @@ class RowResult(Base):
     problems: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     cells: Mapped[list[str] | None] = mapped_column(JSONB)
     owner_id: Mapped[UUID | None]
+    retried_in: Mapped[int | None] = mapped_column(Integer)
     undo: Mapped[str | None] = mapped_column(Text)
     undo_problems: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
 

@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, and_, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
+from crm_import.corrections.queries import corrections_of
+from crm_import.corrections.rules import overlaid
 from crm_import.results.model import RowResult
 from crm_import.results.rules import Outcome, Problem, ProblemSum, Undo
 
@@ -55,6 +57,29 @@ def list_results(
     return list(session.scalars(rows)), total
 
 
+def retried(session: Session, job_id: UUID, chunk_number: int) -> list[RowResult]:
+    """The rows that a chunk tries again, in file order."""
+    rows = select(RowResult).where(RowResult.job_id == job_id, RowResult.retried_in == chunk_number)
+    return list(session.scalars(rows.order_by(RowResult.row_number)))
+
+
+def outcomes_of_retried(session: Session, job_id: UUID, chunk_number: int) -> dict[str, int]:
+    """How the rows that a chunk tries again end as things stand."""
+    counted = select(RowResult.outcome, func.count()).where(
+        RowResult.job_id == job_id, RowResult.retried_in == chunk_number
+    )
+    return {row.outcome: row[1] for row in session.execute(counted.group_by(RowResult.outcome))}
+
+
+def receivers(session: Session, job_id: UUID, *, retried_alone: bool) -> dict[UUID, int]:
+    """Who owns how many of the customers that a job created; `retried_alone`: out of rows that were tried again."""
+    created = [RowResult.job_id == job_id, RowResult.owner_id.is_not(None), RowResult.outcome == Outcome.CREATED]
+    if retried_alone:
+        created.append(RowResult.retried_in.is_not(None))
+    counted = select(RowResult.owner_id, func.count()).where(*created).group_by(RowResult.owner_id)
+    return {row.owner_id: row[1] for row in session.execute(counted) if row.owner_id}
+
+
 def sum_problems(session: Session, job_id: UUID, outcome: Outcome, most: int) -> list[ProblemSum]:
     """How many rows with that outcome have each problem with each value, the most first, up to `most`."""
     found = session.execute(_SUMS, {"job_id": job_id, "outcome": outcome, "most": most})
@@ -64,8 +89,12 @@ def sum_problems(session: Session, job_id: UUID, outcome: Outcome, most: int) ->
     ]
 
 
-def each_result(database: Database, job_id: UUID, outcomes: Sequence[Outcome]) -> Iterator[RowResult]:
-    """Every result with one of these outcomes in file order, read page by page in transactions of their own."""
+def each_result(
+    database: Database, job_id: UUID, outcomes: Sequence[Outcome], first_column: int
+) -> Iterator[RowResult]:
+    """Every result with one of these outcomes in file order, corrections over its cells, which begin with `first_column`;
+    read page by page in transactions of their own.
+    """
     after = 0
     while True:
         wanted = (
@@ -76,7 +105,10 @@ def each_result(database: Database, job_id: UUID, outcomes: Sequence[Outcome]) -
         )
         with database.reading() as session:
             rows = list(session.scalars(wanted))
-        yield from rows
+            corrected = corrections_of(session, job_id, [row.row_number for row in rows])
+        for row in rows:
+            row.cells = overlaid(row.cells or [], corrected.get(row.row_number, {}), first_column)
+            yield row
         if len(rows) < _PAGE:
             return
         after = rows[-1].row_number

@@ -31,6 +31,13 @@ class Undo(StrEnum):
     LEFT = "left"
 
 
+class Only(StrEnum):
+    """Which rows are tried again: those put right alone, or those that failed alone."""
+
+    CORRECTED = "corrected"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class Problem:
     """Why a row was skipped, failed or left by an undo: `field` empty when the whole row is meant, `value` the offending text."""

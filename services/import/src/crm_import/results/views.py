@@ -1,6 +1,6 @@
 """Shapes of row results."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from pydantic import Field
 
 from chassis.http.api import Body, PageQuery, View
 from chassis.wording import Messages
+from crm_import.corrections.views import CorrectionView, correction_views
 from crm_import.kinds.kind import Kind
 from crm_import.results.model import RowResult
 from crm_import.results.rules import Outcome, Problem, ProblemSum, Undo, reason, sentence
@@ -25,12 +26,15 @@ class ProblemView(View):
 
 
 class RowView(View):
-    """What became of a row. `record_id`: the customer or member that it became or met; `cells` as in the file for rows that were skipped or failed."""
+    """What became of a row. `record_id`: the record that it became or met; `cells` as in the file for rows that were
+    skipped or failed, `corrections` what stands over them.
+    """
 
     row_number: int
     outcome: Outcome
     record_id: UUID | None
     cells: list[str] | None
+    corrections: list[CorrectionView]
     problems: list[ProblemView]
     undo: Undo | None = Field(description="what an undo of the import made of it")
     undo_problems: list[ProblemView] = Field(description="why an undo left it, or some of it")
@@ -76,8 +80,8 @@ class ErrorsQuery(Body):
     include: Literal["skipped"] | None = None
 
 
-def row_view(result: RowResult, kind: Kind, messages: Messages, language: str) -> RowView:
-    """The view of a result with its problems in `language`."""
+def row_view(result: RowResult, corrected: Mapping[int, str], kind: Kind, messages: Messages, language: str) -> RowView:
+    """The view of a result with its problems in `language`; `corrected`: cells that were put right, by column."""
 
     def worded(problems: Sequence[Problem]) -> list[ProblemView]:
         return [problem_view(result.row_number, item, kind, messages, language) for item in problems]
@@ -87,6 +91,7 @@ def row_view(result: RowResult, kind: Kind, messages: Messages, language: str) -
         outcome=Outcome(result.outcome),
         record_id=result.record_id,
         cells=result.cells,
+        corrections=correction_views(corrected),
         problems=worded(result.reasons()),
         undo=Undo(result.undo) if result.undo else None,
         undo_problems=worded(result.reasons_left()),
