@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
+from xml.etree import ElementTree as ET
 
 from python_calamine import (
     CalamineError,
@@ -16,11 +17,11 @@ from python_calamine import (
     WorksheetNotFound,
 )
 
-from crm_import.reading.cells import clean, text_of
+from crm_import.reading.cells import MAX_CELL_CHARACTERS, clean, text_of
 from crm_import.reading.sniff import NO_QUOTE, RefusedFile, delimiter_of, quote_of, text_encoding
 from crm_import.reading.workbook_xml import counts_from_1904, error_cells, looks
 
-_MAX_FIELD_CHARACTERS = 1024 * 1024
+MAX_CELLS = 16_384  # of a row, as in Excel
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Table:
             self.rows_estimate = sum(piece.count(b"\n") for piece in iter(lambda: file.read(1024 * 1024), b"")) + 1
 
     def _csv_rows(self) -> Iterator[Row]:
-        csv.field_size_limit(_MAX_FIELD_CHARACTERS)
+        csv.field_size_limit(MAX_CELL_CHARACTERS)  # what is longer has an open quote
         quote = self.layout.quote
         form: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quote == NO_QUOTE else {"quotechar": quote or '"'}
         form["delimiter"] = self.layout.delimiter or ","
@@ -107,6 +108,8 @@ class Table:
             with self._text() as file:
                 for number, cells in enumerate(csv.reader(lines.of(file), **form), 1):
                     lines.end_row()
+                    if len(cells) > MAX_CELLS:
+                        raise RefusedFile("row_too_long", row=number, limit=MAX_CELLS)
                     yield Row(number, [clean(cell) for cell in cells])
         except csv.Error as error:
             raise RefusedFile("csv_broken", row=number + 1) from error
@@ -123,18 +126,20 @@ class Table:
             workbook = CalamineWorkbook.from_path(str(path))
             self.sheets = [sheet.name for sheet in workbook.sheets_metadata if _is_readable(sheet.typ, sheet.visible)]
             self._sheet = _chosen(workbook, self.sheets, layout.sheet)
+            self._errors = error_cells(path, self._sheet.name) if layout.format == "xlsx" else {}
+            self.from_1904 = layout.format == "xlsx" and counts_from_1904(path)
         except PasswordError as error:
             raise RefusedFile("file_encrypted") from error
         except WorksheetNotFound as error:
-            raise RefusedFile("sheet_not_found", sheet=layout.sheet or "") from error
-        except CalamineError as error:
+            raise RefusedFile(
+                "sheet_not_found" if layout.sheet else "file_damaged", sheet=layout.sheet or ""
+            ) from error
+        except (CalamineError, ET.ParseError) as error:
             raise RefusedFile("file_damaged") from error
+        if (self._sheet.end or (0, 0))[1] >= MAX_CELLS:
+            raise RefusedFile("file_damaged")
         self.layout = Layout(layout.format, self._sheet.name)
         self.rows_estimate = (self._sheet.end or (-1, 0))[0] + 1
-        self._errors: dict[int, dict[int, str]] = {}
-        if layout.format == "xlsx":
-            self._errors = error_cells(path, self._sheet.name)
-            self.from_1904 = counts_from_1904(path)
 
     def _sheet_rows(self) -> Iterator[Row]:
         # calamine leaves out the columns before the first filled one.

@@ -8,6 +8,7 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree as ET
@@ -42,12 +43,13 @@ def looks(path: Path, sheet: str, rows: Collection[int]) -> dict[int, dict[str, 
     """Column index (from 0) → its `width` in characters and the `number_format` of its first filled cell in `rows`, what
     there is of them, of an .xlsx sheet.
     """
-    with zipfile.ZipFile(path) as archive:
+    found: dict[int, dict[str, Any]] = {}
+    # Whatever is wrong with how a file looks, it can be read.
+    with zipfile.ZipFile(path) as archive, suppress(ValueError, ET.ParseError):
         member = _member_of(archive, sheet)
         if member is None:
             return {}
         formats = _formats(archive)
-        found: dict[int, dict[str, Any]] = {}
         with archive.open(member) as content:
             for event, node in ET.iterparse(content, ("start", "end")):  # noqa: S314
                 if event == "start":
@@ -66,7 +68,7 @@ def _keep_width(node: ET.Element, found: dict[int, dict[str, Any]]) -> None:
     width = float(node.get("width") or 0)
     first, last = int(node.get("min") or 1), int(node.get("max") or 1)
     if 0 < width <= _WIDEST and node.get("hidden") not in ("1", "true"):
-        for index in range(first - 1, min(last, _MOST_COLUMNS)):
+        for index in range(max(first - 1, 0), min(last, _MOST_COLUMNS)):
             found.setdefault(index, {})["width"] = width
 
 
