@@ -210,6 +210,27 @@ def test_what_was_imported_is_told(notify: OpenService, kind: str, chinese: str,
     assert f"import of {english} from" in in_english["text"]
 
 
+def test_new_owners_are_told_once_how_many_customers_an_import_brought_them_and_its_importer_is_not(
+    notify: OpenService,
+) -> None:
+    people = notify.organisation
+    finished = event(import_finished(people.sales))
+    for member, count in ((people.colleague, 12), (people.supervisor, 1), (people.sales, 3)):
+        finished.message.receivers.add(member_id=str(member.id), customers=count)
+
+    for _ in range(2):
+        receive(notify, IMPORTS, finished)
+
+    [in_chinese], [in_english] = (
+        listed(notify, people.colleague, Accept_Language=language) for language in ("zh", "en")
+    )
+    assert in_chinese["title"] == "12 个客户导入到你名下"
+    assert in_chinese["text"] == "张三通过文件「客户.xlsx」将12 个客户导入到你名下，请及时跟进。"
+    assert in_english["text"] == "张三 imported 12 customers to you from “客户.xlsx”. Please follow up soon."
+    assert [one["title"] for one in listed(notify, people.supervisor)] == ["1 个客户导入到你名下"]
+    assert [one["title"] for one in listed(notify, people.sales)] == ["导入完成：客户.xlsx"]
+
+
 def test_who_undoes_an_import_and_its_importer_are_told(notify: OpenService) -> None:
     people = notify.organisation
     job = import_finished(people.sales, status="undone").job

@@ -1,4 +1,4 @@
-"""What members are told of imports and exports: their end (J-13, E-10), and the undo of an import."""
+"""What members are told of imports and exports: their end (J-13, E-10), customers they have got, the undo of an import."""
 
 from datetime import UTC
 from uuid import UUID
@@ -21,6 +21,24 @@ def notice_of_import(event_id: UUID, job: pb.ImportJob) -> Notice:
         subject_type="import",
         subject_id=UUID(job.id),
     )
+
+
+def notices_to_owners(event_id: UUID, finished: pb.ImportFinished) -> list[Notice]:
+    """How many customers each member has got by an import of somebody else, one notice each."""
+    return [
+        Notice(
+            source_event_id=event_id,
+            member_id=UUID(receiver.member_id),
+            kind=Kind.CUSTOMERS_IMPORTED,
+            parameters={
+                "file_name": finished.job.file_name,
+                "actor_id": finished.job.actor_id,
+                "count": receiver.customers,
+            },
+        )
+        for receiver in finished.receivers
+        if receiver.member_id != finished.job.actor_id
+    ]
 
 
 def notices_of_undo(event_id: UUID, undone: pb.ImportUndone) -> list[Notice]:

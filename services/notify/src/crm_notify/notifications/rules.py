@@ -10,6 +10,7 @@ class Kind(StrEnum):
     """Kinds of notifications; `texts/{zh,en}.toml` hold the words of each."""
 
     CUSTOMERS_ASSIGNED = "customers_assigned"
+    CUSTOMERS_IMPORTED = "customers_imported"
     CUSTOMERS_TRANSFERRED_IN = "customers_transferred_in"
     CUSTOMERS_TAKEN_OVER = "customers_taken_over"
     CUSTOMERS_RETURNED = "customers_returned"
