@@ -8,6 +8,7 @@ from openpyxl import Workbook
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from crm.customer.v1 import customer_service_pb2 as pb
+from crm_import.kinds.customers import CUSTOMERS
 from crm_import.kinds.kind import Form
 from crm_import.mapping.forms import DateOrder, DigitsLost, Typing, date_orders
 from crm_import.mapping.rules import date_order_of
@@ -60,6 +61,13 @@ def test_a_number_that_has_lost_digits_is_no_number(text: str) -> None:
     with pytest.raises(DigitsLost):
         Typing({"phone": Form.DIGITS}).typed("phone", text)
     assert Typing().typed("remark", text) == text
+
+
+def test_postcodes_of_addresses_abroad_are_left_alone() -> None:
+    forms = {field.name: field.form for field in CUSTOMERS.fields}
+
+    assert Typing(forms).typed("profile.billing_postcode", "94103.0") == "94103"
+    assert Typing(forms).typed("postcode", "94103") == "094103"
 
 
 @pytest.mark.parametrize(("text", "typed"), [("10020", "010020"), ("２１００００", "210000"), ("1002", "1002")])

@@ -144,9 +144,9 @@ def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str], ty
         Problem(name, "cell_error", row.errors[column]) for name, column in mapped.items() if column in row.errors
     ]
     problems += [
-        Problem(name, "digits_lost", row.cell(column))
-        for name, column in mapped.items()
-        if _has_lost_digits(name, row.cell(column), typing)
+        Problem(name, "digits_lost", row.cell(mapped[name]))
+        for name in typing.forms
+        if name in mapped and _has_lost_digits(name, row.cell(mapped[name]), typing)
     ]
     problems += [
         Problem(name, "missing") for name in demanded if not row.cell(mapped[name]) and mapped[name] not in row.errors

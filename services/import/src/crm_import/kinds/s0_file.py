@@ -22,7 +22,7 @@ PROFILE_FIELDS = (
     _field("fax", "传真", "Fax", "传真号", "传真号码", "fax number", form=Form.DIGITS),
     *(
         _field(f"{of}_{part}", f"{zh}{part_zh}", f"{en} {part_en}",
-               form=Form.POSTCODE if part == "postcode" else Form.TEXT)
+               form=Form.DIGITS if part == "postcode" else Form.TEXT)  # 5 digits are a foreign one
         for of, zh, en in (("billing", "账单地址", "Billing"), ("shipping", "送货地址", "Shipping"))
         for part, part_zh, part_en in (
             ("street", "街道", "street"), ("city", "城市", "city"), ("province", "省份", "province"),

@@ -59,6 +59,8 @@ class Typing:
 
 def digits(text: str) -> str:
     """Digits as typed: １３８ → 138, 1.3800138E+10 and 13800138000.0 → 13800138000. Raises DigitsLost on 1.38E+10."""
+    if text.isascii() and text.isdecimal():
+        return text
     plain = unicodedata.normalize("NFKC", text).translate(_DASHES).strip()
     whole = _WHOLE_FLOAT.fullmatch(plain)
     if whole:
