@@ -4,6 +4,8 @@ import datetime as dt
 import io
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openpyxl import Workbook
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
@@ -123,6 +125,21 @@ def test_a_year_that_comes_last_is_read_in_the_files_own_order_or_not_at_all() -
     assert date_order_of([{"date_orders": []}, {}]) is None
     assert Typing({"day": Form.DAY}, DateOrder.DAY_FIRST).typed("day", "05/01/2026") == "2026-01-05"
     assert Typing({"day": Form.DAY}).typed("day", "05/01/2026") == "05/01/2026"
+
+
+@settings(max_examples=300, derandomize=True, database=None, deadline=None)
+@given(
+    st.sampled_from(list(Form)),
+    st.sampled_from([None, *DateOrder]),
+    st.one_of(st.text(), st.from_regex(r"[0-9０-９./年月日:E+ apm-]{1,25}", fullmatch=True)),
+)
+def test_whatever_a_cell_holds_is_read_once_and_for_all(form: Form, order: str | None, text: str) -> None:
+    typing = Typing({"x": form}, order)
+    try:
+        typed = typing.typed("x", clean(text))
+    except DigitsLost:
+        return
+    assert typing.typed("x", typed) == typed
 
 
 def test_what_is_put_right_is_written_and_what_is_lost_is_refused_with_what_to_do(running) -> None:
