@@ -533,7 +533,7 @@ CALLS: dict[str, Call] = {
     "GET /imports/{import_id}/rehearsal": Call(permission="import.run", conflicts=("import_not_rehearsed",)),
     "GET /imports/{import_id}/rehearsal/summary": Call(permission="import.run", conflicts=("import_not_rehearsed",)),
     "POST /imports/{import_id}:decide": Call(body=lambda _: {"decision": "skip"}, conflicts=("nothing_to_decide",)),
-    "POST /imports/{import_id}:undo": Call(path={"import_id": _ENDED_IMPORT}, conflicts=("nothing_to_undo",)),
+    "POST /imports/{import_id}:undo": Call(conflicts=("import_not_ended",)),
     "POST /imports/{import_id}:correct": Call(
         body=lambda _: {"column": 0, "to": "甲", "from": "乙"}, conflicts=("nothing_to_correct",)
     ),
