@@ -48,7 +48,12 @@ def _again(running, job):
 
 
 def test_cells_put_right_and_tried_again_give_one_result_each_and_counts_that_add_up(running, sales) -> None:
-    job = _finished(running, *_rows(12), *([f"坏{number}", 13900000000 + number, "文化", ""] for number in range(13)))
+    job = _finished(
+        running,
+        *_rows(12),
+        *([f"坏{number}", 13900000000 + number, "文化", ""] for number in range(12)),
+        ["坏12", 13900000012, "\u3000文化 ", ""],
+    )
     assert _counts(job) == [25, 12, 0, 0, 13]
 
     by_row = sales.post(job, "correct", column=0, to="好的", rows=[14, 15])
@@ -60,7 +65,7 @@ def test_cells_put_right_and_tried_again_give_one_result_each_and_counts_that_ad
 
     assert (by_row.json["rows"], by_row.json["field"]) == (2, "name")
     assert sorted(one["value"] for one in by_row.json["former"]) == ["坏0", "坏1"]
-    assert (by_text.json["rows"], by_text.json["former"]) == (13, [{"value": "文化", "rows": 13}])
+    assert (by_text.json["rows"], sum(one["rows"] for one in by_text.json["former"])) == (13, 13)
     assert shown[0]["cells"][:3] == ["坏0", "13900000000", "文化"]
     assert shown[0]["corrections"] == [{"column": 0, "value": "好的"}, {"column": 2, "value": "教育/培训"}]
     assert (middle["status"], _counts(middle), middle["percent"]) == ("running", [25, 12, 0, 0, 0], 48)

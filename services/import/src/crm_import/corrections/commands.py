@@ -26,7 +26,9 @@ _HELD = (
 )
 _FAILED_OR_SKIPPED = "AND r.outcome IN ('failed', 'skipped')"
 _BY_NUMBER = " AND r.row_number = ANY(:numbers)"
-_BY_TEXT = " AND coalesce(c.cells->>CAST(:column AS text), r.cells->>CAST(:place AS int)) = :held"
+# As problems show a text: without the blanks around it.
+_BY_TEXT = " AND btrim(coalesce(c.cells->>CAST(:column AS text), r.cells->>CAST(:place AS int)), :blanks) = :held"
+_BLANKS = " \t\r\n\u00a0\u3000"
 _CORRECT = text(
     "INSERT INTO row_corrections (job_id, row_number, cells, corrected_at)"
     " SELECT :job_id, number, jsonb_build_object(CAST(:column AS text), CAST(:to AS text)), :now"
@@ -103,7 +105,9 @@ def _found(
         raise Conflict("nothing_to_correct")
     statement = _HELD.format(rows=table, and_=and_ + (_BY_NUMBER if rows is not None else _BY_TEXT))
     given = {"job_id": job.id, "column": str(column), "place": column - job.first_column}
-    return session.execute(text(statement), {**given, "numbers": list(rows or ()), "held": held}).all()
+    return session.execute(
+        text(statement), {**given, "numbers": list(rows or ()), "held": held, "blanks": _BLANKS}
+    ).all()
 
 
 def _require_found(rows: Sequence[int], found: set[int]) -> None:
