@@ -39,7 +39,7 @@ UGLY: dict[str, Any] = {
 
 def _exported(person: Person, **body: Any) -> tuple[Any, bytes]:
     """The view of an export that has ended, and its file."""
-    job = person.post("/exports", {"kind": "customers", **body})
+    job = person.post("/exports", {"kind": "customers"} | body)
     ended = until(lambda: (now := person.get(f"/exports/{job['id']}"))["finished_at"] and now)
     assert ended["status"] == "finished", ended
     url = person.post(f"/exports/{job['id']}:ticket")["url"]
@@ -90,6 +90,38 @@ def test_what_is_exported_is_imported_again_without_a_change(whole: Whole, file_
 def _told(person: Person, job: Any) -> Any:
     items = person.get("/notifications", page_size=50)["items"]
     return next((one for one in items if (one["subject"] or {}).get("id") == job["id"]), None)
+
+
+def test_exported_contacts_and_follow_ups_come_back_without_a_change(whole: Whole) -> None:
+    person, mark = whole.person("operations"), new_id().hex
+    customer = person.post("/customers", {"name": f"=客户{mark}"})
+    contacts = [
+        person.post("/contacts", {"name": f"{start}{mark[:20]}", "customer_id": customer["id"], **more})
+        for start, more in (
+            ("-李", {"mobile": "13800138000", "qq": "00123", "birthday": "1990-01-05", "remark": "'=1\n二"}),
+            ("𠮷", {"phone": "+8602512345678", "address": '"路", 1号', "postcode": "010010", "salutation": "女士"}),
+        )
+    ]
+    follow_up = {
+        "customer_id": customer["id"],
+        "kind": "follow_up",
+        "method": "phone",
+        "content": "@老板\n=1+1，谈好了",
+    }
+    person.post("/activities", follow_up)
+    wanted = {"filter": {"search": mark}}
+
+    _, content = _exported(person, kind="contacts", format="csv", **wanted)
+    uploaded = person.upload("/imports?kind=contacts", "联系人.csv", content)
+    settings = {"mode": "create_and_update", "match_fields": ["id"], "clear_empty": True}
+    done = steps.run_import(person, uploaded, settings).job
+    assert (done["updated"], done["total"]) == (2, 2)
+    assert [person.get(f"/contacts/{one['id']}")["version"] for one in contacts] == [one["version"] for one in contacts]
+
+    _, content = _exported(person, kind="activities", **wanted)
+    done = steps.run_import(person, person.upload("/imports?kind=activities", "跟进记录.xlsx", content), {}).job
+    assert (done["skipped"], done["total"]) == (1, 1)
+    assert person.get("/activities", customer_id=customer["id"])["total"] == 1
 
 
 def test_sales_export_nothing_and_a_lead_nothing_of_a_pool(whole: Whole) -> None:
