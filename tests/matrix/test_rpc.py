@@ -39,6 +39,9 @@ REQUESTS: dict[str, Callable[[str], Any]] = {
     "customer.BulkWriteActivities": lambda actor: customer.BulkWriteActivitiesRequest(
         job_id=_ID(), chunk_id=_ID(), actor_id=actor
     ),
+    "customer.RevertRows": lambda actor: customer.RevertRowsRequest(
+        job_id=_ID(), actor_id=actor, kind=customer.RECORD_KIND_CUSTOMERS
+    ),
     "customer.ExportRows": lambda actor: customer.ExportRowsRequest(
         actor_id=actor,
         kind=customer.RECORD_KIND_CUSTOMERS,
