@@ -150,6 +150,24 @@ def test_one_that_is_cancelled_is_gone_on_with(running, sales) -> None:
     assert _asked(running) == list(range(2, 32))
 
 
+def test_rows_are_tried_again_after_an_undo_that_was_cancelled_before_it_began(running, sales) -> None:
+    job = running.imported(*_rows(12), ["坏", "13900000000", "其他", ""])
+    sales.post(job, "undo")
+    sales.post(job, "cancel")
+    correction = {"column": 0, "to": "好的", "from": "坏"}
+    headers = running.service.headers(sales.member)
+    reply = running.service.client.post(f"/api/v1/imports/{job['id']}:correct", json=correction, headers=headers)
+    assert reply.status_code == 200, reply.text
+
+    assert sales.post(job, "retry").status_code == 200
+    with running.workers():
+        ended = running.ended(job)
+
+    assert (ended["status"], ended["created"], ended["failed"]) == ("finished", 13, 0)
+    assert running.customers.reverts == []
+    assert _undone(running, job)["undo"]["undone"] == 13
+
+
 def test_a_busy_customer_is_waited_for_and_one_that_breaks_leaves_the_rows(running, sales) -> None:
     job = running.imported(*_rows(15))
     runtime = running.service.runtime

@@ -95,6 +95,8 @@ def retry(session: Session, actor: Actor, job_id: UUID, only: Only | None, size:
     rows_of_chunks = mark_retried(session, job.id, only, last + 1, size)
     if not rows_of_chunks:
         raise Conflict("nothing_to_retry")
+    # An undo that was cancelled before it began has left chunks that wait for nothing any more.
+    session.execute(update(Chunk).where(Chunk.job_id == job.id).values(status=ChunkStatus.DONE))
     for number, former in rows_of_chunks.items():
         head = {**_waiting(job.id, number, sum(former.values()), now), "is_retry": True}
         session.add(Chunk(**head | {outcome: -count for outcome, count in former.items()}))
