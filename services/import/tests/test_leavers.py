@@ -70,3 +70,19 @@ def test_somebody_who_is_back_when_the_event_of_leaving_comes_goes_on_importing(
         DIRECTORY.apply(session, _left(running))
 
     assert sales.get(f"/imports/{job['id']}").json["status"] == "queued"
+
+
+def test_a_rehearsal_of_a_leaver_ends_with_the_event_and_what_is_under_way_of_it_is_thrown_away(running, sales) -> None:
+    job = sales.uploaded(*_rows(25))
+    sales.post(job, "rehearse")
+    first, second, _ = running.split(job)
+    handle_chunk(running.service.runtime, first)
+
+    with running.service.database.transaction() as session:
+        DIRECTORY.apply(session, _left(running))
+    handle_chunk(running.service.runtime, second)
+
+    ended = running.admin.get(f"/imports/{job['id']}").json
+    assert (ended["status"], ended["failure_code"]) == ("failed", "importer_not_allowed")
+    assert len(running.customers.requests) == 1
+    assert running.service.outbox(ImportFinished) == []
