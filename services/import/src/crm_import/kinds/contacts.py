@@ -28,7 +28,7 @@ FIELDS = (
     Field("address", "联系地址", "Contact address", (
         "地址", "详细地址", "通讯地址", "通信地址", "邮寄地址", "住址", "address", "mailing address", "street")),
     Field("postcode", "邮编", "Postcode", ("邮政编码", "邮政编号", "zip", "zip code", "postal code", "post code"),
-        form=Form.POSTCODE),
+        form=Form.DIGITS),
     Field("birthday", "生日", "Birthday", ("出生日期", "出生年月", "date of birth", "birth date", "dob"), form=Form.DAY),
     Field("contact_group", "联系人分组", "Contact group", ("分组", "联系人类型", "group"), CONTACT_GROUPS,
         dictionary="contact_group"),

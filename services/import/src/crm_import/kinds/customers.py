@@ -52,7 +52,7 @@ FIELDS = (
         "地址", "联系地址", "详细地址", "公司地址", "客户地址", "企业地址", "通讯地址", "街道", "contact address",
         "street", "address line")),
     Field("postcode", "邮编", "Postcode", ("邮政编码", "邮政编号", "zip", "zip code", "postal code", "post code"),
-        form=Form.POSTCODE),
+        form=Form.DIGITS),
     Field("owner", "负责人", "Owner", (
         "客户负责人", "跟进人", "跟单人员", "业务员", "销售", "销售人员", "归属人", "所属人", "负责人姓名",
         "responsible person", "sales", "sales rep", "assigned to")),

@@ -23,7 +23,6 @@ class Form(StrEnum):
 
     TEXT = "text"
     DIGITS = "digits"
-    POSTCODE = "postcode"
     DAY = "day"
     MOMENT = "moment"
 

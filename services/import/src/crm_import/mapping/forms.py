@@ -88,12 +88,6 @@ def _digits(text: str, _typing: Typing) -> str:
     return digits(text)
 
 
-def _postcode(text: str, _typing: Typing) -> str:
-    """010020 that a spreadsheet took for a number is 10020."""
-    plain = digits(text)
-    return plain.zfill(6) if len(plain) == 5 and plain.isdecimal() else plain
-
-
 def _day(text: str, typing: Typing) -> str:
     moment = _read(text, typing)
     return moment.date().isoformat() if moment else text
@@ -106,7 +100,6 @@ def _moment_text(text: str, typing: Typing) -> str:
 
 _TYPED: Mapping[Form, Callable[[str, Typing], str]] = {
     Form.DIGITS: _digits,
-    Form.POSTCODE: _postcode,
     Form.DAY: _day,
     Form.MOMENT: _moment_text,
 }
