@@ -16,6 +16,7 @@ import psycopg
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+import chassis.rpc.client
 from chassis.database import Database
 from chassis.database.migration import migrate
 from chassis.health import Health
@@ -30,6 +31,8 @@ from tests.support.organisation import Member, Organisation
 
 NAMES = ("identity", "customer", "pool", "import", "notify")
 PASSWORD = "test"
+# A busy machine is no failure of a test.
+chassis.rpc.client.DEFAULT_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,11 @@ def test_every_code_has_words_in_both_languages() -> None:
     }
 
     assert catalogues[0] == catalogues[1]
+    # What only rows of imports meet is worded by the import service.
+    imports = tomllib.loads(files("crm_import").joinpath("messages", "zh.toml").read_text("utf-8"))
+    of_rows = {key.rpartition(".")[2] for key in imports if key.startswith("row.")}
     assert len(raised) > 15
-    assert raised - catalogues[0] - {"missing"} == set()
+    assert raised - catalogues[0] - of_rows - {"missing"} == set()
 
 
 def test_every_route_names_a_right_and_every_creating_post_is_idempotent() -> None:
