@@ -37,6 +37,7 @@ _BINARY = "application/octet-stream"
 _refused = Counter(
     "crm_files_refused_total", "Uploaded files that were refused, by the code of the refusal (serve; sum)", ["code"]
 )
+_refused.labels("file_type_not_supported")  # 0 from the start
 
 
 @api.route(
