@@ -1,5 +1,7 @@
 """Asks one question of the table and reads the answer as one of its letters."""
 
+from collections.abc import Iterable
+
 import httpx
 
 from chassis.http.api import Route
@@ -23,10 +25,10 @@ _OWN_ONLY = {
 _BY_STATUS = {401: "U", 404: "N"}
 
 
-def differences(world: World, row: Row) -> list[str]:
-    """Every case of the row whose answer is not the one in the table, one line each."""
+def differences(world: World, row: Row, cases: Iterable[tuple[str, str, str]] | None = None) -> list[str]:
+    """Every case of the row, or of those given, whose answer is not the one in the table, one line each."""
     found = []
-    for caller, place, letter in row.cases():
+    for caller, place, letter in row.cases() if cases is None else cases:
         answered = _answered(Case(world, row, caller, place))
         if answered != letter:
             where = "" if row.places == ("anywhere",) else f", {place}"

@@ -43,6 +43,10 @@ class Row:
         found = [(caller, place, self.expected(caller, place)) for caller in CALLERS for place in self.places]
         return [case for case in found if case[2] != NO_CASE]
 
+    def samples(self) -> list[tuple[str, str, str]]:
+        """The first case of every letter in the row."""
+        return list({case[2]: case for case in reversed(self.cases())}.values())
+
 
 def read_table(path: Path) -> dict[str, Row]:
     """The rows by name. Raises ValueError for what cannot be read."""
