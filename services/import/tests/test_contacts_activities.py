@@ -36,7 +36,7 @@ def test_a_file_of_contacts_is_mapped_and_every_row_is_written_by_customer(runni
         running,
         "contacts",
         header,
-        ["华夏", "王芳", 13800138000.0, 10020, "2026年1月5日", "决策人", "女士"],
+        ["华夏", "王芳", 13800138000.0, 310020, "2026年1月5日", "决策人", "女士"],
         ["坏公司", "李雷", "", "", "", "", ""],
         match_fields=["id", "email", "mobile", "name"],
     )
@@ -49,7 +49,7 @@ def test_a_file_of_contacts_is_mapped_and_every_row_is_written_by_customer(runni
         "customer": "华夏",
         "name": "王芳",
         "mobile": "13800138000",
-        "postcode": "010020",
+        "postcode": "310020",
         "birthday": "2026-01-05",
         "contact_group": "决策人",
         "salutation": "女士",
