@@ -153,6 +153,15 @@ def test_a_plan_repeated_is_the_same_and_committed_twice_has_one_effect(sea: Any
     assert sorted(str(entry.customer_id) for entry in sea.rows(HistoryEntry)) == sorted(created)
 
 
+def test_a_plan_that_is_asked_for_again_once_it_is_true_promises_nothing(sea: Any, rpc: Any) -> None:
+    placement_id, state = new_id(), sea.state(owner=sea.organisation.sales)
+    planned = _plan(sea, rpc, placement_id, state)
+    _commit(sea, rpc, placement_id, state.id)
+
+    assert _plan(sea, rpc, placement_id, state) == planned
+    assert sea.rows(PlacementPlan) == []
+
+
 @pytest.mark.parametrize("order", ["event alone", "event first", "call first"])
 def test_the_event_repeats_a_lost_commit(sea: Any, rpc: Any, order: str) -> None:
     placement_id, job_id = new_id(), new_id()

@@ -119,13 +119,16 @@ def plan(
 ) -> list[Placed]:
     """Decide where rows about to be created would lie and promise it; one answer per newcomer, in order.
 
-    Repeating it answers the same plan; what is no longer asked for is taken back. All newcomers have one creator.
+    Repeating it answers the same plan, and once that is true where each lies, promising nothing again; what is no longer
+    asked for is taken back. All newcomers have one creator.
     """
     lock(session, f"placement:{placement_id}")
     promises = queries.plan_of(session, placement_id)
     wanted = {one.customer_id for one in newcomers}
     _take_back(session, PlacementPlan.customer_id, promises.keys() - wanted)
-    new = [one for one in newcomers if one.customer_id not in promises]
+    asked = [one for one in newcomers if one.customer_id not in promises]
+    present = queries.assignments_of(session, [one.customer_id for one in asked])
+    new = [one for one in asked if one.customer_id not in present]
     creator = new[0].created_by if new else None
     wishes = queries.Wishes(session, [one.wish for one in new if one.wish], visible_to=creator)
     refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish, creator))}
@@ -134,11 +137,11 @@ def plan(
     made = [replace(one, expires_on=days[one.customer_id].expires_on) for one in made]
     given = {"placement_id": placement_id}
     insert_rows(session, cast(Table, PlacementPlan.__table__), [given | asdict(one) for one in made])
-    promises |= {promise.customer_id: promise for promise in made}
-    return [
-        Placed(promises[id_].birth().assignment.state()) if id_ in promises else Placed(None, refused[id_])
-        for id_ in (one.customer_id for one in newcomers)
-    ]
+    answers = {id_: Placed(assignment.state()) for id_, assignment in present.items()}
+    answers |= {id_: Placed(None, code) for id_, code in refused.items()}
+    answers |= {id_: Placed(one.birth().assignment.state()) for id_, one in promises.items()}
+    answers |= {one.customer_id: Placed(one.birth().assignment.state()) for one in made}
+    return [answers[one.customer_id] for one in newcomers]
 
 
 def rehearse(session: Session, newcomers: Sequence[Newcomer], rehearsed: Mapping[UUID, int]) -> list[Placed]:
