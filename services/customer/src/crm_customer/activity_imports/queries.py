@@ -30,7 +30,7 @@ from crm_customer.customers.rules import Problem
 from crm_customer.customers.sight import Sight, one_of
 from crm_customer.imports.chunks import importing
 from crm_customer.imports.members import load_members
-from crm_customer.imports.naming import customers_named
+from crm_customer.imports.naming import settle_customers
 from crm_customer.imports.rules import Chunk, record_id_of
 from directory.permissions import Permission
 from directory.scope import zone_of
@@ -68,7 +68,8 @@ def judge(
     setting = Setting(now, zone, reference.options)
     rows = [read_row(row.row_number, row.values, setting) for row in given]
     _settle_members(session, sight, rows)
-    customers = _settle_customers(session, sight, rows, reference.mobile, lock=not chunk.rehearsal)
+    number = partial(_number, pattern=reference.mobile)
+    customers = settle_customers(session, sight, rows, lock=not chunk.rehearsal, mobile=number)
     ids = [record_id_of(chunk.job_id, row.number) for row in rows]
     made = set(session.scalars(select(Activity.id).where(one_of(Activity.id, ids))))
     return Judged(chunk, decide(rows, chunk, made, _recorded(session, rows, zone), zone), customers)
@@ -82,22 +83,6 @@ def _settle_members(session: Session, sight: Sight, rows: Sequence[Row]) -> None
             row.problems.append(meant)
         else:
             row.member_id = meant
-
-
-def _settle_customers(
-    session: Session, sight: Sight, rows: Sequence[Row], pattern: Pattern[str], *, lock: bool
-) -> dict[UUID, Customer]:
-    texts = {row.customer for row in rows if row.customer}
-    named = customers_named(session, sight, texts, lock=lock, mobile=partial(_number, pattern=pattern))
-    customers = {}
-    for row in rows:
-        meant = named.get(row.customer)
-        if isinstance(meant, Problem):
-            row.problems.append(meant)
-        elif meant is not None:
-            row.customer_id = meant.id
-            customers[meant.id] = meant
-    return customers
 
 
 def _number(text: str, pattern: Pattern[str]) -> str | None:

@@ -37,7 +37,7 @@ from crm_customer.customers.sight import Sight, one_of
 from crm_customer.fields.words import Words
 from crm_customer.imports.chunks import importing
 from crm_customer.imports.members import load_members
-from crm_customer.imports.naming import customers_named
+from crm_customer.imports.naming import settle_customers
 from crm_customer.imports.queries import DECIDED
 from crm_customer.imports.rules import Chunk, record_id_of
 from crm_customer.people.commands import require_changeable
@@ -78,7 +78,7 @@ def judge(
     for row, one in zip(rows, given, strict=True):
         row.decided, row.decided_on = DECIDED.get(one.decision), one.record_id
     _settle_owners(session, sight, rows)
-    customers = _settle_customers(session, sight, rows, lock=not chunk.rehearsal)
+    customers = settle_customers(session, sight, rows, lock=not chunk.rehearsal)
     found = _candidates(session, rows)
     wanted = {UUID(row.id) for row in rows if row.id} | {id_ for ids in found.values() for id_ in ids}
     seen = visible_contacts(session, sight, sorted(wanted), lock=not chunk.rehearsal)
@@ -106,20 +106,6 @@ def _settle_owners(session: Session, sight: Sight, rows: Sequence[Row]) -> None:
             row.owner_problem = meant
         else:
             row.owner_id = meant
-
-
-def _settle_customers(session: Session, sight: Sight, rows: Sequence[Row], *, lock: bool) -> dict[UUID, Customer]:
-    """Find the customers that rows name; those that may be worked on by id."""
-    named = customers_named(session, sight, {row.customer for row in rows if row.customer}, lock=lock)
-    customers = {}
-    for row in rows:
-        meant = named.get(row.customer)
-        if isinstance(meant, Problem):
-            row.problems.append(meant)
-        elif meant is not None:
-            row.customer_id = meant.id
-            customers[meant.id] = meant
-    return customers
 
 
 def _candidates(session: Session, rows: Sequence[Row]) -> Mapping[tuple[UUID, Key], Sequence[UUID]]:

@@ -1,6 +1,7 @@
 """Customers that rows of contacts and of follow-ups name (D-32, D-33)."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import select
@@ -19,12 +20,36 @@ CUSTOMER = "customer"
 Key = Callable[[str], str | None]
 
 
-def customers_named(
-    session: Session, sight: Sight, texts: Collection[str], *, lock: bool, mobile: Key = lambda _: None
-) -> dict[str, Customer | Problem]:
-    """The customer that each text means, by its id, else its exact name, else what `mobile` makes of the text: a number of
-    one of its contacts. Or why it is none to be worked on; out of sight is not found. `lock` them for a change, in id order.
+class NamesCustomer(Protocol):
+    """A row that names its customer in a text."""
+
+    customer: str
+    customer_id: UUID | None
+    problems: list[Problem]
+
+
+def settle_customers(
+    session: Session, sight: Sight, rows: Sequence[NamesCustomer], *, lock: bool, mobile: Key = lambda _: None
+) -> dict[UUID, Customer]:
+    """Find the customer that each row names, by its id, else its exact name, else what `mobile` makes of the text: a number
+    of one of its contacts. Those that may be worked on, by id; of the others the row says why not, and out of sight is not
+    found. `lock` them for a change, in id order.
     """
+    named = _named(session, sight, {row.customer for row in rows if row.customer}, lock=lock, mobile=mobile)
+    customers = {}
+    for row in rows:
+        meant = named.get(row.customer)
+        if isinstance(meant, Problem):
+            row.problems.append(meant)
+        elif meant is not None:
+            row.customer_id = meant.id
+            customers[meant.id] = meant
+    return customers
+
+
+def _named(
+    session: Session, sight: Sight, texts: Collection[str], *, lock: bool, mobile: Key
+) -> dict[str, Customer | Problem]:
     found: dict[str, list[UUID]] = {}
     ways: tuple[tuple[str, Key], ...] = ((ID, _id), (NAME, normalised), (MOBILE, mobile))
     for field, key in ways:
