@@ -14,6 +14,7 @@ class Permission(StrEnum):
     CUSTOMER_UPDATE = "customer.update"
     CUSTOMER_DELETE = "customer.delete"
     CUSTOMER_EXPORT = "customer.export"
+    CUSTOMER_MERGE = "customer.merge"
     CUSTOMER_CONTACTS_IN_POOL = "customer.contacts_in_pool"
     CUSTOMER_CONFIGURE = "customer.configure"
     CUSTOMER_UNPROTECT = "customer.unprotect"
@@ -43,6 +44,7 @@ CATALOGUE: dict[Permission, Words] = {
     Permission.CUSTOMER_UPDATE: Words("编辑客户", "Edit customers"),
     Permission.CUSTOMER_DELETE: Words("删除客户", "Delete customers"),
     Permission.CUSTOMER_EXPORT: Words("导出客户", "Export customers"),
+    Permission.CUSTOMER_MERGE: Words("合并重复客户", "Merge duplicate customers"),
     Permission.CUSTOMER_CONTACTS_IN_POOL: Words("查看公海客户的联系方式", "See phones of customers in a pool"),
     Permission.CUSTOMER_CONFIGURE: Words("设置字段、字典与标签", "Set up fields, dictionaries and tags"),
     Permission.CUSTOMER_UNPROTECT: Words("解锁客户、取消企微好友标记", "Unlock customers, take back WeCom friends"),
@@ -81,6 +83,7 @@ _SALES = frozenset(
 )
 _LEAD = _SALES | {
     Permission.CUSTOMER_EXPORT,
+    Permission.CUSTOMER_MERGE,
     Permission.POOL_ASSIGN,
     Permission.POOL_TO_BE_ASSIGNED,
     Permission.CUSTOMER_CONTACTS_IN_POOL,

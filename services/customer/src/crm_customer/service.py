@@ -24,6 +24,7 @@ from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
 from crm_customer.collaborators import http as collaborators_http
 from crm_customer.collaborators.due import END_COLLABORATIONS
+from crm_customer.collisions.model import Collision
 from crm_customer.contact_imports.rpc import ContactImports
 from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
@@ -34,6 +35,8 @@ from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.dispatches import http as dispatches_http
 from crm_customer.dispatches.due import DISPATCHES
+from crm_customer.duplicate_scans.model import DuplicateGroup, DuplicateScan
+from crm_customer.duplicates.model import DuplicateSettings
 from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
 from crm_customer.effects.rpc import Places
@@ -52,6 +55,7 @@ from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
 from crm_customer.locking import http as locking_http
 from crm_customer.marking import http as marking_http
+from crm_customer.merging.model import Merge
 from crm_customer.opportunities import http as opportunities_http
 from crm_customer.opportunities.model import Opportunity, OpportunitySettings
 from crm_customer.opportunity_list import http as opportunity_list_http
@@ -151,9 +155,14 @@ SERVICE = Service(
         Customer.version,
         Customer.facts_version,
         Activity.version,
+        Collision.version,
         Contact.version,
         CustomField.version,
         DictionaryOption.version,
+        DuplicateGroup.version,
+        DuplicateScan.version,
+        DuplicateSettings.version,
+        Merge.version,
         SavedFilter.version,
         Opportunity.version,
         OpportunitySettings.version,

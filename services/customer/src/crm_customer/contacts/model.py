@@ -39,6 +39,11 @@ def phone_digits(phone: Any) -> Any:
     return func.regexp_replace(phone, literal_column("'[^0-9]'"), literal_column("''"), literal_column("'g'"))
 
 
+def email_domain(email: Any) -> Any:
+    """The domain of an e-mail address, in the words of its index."""
+    return func.lower(func.split_part(email, literal_column("'@'"), literal_column("2")))
+
+
 def day_of_year() -> Any:
     """A contact's birthday without its year, as month * 100 + day, in the words of its index."""
     return literal_column(_DAY_OF_YEAR, SmallInteger)
@@ -116,3 +121,4 @@ class Contact(Versioned, Base):
 Index("ix_contacts_mobile_reversed", func.reverse(Contact.mobile))
 Index("ix_contacts_phone", phone_digits(Contact.phone))
 Index("ix_contacts_phone_reversed", func.reverse(phone_digits(Contact.phone)))
+Index("ix_contacts_domain", email_domain(Contact.email))

@@ -83,6 +83,7 @@ class Customer(Base):
         ),
         Index("ix_customers_effects_missed", "id", postgresql_where=text("effects_version < assignment_version")),
         Index("ix_customers_locked", "id", postgresql_where=text("locked_at IS NOT NULL")),
+        Index("ix_customers_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
         Index("ix_customers_unplaced", "id", postgresql_where=text("assignment_version = 0")),
         Index(
             "uq_customers_source",
@@ -139,6 +140,8 @@ class Customer(Base):
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    # The customer that this one has become a part of; deleted since then, and in no recycle bin (decision 0033).
+    merged_into: Mapped[UUID | None]
     # Last follow-up by the owner or a collaborator, by the server's clock (design §3).
     last_touch_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     # What its opportunities and orders say (decision 0028): facts that pool is told of. `won`: an order is completed.

@@ -4,10 +4,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, Integer, Numeric, Text
+from sqlalchemy import ForeignKey, Index, Integer, Numeric, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm_customer.contacts.model import email_domain, phone_digits
 from crm_customer.database import Base
 from crm_customer.profiles.rules import FIELDS, amount
 
@@ -16,7 +17,10 @@ class CustomerProfile(Base):
     """The extended columns of one customer; there is a row only where one of them is filled."""
 
     __tablename__ = "customer_profiles"
-    __table_args__ = (Index("ix_customer_profiles_parent_customer_id", "parent_customer_id"),)
+    __table_args__ = (
+        Index("ix_customer_profiles_parent_customer_id", "parent_customer_id"),
+        Index("ix_customer_profiles_credit_code", "credit_code", postgresql_where=text("credit_code IS NOT NULL")),
+    )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), primary_key=True)
     website: Mapped[str | None] = mapped_column(Text)
@@ -47,6 +51,8 @@ class CustomerProfile(Base):
     geocode_status: Mapped[str | None] = mapped_column(Text)
     latitude: Mapped[Decimal | None] = mapped_column(Numeric(10, 8))
     longitude: Mapped[Decimal | None] = mapped_column(Numeric(11, 8))
+    aliases: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    credit_code: Mapped[str | None] = mapped_column(Text)
 
     def values(self) -> dict[str, Any]:
         """All columns, clean as the rules leave them."""
@@ -59,3 +65,7 @@ def _clean(name: str, value: Any) -> Any:
     if isinstance(value, Decimal):
         return amount(value) if name == "annual_revenue" else f"{value:.8f}"
     return value
+
+
+Index("ix_customer_profiles_domain", email_domain(CustomerProfile.email))
+Index("ix_customer_profiles_phone_office", phone_digits(CustomerProfile.phone_office))

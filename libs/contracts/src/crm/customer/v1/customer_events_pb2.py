@@ -26,19 +26,23 @@ from crm.common.v1 import place_pb2 as crm_dot_common_dot_v1_dot_place__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%crm/customer/v1/customer_events.proto\x12\x0f\x63rm.customer.v1\x1a\x19\x63rm/common/v1/place.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"~\n\x0f\x43ustomerCreated\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x14\n\x0cplacement_id\x18\x04 \x01(\t\"h\n\x0f\x43ustomerUpdated\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"h\n\x0f\x43ustomerDeleted\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"i\n\x10\x43ustomerRestored\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"\xce\x01\n\x15\x43ustomerBatchFinished\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".crm.customer.v1.CustomerBatchKind\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x11\n\tsucceeded\x18\x04 \x01(\x05\x12\x0f\n\x07skipped\x18\x05 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x05\x12+\n\x06owners\x18\x07 \x03(\x0b\x32\x1b.crm.customer.v1.OwnerCount\"2\n\nOwnerCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\x89\x01\n\x14\x43ollaborationChanged\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x15\n\rcustomer_name\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\x08\x12\x11\n\tcan_write\x18\x05 \x01(\x08\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\"~\n\rRevealsSurged\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x11\n\tpool_name\x18\x03 \x01(\t\x12\x0f\n\x07reveals\x18\x04 \x01(\x05\x12\x0f\n\x07minutes\x18\x05 \x01(\x05\x12\x14\n\x0creceiver_ids\x18\x06 \x03(\t\"\xeb\x03\n\rCustomerState\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rfacts_version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\"\n\x04wish\x18\x04 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65leted\x18\x07 \x01(\x08\x12\x1a\n\x12\x61ssignment_version\x18\x08 \x01(\x03\x12\x0e\n\x06locked\x18\t \x01(\x08\x12\x14\n\x0cwecom_friend\x18\n \x01(\x08\x12\x18\n\x10\x63ollaborator_ids\x18\x0b \x03(\t\x12\r\n\x05level\x18\x0c \x01(\t\x12\x31\n\rlast_touch_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03won\x18\x0e \x01(\x08\x12\x1a\n\x12open_opportunities\x18\x0f \x01(\x05\x12\x37\n\x13last_opportunity_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_deal_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"W\n\nWorkDigest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12)\n\x06groups\x18\x03 \x03(\x0b\x32\x19.crm.customer.v1.DueGroup\"j\n\x08\x44ueGroup\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.crm.customer.v1.DueKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\'\n\x05items\x18\x03 \x03(\x0b\x32\x18.crm.customer.v1.DueItem\"\x91\x01\n\x07\x44ueItem\x12\x14\n\x0csubject_type\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x15\n\rcustomer_name\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\x12\x0e\n\x06\x64ue_on\x18\x06 \x01(\t\x12\x11\n\tdays_left\x18\x07 \x01(\x05\"\x9a\x01\n\x0bReminderDue\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x14\n\x0csubject_type\x18\x02 \x01(\t\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x15\n\rcustomer_name\x18\x05 \x01(\t\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcf\x01\n\x0bTaskChanged\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12%\n\x03\x61\x63t\x18\x02 \x01(\x0e\x32\x18.crm.customer.v1.TaskAct\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x15\n\rcustomer_name\x18\x04 \x01(\t\x12*\n\x06\x64ue_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\x12\x14\n\x0creceiver_ids\x18\x07 \x03(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\"\xda\x01\n\x0fTasksDispatched\x12\x13\n\x0b\x64ispatch_id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsucceeded\x18\x05 \x01(\x05\x12\x0f\n\x07skipped\x18\x06 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x05\x12/\n\x08handlers\x18\x08 \x03(\x0b\x32\x1d.crm.customer.v1.HandlerCount\"0\n\x0cHandlerCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\r\n\x05tasks\x18\x02 \x01(\x05*\xb6\x01\n\x11\x43ustomerBatchKind\x12#\n\x1f\x43USTOMER_BATCH_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43USTOMER_BATCH_KIND_DELETE\x10\x01\x12\x1f\n\x1b\x43USTOMER_BATCH_KIND_RESTORE\x10\x02\x12\x1e\n\x1a\x43USTOMER_BATCH_KIND_UPDATE\x10\x03\x12\x1b\n\x17\x43USTOMER_BATCH_KIND_TAG\x10\x04*\xcb\x01\n\x07\x44ueKind\x12\x18\n\x14\x44UE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44UE_KIND_FOLLOW_UP\x10\x01\x12\x11\n\rDUE_KIND_TASK\x10\x02\x12\x15\n\x11\x44UE_KIND_SCHEDULE\x10\x03\x12\x18\n\x14\x44UE_KIND_OPPORTUNITY\x10\x04\x12\x1a\n\x16\x44UE_KIND_NOT_CONTACTED\x10\x05\x12\x17\n\x13\x44UE_KIND_RECEIVABLE\x10\x06\x12\x15\n\x11\x44UE_KIND_BIRTHDAY\x10\x07*~\n\x07TaskAct\x12\x18\n\x14TASK_ACT_UNSPECIFIED\x10\x00\x12\x15\n\x11TASK_ACT_ASSIGNED\x10\x01\x12\x16\n\x12TASK_ACT_COMPLETED\x10\x02\x12\x12\n\x0eTASK_ACT_ENDED\x10\x03\x12\x16\n\x12TASK_ACT_HANDED_ON\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%crm/customer/v1/customer_events.proto\x12\x0f\x63rm.customer.v1\x1a\x19\x63rm/common/v1/place.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"~\n\x0f\x43ustomerCreated\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x14\n\x0cplacement_id\x18\x04 \x01(\t\"h\n\x0f\x43ustomerUpdated\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"h\n\x0f\x43ustomerDeleted\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"i\n\x10\x43ustomerRestored\x12\x31\n\tcustomers\x18\x01 \x03(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\"\xaa\x01\n\x0f\x43ustomersMerged\x12\x10\n\x08merge_id\x18\x01 \x01(\t\x12\x30\n\x08survivor\x18\x02 \x01(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12/\n\x06losers\x18\x03 \x03(\x0b\x32\x1f.crm.customer.v1.MergedCustomer\x12\x10\n\x08\x61\x63tor_id\x18\x04 \x01(\t\x12\x10\n\x08owner_id\x18\x05 \x01(\t\"\x9a\x01\n\x11\x43ustomersUnmerged\x12\x10\n\x08merge_id\x18\x01 \x01(\t\x12\x30\n\x08survivor\x18\x02 \x01(\x0b\x32\x1e.crm.customer.v1.CustomerState\x12/\n\x06losers\x18\x03 \x03(\x0b\x32\x1f.crm.customer.v1.MergedCustomer\x12\x10\n\x08\x61\x63tor_id\x18\x04 \x01(\t\"<\n\x0eMergedCustomer\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08owner_id\x18\x03 \x01(\t\"\xb9\x01\n\x0f\x43ollisionOpened\x12\x14\n\x0c\x63ollision_id\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.crm.customer.v1.CollisionKind\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x15\n\rcustomer_name\x18\x04 \x01(\t\x12\x10\n\x08\x61sked_by\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x14\n\x0creceiver_ids\x18\x07 \x03(\t\"\xfd\x01\n\x0f\x43ollisionClosed\x12\x14\n\x0c\x63ollision_id\x18\x01 \x01(\t\x12,\n\x04kind\x18\x02 \x01(\x0e\x32\x1e.crm.customer.v1.CollisionKind\x12\x32\n\x07outcome\x18\x03 \x01(\x0e\x32!.crm.customer.v1.CollisionOutcome\x12\x13\n\x0b\x63ustomer_id\x18\x04 \x01(\t\x12\x15\n\rcustomer_name\x18\x05 \x01(\t\x12\x10\n\x08\x61sked_by\x18\x06 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x07 \x01(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\x12\x14\n\x0creceiver_ids\x18\t \x03(\t\"\xce\x01\n\x15\x43ustomerBatchFinished\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".crm.customer.v1.CustomerBatchKind\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x11\n\tsucceeded\x18\x04 \x01(\x05\x12\x0f\n\x07skipped\x18\x05 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x06 \x01(\x05\x12+\n\x06owners\x18\x07 \x03(\x0b\x32\x1b.crm.customer.v1.OwnerCount\"2\n\nOwnerCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\x89\x01\n\x14\x43ollaborationChanged\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x15\n\rcustomer_name\x18\x02 \x01(\t\x12\x11\n\tmember_id\x18\x03 \x01(\t\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x04 \x01(\x08\x12\x11\n\tcan_write\x18\x05 \x01(\x08\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\"~\n\rRevealsSurged\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x11\n\tpool_name\x18\x03 \x01(\t\x12\x0f\n\x07reveals\x18\x04 \x01(\x05\x12\x0f\n\x07minutes\x18\x05 \x01(\x05\x12\x14\n\x0creceiver_ids\x18\x06 \x03(\t\"\x80\x04\n\rCustomerState\x12\n\n\x02id\x18\x01 \x01(\t\x12\x15\n\rfacts_version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\"\n\x04wish\x18\x04 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x12\n\ncreated_by\x18\x05 \x01(\t\x12.\n\ncreated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65leted\x18\x07 \x01(\x08\x12\x1a\n\x12\x61ssignment_version\x18\x08 \x01(\x03\x12\x0e\n\x06locked\x18\t \x01(\x08\x12\x14\n\x0cwecom_friend\x18\n \x01(\x08\x12\x18\n\x10\x63ollaborator_ids\x18\x0b \x03(\t\x12\r\n\x05level\x18\x0c \x01(\t\x12\x31\n\rlast_touch_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03won\x18\x0e \x01(\x08\x12\x1a\n\x12open_opportunities\x18\x0f \x01(\x05\x12\x37\n\x13last_opportunity_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_deal_at\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bmerged_into\x18\x12 \x01(\t\"W\n\nWorkDigest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12)\n\x06groups\x18\x03 \x03(\x0b\x32\x19.crm.customer.v1.DueGroup\"j\n\x08\x44ueGroup\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.crm.customer.v1.DueKind\x12\r\n\x05\x63ount\x18\x02 \x01(\x05\x12\'\n\x05items\x18\x03 \x03(\x0b\x32\x18.crm.customer.v1.DueItem\"\x91\x01\n\x07\x44ueItem\x12\x14\n\x0csubject_type\x18\x01 \x01(\t\x12\x12\n\nsubject_id\x18\x02 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x03 \x01(\t\x12\x15\n\rcustomer_name\x18\x04 \x01(\t\x12\r\n\x05title\x18\x05 \x01(\t\x12\x0e\n\x06\x64ue_on\x18\x06 \x01(\t\x12\x11\n\tdays_left\x18\x07 \x01(\x05\"\x9a\x01\n\x0bReminderDue\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x14\n\x0csubject_type\x18\x02 \x01(\t\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\x0f\n\x07subject\x18\x04 \x01(\t\x12\x15\n\rcustomer_name\x18\x05 \x01(\t\x12&\n\x02\x61t\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xcf\x01\n\x0bTaskChanged\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12%\n\x03\x61\x63t\x18\x02 \x01(\x0e\x32\x18.crm.customer.v1.TaskAct\x12\x0f\n\x07subject\x18\x03 \x01(\t\x12\x15\n\rcustomer_name\x18\x04 \x01(\t\x12*\n\x06\x64ue_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x61\x63tor_id\x18\x06 \x01(\t\x12\x14\n\x0creceiver_ids\x18\x07 \x03(\t\x12\x0c\n\x04note\x18\x08 \x01(\t\"\xda\x01\n\x0fTasksDispatched\x12\x13\n\x0b\x64ispatch_id\x18\x01 \x01(\t\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12*\n\x06\x64ue_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsucceeded\x18\x05 \x01(\x05\x12\x0f\n\x07skipped\x18\x06 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x07 \x01(\x05\x12/\n\x08handlers\x18\x08 \x03(\x0b\x32\x1d.crm.customer.v1.HandlerCount\"0\n\x0cHandlerCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\r\n\x05tasks\x18\x02 \x01(\x05*k\n\rCollisionKind\x12\x1e\n\x1a\x43OLLISION_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43OLLISION_KIND_COLLABORATE\x10\x01\x12\x1a\n\x16\x43OLLISION_KIND_DISPUTE\x10\x02*\xce\x01\n\x10\x43ollisionOutcome\x12!\n\x1d\x43OLLISION_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43OLLISION_OUTCOME_KEEP\x10\x01\x12!\n\x1d\x43OLLISION_OUTCOME_COLLABORATE\x10\x02\x12\x1a\n\x16\x43OLLISION_OUTCOME_GIVE\x10\x03\x12\x1b\n\x17\x43OLLISION_OUTCOME_MERGE\x10\x04\x12\x1f\n\x1b\x43OLLISION_OUTCOME_WITHDRAWN\x10\x05*\xb6\x01\n\x11\x43ustomerBatchKind\x12#\n\x1f\x43USTOMER_BATCH_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43USTOMER_BATCH_KIND_DELETE\x10\x01\x12\x1f\n\x1b\x43USTOMER_BATCH_KIND_RESTORE\x10\x02\x12\x1e\n\x1a\x43USTOMER_BATCH_KIND_UPDATE\x10\x03\x12\x1b\n\x17\x43USTOMER_BATCH_KIND_TAG\x10\x04*\xcb\x01\n\x07\x44ueKind\x12\x18\n\x14\x44UE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44UE_KIND_FOLLOW_UP\x10\x01\x12\x11\n\rDUE_KIND_TASK\x10\x02\x12\x15\n\x11\x44UE_KIND_SCHEDULE\x10\x03\x12\x18\n\x14\x44UE_KIND_OPPORTUNITY\x10\x04\x12\x1a\n\x16\x44UE_KIND_NOT_CONTACTED\x10\x05\x12\x17\n\x13\x44UE_KIND_RECEIVABLE\x10\x06\x12\x15\n\x11\x44UE_KIND_BIRTHDAY\x10\x07*~\n\x07TaskAct\x12\x18\n\x14TASK_ACT_UNSPECIFIED\x10\x00\x12\x15\n\x11TASK_ACT_ASSIGNED\x10\x01\x12\x16\n\x12TASK_ACT_COMPLETED\x10\x02\x12\x12\n\x0eTASK_ACT_ENDED\x10\x03\x12\x16\n\x12TASK_ACT_HANDED_ON\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crm.customer.v1.customer_events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CUSTOMERBATCHKIND']._serialized_start=2572
-  _globals['_CUSTOMERBATCHKIND']._serialized_end=2754
-  _globals['_DUEKIND']._serialized_start=2757
-  _globals['_DUEKIND']._serialized_end=2960
-  _globals['_TASKACT']._serialized_start=2962
-  _globals['_TASKACT']._serialized_end=3088
+  _globals['_COLLISIONKIND']._serialized_start=3428
+  _globals['_COLLISIONKIND']._serialized_end=3535
+  _globals['_COLLISIONOUTCOME']._serialized_start=3538
+  _globals['_COLLISIONOUTCOME']._serialized_end=3744
+  _globals['_CUSTOMERBATCHKIND']._serialized_start=3747
+  _globals['_CUSTOMERBATCHKIND']._serialized_end=3929
+  _globals['_DUEKIND']._serialized_start=3932
+  _globals['_DUEKIND']._serialized_end=4135
+  _globals['_TASKACT']._serialized_start=4137
+  _globals['_TASKACT']._serialized_end=4263
   _globals['_CUSTOMERCREATED']._serialized_start=118
   _globals['_CUSTOMERCREATED']._serialized_end=244
   _globals['_CUSTOMERUPDATED']._serialized_start=246
@@ -47,28 +51,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMERDELETED']._serialized_end=456
   _globals['_CUSTOMERRESTORED']._serialized_start=458
   _globals['_CUSTOMERRESTORED']._serialized_end=563
-  _globals['_CUSTOMERBATCHFINISHED']._serialized_start=566
-  _globals['_CUSTOMERBATCHFINISHED']._serialized_end=772
-  _globals['_OWNERCOUNT']._serialized_start=774
-  _globals['_OWNERCOUNT']._serialized_end=824
-  _globals['_COLLABORATIONCHANGED']._serialized_start=827
-  _globals['_COLLABORATIONCHANGED']._serialized_end=964
-  _globals['_REVEALSSURGED']._serialized_start=966
-  _globals['_REVEALSSURGED']._serialized_end=1092
-  _globals['_CUSTOMERSTATE']._serialized_start=1095
-  _globals['_CUSTOMERSTATE']._serialized_end=1586
-  _globals['_WORKDIGEST']._serialized_start=1588
-  _globals['_WORKDIGEST']._serialized_end=1675
-  _globals['_DUEGROUP']._serialized_start=1677
-  _globals['_DUEGROUP']._serialized_end=1783
-  _globals['_DUEITEM']._serialized_start=1786
-  _globals['_DUEITEM']._serialized_end=1931
-  _globals['_REMINDERDUE']._serialized_start=1934
-  _globals['_REMINDERDUE']._serialized_end=2088
-  _globals['_TASKCHANGED']._serialized_start=2091
-  _globals['_TASKCHANGED']._serialized_end=2298
-  _globals['_TASKSDISPATCHED']._serialized_start=2301
-  _globals['_TASKSDISPATCHED']._serialized_end=2519
-  _globals['_HANDLERCOUNT']._serialized_start=2521
-  _globals['_HANDLERCOUNT']._serialized_end=2569
+  _globals['_CUSTOMERSMERGED']._serialized_start=566
+  _globals['_CUSTOMERSMERGED']._serialized_end=736
+  _globals['_CUSTOMERSUNMERGED']._serialized_start=739
+  _globals['_CUSTOMERSUNMERGED']._serialized_end=893
+  _globals['_MERGEDCUSTOMER']._serialized_start=895
+  _globals['_MERGEDCUSTOMER']._serialized_end=955
+  _globals['_COLLISIONOPENED']._serialized_start=958
+  _globals['_COLLISIONOPENED']._serialized_end=1143
+  _globals['_COLLISIONCLOSED']._serialized_start=1146
+  _globals['_COLLISIONCLOSED']._serialized_end=1399
+  _globals['_CUSTOMERBATCHFINISHED']._serialized_start=1402
+  _globals['_CUSTOMERBATCHFINISHED']._serialized_end=1608
+  _globals['_OWNERCOUNT']._serialized_start=1610
+  _globals['_OWNERCOUNT']._serialized_end=1660
+  _globals['_COLLABORATIONCHANGED']._serialized_start=1663
+  _globals['_COLLABORATIONCHANGED']._serialized_end=1800
+  _globals['_REVEALSSURGED']._serialized_start=1802
+  _globals['_REVEALSSURGED']._serialized_end=1928
+  _globals['_CUSTOMERSTATE']._serialized_start=1931
+  _globals['_CUSTOMERSTATE']._serialized_end=2443
+  _globals['_WORKDIGEST']._serialized_start=2445
+  _globals['_WORKDIGEST']._serialized_end=2532
+  _globals['_DUEGROUP']._serialized_start=2534
+  _globals['_DUEGROUP']._serialized_end=2640
+  _globals['_DUEITEM']._serialized_start=2643
+  _globals['_DUEITEM']._serialized_end=2788
+  _globals['_REMINDERDUE']._serialized_start=2791
+  _globals['_REMINDERDUE']._serialized_end=2945
+  _globals['_TASKCHANGED']._serialized_start=2948
+  _globals['_TASKCHANGED']._serialized_end=3155
+  _globals['_TASKSDISPATCHED']._serialized_start=3158
+  _globals['_TASKSDISPATCHED']._serialized_end=3376
+  _globals['_HANDLERCOUNT']._serialized_start=3378
+  _globals['_HANDLERCOUNT']._serialized_end=3426
 # @@protoc_insertion_point(module_scope)

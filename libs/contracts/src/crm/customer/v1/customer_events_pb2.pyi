@@ -21,6 +21,58 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _CollisionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CollisionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CollisionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COLLISION_KIND_UNSPECIFIED: _CollisionKind.ValueType  # 0
+    COLLISION_KIND_COLLABORATE: _CollisionKind.ValueType  # 1
+    """Asks to collaborate (申请协助)."""
+    COLLISION_KIND_DISPUTE: _CollisionKind.ValueType  # 2
+    """Says that the customer ought to be theirs (撞单申诉)."""
+
+class CollisionKind(_CollisionKind, metaclass=_CollisionKindEnumTypeWrapper): ...
+
+COLLISION_KIND_UNSPECIFIED: CollisionKind.ValueType  # 0
+COLLISION_KIND_COLLABORATE: CollisionKind.ValueType  # 1
+"""Asks to collaborate (申请协助)."""
+COLLISION_KIND_DISPUTE: CollisionKind.ValueType  # 2
+"""Says that the customer ought to be theirs (撞单申诉)."""
+Global___CollisionKind: _TypeAlias = CollisionKind  # noqa: Y015
+
+class _CollisionOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CollisionOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CollisionOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COLLISION_OUTCOME_UNSPECIFIED: _CollisionOutcome.ValueType  # 0
+    COLLISION_OUTCOME_KEEP: _CollisionOutcome.ValueType  # 1
+    """It stays as it is."""
+    COLLISION_OUTCOME_COLLABORATE: _CollisionOutcome.ValueType  # 2
+    """Whoever asked is a collaborator now."""
+    COLLISION_OUTCOME_GIVE: _CollisionOutcome.ValueType  # 3
+    """pool gives the customer to whoever asked, as the actor, cause CAUSE_DISPUTE."""
+    COLLISION_OUTCOME_MERGE: _CollisionOutcome.ValueType  # 4
+    """Both are one company; somebody merges them."""
+    COLLISION_OUTCOME_WITHDRAWN: _CollisionOutcome.ValueType  # 5
+
+class CollisionOutcome(_CollisionOutcome, metaclass=_CollisionOutcomeEnumTypeWrapper): ...
+
+COLLISION_OUTCOME_UNSPECIFIED: CollisionOutcome.ValueType  # 0
+COLLISION_OUTCOME_KEEP: CollisionOutcome.ValueType  # 1
+"""It stays as it is."""
+COLLISION_OUTCOME_COLLABORATE: CollisionOutcome.ValueType  # 2
+"""Whoever asked is a collaborator now."""
+COLLISION_OUTCOME_GIVE: CollisionOutcome.ValueType  # 3
+"""pool gives the customer to whoever asked, as the actor, cause CAUSE_DISPUTE."""
+COLLISION_OUTCOME_MERGE: CollisionOutcome.ValueType  # 4
+"""Both are one company; somebody merges them."""
+COLLISION_OUTCOME_WITHDRAWN: CollisionOutcome.ValueType  # 5
+Global___CollisionOutcome: _TypeAlias = CollisionOutcome  # noqa: Y015
+
 class _CustomerBatchKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -225,6 +277,191 @@ class CustomerRestored(_message.Message):
 Global___CustomerRestored: _TypeAlias = CustomerRestored  # noqa: Y015
 
 @_typing.final
+class CustomersMerged(_message.Message):
+    """Customers became a part of another one (合并客户, decision 0033). The losers' own states travel in CustomerDeleted of the
+    same transaction; owners of losers are to be told.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERGE_ID_FIELD_NUMBER: _builtins.int
+    SURVIVOR_FIELD_NUMBER: _builtins.int
+    LOSERS_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    merge_id: _builtins.str
+    actor_id: _builtins.str
+    owner_id: _builtins.str
+    """Who is to own the survivor, which lay in a pool: pool gives it, cause CAUSE_MERGE. Empty: its place stays."""
+    @_builtins.property
+    def survivor(self) -> Global___CustomerState:
+        """The customer that is left, as it is now."""
+
+    @_builtins.property
+    def losers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedCustomer]: ...
+    def __init__(
+        self,
+        *,
+        merge_id: _builtins.str = ...,
+        survivor: Global___CustomerState | None = ...,
+        losers: _abc.Iterable[Global___MergedCustomer] | None = ...,
+        actor_id: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["survivor", b"survivor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "losers", b"losers", "merge_id", b"merge_id", "owner_id", b"owner_id", "survivor", b"survivor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomersMerged: _TypeAlias = CustomersMerged  # noqa: Y015
+
+@_typing.final
+class CustomersUnmerged(_message.Message):
+    """A merge was undone. The former losers' states travel in CustomerRestored of the same transaction."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MERGE_ID_FIELD_NUMBER: _builtins.int
+    SURVIVOR_FIELD_NUMBER: _builtins.int
+    LOSERS_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    merge_id: _builtins.str
+    actor_id: _builtins.str
+    @_builtins.property
+    def survivor(self) -> Global___CustomerState: ...
+    @_builtins.property
+    def losers(self) -> _containers.RepeatedCompositeFieldContainer[Global___MergedCustomer]: ...
+    def __init__(
+        self,
+        *,
+        merge_id: _builtins.str = ...,
+        survivor: Global___CustomerState | None = ...,
+        losers: _abc.Iterable[Global___MergedCustomer] | None = ...,
+        actor_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["survivor", b"survivor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "losers", b"losers", "merge_id", b"merge_id", "survivor", b"survivor"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomersUnmerged: _TypeAlias = CustomersUnmerged  # noqa: Y015
+
+@_typing.final
+class MergedCustomer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    name: _builtins.str
+    owner_id: _builtins.str
+    """Empty: it lay in a pool."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "name", b"name", "owner_id", b"owner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergedCustomer: _TypeAlias = MergedCustomer  # noqa: Y015
+
+@_typing.final
+class CollisionOpened(_message.Message):
+    """Somebody wants a part in a customer that is another's (撞单, decision 0032); `receiver_ids` may decide and are to be told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLISION_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    ASKED_BY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RECEIVER_IDS_FIELD_NUMBER: _builtins.int
+    collision_id: _builtins.str
+    kind: Global___CollisionKind.ValueType
+    customer_id: _builtins.str
+    customer_name: _builtins.str
+    asked_by: _builtins.str
+    reason: _builtins.str
+    @_builtins.property
+    def receiver_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        collision_id: _builtins.str = ...,
+        kind: Global___CollisionKind.ValueType = ...,
+        customer_id: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        asked_by: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        receiver_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked_by", b"asked_by", "collision_id", b"collision_id", "customer_id", b"customer_id", "customer_name", b"customer_name", "kind", b"kind", "reason", b"reason", "receiver_ids", b"receiver_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollisionOpened: _TypeAlias = CollisionOpened  # noqa: Y015
+
+@_typing.final
+class CollisionClosed(_message.Message):
+    """It was decided, or withdrawn; `receiver_ids` are to be told."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLISION_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    ASKED_BY_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    RECEIVER_IDS_FIELD_NUMBER: _builtins.int
+    collision_id: _builtins.str
+    kind: Global___CollisionKind.ValueType
+    outcome: Global___CollisionOutcome.ValueType
+    customer_id: _builtins.str
+    customer_name: _builtins.str
+    asked_by: _builtins.str
+    actor_id: _builtins.str
+    """Who decided; with COLLISION_OUTCOME_WITHDRAWN whoever asked."""
+    note: _builtins.str
+    @_builtins.property
+    def receiver_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        collision_id: _builtins.str = ...,
+        kind: Global___CollisionKind.ValueType = ...,
+        outcome: Global___CollisionOutcome.ValueType = ...,
+        customer_id: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        asked_by: _builtins.str = ...,
+        actor_id: _builtins.str = ...,
+        note: _builtins.str = ...,
+        receiver_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "asked_by", b"asked_by", "collision_id", b"collision_id", "customer_id", b"customer_id", "customer_name", b"customer_name", "kind", b"kind", "note", b"note", "outcome", b"outcome", "receiver_ids", b"receiver_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CollisionClosed: _TypeAlias = CollisionClosed  # noqa: Y015
+
+@_typing.final
 class CustomerBatchFinished(_message.Message):
     """A batch of changes to customers ended; one notice per receiver is due (design rule 7)."""
 
@@ -386,6 +623,7 @@ class CustomerState(_message.Message):
     OPEN_OPPORTUNITIES_FIELD_NUMBER: _builtins.int
     LAST_OPPORTUNITY_AT_FIELD_NUMBER: _builtins.int
     LAST_DEAL_AT_FIELD_NUMBER: _builtins.int
+    MERGED_INTO_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     facts_version: _builtins.int
     """Version of the facts in this message; readers keep the highest. Raised by every change of them."""
@@ -404,6 +642,8 @@ class CustomerState(_message.Message):
     """Whether it has a completed order (已成交)."""
     open_opportunities: _builtins.int
     """Opportunities that are neither won nor lost."""
+    merged_into: _builtins.str
+    """The customer that it has become a part of; only of a deleted one (decision 0033)."""
     @_builtins.property
     def wish(self) -> _place_pb2.Place:
         """Where the creator wished it to lie; meaningful while the assignment has version 0."""
@@ -446,10 +686,11 @@ class CustomerState(_message.Message):
         open_opportunities: _builtins.int = ...,
         last_opportunity_at: _timestamp_pb2.Timestamp | None = ...,
         last_deal_at: _timestamp_pb2.Timestamp | None = ...,
+        merged_into: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_deal_at", b"last_deal_at", "last_opportunity_at", b"last_opportunity_at", "last_touch_at", b"last_touch_at", "wish", b"wish"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_version", b"assignment_version", "collaborator_ids", b"collaborator_ids", "created_at", b"created_at", "created_by", b"created_by", "deleted", b"deleted", "facts_version", b"facts_version", "id", b"id", "last_deal_at", b"last_deal_at", "last_opportunity_at", b"last_opportunity_at", "last_touch_at", b"last_touch_at", "level", b"level", "locked", b"locked", "name", b"name", "open_opportunities", b"open_opportunities", "wecom_friend", b"wecom_friend", "wish", b"wish", "won", b"won"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_version", b"assignment_version", "collaborator_ids", b"collaborator_ids", "created_at", b"created_at", "created_by", b"created_by", "deleted", b"deleted", "facts_version", b"facts_version", "id", b"id", "last_deal_at", b"last_deal_at", "last_opportunity_at", b"last_opportunity_at", "last_touch_at", b"last_touch_at", "level", b"level", "locked", b"locked", "merged_into", b"merged_into", "name", b"name", "open_opportunities", b"open_opportunities", "wecom_friend", b"wecom_friend", "wish", b"wish", "won", b"won"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

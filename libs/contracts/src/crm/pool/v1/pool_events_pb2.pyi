@@ -105,6 +105,10 @@ class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Cause.ValueType
     """认定为有效: out of a prospect pool, to be assigned (C-09)."""
     CAUSE_CASCADE: _Cause.ValueType  # 15
     """Nobody claimed it out of its pool in time: it went on to the next one."""
+    CAUSE_MERGE: _Cause.ValueType  # 16
+    """It lay in a pool when somebody's customer was merged into it, who owns it now (合并)."""
+    CAUSE_DISPUTE: _Cause.ValueType  # 17
+    """A dispute was decided for whoever asked (撞单)."""
 
 class Cause(_Cause, metaclass=_CauseEnumTypeWrapper): ...
 
@@ -136,6 +140,10 @@ CAUSE_CONFIRM: Cause.ValueType  # 14
 """认定为有效: out of a prospect pool, to be assigned (C-09)."""
 CAUSE_CASCADE: Cause.ValueType  # 15
 """Nobody claimed it out of its pool in time: it went on to the next one."""
+CAUSE_MERGE: Cause.ValueType  # 16
+"""It lay in a pool when somebody's customer was merged into it, who owns it now (合并)."""
+CAUSE_DISPUTE: Cause.ValueType  # 17
+"""A dispute was decided for whoever asked (撞单)."""
 Global___Cause: _TypeAlias = Cause  # noqa: Y015
 
 class _PoolKind:
