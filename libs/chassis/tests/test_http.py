@@ -103,6 +103,12 @@ def test_malformed_input_is_a_4xx_that_says_what_to_fix(sample, body, status, co
     assert (reply.status_code, reply.json["code"]) == (status, code)
 
 
+def test_a_request_without_a_body_is_one_with_an_empty_object(sample: OpenService) -> None:
+    reply = sample.client.post("/api/v1/notes", headers=sample.headers(sample.organisation.sales))
+
+    assert (reply.status_code, reply.json["errors"][0]["pointer"]) == (422, "/text")
+
+
 def test_every_wrong_field_is_named_with_pointer_and_message(sample: OpenService) -> None:
     headers = sample.headers(sample.organisation.sales, Accept_Language="zh")
 

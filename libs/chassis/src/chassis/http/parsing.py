@@ -17,8 +17,10 @@ _MOST_ERRORS = 500
 
 
 def parse_body(model: type[ModelT]) -> ModelT:
-    """The JSON body as `model`. Raises UnsupportedMedia, Malformed or Invalid."""
+    """The JSON body as `model`; none at all is an empty object. Raises UnsupportedMedia, Malformed or Invalid."""
     request = flask.request
+    if not request.mimetype and not request.get_data(cache=True):
+        return validate(model, {})
     if request.mimetype != "application/json":
         raise UnsupportedMedia("unsupported_media_type", expected="application/json")
     try:
@@ -59,6 +61,8 @@ def _invalid(errors: Sequence[FieldError]) -> Invalid:
 def _field_error(problem: Any) -> FieldError:
     pointer = "".join(_step(part) for part in problem["loc"])
     context = {key: value for key, value in problem.get("ctx", {}).items() if isinstance(value, str | int | float)}
+    if "expected" in context:
+        context["expected"] = str(context["expected"]).replace(" or ", ", ")  # no word of a language
     return FieldError(pointer, problem["type"], context)
 
 
