@@ -53,6 +53,12 @@ def test_a_file_with_all_headers_of_a_saved_mapping_is_mapped_by_it(sales, workb
     assert sales.get(f"/imports/{job['id']}").json["saved_mapping_id"] == saved["id"]
 
 
+def test_nothing_is_kept_while_no_column_is_mapped(sales, workbook) -> None:
+    refused = _save(sales, _upload(sales, workbook, "甲", "乙"))
+
+    assert (refused.status_code, refused.json["code"]) == (409, "nothing_mapped")
+
+
 def test_of_two_that_fit_the_one_last_used_is_applied_and_another_may_be_chosen(sales, workbook, job) -> None:
     first = _save(sales, job, "甲").json
     changed = sales.patch(job, mapping=[{"column": 3, "field": "name"}]).json

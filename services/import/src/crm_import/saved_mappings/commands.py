@@ -22,6 +22,8 @@ _SUBJECT = "import_mapping"
 def save_mapping(session: Session, actor: Actor, name: str, import_id: UUID, now: datetime) -> SavedMapping:
     """Keep the mapping and settings of one's own import under a name. Raises NotFound, Conflict."""
     job = own_job(session, actor, import_id, is_locked=True)
+    if not job.mapping:
+        raise Conflict("nothing_mapped")
     lock(session, f"saved-mappings {actor.id}")
     if list_mappings(session, actor.id, None, 1, 1)[1] >= MOST_MAPPINGS:
         raise Conflict("too_many_mappings", most=MOST_MAPPINGS)
