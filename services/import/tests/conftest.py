@@ -112,7 +112,7 @@ class Importer:
         """`verb` with a query behind it, if need be."""
         headers = self.service.headers(self.member)
         path = f"/api/v1/imports/{job['id']}:{verb}"
-        return self.service.client.post(path, headers=headers, **({"json": body} if body or verb == "retry" else {}))
+        return self.service.client.post(path, headers=headers, **({"json": body} if body else {}))
 
     def started(self, *rows: Sequence[Any], **settings: Any) -> Any:
         """The view of an import of these rows that has just been started."""

@@ -257,7 +257,7 @@ def test_all_undecided_rows_of_one_field_are_decided_at_once_and_the_rest_may_be
 
     assert [view["undecided"] for view in (by_mobile, one, by_name, back)] == [2, 1, 0, 1]
     assert (by_name["updated"], by_name["skipped"]) == (1, 1)
-    assert sales.post(job, "start?undecided=skip").status_code == 200
+    assert sales.post(job, "start?undecided=skip").json["undecided"] == 0
     done = running.handled(job)
     assert (done["updated"], done["skipped"]) == (0, 2)
 
@@ -267,6 +267,8 @@ def test_what_cannot_be_decided_is_refused_naming_the_row(running, sales) -> Non
 
     wrong = sales.post(job, "decide", decision="update", rows=[2, 5, 999])
     nonsense = sales.post(job, "decide", decision="perhaps", rows=[2])
+    no_number = sales.post(job, "decide", decision="skip", rows=[2**31])
+    by_nothing = sales.post(job, "decide", decision="skip", matched_by="remark")
     too_early = sales.post(sales.uploaded(*_rows(1)), "decide", decision="skip")
     unrehearsed = sales.uploaded(*_rows(1))
     unrehearsed = sales.patch(unrehearsed, mode="ask").json
@@ -276,6 +278,8 @@ def test_what_cannot_be_decided_is_refused_naming_the_row(running, sales) -> Non
         ("/rows/2", "row_not_asked"),
     ]
     assert (nonsense.status_code, nonsense.json["errors"][0]["pointer"]) == (422, "/decision")
+    assert (no_number.status_code, no_number.json["errors"][0]["pointer"]) == (422, "/rows/0")
+    assert (by_nothing.status_code, by_nothing.json["errors"][0]["pointer"]) == (422, "/matched_by")
     assert (too_early.status_code, too_early.json["code"]) == (409, "nothing_to_decide")
     assert sales.post(unrehearsed, "start").json["code"] == "import_not_rehearsed"
 

@@ -231,7 +231,8 @@ def test_the_problems_of_most_rows_come_first(running, sales) -> None:
     ]
     assert (failed[1]["field_label"], failed[1]["reason"][:14]) == ("客户行业", "系统中不存在该客户行业：文化")
     assert [(one["rows"], one["reason"]) for one in skipped] == [(1, "与第8行重复")]
-    assert sales.get(f"/imports/{job['id']}/problems?outcome=created").status_code == 422
+    written = sales.get(f"/imports/{job['id']}/problems?outcome=created", Accept_Language="zh")
+    assert (written.status_code, written.json["errors"][0]["message"]) == (422, "只能是 'failed', 'skipped' 之一")
 
 
 def test_the_template_offers_the_options_and_explains_each_field(imports, importer) -> None:

@@ -89,6 +89,23 @@ def test_a_mapping_without_required_fields_is_refused_in_the_agreed_words(sales,
     assert with_pool.json["detail"] == "必选字段未映射：客户名称、手机"
 
 
+def test_what_is_wrong_is_said_in_the_words_of_the_page(sales) -> None:
+    job = sales.uploaded(["甲", 13800138000, "其他", ""])
+    mapping = [{"column": 0, "field": "name"}, {"column": 0, "field": "name"}, {"column": 9, "field": "remark"}]
+
+    mapped = sales.patch(job, mapping=mapping).json["errors"]
+    matched = sales.patch(job, match_fields=[]).json["errors"]
+    mode = sales.patch(job, mode="both").json["errors"]
+
+    assert [error["message"] for error in (*mapped, *matched, *mode)] == [
+        "第 1 列映射了多次",
+        "该字段映射了多列：客户名称",
+        "文件中没有第 10 列",
+        "查重字段只能是 手机、客户名称、ID，不能重复，至少一个",
+        "只能是 'create_only', 'create_and_update', 'ask' 之一",
+    ]
+
+
 def test_a_change_needs_the_current_version_and_shows_what_clashes(sales, imports) -> None:
     job = sales.uploaded(["甲", 13800138000, "其他", ""])
     sales.patch(job, mode="create_and_update")

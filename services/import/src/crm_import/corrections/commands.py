@@ -73,7 +73,7 @@ def correct(
     job = own_job(session, actor, job_id, is_locked=True)
     field = next((name for name, index in job.mapped.items() if index == column), None)
     if field is None:
-        raise invalid(FieldError("/column", "column_not_mapped", {"column": column}))
+        raise invalid(FieldError("/column", "column_not_mapped", {"column": column + 1}))
     found = _found(session, job, column, rows, held)
     if rows is not None:
         _require_found(rows, {row.row_number for row in found})

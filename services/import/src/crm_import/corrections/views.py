@@ -1,7 +1,7 @@
 """Shapes of corrections."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from chassis.http.api import Body, View
 
 MOST_ROWS = 1000
+RowNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]  # as PostgreSQL can hold it
 
 
 class CorrectionView(View):
@@ -23,7 +24,7 @@ class CorrectionBody(Body):
 
     column: int = Field(ge=0, strict=True)
     to: str = Field(max_length=5000)
-    rows: list[int] | None = Field(default=None, min_length=1, max_length=MOST_ROWS)
+    rows: list[RowNumber] | None = Field(default=None, min_length=1, max_length=MOST_ROWS)
     from_: str | None = Field(default=None, alias="from", max_length=5000)
 
     @model_validator(mode="after")

@@ -91,7 +91,7 @@ def change_settings(
         if proposed.get(name) is not None:
             setattr(job, name, proposed[name])
     if proposed.get("match_fields") is not None:
-        job.match_on(proposed["match_fields"])
+        job.match_on(proposed["match_fields"], actor.language)
     if proposed.get("mapping") is not None:
         job.map_columns(
             [MappedColumn(entry["column"], entry["field"]) for entry in proposed["mapping"]], actor.language

@@ -281,11 +281,11 @@ class ImportJob(Base):
         return {name: getattr(self, name) for name in _KEPT}
 
     def map_by(self, saved: SavedMapping, now: datetime) -> bool:
-        """Map its columns as `saved` does, with its settings; False when a header is missing. Fields that the importer
+        """Map its columns as `saved` does, with its settings; False when a header is missing, or there is none. Fields that the importer
         does not see any more are left out.
         """
         mapping, missing = fitted(saved.fields, self.columns)
-        if missing or saved.kind != self.kind:
+        if missing or not mapping or saved.kind != self.kind:
             return False
         self.mapping = [entry for entry in mapping if entry["field"] in self.traits.by_name]
         self.mode, self.match_fields = saved.settings["mode"], saved.settings["match_fields"]
@@ -337,14 +337,14 @@ class ImportJob(Base):
 
     def map_columns(self, mapping: Sequence[MappedColumn], language: str) -> None:
         """Set which columns fill which fields. Raises Invalid (D-17, D-18)."""
-        check_mapping(mapping, [column["index"] for column in self.columns], self.traits)
+        check_mapping(mapping, [column["index"] for column in self.columns], self.traits, language)
         self.mapping = [{"column": entry.column, "field": entry.field} for entry in mapping]
         self.saved_mapping_id = None
         check_required(self.mapped, self.required_fields, self.traits, language)
 
-    def match_on(self, match_fields: Sequence[str]) -> None:
+    def match_on(self, match_fields: Sequence[str], language: str) -> None:
         """Set which fields make a row match a record. Raises Invalid (D-20)."""
-        check_match_fields(match_fields, self.traits)
+        check_match_fields(match_fields, self.traits, language)
         self.match_fields = list(match_fields)
 
     def choose_pool(self, pool_id: UUID | None) -> None:
@@ -402,7 +402,7 @@ class ImportJob(Base):
         check_matchable(self.match_fields, self.mapped, self.traits)
         check_days(self.columns, self.mapped, self.typing)
         self.status, self.stage, self.split_tries = Status.QUEUED, stage, 0
-        self.created = self.updated = self.skipped = self.failed = 0
+        self.created = self.updated = self.skipped = self.failed = self.undecided = 0
         self.changed(now)
 
     def retry(self, now: datetime) -> None:

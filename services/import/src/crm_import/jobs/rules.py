@@ -96,29 +96,30 @@ class Days:
     dmy: str
 
 
-def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int], kind: Kind) -> None:
-    """Raise Invalid naming every entry that points nowhere or to something taken (D-17)."""
+def check_mapping(mapping: Sequence[MappedColumn], columns: Sequence[int], kind: Kind, language: str) -> None:
+    """Raise Invalid naming every entry that points nowhere or to something taken (D-17); people count columns from 1."""
     errors: list[FieldError] = []
     taken_columns: set[int] = set()
     taken_fields: set[str] = set()
     for index, entry in enumerate(mapping):
         if entry.column not in columns:
-            errors.append(FieldError(f"/mapping/{index}/column", "unknown_column", {"column": entry.column}))
+            errors.append(FieldError(f"/mapping/{index}/column", "unknown_column", {"column": entry.column + 1}))
         elif entry.column in taken_columns:
-            errors.append(FieldError(f"/mapping/{index}/column", "column_mapped_twice", {"column": entry.column}))
+            errors.append(FieldError(f"/mapping/{index}/column", "column_mapped_twice", {"column": entry.column + 1}))
         if entry.field not in kind.by_name:
             errors.append(FieldError(f"/mapping/{index}/field", "unknown_field", {"field": entry.field}))
         elif entry.field in taken_fields:
-            errors.append(FieldError(f"/mapping/{index}/field", "field_mapped_twice", {"field": entry.field}))
+            label = kind.label(entry.field, language)
+            errors.append(FieldError(f"/mapping/{index}/field", "field_mapped_twice", {"field": label}))
         taken_columns.add(entry.column)
         taken_fields.add(entry.field)
     if errors:
         raise invalid(*errors)
 
 
-def check_match_fields(match_fields: Sequence[str], kind: Kind) -> None:
+def check_match_fields(match_fields: Sequence[str], kind: Kind, language: str) -> None:
     """Raise Invalid unless they are different fields that can be matched, at least one where there are any (D-20)."""
-    expected = ", ".join(kind.match_fields)
+    expected = kind.labels(kind.match_fields, language)
     errors = [
         FieldError(f"/match_fields/{index}", "not_a_match_field", {"expected": expected})
         for index, name in enumerate(match_fields)
@@ -147,7 +148,7 @@ def check_required(mapped: Mapping[str, int], required: Sequence[str], kind: Kin
     """Raise Invalid required_not_mapped, naming the missing fields in `language` (D-18)."""
     missing = [name for name in required if name not in mapped]
     if missing:
-        names = ("、" if language == "zh" else ", ").join(kind.label(name, language) for name in missing)
+        names = kind.labels(missing, language)
         error = FieldError("/mapping", "required_not_mapped", {"fields": names})
         raise Invalid("required_not_mapped", errors=[error], fields=names)
 

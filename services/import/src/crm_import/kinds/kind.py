@@ -128,3 +128,7 @@ class Kind:
         """The label of a field, or its name when it is not one of ours."""
         field = self.by_name.get(name)
         return field.label(language) if field else name
+
+    def labels(self, names: Iterable[str], language: str) -> str:
+        """The labels of fields, as they are listed in `zh` or `en`."""
+        return ("、" if language == "zh" else ", ").join(self.label(name, language) for name in names)

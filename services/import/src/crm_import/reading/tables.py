@@ -112,11 +112,11 @@ class Table:
                         raise RefusedFile("row_too_long", row=number, limit=MAX_CELLS)
                     yield Row(number, [clean(cell) for cell in cells])
         except csv.Error as error:
-            raise RefusedFile("csv_broken", row=number + 1) from error
+            raise RefusedFile("csv_broken", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
         except UnicodeError as error:
             raise RefusedFile("file_encoding_unknown") from error
         if _is_open(lines.last, form):
-            raise RefusedFile("csv_broken", row=number)
+            raise RefusedFile("csv_broken", row=number, limit=MAX_CELL_CHARACTERS)
 
     def _text(self) -> TextIO:
         return self._path.open(encoding=self.layout.encoding, newline="")

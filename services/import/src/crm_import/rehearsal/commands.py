@@ -95,6 +95,9 @@ def decide(
     job = own_job(session, actor, job_id, is_locked=True)
     if job.status != Status.REHEARSED or job.mode != Mode.ASK:
         raise Conflict("nothing_to_decide")
+    if matched_by is not None and matched_by not in job.traits.match_fields:
+        expected = job.traits.labels(job.traits.match_fields, actor.language)
+        raise invalid(FieldError("/matched_by", "not_a_match_field", {"expected": expected}))
     asked = [RowPlan.job_id == job.id, RowPlan.decision.is_not(None)]
     if rows is None:
         asked.append(RowPlan.decision == Decision.UNDECIDED)

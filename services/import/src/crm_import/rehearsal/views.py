@@ -8,14 +8,12 @@ from pydantic import Field
 
 from chassis.http.api import Body, PageQuery, View
 from chassis.wording import Messages
-from crm_import.corrections.views import CorrectionView, correction_views
+from crm_import.corrections.views import MOST_ROWS, CorrectionView, RowNumber, correction_views
 from crm_import.jobs.model import ImportJob
 from crm_import.rehearsal.model import RowPlan
 from crm_import.rehearsal.rules import Decision
 from crm_import.results.rules import Outcome, Problem
 from crm_import.results.views import ProblemView, problem_view
-
-MOST_ROWS = 1000
 
 
 class PlanQuery(PageQuery):
@@ -120,7 +118,7 @@ class DecisionBody(Body):
     """
 
     decision: Decision
-    rows: list[int] | None = Field(default=None, min_length=1, max_length=MOST_ROWS)
+    rows: list[RowNumber] | None = Field(default=None, min_length=1, max_length=MOST_ROWS)
     matched_by: str | None = Field(default=None, max_length=100)
 
 

@@ -76,7 +76,7 @@ def list_import_problems(call: Call[None, ProblemsQuery], import_id: UUID) -> Pr
     with call.runtime.database.reading() as session:
         job = readable_job(session, call.actor, import_id)
         _require_kept(job)
-        found = sum_problems(session, job.id, call.query.outcome, _MOST_PROBLEMS)
+        found = sum_problems(session, job.id, Outcome(call.query.outcome), _MOST_PROBLEMS)
     kind = job.traits
     return ProblemSumsView(items=[problem_sum_view(one, kind, call.runtime.messages, call.language) for one in found])
 

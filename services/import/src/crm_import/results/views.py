@@ -71,7 +71,7 @@ class RowQuery(PageQuery):
 class ProblemsQuery(Body):
     """Problems of failed rows, or of skipped ones."""
 
-    outcome: Literal[Outcome.FAILED, Outcome.SKIPPED] = Outcome.FAILED
+    outcome: Literal["failed", "skipped"] = "failed"
 
 
 class ErrorsQuery(Body):
