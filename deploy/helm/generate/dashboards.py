@@ -143,11 +143,13 @@ WORK = Dashboard(
     {
         "Imports 导入": [
             Panel("Imports under way", "进行中的导入", "Import jobs that have not ended, by status.", "short",
-                  {"{{status}}": _fact("crm_import_jobs", "status", ', status=~"queued|validating|running"')}),
-            Panel("Rows of running imports", "导入行数", "Rows that have their result, and all rows, of the running jobs.", "short",
+                  {"{{status}}": _fact("crm_import_jobs", "status", ', status=~"queued|validating|rehearsing|running|undoing"')}),
+            Panel("Rows of running imports", "导入行数", "Rows that are done, and all rows, of the jobs that are rehearsed, written or undone.", "short",
                   {"{{state}}": _fact("crm_import_rows", "state")}),
-            Panel("Results", "导入结果", "Rows per second that got their result, by outcome.", "cps",
-                  {"{{outcome}}": _rate("crm_import_results_total", "outcome")}),
+            Panel("Results", "导入结果", "Rows per second that got their result, were rehearsed or undone, by outcome.", "cps",
+                  {"{{outcome}}": _rate("crm_import_results_total", "outcome"),
+                   "rehearsed: {{outcome}}": _rate("crm_import_rehearsed_total", "outcome"),
+                   "undo: {{outcome}}": _rate("crm_import_undone_total", "outcome")}),
             Panel("Import queue", "导入队列", "Files to split, chunks to work and exports to write: not handled yet, and in somebody's hands.", "short",
                   {"{{durable}}": _fact("crm_consumer_lag", "durable", QUEUE),
                    "{{durable}} in hand": _fact("crm_consumer_unacknowledged", "durable", QUEUE)}),

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import update
 
 from chassis.clock import now
@@ -45,6 +46,11 @@ def _asked(running) -> list[int]:
     return sorted({row.row_number for request in running.customers.reverts for row in request.rows})
 
 
+def _counted() -> list[float]:
+    names = ("undone", "left")
+    return [REGISTRY.get_sample_value("crm_import_undone_total", {"outcome": name}) or 0 for name in names]
+
+
 def test_rows_that_wrote_something_are_undone_and_the_others_let_alone(running, sales) -> None:
     running.customers.ids["公司1"] = known = "01a21829-4d09-7000-8000-11c964026390"
     job = running.imported(*_rows(25), ["坏", "1", "", ""], mode="create_and_update")
@@ -85,10 +91,12 @@ def test_what_is_left_says_why_and_is_tried_again_when_asked(running, sales) -> 
         ],
     }
     job = running.imported(*_rows(12), mode="create_and_update")
+    before = _counted()
 
     undone = _undone(running, job)
 
     assert (undone["status"], undone["undo"]["undone"], undone["undo"]["left"]) == ("undone", 10, 2)
+    assert [after - was for after, was in zip(_counted(), before, strict=True)] == [10, 2]
     path = f"/imports/{job['id']}/rows"
     (left,) = sales.get(f"{path}?undo=left", Accept_Language="zh").json["items"]
     assert (left["row_number"], left["problems"]) == (3, [])

@@ -248,7 +248,7 @@ def test_reading_with_another_header_row_sheet_or_delimiter_guesses_afresh(sales
     assert [column["header"] for column in sales.patch(csv, delimiter=",").json["columns"]] == ["客户名称;备注"]
 
 
-def test_jobs_are_measured_by_status_and_the_rows_of_running_ones_by_how_far_they_are(sales) -> None:
+def test_jobs_are_measured_by_status_and_the_rows_of_handled_ones_by_how_far_they_are(sales) -> None:
     runtime = sales.service.runtime
 
     def measured(name: str, **labels: str) -> float | None:
@@ -263,4 +263,9 @@ def test_jobs_are_measured_by_status_and_the_rows_of_running_ones_by_how_far_the
         running.status, running.total, running.created, running.skipped, running.failed = "running", 10, 3, 2, 1
     assert measured("crm_import_rows", state="total") == 10
     assert measured("crm_import_rows", state="done") == 6
+    with runtime.database.transaction() as session:
+        undoing = session.get_one(ImportJob, UUID(job["id"]))
+        undoing.status, undoing.stage, undoing.updated, undoing.undone, undoing.left = "undoing", "undo", 1, 2, 1
+    assert measured("crm_import_rows", state="total") == 4
+    assert measured("crm_import_rows", state="done") == 3
     assert measured("crm_import_jobs", status="uploaded") == 0

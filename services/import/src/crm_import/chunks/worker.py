@@ -28,9 +28,14 @@ from crm_import.settings import import_settings
 
 _RETRY_SECONDS = 5.0
 log = get_logger(__name__)
-rows_handled = Counter("crm_import_results_total", "Rows that got their result (process; sum)", ["outcome"])
-for _outcome in Outcome:
-    rows_handled.labels(_outcome)
+_rows_handled = {
+    Stage.REHEARSAL: Counter("crm_import_rehearsed_total", "Rows that were rehearsed (process; sum)", ["outcome"]),
+    Stage.WRITE: Counter("crm_import_results_total", "Rows that got their result (process; sum)", ["outcome"]),
+    Stage.UNDO: Counter("crm_import_undone_total", "Rows that were undone, or left (process; sum)", ["outcome"]),
+}
+for _stage, _outcomes in ((Stage.REHEARSAL, Outcome), (Stage.WRITE, Outcome), (Stage.UNDO, ("undone", "left"))):
+    for _outcome in _outcomes:
+        _rows_handled[_stage].labels(_outcome)
 
 
 def handle_split(runtime: Runtime, message: pb.SplitRequested) -> float | None:
@@ -120,9 +125,8 @@ def _finish(runtime: Runtime, task: Task, found: Sequence[Any]) -> None:
 
     with runtime.database.transaction() as session:
         commands.finish_chunk(session, task, keep, now())
-    if task.stage == Stage.WRITE:
-        for outcome, count in counts.items():
-            rows_handled.labels(outcome).inc(count)
+    for outcome, count in counts.items():
+        _rows_handled[task.stage].labels(outcome).inc(count)
 
 
 def _stop(runtime: Runtime, task: Task, error: Exception) -> bool:

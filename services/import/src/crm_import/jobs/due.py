@@ -1,27 +1,27 @@
 """Measuring jobs from time to time."""
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from chassis.due import measuring
 from chassis.metrics import Fact
 from crm_import.jobs.model import ImportJob
-from crm_import.jobs.rules import Status
+from crm_import.jobs.rules import HANDLED_AS, Stage, Status
 
 _jobs = Fact("crm_import_jobs", "Import jobs, ended ones included (work; max)", ["status"])
-_rows = Fact("crm_import_rows", "Rows of the jobs that run now: done, and total (work; max)", ["state"])
+_rows = Fact("crm_import_rows", "Rows of the jobs that are handled now: done, and total (work; max)", ["state"])
 
 
 def measure_jobs(session: Session) -> None:
-    """Count the jobs by status, and the rows of the running ones."""
+    """Count the jobs by status, and the rows of those whose chunks are handled, for whichever stage."""
     counted = dict(session.execute(select(ImportJob.status, func.count()).group_by(ImportJob.status)).all())
     _jobs.set_all({(status,): counted.get(status, 0) for status in Status})
-    done = ImportJob.created + ImportJob.updated + ImportJob.skipped + ImportJob.failed
-    row = session.execute(
-        select(func.coalesce(func.sum(done), 0), func.coalesce(func.sum(ImportJob.total), 0)).where(
-            ImportJob.status.in_((Status.REHEARSING, Status.RUNNING))
-        )
-    ).one()
+    written = ImportJob.created + ImportJob.updated
+    is_undo = ImportJob.stage == Stage.UNDO
+    done = case((is_undo, ImportJob.undone + ImportJob.left), else_=written + ImportJob.skipped + ImportJob.failed)
+    total = case((is_undo, written), else_=ImportJob.total)
+    sums = select(func.coalesce(func.sum(done), 0), func.coalesce(func.sum(total), 0))
+    row = session.execute(sums.where(ImportJob.status.in_(HANDLED_AS.values()))).one()
     _rows.set_all({("done",): row[0], ("total",): row[1]})
 
 
