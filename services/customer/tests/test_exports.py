@@ -243,6 +243,7 @@ def test_contacts_of_the_customers_that_match(customers: Any, exporter: Exporter
     rows = exporter.rows(organisation.supervisor, CONTACTS, selection=wanted, page_size=2)
 
     assert sorted(row["name"] for row in rows) == ["人0", "人1", "人2", "孪生", "李女士"]
+    assert exporter.page(organisation.supervisor, CONTACTS, selection=wanted, page_size=2).total == 5
     named = {row["name"]: row["customer"] for row in rows}
     assert (named["人0"], named["孪生"]) == ("学校", same[0]["id"])
     by_id = exporter.rows(organisation.supervisor, CONTACTS, selection=_ids(made[1], twin, new_id()), page_size=1)
@@ -263,6 +264,9 @@ def test_follow_ups_of_the_customers_that_match(customers: Any, exporter: Export
     rows = exporter.rows(organisation.supervisor, ACTIVITIES, page_size=2)
 
     assert [row["content"] for row in rows] == [f"第{n}次\n=1+1" for n in range(3)]
+    assert exporter.page(organisation.supervisor, ACTIVITIES, page_size=2).total == 3
+    searched = Selection(filter=CustomerFilter(search="甲"))
+    assert exporter.page(organisation.supervisor, ACTIVITIES, selection=searched, page_size=2).total == 3
     assert {(row["customer"], row["method"], row["member"]) for row in rows} == {("甲", "电话", "张三")}
     chosen = exporter.rows(organisation.supervisor, ACTIVITIES, selection=_ids(follow_ups[1], theirs))
     assert [row["id"] for row in chosen] == [follow_ups[1]["id"]]

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ARRAY, Text, any_, func, literal, or_, select
+from sqlalchemy import ARRAY, Select, Text, any_, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.http.cursors import read_cursor, write_cursor
@@ -43,6 +43,15 @@ from directory.scope import zone_of
 
 # Whose contacts and activities are looked for at once.
 _CUSTOMERS_AT_ONCE = 200
+_LINKED = (
+    select(CustomerContact.contact_id, CustomerContact.customer_id)
+    .select_from(CustomerContact)
+    .join(Contact, Contact.id == CustomerContact.contact_id)
+    .where(Contact.deleted_at.is_(None))
+)
+_WRITTEN = select(Activity.id, Activity.customer_id).where(
+    Activity.deleted_at.is_(None), Activity.kind == Kind.FOLLOW_UP
+)
 Values = Mapping[str, Any]
 
 
@@ -65,11 +74,14 @@ class Page:
 
 @dataclass(frozen=True)
 class Exporter:
-    """One kind of records: its columns, a page of them after a place that a page before named, and which of some are seen."""
+    """One kind of records: its columns, a page of them after a place that a page before named, and how many of some are
+    seen. `belonging`: ids of such records, each with its customer's; none: they are customers.
+    """
 
     columns: Callable[[Sequence[Column]], list[Column]]
     page: Callable[[Session, Asked, str, int], Page]
     visible: Callable[[Session, Asked], int]
+    belonging: Select[Any] | None = None
 
 
 def without_pools(session: Session, sight: Sight) -> Sight:
@@ -138,19 +150,13 @@ def _contacts(session: Session, asked: Asked, after: str, size: int) -> Page:
         part, goes_on = _part(asked.ids, after, size)
         people = visible_contacts(session, asked.sight, part)
         return Page(_contact_values(session, [(one, contact_detail(one).customer) for one in people]), goes_on)
-    links, goes_on = _of_customers(session, asked, after, size, CustomerContact.contact_id, _linked)
+    links, goes_on = _of_customers(session, asked, after, size, _LINKED)
     people = seen_contacts(session, asked.sight, [contact_id for contact_id, _ in links])
     ways = [
         next((way for way in one.ways if way.customer_id == of), None)
         for one, (_, of) in zip(people, links, strict=True)
     ]
     return Page(_contact_values(session, list(zip(people, ways, strict=True))), goes_on)
-
-
-def _linked(customer_ids: Sequence[UUID]) -> Any:
-    linked = select(CustomerContact.contact_id, CustomerContact.customer_id)
-    linked = linked.join(Contact, Contact.id == CustomerContact.contact_id).where(Contact.deleted_at.is_(None))
-    return linked.where(one_of(CustomerContact.customer_id, customer_ids))
 
 
 def _contact_values(session: Session, found: Sequence[tuple[SeenContact, Any]]) -> list[Values]:
@@ -177,16 +183,11 @@ def _activities(session: Session, asked: Asked, after: str, size: int) -> Page:
     if asked.wanted is None:
         part, goes_on = _part(asked.ids, after, size)
     else:
-        links, goes_on = _of_customers(session, asked, after, size, Activity.id, _written_about)
+        links, goes_on = _of_customers(session, asked, after, size, _WRITTEN)
         part = [activity_id for activity_id, _ in links]
     found = [one for one in activities_among(session, asked.sight, part) if one.kind is Kind.FOLLOW_UP]
     named = _naming(session, [one.customer.name for one in found if one.customer])
     return Page([_activity(one, named(one.customer)) for one in found], goes_on)
-
-
-def _written_about(customer_ids: Sequence[UUID]) -> Any:
-    mine = (Activity.deleted_at.is_(None), Activity.kind == Kind.FOLLOW_UP)
-    return select(Activity.id, Activity.customer_id).where(*mine, one_of(Activity.customer_id, customer_ids))
 
 
 def _activity(one: ActivityView, customer: str) -> Values:
@@ -195,18 +196,18 @@ def _activity(one: ActivityView, customer: str) -> Values:
 
 
 def _of_customers(
-    session: Session, asked: Asked, after: str, size: int, child: Any, belonging: Callable[[Sequence[UUID]], Any]
+    session: Session, asked: Asked, after: str, size: int, belonging: Select[Any]
 ) -> tuple[list[tuple[UUID, UUID]], str]:
-    """Ids of what `belonging` finds of the customers asked for, each with its customer's, and where to go on.
+    """Ids of what belongs to the customers asked for, each with its customer's, and where to go on.
 
-    `child`: the column of its id. A customer may have more than a page holds: the place names the last one read.
+    A customer may have more than a page holds: the place names the last one read.
     """
     assert asked.wanted is not None, "what belongs to customers is found by their filter"
     at, customer_id, last = _place(after)
     found = page_of(session, asked.sight, _beyond(asked.wanted, at, customer_id), 0, _CUSTOMERS_AT_ONCE + 1)
     ids = found[:_CUSTOMERS_AT_ONCE]
-    statement = belonging(ids)
-    of = statement.selected_columns[1]
+    child, of = belonging.selected_columns
+    statement = belonging.where(one_of(of, ids))
     if last is not None and ids:
         statement = statement.where(or_(of != ids[0], child > last))
     rows = session.execute(statement.order_by(func.array_position(ids, of), child).limit(size + 1)).all()
@@ -277,8 +278,14 @@ CUSTOMERS = Exporter(
     customer_columns, _customers, lambda session, asked: len(visible_ids(session, asked.sight, asked.ids))
 )
 CONTACTS = Exporter(
-    _fixed(contact_columns), _contacts, lambda session, asked: len(visible_contacts(session, asked.sight, asked.ids))
+    _fixed(contact_columns),
+    _contacts,
+    lambda session, asked: len(visible_contacts(session, asked.sight, asked.ids)),
+    _LINKED,
 )
 ACTIVITIES = Exporter(
-    _fixed(activity_columns), _activities, lambda session, asked: len(activities_among(session, asked.sight, asked.ids))
+    _fixed(activity_columns),
+    _activities,
+    lambda session, asked: len(activities_among(session, asked.sight, asked.ids)),
+    _WRITTEN,
 )

@@ -23,7 +23,7 @@ from crm_customer.exports.queries import (
     without_pools,
 )
 from crm_customer.exports.rules import Column
-from crm_customer.listing.queries import total
+from crm_customer.listing.queries import total, total_belonging
 from crm_customer.listing.rules import Sort
 from crm_customer.listing.selections import filter_selected, uuid_of
 from crm_customer.settings import Settings
@@ -33,6 +33,8 @@ from directory.permissions import Permission
 MOST_ROWS = 1000
 MOST_IDS = 10_000
 EXPORTS_AT_ONCE = 2
+# Milliseconds that counting what customers have may take: somebody waits for the first answer.
+_PATIENCE = 1500
 # Half of what a message may weigh.
 MOST_BYTES = 8 * 1024 * 1024
 _EXPORTERS: Mapping[int, Exporter] = {
@@ -102,14 +104,16 @@ class Exports:
         return Asked(sight, ids=ids)
 
     def _counts(self, whole: Asked, asked: Asked, known: int, exporter: Exporter) -> tuple[int, int]:
-        """How many rows there are, 0: unknown, and how many of what was asked for are left out."""
+        """About how many rows there are, and how many of the records or customers asked for are left out."""
         if asked.wanted is None:
             return known, len(asked.ids) - known
-        found = total(self.runtime.database, asked.sight, asked.wanted).rows
-        every = found
-        if whole.sight != asked.sight:
-            every = total(self.runtime.database, whole.sight, asked.wanted).rows
-        return found if exporter is CUSTOMERS else 0, max(0, every - found)
+        database, wanted = self.runtime.database, asked.wanted
+        found = total(database, asked.sight, wanted).rows
+        every = total(database, whole.sight, wanted).rows if whole.sight != asked.sight else found
+        rows = found
+        if exporter.belonging is not None:
+            rows = total_belonging(database, asked.sight, wanted, exporter.belonging, _PATIENCE).rows
+        return rows, max(0, every - found)
 
 
 def _exporter(request: pb.ExportRowsRequest) -> Exporter:

@@ -82,6 +82,14 @@ def total(database: Database, sight: Sight, wanted: Filter) -> Total:
     return counted(database, (sight, wanted), matching, _parameters(sight, wanted), patience=patience)
 
 
+def total_belonging(database: Database, sight: Sight, wanted: Filter, belonging: Select[Any], patience: int) -> Total:
+    """How many of the records that `belonging` selects, each with its customer's id, the customers of the list have."""
+    customer_id = belonging.selected_columns[1]
+    matching = belonging.where(customer_id.in_(_made(_matching, sight, wanted)))
+    key = (sight, wanted, customer_id.table.name)
+    return counted(database, key, matching, _parameters(sight, wanted), patience=patience)
+
+
 def _made(make: Callable[..., Select[UUID]], sight: Sight, wanted: Filter, *others: Any) -> Select[UUID]:
     """What `make` makes of these, made once for all sights and filters that are alike but for their values: to put a
     statement together takes longer than to execute it. Texts decide about more than values.
