@@ -81,7 +81,7 @@ class Exporter:
     columns: Callable[[Sequence[Column]], list[Column]]
     page: Callable[[Session, Asked, str, int], Page]
     visible: Callable[[Session, Asked], int]
-    belonging: Select[Any] | None = None
+    belonging: Select[UUID, UUID] | None = None
 
 
 def without_pools(session: Session, sight: Sight) -> Sight:
@@ -196,7 +196,7 @@ def _activity(one: ActivityView, customer: str) -> Values:
 
 
 def _of_customers(
-    session: Session, asked: Asked, after: str, size: int, belonging: Select[Any]
+    session: Session, asked: Asked, after: str, size: int, belonging: Select[UUID, UUID]
 ) -> tuple[list[tuple[UUID, UUID]], str]:
     """Ids of what belongs to the customers asked for, each with its customer's, and where to go on.
 

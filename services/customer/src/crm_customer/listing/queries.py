@@ -82,10 +82,12 @@ def total(database: Database, sight: Sight, wanted: Filter) -> Total:
     return counted(database, (sight, wanted), matching, _parameters(sight, wanted), patience=patience)
 
 
-def total_belonging(database: Database, sight: Sight, wanted: Filter, belonging: Select[Any], patience: int) -> Total:
+def total_belonging(
+    database: Database, sight: Sight, wanted: Filter, belonging: Select[UUID, UUID], patience: int
+) -> Total:
     """How many of the records that `belonging` selects, each with its customer's id, the customers of the list have."""
     customer_id = belonging.selected_columns[1]
-    matching = belonging.where(customer_id.in_(_made(_matching, sight, wanted)))
+    matching = belonging.where(customer_id.in_(_made(_matching, sight, wanted))).with_only_columns(customer_id)
     key = (sight, wanted, customer_id.table.name)
     return counted(database, key, matching, _parameters(sight, wanted), patience=patience)
 
