@@ -24,11 +24,11 @@ def _written(whole: Whole, mark: str, owner: str) -> list[int]:
     """How much customer and pool hold of these rows, promises of places among it."""
     customers = "SELECT count(*) FROM customers WHERE name LIKE %s"
     places = "SELECT count(*) FROM assignments WHERE owner_id = %s"
-    promises = "SELECT count(*) FROM placement_plans WHERE name LIKE %s"
+    promises = "SELECT count(*) FROM planned_places WHERE owner_id = %s"
     return [
         whole.rows("customer", customers, [f"%{mark}%"])[0]["count"],
         whole.rows("pool", places, [owner])[0]["count"],
-        whole.rows("pool", promises, [f"%{mark}%"])[0]["count"],
+        whole.rows("pool", promises, [owner])[0]["count"],
     ]
 
 

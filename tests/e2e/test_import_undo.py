@@ -37,6 +37,7 @@ def test_what_somebody_has_taken_or_touched_stays_and_the_rest_is_as_before(whol
     job = steps.run_import(person, person.upload("/imports", "客户.csv", content), settings).job
     assert (job["created"], job["updated"], job["undo"]["possible"]) == (2, 1, True)
     made = until(lambda: len(found := _found(sales, mark)) == 2 and found)
+    steps.placed(sales, [made["领走"]["id"]])
     steps.claim(sales, [made["领走"]["id"]])
 
     undone = _undone(person, job)

@@ -38,14 +38,12 @@ class PoolStandIn(PoolServiceServicer):
 
     def __init__(self) -> None:
         self.away = False
-        self.commits_away = False
         self.meanwhile: Callable[[], object] = lambda: None
         self.refuse: dict[str, str] = {}
         self.fallback = new_id()
         self.assignments: dict[str, events.AssignmentState] = {}
         self.pools: list[events.Pool] = []
         self.plans: dict[str, dict[str, pb.Placement]] = {}
-        self.committed: dict[str, list[str]] = {}
         self.rehearsed: dict[str, int] = {}
         self.expires_on = "2027-01-31"
         self.history: list[pb.RecordedChange] = []
@@ -66,13 +64,6 @@ class PoolStandIn(PoolServiceServicer):
         for customer in request.customers:
             plan.setdefault(customer.customer_id, self._planned(customer))
         return pb.PlanPlacementResponse(placements=[plan[customer.customer_id] for customer in request.customers])
-
-    def CommitPlacement(self, request: pb.CommitPlacementRequest, context: Any) -> pb.CommitPlacementResponse:
-        self._answering()
-        if self.commits_away:
-            raise Unavailable("overloaded")
-        self.committed[request.placement_id] = list(request.customer_ids)
-        return pb.CommitPlacementResponse()
 
     def ListAssignments(self, request: pb.ListAssignmentsRequest, context: Any) -> pb.ListAssignmentsResponse:
         self._answering()

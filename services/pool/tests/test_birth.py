@@ -6,6 +6,7 @@ from uuid import UUID
 
 import grpc
 import pytest
+from sqlalchemy import insert
 
 from chassis import clock
 from chassis.database.epochs import EPOCH
@@ -21,7 +22,7 @@ from crm_pool.assignments.records import HistoryEntry
 from crm_pool.customers.model import Customer
 from crm_pool.placement.commands import forget_plans
 from crm_pool.placement.events import CUSTOMER_PROJECTION
-from crm_pool.placement.model import PlacementPlan
+from crm_pool.placement.model import OLD_PLANS, PlannedPlace
 
 
 def _new(state: facts.CustomerState) -> pb.NewCustomer:
@@ -127,59 +128,66 @@ def _plan(sea: Any, rpc: Any, placement_id: UUID, *states: facts.CustomerState, 
     return list(rpc.PlanPlacement(request).placements)
 
 
-def _commit(sea: Any, rpc: Any, placement_id: UUID, *ids: str) -> list[str]:
-    request = pb.CommitPlacementRequest(
-        placement_id=str(placement_id), actor_id=str(sea.organisation.sales.id), customer_ids=ids
-    )
-    return list(rpc.CommitPlacement(request).over_cap_ids)
+def _written(sea: Any, placement_id: UUID, *states: facts.CustomerState, batch_id: str = "") -> None:
+    """Customer has created these rows of a plan, as it says by event."""
+    for state in states:
+        state.assignment_version = 1
+    sea.report(_created(*states, placement_id=str(placement_id), batch_id=batch_id))
 
 
-def test_a_plan_repeated_is_the_same_and_committed_twice_has_one_effect(sea: Any, rpc: Any) -> None:
-    placement_id, states = new_id(), [sea.state(owner=sea.organisation.sales), sea.state(), sea.state()]
+def test_a_plan_repeated_is_the_same_and_made_true_twice_has_one_effect(sea: Any, rpc: Any) -> None:
+    placement_id, job_id = new_id(), str(new_id())
+    states = [sea.state(owner=sea.organisation.sales), sea.state(), sea.state()]
     planned = _plan(sea, rpc, placement_id, *states)
     assert _plan(sea, rpc, placement_id, *states) == planned
     assert sea.rows(Assignment) == []
 
-    created = [state.id for state in states[:2]]
-    _commit(sea, rpc, placement_id, *created)
-    _commit(sea, rpc, placement_id, *created)
+    for _ in range(2):
+        _written(sea, placement_id, *states[:2], batch_id=job_id)
 
     (message,) = sea.opened.outbox(events.AssignmentsChanged)
-    assert (message.cause, message.batch_id) == (events.CAUSE_IMPORT, str(placement_id))
-    assert {change.state.customer_id for change in message.changes} == set(created)
+    assert (message.cause, message.batch_id) == (events.CAUSE_IMPORT, job_id)
     assert [change.state for change in message.changes] == sorted(
         (one.assignment for one in planned[:2]), key=lambda one: one.customer_id
     )
-    assert sorted(str(entry.customer_id) for entry in sea.rows(HistoryEntry)) == sorted(created)
+    assert sorted(str(entry.customer_id) for entry in sea.rows(HistoryEntry)) == sorted(one.id for one in states[:2])
 
 
 def test_a_plan_that_is_asked_for_again_once_it_is_true_promises_nothing(sea: Any, rpc: Any) -> None:
     placement_id, state = new_id(), sea.state(owner=sea.organisation.sales)
     planned = _plan(sea, rpc, placement_id, state)
-    _commit(sea, rpc, placement_id, state.id)
+    _written(sea, placement_id, state)
 
     assert _plan(sea, rpc, placement_id, state) == planned
-    assert sea.rows(PlacementPlan) == []
+    assert sea.rows(PlannedPlace) == []
 
 
-@pytest.mark.parametrize("order", ["event alone", "event first", "call first"])
-def test_the_event_repeats_a_lost_commit(sea: Any, rpc: Any, order: str) -> None:
-    placement_id, job_id = new_id(), new_id()
-    state = sea.state(owner=sea.organisation.sales)
-    (planned,) = _plan(sea, rpc, placement_id, state)
-    state.assignment_version = 1
-    if order == "call first":
-        _commit(sea, rpc, placement_id, state.id)
+def test_a_plan_that_comes_true_in_several_events_keeps_its_promises_to_the_last(sea: Any, rpc: Any) -> None:
+    placement_id, states = new_id(), [sea.state(), sea.state()]
+    planned = _plan(sea, rpc, placement_id, *states)
 
-    sea.report(_created(state, placement_id=str(placement_id), batch_id=str(job_id)))
-    if order == "event first":
-        _commit(sea, rpc, placement_id, state.id)
+    for state in states:
+        _written(sea, placement_id, state)
 
-    (message,) = sea.opened.outbox(events.AssignmentsChanged)
-    assert message.batch_id == str(placement_id if order == "call first" else job_id)
-    assert (message.cause, message.changes[0].state) == (events.CAUSE_IMPORT, planned.assignment)
-    assert [entry.cause for entry in sea.history(state.id)] == ["import"]
-    assert sea.rows(PlacementPlan) == []
+    told = [message.changes[0].state for message in sea.opened.outbox(events.AssignmentsChanged)]
+    assert told == [one.assignment for one in planned]
+    assert sea.rows(PlannedPlace) == []
+
+
+@pytest.mark.parametrize("by", ["this release", "the release before"])
+def test_a_rebuild_that_overtakes_the_event_keeps_the_promise(sea: Any, rpc: Any, customer: Any, by: str) -> None:
+    state, since = sea.state(assignment_version=1), clock.now() - timedelta(hours=1)
+    planned = {"placement_id": new_id(), "pool_id": sea.default(), "planned_at": since}
+    with sea.opened.database.transaction() as session:
+        if by == "this release":
+            session.add(PlannedPlace(id=new_id(), customer_ids=[UUID(state.id)], open=True, **planned))
+        else:
+            session.execute(insert(OLD_PLANS).values(customer_id=UUID(state.id), name=state.name, **planned))
+    customer.states = [state]
+
+    CUSTOMER_PROJECTION.rebuild(sea.opened.runtime)
+
+    assert [one.held_since for one in sea.rows(Assignment)] == [since]
 
 
 def test_a_plan_refuses_rows_whose_place_is_impossible(sea: Any, rpc: Any) -> None:
@@ -202,7 +210,9 @@ def test_a_plan_refuses_rows_whose_place_is_impossible(sea: Any, rpc: Any) -> No
     assert by_supervisor[0].refusal_code == ""
 
 
-def test_plans_count_each_other_against_the_cap_and_a_commit_keeps_what_was_overtaken(sea: Any, rpc: Any) -> None:
+def test_plans_count_each_other_against_the_cap_and_one_that_comes_true_keeps_what_was_overtaken(
+    sea: Any, rpc: Any
+) -> None:
     sea.set_holding_cap(3)
     sales = sea.organisation.sales
     states = [sea.state(owner=sales) for _ in range(4)]
@@ -211,9 +221,8 @@ def test_plans_count_each_other_against_the_cap_and_a_commit_keeps_what_was_over
     assert [one.refusal_code for one in _plan(sea, rpc, first, *states[:2])] == ["", ""]
     assert [one.refusal_code for one in _plan(sea, rpc, second, *states[2:])] == ["", "holding_cap_reached"]
     sea.set_holding_cap(1)
-    over_cap = _commit(sea, rpc, first, *(state.id for state in states[:2]))
+    _written(sea, first, *states[:2])
 
-    assert over_cap == [states[1].id]
     assert set(sea.owners()) == {state.id for state in states[:2]}
 
 
@@ -221,7 +230,7 @@ def test_a_rehearsed_plan_counts_what_was_rehearsed_before_and_promises_nothing(
     sea.set_holding_cap(3)
     sales = sea.organisation.sales
     _plan(sea, rpc, new_id(), sea.state(owner=sales))
-    promised = len(sea.rows(PlacementPlan))
+    promised = len(sea.rows(PlannedPlace))
     states = [sea.state(owner=sales), sea.state(owner=sales), sea.state(), sea.state(pool=new_id())]
     request = pb.PlanPlacementRequest(
         placement_id=str(new_id()),
@@ -236,24 +245,22 @@ def test_a_rehearsed_plan_counts_what_was_rehearsed_before_and_promises_nothing(
     for answer in answers:
         assert [one.refusal_code for one in answer] == ["", "holding_cap_reached", "", "pool_not_found"]
         assert answer[0].assignment.place.owner_id == str(sales.id)
-    assert (len(sea.rows(PlacementPlan)), sea.rows(Assignment)) == (promised, [])
+    assert (len(sea.rows(PlannedPlace)), sea.rows(Assignment)) == (promised, [])
 
 
 def test_rows_not_created_and_plans_given_up_free_their_place(sea: Any, rpc: Any) -> None:
     sea.set_holding_cap(1)
     states = [sea.state(owner=sea.organisation.sales) for _ in range(2)]
-    tried, retried, abandoned = new_id(), new_id(), new_id()
+    elsewhere, tried, retried = sea.state(), new_id(), new_id()
 
     _plan(sea, rpc, tried, states[0])
-    assert _plan(sea, rpc, tried, states[1])[0].refusal_code == ""
-    _commit(sea, rpc, tried)
+    assert _plan(sea, rpc, tried, states[1], elsewhere)[0].refusal_code == ""
+    _written(sea, tried, elsewhere)
     assert _plan(sea, rpc, retried, states[0])[0].refusal_code == ""
-    _commit(sea, rpc, retried)
-    _plan(sea, rpc, abandoned, states[0])
     with sea.opened.database.transaction() as session:
         forget_plans(session, clock.now() + timedelta(days=8))
 
-    assert sea.rows(PlacementPlan) == []
+    assert sea.rows(PlannedPlace) == []
 
 
 def test_a_pool_promised_to_an_import_cannot_be_deleted_meanwhile(sea: Any, rpc: Any) -> None:

@@ -118,11 +118,6 @@ def test_imported_rows_are_written_with_the_planned_day_and_their_level_then_mov
 
     # Meanwhile the rule changes: version 1 is what the row was written with, whatever is in force now.
     sea.put_in_force(sea.default(), {**WEEK, "days": 20, "days_by_level": {"a": 5}})
-    rpc.CommitPlacement(
-        pb.CommitPlacementRequest(placement_id=placement_id, actor_id=str(people.sales.id), customer_ids=[state.id])
-    )
-    assert _days(sea) == {state.id: _day(7)}
-
     state.assignment_version, state.level = 1, "a"
     sea.report(facts.CustomerCreated(customers=[state], placement_id=placement_id))
     told = sea.opened.outbox(events.AssignmentsChanged)
@@ -130,6 +125,7 @@ def test_imported_rows_are_written_with_the_planned_day_and_their_level_then_mov
         (events.CAUSE_IMPORT, 1),
         (events.CAUSE_RESCHEDULE, 2),
     ]
+    assert told[0].changes[0].state.expires_on == _day(7).isoformat()
     assert _days(sea) == {state.id: _day(5)}
 
 

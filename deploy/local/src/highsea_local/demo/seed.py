@@ -108,6 +108,7 @@ def _story(url: str, by_role: dict[str, list[str]], pool: dict[str, Any]) -> lis
     first, second = (Person(url, login, PASSWORD) for login in by_role["sales"][:2])
     in_pool = first.get("/customers", pool_id=pool["id"], page_size=20)
     ids = [customer["id"] for customer in in_pool["items"]]
+    steps.placed(first, ids[:11])
     claimed = steps.claim(first, ids[:5])
     refusal = steps.refused_claim(second, ids[0])
     assigned = steps.assign(supervisor, ids[5:11], [first, second])

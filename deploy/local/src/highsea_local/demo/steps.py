@@ -53,6 +53,12 @@ def run_import(
     return Imported(ended, person.download(f"/imports/{job['id']}/errors.xlsx") if errors else b"")
 
 
+def placed(person: Person, customer_ids: list[str]) -> None:
+    """Wait until pool has read of customers just imported, which the person sees. Raises TimeoutError."""
+    for id_ in customer_ids:
+        until(lambda id_=id_: person.get(f"/assignments/{id_}"))  # type: ignore[misc]
+
+
 def claim(person: Person, customer_ids: list[str]) -> dict[str, Any]:
     """Claim customers out of a pool. Raises Refused for a single one."""
     answer: dict[str, Any] = person.post("/assignments:claim", {"customer_ids": customer_ids})

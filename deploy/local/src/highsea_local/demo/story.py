@@ -83,6 +83,7 @@ def tell(url: str, logins: list[dict[str, Any]]) -> None:
         lambda page: f"{page['total']}: {_customer(page['items'][0])}",
     )
     ids = [customer["id"] for customer in found["items"]]
+    steps.placed(first, ids[:11])
     story.step(
         f"{first.name} 领取其中 5 位",
         "claims five",

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -36,15 +35,9 @@ _CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
 _CUSTOMER_COLUMNS = tuple(column.name for column in _CUSTOMERS.c)
 
 
-@dataclass(frozen=True)
-class Written:
-    """What was answered, and the customers really created out of the plan."""
-
-    results: Sequence[rows_pb.ImportRowResult]
-    created: Sequence[UUID]
-
-
-def write_chunk(session: Session, prepared: Prepared, placements: Mapping[UUID, Placement], now: datetime) -> Written:
+def write_chunk(
+    session: Session, prepared: Prepared, placements: Mapping[UUID, Placement], now: datetime
+) -> Sequence[rows_pb.ImportRowResult]:
     """Match again and write, alone among all imports, so that two never create one customer twice (design §4).
 
     `placements`: pool's plan for the rows that had no match before.
@@ -52,7 +45,7 @@ def write_chunk(session: Session, prepared: Prepared, placements: Mapping[UUID, 
     lock(session, "customer-matching")
     kept = kept_answer(session, prepared.chunk.id)
     if kept is not None:
-        return Written(kept, [])
+        return kept
     decided = decisions(session, prepared)
     results = {one.row.number: settled(one) for one in decided if isinstance(one, Settled)}
     births = []
@@ -69,7 +62,7 @@ def write_chunk(session: Session, prepared: Prepared, placements: Mapping[UUID, 
     results |= update_customers(session, prepared, wanted, now)
     answers = [results[row.number] for row in prepared.rows]
     keep_answer(session, prepared.chunk.id, answers, now)
-    return Written(answers, ids)
+    return answers
 
 
 def unplaced(prepared: Prepared, row: Row, placement: Placement | None) -> Problem | None:

@@ -9,8 +9,6 @@ import grpc
 from sqlalchemy.orm import Session
 
 from chassis.clock import now
-from chassis.errors import Refusal
-from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
@@ -27,7 +25,6 @@ from crm_customer.ownership import clients
 from crm_customer.settings import Settings
 
 _MODES = (rows_pb.IMPORT_MODE_CREATE_ONLY, rows_pb.IMPORT_MODE_CREATE_AND_UPDATE, rows_pb.IMPORT_MODE_ASK)
-log = get_logger(__name__)
 
 
 class BulkWrites:
@@ -55,10 +52,7 @@ class BulkWrites:
             newcomers = [one.row for one in decisions(session, prepared) if isinstance(one, Create)]
         placements = self._plan(chunk, newcomers)
         with runtime.database.transaction() as session:
-            written = write_chunk(session, prepared, placements, now())
-        if written.created:
-            self._commit(chunk, written.created)
-        return written.results
+            return write_chunk(session, prepared, placements, now())
 
     def _rehearse(
         self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], given: Sequence[rows_pb.RehearsedOwner]
@@ -86,13 +80,6 @@ class BulkWrites:
             for row in rows
         ]
         return clients.plan(self.runtime, chunk.actor_id, chunk.id, wishes, rehearsed)
-
-    def _commit(self, chunk: Chunk, created: Sequence[UUID]) -> None:
-        try:
-            clients.commit(self.runtime, chunk.actor_id, chunk.id, created)
-        except Refusal as refusal:
-            # The creation event says the same again.
-            log.warning("placement_commit_postponed", code=refusal.code, placement_id=str(chunk.id))
 
 
 def _wish(chunk: Chunk, row: Row) -> Place:

@@ -53,18 +53,6 @@ def plan(
     return {UUID(one.customer_id): placement for one, placement in zip(customers, reply.placements, strict=True)}
 
 
-def commit(runtime: Runtime, actor_id: UUID, placement_id: UUID, customer_ids: Sequence[UUID]) -> None:
-    """Make a plan true for the customers really created. Raises Unavailable; the creation event says it again."""
-    with peer_errors("pool"):
-        _stub(runtime).CommitPlacement(
-            pb.CommitPlacementRequest(
-                placement_id=str(placement_id), actor_id=str(actor_id), customer_ids=[str(id_) for id_ in customer_ids]
-            ),
-            timeout=AFTER_COMMIT_TIMEOUT_SECONDS,
-            metadata=on_behalf_of(actor_id),
-        )
-
-
 def all_assignments(runtime: Runtime) -> Iterator[Sequence[pool_events_pb2.AssignmentState]]:
     """Every assignment, in pages. Raises Unavailable."""
     after = ""

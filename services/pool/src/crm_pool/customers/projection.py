@@ -1,15 +1,17 @@
 """Keeping customers' facts: whole states, set-wise; an older version never overwrites a newer one."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Table, exists, or_, select, update
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from chassis.database.rows import listed, rowset
 from crm.customer.v1.customer_events_pb2 import CustomerState
@@ -63,20 +65,21 @@ def _moment(state: CustomerState, name: str) -> datetime | None:
     return getattr(state, name).ToDatetime(tzinfo=UTC) if state.HasField(name) else None  # type: ignore[arg-type]
 
 
-def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> Collection[UUID]:
-    """Keep the newest of `rows` (as `customer_row` makes them). Returns whose they are."""
+def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUID, dict[str, Any]]:
+    """Keep the newest of `rows` (as `customer_row` makes them). Returns, by customer, those that were news."""
     newest: dict[UUID, dict[str, Any]] = {}
     for row in rows:
         if row["id"] not in newest or row["facts_version"] > newest[row["id"]]["facts_version"]:
             newest[row["id"]] = row
-    if newest:
-        ordered = [newest[id_] for id_ in sorted(newest)]
-        session.execute(_keeping(tuple(ordered[0])), listed(ordered))
-    return newest.keys()
+    if not newest:
+        return {}
+    ordered = [newest[id_] for id_ in sorted(newest)]
+    kept = session.scalars(_keeping(tuple(ordered[0])), listed(ordered))
+    return {id_: newest[id_] for id_ in kept}
 
 
 @cache
-def _keeping(keys: tuple[str, ...]) -> Insert:
+def _keeping(keys: tuple[str, ...]) -> ReturningInsert[UUID]:
     # A conflict locks its row, whatever comes of it: what is known already is none.
     given = rowset(_CUSTOMERS, keys)
     known = exists().where(_CUSTOMERS.c.id == given.c.id, _CUSTOMERS.c.facts_version >= given.c.facts_version)
@@ -85,7 +88,7 @@ def _keeping(keys: tuple[str, ...]) -> Insert:
         index_elements=[_CUSTOMERS.c.id],
         set_={name: statement.excluded[name] for name in keys if name != "id"},
         where=_CUSTOMERS.c.facts_version < statement.excluded.facts_version,
-    )
+    ).returning(_CUSTOMERS.c.id)
 
 
 def keep_deleted(session: Session, ids: Collection[UUID]) -> dict[UUID, Standing]:
@@ -100,9 +103,17 @@ def page_of_kept_ids(session: Session, after: UUID | None, size: int) -> Sequenc
     return session.scalars(statement.where(Customer.id > after) if after else statement).all()
 
 
-def standings(session: Session, ids: Collection[UUID]) -> dict[UUID, Standing]:
-    """How the customers with these ids stand."""
-    return {row.id: Standing(*row[1:]) for row in session.execute(_STANDINGS, {"ids": list(ids)})}
+def standings(
+    session: Session, ids: Collection[UUID], kept: Mapping[UUID, Mapping[str, Any]] = MappingProxyType({})
+) -> dict[UUID, Standing]:
+    """How the customers with these ids stand; `kept`: what `keep_customers` has just kept need not be read again."""
+    known = {
+        id_: Standing(row["deleted"], row["last_touch_at"] is not None, row["created_by"]) for id_, row in kept.items()
+    }
+    others = [id_ for id_ in ids if id_ not in known]
+    if not others:
+        return known
+    return known | {row.id: Standing(*row[1:]) for row in session.execute(_STANDINGS, {"ids": others})}
 
 
 def known_customers(session: Session, ids: Collection[UUID]) -> dict[UUID, Customer]:

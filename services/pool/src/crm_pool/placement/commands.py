@@ -5,28 +5,27 @@ are counted, assignments in id order.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
 
 from chassis.database import lock
-from chassis.database.rows import insert_rows
+from chassis.identifiers import new_id
 from crm.pool.v1.pool_events_pb2 import AssignmentState
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import colleagues
 from crm_pool.assignments.recording import Act, locked, note_first_touches, record
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
-from crm_pool.caps.queries import room
 from crm_pool.customers.projection import Standing, keep_customers, keep_deleted, standings
-from crm_pool.database import among
 from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.placement import queries
-from crm_pool.placement.model import KEPT, PlacementPlan, Promise
+from crm_pool.placement.model import KEPT, OLD_PLANS, PlannedPlace, Promise
 from crm_pool.pools.commands import to_be_assigned_for
 from crm_pool.pools.queries import keep_existing
 
@@ -44,7 +43,6 @@ class Newcomer:
     since: datetime
     act: Act
     planned: bool = False
-    deleted: bool = False
     version: int = 1
 
     @property
@@ -65,22 +63,40 @@ class Placed:
 
 
 @dataclass(frozen=True)
+class Given:
+    """Who was born, and the codes of wishes that could not be met, by customer."""
+
+    born: set[UUID]
+    refused: dict[UUID, str]
+
+
+@dataclass(frozen=True)
 class Report:
-    """A customer's state as reported: its row, the act that caused it, and how to place it if nobody has."""
+    """A customer's state as reported: its row, the act that caused it, how to place it if nobody has, and by which plan."""
 
     row: dict[str, Any]
     act: Act
     newcomer: Newcomer | None
+    placement_id: UUID | None = None
 
 
 def keep_up(session: Session, reports: Sequence[Report]) -> None:
     """Bring assignments into step with what customer reports: place the new, suspend the deleted, resume the restored."""
     reports = sorted(reports, key=lambda report: report.row["facts_version"])
-    customers = standings(session, keep_customers(session, [report.row for report in reports]))
-    newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
+    kept = keep_customers(session, [report.row for report in reports])
+    ids = {report.row["id"] for report in reports}
+    customers = standings(session, ids, kept)
     note_first_touches(session, [id_ for id_, one in customers.items() if one.touched])
-    _give_places(session, [replace(one, deleted=customers[id_].deleted) for id_, one in newcomers.items()])
-    _follow_deletions(session, customers, {report.row["id"]: report.act for report in reports})
+    newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
+    places = queries.planned_places(session, {report.placement_id for report in reports if report.placement_id})
+    deleted = {id_ for id_, one in customers.items() if one.deleted}
+    born = _give_places(session, list(newcomers.values()), queries.promises_among(places), deleted).born
+    _strike(session, places, ids, open_=False)
+    _follow_deletions(
+        session,
+        {id_: one for id_, one in customers.items() if id_ not in born},
+        {report.row["id"]: report.act for report in reports},
+    )
     _follow_facts(session, reports)
 
 
@@ -95,52 +111,55 @@ def place(session: Session, newcomers: Sequence[Newcomer]) -> dict[UUID, Placed]
 
     A customer that has been placed before is answered as it lies, and nothing happens.
     """
-    refused = _give_places(session, newcomers)
+    refused = _give_places(session, newcomers).refused
     present = queries.assignments_of(session, [one.customer_id for one in newcomers])
     return {id_: Placed(assignment.state(), refused.get(id_, "")) for id_, assignment in present.items()}
 
 
-def _give_places(session: Session, newcomers: Sequence[Newcomer]) -> dict[UUID, str]:
-    """What `place` does; the codes of wishes that could not be met, by customer."""
+def _give_places(
+    session: Session,
+    newcomers: Sequence[Newcomer],
+    promises: Mapping[UUID, Promise] = MappingProxyType({}),
+    suspended: Collection[UUID] = (),
+) -> Given:
+    """What `place` does. `promises`: of the plans of those planned, as far as they are known; `suspended`: who is deleted."""
     present = queries.placed(session, [one.customer_id for one in newcomers])
     new = [one for one in newcomers if one.customer_id not in present]
     refused: dict[UUID, str] = {}
-    if new:
-        plans = queries.plans_for(session, [one.customer_id for one in new if one.planned])
-        births = [(one, birth) for one in new if (birth := _as_planned(one, plans.get(one.customer_id)))]
-        births += _as_wished(session, [one for one in new if not one.planned], refused)
-        record(session, [(one.act, birth) for one, birth in births])
-        _take_back(session, PlacementPlan.customer_id, plans)
-    return refused
+    if not new:
+        return Given(set(), refused)
+    planned = [one for one in new if one.planned]
+    known = {**promises} | queries.promises_to(
+        session, [one.customer_id for one in planned if one.customer_id not in promises]
+    )
+    births = [(one, birth) for one in planned if (birth := _as_planned(one, known.get(one.customer_id)))]
+    births += _as_wished(session, [one for one in new if not one.planned], refused)
+    for _, birth in births:
+        birth.assignment.suspended = birth.assignment.customer_id in suspended
+    written = record(session, [(one.act, birth) for one, birth in births])
+    return Given({birth.assignment.customer_id for birth in written}, refused)
 
 
-def plan(
-    session: Session, placement_id: UUID, newcomers: Sequence[Newcomer], names: Mapping[UUID, str]
-) -> list[Placed]:
+def plan(session: Session, placement_id: UUID, newcomers: Sequence[Newcomer]) -> list[Placed]:
     """Decide where rows about to be created would lie and promise it; one answer per newcomer, in order.
 
     Repeating it answers the same plan, and once that is true where each lies, promising nothing again; what is no longer
-    asked for is taken back. All newcomers have one creator.
+    asked for is taken back. All newcomers have one creator and begin at one moment.
     """
     lock(session, f"placement:{placement_id}")
-    promises = queries.plan_of(session, placement_id)
-    wanted = {one.customer_id for one in newcomers}
-    _take_back(session, PlacementPlan.customer_id, promises.keys() - wanted)
+    places = queries.planned_places(session, [placement_id])
+    promises = queries.promises_among(places)
+    _strike(session, places, promises.keys() - {one.customer_id for one in newcomers})
     asked = [one for one in newcomers if one.customer_id not in promises]
     present = queries.assignments_of(session, [one.customer_id for one in asked])
     new = [one for one in asked if one.customer_id not in present]
     creator = new[0].created_by if new else None
     wishes = queries.Wishes(session, [one.wish for one in new if one.wish], visible_to=creator)
     refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish, creator))}
-    made = [_promise(one, names) for one in new if one.customer_id not in refused]
-    days = verdicts(session, made)
-    made = [replace(one, expires_on=days[one.customer_id].expires_on) for one in made]
-    given = {"placement_id": placement_id}
-    insert_rows(session, cast(Table, PlacementPlan.__table__), [given | asdict(one) for one in made])
+    promises |= _promise(session, placement_id, [one for one in new if one.customer_id not in refused])
     answers = {id_: Placed(assignment.state()) for id_, assignment in present.items()}
     answers |= {id_: Placed(None, code) for id_, code in refused.items()}
-    answers |= {id_: Placed(one.birth().assignment.state()) for id_, one in promises.items()}
-    answers |= {one.customer_id: Placed(one.birth().assignment.state()) for one in made}
+    answers |= {id_: Placed(_birth(id_, promise).assignment.state()) for id_, promise in promises.items()}
     return [answers[one.customer_id] for one in newcomers]
 
 
@@ -164,26 +183,10 @@ def _rehearsed(one: Newcomer, refusal_code: str) -> Placed:
     return Placed(birth.assignment.state())
 
 
-def commit(
-    session: Session, placement_id: UUID, actor_id: UUID, customer_ids: Collection[UUID], at: datetime
-) -> list[UUID]:
-    """Make a plan true for the customers really created; returns those whose owner is over the cap, kept all the same.
-
-    Ids that the plan does not name are left to the creation event, which says the same again.
-    """
-    lock(session, f"placement:{placement_id}")
-    promises = queries.plan_of(session, placement_id)
-    kept = [promises[id_] for id_ in dict.fromkeys(customer_ids) if id_ in promises]
-    act = Act(actor_id, at, placement_id)
-    keep_customers(session, [unreported_row(one.customer_id, one.name, actor_id) for one in kept])
-    _give_places(session, [Newcomer(one.customer_id, None, actor_id, at, act, planned=True) for one in kept])
-    _take_back(session, PlacementPlan.placement_id, [placement_id])
-    return _over_cap(session, kept)
-
-
 def forget_plans(session: Session, at: datetime) -> None:
     """Delete plans that are kept no longer."""
-    session.execute(delete(PlacementPlan).where(PlacementPlan.planned_at < at - KEPT))
+    session.execute(delete(PlannedPlace).where(PlannedPlace.planned_at < at - KEPT))
+    session.execute(delete(OLD_PLANS).where(OLD_PLANS.c.planned_at < at - KEPT))
 
 
 def unreported_row(customer_id: UUID, name: str, created_by: UUID) -> dict[str, Any]:
@@ -193,11 +196,14 @@ def unreported_row(customer_id: UUID, name: str, created_by: UUID) -> dict[str, 
 
 def _as_planned(one: Newcomer, promise: Promise | None) -> Change | None:
     """The birth that was promised; without a promise the place that its row was written with."""
-    if not one.planned or (promise is None and one.wish is None):
-        return None
-    if promise is None:
-        return Assignment.born(one.customer_id, cast(Place, one.wish), one.since, Cause.IMPORT, suspended=one.deleted)
-    return promise.birth(suspended=one.deleted)
+    if promise is not None:
+        return _birth(one.customer_id, promise)
+    return _birth(one.customer_id, Promise(one.wish, one.since, None)) if one.wish else None
+
+
+def _birth(customer_id: UUID, promise: Promise) -> Change:
+    """The birth that makes a promise true."""
+    return Assignment.born(customer_id, promise.place, promise.since, Cause.IMPORT, expires_on=promise.expires_on)
 
 
 def _as_wished(session: Session, newcomers: Sequence[Newcomer], refused: dict[UUID, str]) -> list[Birth]:
@@ -209,9 +215,7 @@ def _as_wished(session: Session, newcomers: Sequence[Newcomer], refused: dict[UU
     for one in newcomers:
         fallen_back = one.customer_id in refused
         place_ = Place(pool_id=homes[one.created_by]) if fallen_back else cast(Place, one.wish)
-        birth = Assignment.born(
-            one.customer_id, place_, one.since, Cause.BIRTH, suspended=one.deleted, version=one.version
-        )
+        birth = Assignment.born(one.customer_id, place_, one.since, Cause.BIRTH, version=one.version)
         births.append((one, birth))
     return births
 
@@ -259,22 +263,39 @@ def _places_to_return_to(
     return {one.customer_id: one.place for one in returning} | new
 
 
-def _promise(one: Newcomer, names: Mapping[UUID, str]) -> Promise:
-    place_ = cast(Place, one.wish)
-    return Promise(one.customer_id, names[one.customer_id], place_.owner_id, place_.pool_id, None, one.since)
+def _promise(session: Session, placement_id: UUID, newcomers: Sequence[Newcomer]) -> dict[UUID, Promise]:
+    """Promise each the place that it wishes for, with the day of whoever lies there: of none the facts are known yet."""
+    if not newcomers:
+        return {}
+    customers: dict[Place, list[UUID]] = {}
+    for one in newcomers:
+        customers.setdefault(cast(Place, one.wish), []).append(one.customer_id)
+    since = newcomers[0].since
+    judged = verdicts(
+        session, [_birth(ids[0], Promise(place_, since, None)).assignment for place_, ids in customers.items()]
+    )
+    made = [
+        PlannedPlace(
+            id=new_id(),
+            placement_id=placement_id,
+            owner_id=place_.owner_id,
+            pool_id=place_.pool_id,
+            expires_on=judged[ids[0]].expires_on,
+            planned_at=since,
+            customer_ids=ids,
+            open=True,
+        )
+        for place_, ids in customers.items()
+    ]
+    session.add_all(made)
+    return queries.promises_among(made)
 
 
-def _take_back(session: Session, of: InstrumentedAttribute[UUID], ids: Collection[UUID]) -> None:
-    """Forget plans: they are true now, or nobody asks for them any more."""
-    if ids:
-        session.execute(delete(PlacementPlan).where(among(of, ids)).execution_options(synchronize_session=False))
-
-
-def _over_cap(session: Session, promises: Sequence[Promise]) -> list[UUID]:
-    received: dict[UUID, list[UUID]] = {}
-    for one in promises:
-        if one.owner_id:
-            received.setdefault(one.owner_id, []).append(one.customer_id)
-    left = room(session, received).left
-    over = {owner: min(len(ids), max(0, -(left(owner) or 0))) for owner, ids in received.items()}
-    return [id_ for owner, ids in received.items() for id_ in ids[len(ids) - over[owner] :]]
+def _strike(
+    session: Session, places: Sequence[PlannedPlace], customer_ids: Collection[UUID], *, open_: bool = True
+) -> None:
+    """Promise nothing to these any more: they lie there now, or nobody asks for them. `open_`: as of `PlannedPlace`."""
+    for one in places:
+        one.open = one.open and open_
+        if one.strike(customer_ids):
+            session.delete(one)

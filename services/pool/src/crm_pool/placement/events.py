@@ -42,19 +42,21 @@ CUSTOMERS = Subscription(
 
 
 def _reports(message: Any) -> Iterator[Report]:
-    act = Act(_id(message.actor_id), clock.now(), _id(message.batch_id) or _id(getattr(message, "placement_id", "")))
+    placement_id = _id(getattr(message, "placement_id", ""))
+    act = Act(_id(message.actor_id), clock.now(), _id(message.batch_id) or placement_id)
     for state in message.customers:
-        yield _report(state, act)
+        yield _report(state, act, placement_id)
 
 
-def _report(state: pb.CustomerState, act: Act) -> Report:
+def _report(state: pb.CustomerState, act: Act, placement_id: UUID | None = None) -> Report:
     """A customer whose row says a later version than birth was placed long ago: nothing is to be made up for it."""
     row = customer_row(state)
     if state.assignment_version > _BORN:
         return Report(row, act, None)
     since = state.created_at.ToDatetime(tzinfo=UTC) if state.HasField("created_at") else act.at
     planned = state.assignment_version == _BORN
-    return Report(row, act, Newcomer(row["id"], place_of(state.wish), row["created_by"], since, act, planned=planned))
+    newcomer = Newcomer(row["id"], place_of(state.wish), row["created_by"], since, act, planned=planned)
+    return Report(row, act, newcomer, placement_id)
 
 
 def _found(state: pb.CustomerState, act: Act) -> Report:

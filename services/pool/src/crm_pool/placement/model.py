@@ -1,76 +1,79 @@
 """Where rows about to be created will lie (design §2.1): promised to an import before it writes them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Date, DateTime, Index, Text, text
+from sqlalchemy import CheckConstraint, Column, Date, DateTime, Index, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_pool.assignments.model import Assignment, Change
-from crm_pool.assignments.rules import Cause, Place
+from crm_pool.assignments.rules import Place
 from crm_pool.database import Base
 
-# An uncommitted plan counts against caps this long; then its import is given up for dead.
+# A plan counts against caps this long; then its import is given up for dead.
 KEPT = timedelta(days=7)
 
 
-class PlacementPlan(Base):
-    """The place planned for one customer until it lies there; `planned_at` (UTC) becomes its `held_since`, `expires_on` its
-    day.
+class PlannedPlace(Base):
+    """A place that a plan gives to `customer_ids`, which do not lie there yet: a plan has one row a place and day.
+
+    `planned_at` (UTC) becomes their `held_since`, `expires_on` their day. `open`: counted against caps, and its pool stays; no
+    more once rows of the plan have been created, for then whoever is left comes at once or never.
     """
 
-    __tablename__ = "placement_plans"
+    __tablename__ = "planned_places"
     __table_args__ = (
         CheckConstraint("num_nonnulls(owner_id, pool_id) = 1", name="place"),
-        Index("ix_placement_plans_open", "owner_id", postgresql_where=text("committed_at IS NULL")),
-        Index("ix_placement_plans_customer_id", "customer_id"),
-        Index("ix_placement_plans_planned_at", "planned_at"),
+        Index("ix_planned_places_placement_id", "placement_id"),
     )
 
-    placement_id: Mapped[UUID] = mapped_column(primary_key=True)
-    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(Text)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    placement_id: Mapped[UUID]
     owner_id: Mapped[UUID | None]
     pool_id: Mapped[UUID | None]
     expires_on: Mapped[date | None] = mapped_column(Date)
     planned_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    # Of the release before, which kept what was committed.
-    committed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    customer_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    open: Mapped[bool]
+
+    @property
+    def promise(self) -> "Promise":
+        """What it promises to each of its customers."""
+        return Promise(Place(self.owner_id, self.pool_id), self.planned_at, self.expires_on)
+
+    def strike(self, customer_ids: Collection[UUID]) -> bool:
+        """Promise nothing to these any more. Whether nobody is left."""
+        left = [id_ for id_ in self.customer_ids if id_ not in customer_ids]
+        if len(left) < len(self.customer_ids):
+            self.customer_ids = left
+        return not left
 
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A row of a plan as it is read and made, thousands at a time: no record of the session."""
+    """Where a customer will lie, since when (UTC), and the day on which it expires there."""
 
-    customer_id: UUID
-    name: str
-    owner_id: UUID | None
-    pool_id: UUID | None
+    place: Place
+    since: datetime
     expires_on: date | None
-    planned_at: datetime
 
-    @property
-    def home_pool_id(self) -> UUID | None:
-        """The pool whose rule counts first."""
-        return self.pool_id
 
-    @property
-    def held_since(self) -> datetime:
-        """When its clock will start."""
-        return self.planned_at
-
-    @property
-    def not_before(self) -> None:
-        """Nothing keeps it from expiring."""
-
-    def birth(self, *, suspended: bool = False) -> Change:
-        """The birth that makes the plan true; `suspended`: the customer has been deleted meanwhile."""
-        return Assignment.born(
-            self.customer_id,
-            Place(self.owner_id, self.pool_id),
-            self.planned_at,
-            Cause.IMPORT,
-            suspended=suspended,
-            expires_on=self.expires_on,
-        )
+# Of the release before, which writes here while it is being replaced; a later release drops it, and what reads it.
+OLD_PLANS = Table(
+    "placement_plans",
+    Base.metadata,
+    Column("placement_id", Uuid, primary_key=True),
+    Column("customer_id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("owner_id", Uuid),
+    Column("pool_id", Uuid),
+    Column("expires_on", Date),
+    Column("planned_at", DateTime(timezone=True), nullable=False),
+    Column("committed_at", DateTime(timezone=True)),
+    CheckConstraint("num_nonnulls(owner_id, pool_id) = 1", name="place"),
+    Index("ix_placement_plans_open", "owner_id", postgresql_where=text("committed_at IS NULL")),
+    Index("ix_placement_plans_customer_id", "customer_id"),
+    Index("ix_placement_plans_planned_at", "planned_at"),
+)

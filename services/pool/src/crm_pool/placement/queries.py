@@ -1,8 +1,7 @@
 """Reading plans, and judging wishes for a first place."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -16,11 +15,13 @@ from crm_pool.assignments.rules import Place
 from crm_pool.caps.queries import kept_room, room
 from crm_pool.customers.model import Customer
 from crm_pool.database import among
-from crm_pool.placement.model import KEPT, PlacementPlan, Promise
+from crm_pool.placement.model import KEPT, OLD_PLANS, PlannedPlace, Promise
 from crm_pool.pools.queries import keep_existing, visible_pools
 from directory.scope import Scope, resolve_scope
 
-_PROMISES = select(*(PlacementPlan.__table__.c[one.name] for one in fields(Promise)))
+_IN_OLD_PLANS = select(
+    *(OLD_PLANS.c[name] for name in ("customer_id", "owner_id", "pool_id", "planned_at", "expires_on"))
+)
 
 
 class Wishes:
@@ -95,16 +96,27 @@ def placed(session: Session, customer_ids: Collection[UUID]) -> set[UUID]:
     return set(session.scalars(select(Assignment.customer_id).where(among(Assignment.customer_id, customer_ids))))
 
 
-def plans_for(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Promise]:
-    """The plans made for customers, by customer."""
-    found = session.execute(_PROMISES.where(among(PlacementPlan.customer_id, customer_ids)))
-    return {row.customer_id: Promise(*row) for row in found}
+def planned_places(session: Session, placement_ids: Collection[UUID]) -> Sequence[PlannedPlace]:
+    """The rows of plans, of customers that do not lie there yet, locked."""
+    if not placement_ids:
+        return []
+    of_plans = select(PlannedPlace).where(among(PlannedPlace.placement_id, placement_ids))
+    return session.scalars(of_plans.order_by(PlannedPlace.id).with_for_update()).all()
 
 
-def plan_of(session: Session, placement_id: UUID) -> dict[UUID, Promise]:
-    """A whole plan, by customer."""
-    found = session.execute(_PROMISES.where(PlacementPlan.placement_id == placement_id))
-    return {row.customer_id: Promise(*row) for row in found}
+def promises_among(places: Sequence[PlannedPlace]) -> dict[UUID, Promise]:
+    """What plans promise, by customer."""
+    return {id_: promise for one in places for promise in [one.promise] for id_ in one.customer_ids}
+
+
+def promises_to(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Promise]:
+    """What any plan, also one of the release before, promises to customers, by customer."""
+    if not customer_ids:
+        return {}
+    old = session.execute(_IN_OLD_PLANS.where(among(OLD_PLANS.c.customer_id, customer_ids)))
+    found = {row.customer_id: Promise(Place(row.owner_id, row.pool_id), row.planned_at, row.expires_on) for row in old}
+    plans = select(PlannedPlace).where(PlannedPlace.customer_ids.overlap(list(customer_ids)))
+    return found | promises_among(session.scalars(plans).all())
 
 
 def promised(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
@@ -112,15 +124,13 @@ def promised(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
     if not member_ids:
         return {}
     counted = session.execute(
-        select(PlacementPlan.owner_id, func.count())
+        select(PlannedPlace.owner_id, func.sum(func.cardinality(PlannedPlace.customer_ids)))
         .where(
-            among(PlacementPlan.owner_id, member_ids),
-            PlacementPlan.committed_at.is_(None),
-            PlacementPlan.planned_at > clock.now() - KEPT,
+            among(PlannedPlace.owner_id, member_ids), PlannedPlace.open, PlannedPlace.planned_at > clock.now() - KEPT
         )
-        .group_by(PlacementPlan.owner_id)
+        .group_by(PlannedPlace.owner_id)
     )
-    return {owner_id: count for owner_id, count in counted if owner_id}
+    return {owner_id: customers for owner_id, customers in counted if owner_id}
 
 
 def out_of_step(session: Session, customer_ids: Collection[UUID]) -> set[UUID]:

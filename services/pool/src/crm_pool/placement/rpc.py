@@ -1,4 +1,4 @@
-"""Birth for the customer service: place, plan, commit."""
+"""Birth for the customer service: place, plan."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -46,10 +46,9 @@ class PlacementMethods:
         newcomers = _newcomers(request.customers, _uuid(request.actor_id, "/actor_id"))
         if request.rehearsal:
             return self._rehearse(newcomers, request.rehearsed)
-        names = {one.customer_id: row.name for one, row in zip(newcomers, request.customers, strict=True)}
         placement_id = _uuid(request.placement_id, "/placement_id")
         with self._runtime.database.transaction() as session:
-            planned = commands.plan(session, placement_id, newcomers, names)
+            planned = commands.plan(session, placement_id, newcomers)
         return _planned(newcomers, planned)
 
     def _rehearse(
@@ -62,14 +61,10 @@ class PlacementMethods:
             return _planned(newcomers, commands.rehearse(session, newcomers, rehearsed))
 
     def CommitPlacement(
-        self, request: pb.CommitPlacementRequest, _: grpc.ServicerContext
+        self, _request: pb.CommitPlacementRequest, _: grpc.ServicerContext
     ) -> pb.CommitPlacementResponse:
-        """Make a plan true for the customers really created."""
-        placement_id, actor_id = _uuid(request.placement_id, "/placement_id"), _uuid(request.actor_id, "/actor_id")
-        ids = [_uuid(id_, f"/customer_ids/{place}") for place, id_ in enumerate(request.customer_ids)]
-        with self._runtime.database.transaction() as session:
-            over_cap = commands.commit(session, placement_id, actor_id, ids, clock.now())
-        return pb.CommitPlacementResponse(over_cap_ids=[str(id_) for id_ in over_cap])
+        """Nothing: the release before calls it, but the creation event says the same."""
+        return pb.CommitPlacementResponse()
 
 
 def _planned(newcomers: Sequence[Newcomer], placed: Sequence[Placed]) -> pb.PlanPlacementResponse:

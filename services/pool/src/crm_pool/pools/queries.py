@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import CTE, Boolean, Text, Uuid, column, func, literal, select, table, union
+from sqlalchemy import ARRAY, CTE, Boolean, Text, Uuid, column, func, literal, select, table, union
 from sqlalchemy.orm import Session
 
 from crm_pool.database import among_ids
@@ -15,7 +15,7 @@ from directory.tables import departments, members, roles
 _ALL = select(Pool).where(Pool.deleted_at.is_(None)).order_by(Pool.is_default.desc(), Pool.name, Pool.id)
 # Assignments, plans and rules build on pools, so pools know of them only this: a pool that they need stays.
 _ASSIGNMENTS = table("assignments", column("pool_id", Uuid), column("suspended", Boolean))
-_PLANS = table("placement_plans", column("pool_id", Uuid), column("committed_at"))
+_PLANS = table("planned_places", column("pool_id", Uuid), column("customer_ids", ARRAY(Uuid)), column("open", Boolean))
 _RULES = table("recycle_rules", column("pool_id", Uuid), column("state", Text), column("target_pool_id", Uuid))
 
 
@@ -43,7 +43,8 @@ def customers_in(session: Session, pool_id: UUID) -> int:
     Deleted customers do not count: they find another place when they are restored.
     """
     lying = select(func.count()).where(_ASSIGNMENTS.c.pool_id == pool_id, ~_ASSIGNMENTS.c.suspended).scalar_subquery()
-    coming = select(func.count()).where(_PLANS.c.pool_id == pool_id, _PLANS.c.committed_at.is_(None)).scalar_subquery()
+    promised = func.coalesce(func.sum(func.cardinality(_PLANS.c.customer_ids)), 0)
+    coming = select(promised).where(_PLANS.c.pool_id == pool_id, _PLANS.c.open).scalar_subquery()
     return int(session.scalars(select(lying + coming)).one())
 
 

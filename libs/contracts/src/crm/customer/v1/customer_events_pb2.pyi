@@ -177,7 +177,7 @@ class CustomerCreated(_message.Message):
     actor_id: _builtins.str
     """Member who did it."""
     placement_id: _builtins.str
-    """UUID of the import chunk whose plan these rows carry; the repeat of a lost CommitPlacement."""
+    """UUID of the import chunk whose plan these rows carry: they lie where it says."""
     @_builtins.property
     def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomerState]: ...
     def __init__(

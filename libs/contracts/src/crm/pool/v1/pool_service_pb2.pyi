@@ -196,9 +196,7 @@ class CommitPlacementRequest(_message.Message):
     placement_id: _builtins.str
     actor_id: _builtins.str
     @_builtins.property
-    def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The customers really created out of the plan."""
-
+    def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -220,9 +218,7 @@ class CommitPlacementResponse(_message.Message):
 
     OVER_CAP_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def over_cap_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Customers whose owner is over the cap because others were overtaken meanwhile; kept all the same."""
-
+    def over_cap_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,

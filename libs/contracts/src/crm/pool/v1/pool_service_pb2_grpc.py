@@ -88,7 +88,7 @@ class PoolServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CommitPlacement(self, request, context):
-        """Makes a plan true for the rows really created.
+        """Of the release before, and does nothing: the creation event makes a plan true.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

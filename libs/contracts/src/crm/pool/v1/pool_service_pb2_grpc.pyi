@@ -7,6 +7,7 @@ from collections import abc as _abc
 from crm.pool.v1 import pool_service_pb2 as _pool_service_pb2
 from grpc import aio as _aio
 import abc as _abc_1
+import builtins as _builtins
 import grpc as _grpc
 import sys
 import typing as _typing
@@ -15,6 +16,11 @@ if sys.version_info >= (3, 11):
     from typing import Self as _Self
 else:
     from typing_extensions import Self as _Self
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
 
 _T = _typing.TypeVar("_T")
 
@@ -41,8 +47,10 @@ class PoolServiceStub:
     """Decides where rows about to be created would lie, writing only the plan (design §2.1).
     Repeating it with the same placement_id answers the same plan.
     """
-    CommitPlacement: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.CommitPlacementRequest, _pool_service_pb2.CommitPlacementResponse]
-    """Makes a plan true for the rows really created."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def CommitPlacement(self) -> _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.CommitPlacementRequest, _pool_service_pb2.CommitPlacementResponse]:
+        """Of the release before, and does nothing: the creation event makes a plan true."""
     ListAssignments: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListAssignmentsRequest, _pool_service_pb2.ListAssignmentsResponse]
     """Current assignments in customer-id order, for rebuilding and checking projections."""
     ListAssignmentChanges: _grpc.UnaryUnaryMultiCallable[_pool_service_pb2.ListAssignmentChangesRequest, _pool_service_pb2.ListAssignmentChangesResponse]
@@ -63,8 +71,10 @@ class PoolServiceAsyncStub(PoolServiceStub):
     """Decides where rows about to be created would lie, writing only the plan (design §2.1).
     Repeating it with the same placement_id answers the same plan.
     """
-    CommitPlacement: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.CommitPlacementRequest, _pool_service_pb2.CommitPlacementResponse]  # type: ignore[assignment]
-    """Makes a plan true for the rows really created."""
+    @_builtins.property
+    @_deprecated("""This method has been marked as deprecated using proto method options.""")
+    def CommitPlacement(self) -> _aio.UnaryUnaryMultiCallable[_pool_service_pb2.CommitPlacementRequest, _pool_service_pb2.CommitPlacementResponse]:  # type: ignore[override]
+        """Of the release before, and does nothing: the creation event makes a plan true."""
     ListAssignments: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListAssignmentsRequest, _pool_service_pb2.ListAssignmentsResponse]  # type: ignore[assignment]
     """Current assignments in customer-id order, for rebuilding and checking projections."""
     ListAssignmentChanges: _aio.UnaryUnaryMultiCallable[_pool_service_pb2.ListAssignmentChangesRequest, _pool_service_pb2.ListAssignmentChangesResponse]  # type: ignore[assignment]
@@ -95,13 +105,14 @@ class PoolServiceServicer(metaclass=_abc_1.ABCMeta):
         Repeating it with the same placement_id answers the same plan.
         """
 
+    @_deprecated("""Of the release before, and does nothing: the creation event makes a plan true.""")
     @_abc_1.abstractmethod
     def CommitPlacement(
         self,
         request: _pool_service_pb2.CommitPlacementRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_pool_service_pb2.CommitPlacementResponse, _abc.Awaitable[_pool_service_pb2.CommitPlacementResponse]]:
-        """Makes a plan true for the rows really created."""
+        """Of the release before, and does nothing: the creation event makes a plan true."""
 
     @_abc_1.abstractmethod
     def ListAssignments(
