@@ -19,7 +19,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.imports.due import forget_answers
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.rules import record_id_of
-from tests.support.bulk import Importer
+from tests.support.bulk import Importer, by_columns
 
 CREATED, UPDATED, SKIPPED, FAILED = (
     rows_pb.IMPORT_OUTCOME_CREATED,
@@ -445,6 +445,44 @@ def test_a_pool_out_of_sight_and_an_importer_who_left_are_refused(customers: Any
         importer.write({"name": "新的"}, target_pool_id=str(customers.hidden_pool))
     with customers.refused("token_revoked", grpc.StatusCode.UNAUTHENTICATED):
         importer.write({"name": "新的"}, actor=replace(customers.organisation.sales, id=new_id()))
+
+
+@pytest.mark.parametrize(
+    "requested",
+    [
+        lambda importer: importer.request(FULL, FULL | {"name": "乙", "contact.mobile": "", "industry": "没有"}),
+        lambda importer: importer.contacts_request(
+            {"customer": "甲", "name": "王芳"}, {"customer": "", "name": "李雷"}, {"customer": "无", "name": "李雷"}
+        ),
+        lambda importer: importer.follow_ups_request(
+            {"customer": "甲", "content": "谈了"}, {"customer": "甲", "content": ""}
+        ),
+    ],
+    ids=["customers", "contacts", "follow-ups"],
+)
+def test_rows_mean_the_same_whether_fields_are_named_once_or_by_each_row(
+    customers: Any, importer: Importer, requested: Any
+) -> None:
+    customers.create(customers.organisation.sales, name="甲")
+    request = requested(importer)
+    request.rehearsal = True
+
+    once, each = importer.send(by_columns(request)), importer.send(request)
+
+    assert by_columns(request).ByteSize() < request.ByteSize()
+    assert once == each
+    assert {result.outcome for result in once.results} == {CREATED, FAILED}
+
+
+@pytest.mark.parametrize(
+    ("fields", "texts"),
+    [(["name"], []), (["name"], ["a", "b"]), ([], ["a"]), (["name", "name"], ["a", "b"]), (["colour"], ["red"])],
+)
+def test_texts_that_do_not_fit_the_fields_are_refused(
+    customers: Any, importer: Importer, fields: list[str], texts: list[str]
+) -> None:
+    with customers.refused("malformed_chunk", grpc.StatusCode.INVALID_ARGUMENT):
+        importer.write((2, {}, {"texts": texts}), fields=fields)
 
 
 @pytest.mark.parametrize(

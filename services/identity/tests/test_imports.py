@@ -84,6 +84,16 @@ def create_department(identity: Any, name: str, parent_id: Any) -> str:
     return identity.call("POST", "/departments", identity.people.admin, body).json["id"]
 
 
+def test_fields_may_be_named_once_for_all_rows(write: Write) -> None:
+    wang = person("wang.xin", phone="+86 138", roles="销售")
+    row = rows_pb.ImportRow(row_number=2, texts=list(wang.values()))
+
+    once = write(rows=[row], fields=list(wang), rehearsal=True)
+
+    assert once == write(wang, rehearsal=True)
+    assert [result.outcome for result in once.results] == [CREATED]
+
+
 def test_rows_become_members_who_cannot_log_in_yet(identity: Any, write: Write) -> None:
     people = identity.people
     row = person("Wang.Xin", name="王新", phone="+86 138", roles="销售、销售主管", language="English")
@@ -300,6 +310,9 @@ def test_whoever_left_imports_nothing(identity: Any, write: Write) -> None:
         ({"job_id": "x"}, "uuid_parsing"),
         ({"rows": [rows_pb.ImportRow(row_number=2)] * 2}, "malformed_chunk"),
         ({"rows": [rows_pb.ImportRow(row_number=2, values={"password": "secret"})]}, "malformed_chunk"),
+        ({"fields": ["password"], "rows": [rows_pb.ImportRow(row_number=2, texts=["secret"])]}, "malformed_chunk"),
+        ({"fields": ["login", "login"], "rows": [rows_pb.ImportRow(texts=["a", "b"])]}, "malformed_chunk"),
+        ({"fields": ["login"], "rows": [rows_pb.ImportRow()]}, "malformed_chunk"),
         ({"rows": [rows_pb.ImportRow(row_number=n) for n in range(1001)]}, "too_many_items"),
     ],
 )

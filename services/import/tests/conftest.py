@@ -54,6 +54,11 @@ def imports(services: Opener, customers: tuple["Customers", str]) -> Iterator[Op
         yield opened
 
 
+def texts_of(request: Any) -> list[dict[str, str]]:
+    """Field → text of each row of a chunk as it was sent."""
+    return [dict(zip(request.fields, row.texts, strict=True)) for row in request.rows]
+
+
 def make_workbook(*rows: Sequence[Any]) -> bytes:
     """An .xlsx file with these rows on its first sheet."""
     book = Workbook()
@@ -176,6 +181,11 @@ class Customers(CustomerServiceServicer):
     export: Callable[[pb.ExportRowsRequest], pb.ExportRowsResponse] = lambda _: pb.ExportRowsResponse()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def sent(self) -> list[dict[str, str]]:
+        """Every row that was sent, field → text."""
+        return [texts for request in self.requests for texts in texts_of(request)]
+
     def BulkWriteCustomers(self, request: Any, context: grpc.ServicerContext) -> pb.BulkWriteCustomersResponse:
         with self.lock:
             self.requests.append(request)
@@ -219,10 +229,10 @@ class Customers(CustomerServiceServicer):
         self.requests.append(request)
         if self.refusals:
             raise self.refusals.pop(0)
-        return [self._create(row) for row in request.rows]
+        return [self._create(row, texts) for row, texts in zip(request.rows, texts_of(request), strict=True)]
 
-    def _create(self, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
-        customer = row.values["customer"]
+    def _create(self, row: rows_pb.ImportRow, texts: dict[str, str]) -> rows_pb.ImportRowResult:
+        customer = texts["customer"]
         if "坏" not in customer:
             made = {"outcome": rows_pb.IMPORT_OUTCOME_CREATED, "record_id": str(new_id())}
             return rows_pb.ImportRowResult(row_number=row.row_number, **made)
@@ -262,13 +272,12 @@ class Customers(CustomerServiceServicer):
         return {"pool_id": request.target_pool_id} if request.target_pool_id else {"owner_id": owner}
 
     def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
-        name = row.values["name"]
+        texts = dict(zip(request.fields, row.texts, strict=True))
+        name = texts["name"]
         if "坏" in name:
             problems = [
-                rows_pb.ImportRowProblem(field="industry", code="unknown_option", value=row.values.get("industry", "")),
-                rows_pb.ImportRowProblem(
-                    field="contact.mobile", code="mobile_invalid", value=row.values["contact.mobile"]
-                ),
+                rows_pb.ImportRowProblem(field="industry", code="unknown_option", value=texts.get("industry", "")),
+                rows_pb.ImportRowProblem(field="contact.mobile", code="mobile_invalid", value=texts["contact.mobile"]),
             ]
             return rows_pb.ImportRowResult(
                 row_number=row.row_number, outcome=rows_pb.IMPORT_OUTCOME_FAILED, problems=problems
@@ -325,6 +334,11 @@ class Identity(IdentityServiceServicer):
     requests: list[identity_pb.BulkWriteMembersRequest] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
+    @property
+    def sent(self) -> list[dict[str, str]]:
+        """Every row that was sent, field → text."""
+        return [texts for request in self.requests for texts in texts_of(request)]
+
     def BulkWriteMembers(self, request: Any, context: grpc.ServicerContext) -> identity_pb.BulkWriteMembersResponse:
         self.requests.append(request)
         if self.refusals:
@@ -336,9 +350,10 @@ class Identity(IdentityServiceServicer):
         return {"pool_id": request.target_pool_id} if request.target_pool_id else {"owner_id": owner}
 
     def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
-        login, department = row.values["login"], row.values.get("department", "")
+        texts = dict(zip(request.fields, row.texts, strict=True))
+        login, department = texts["login"], texts.get("department", "")
         outcome, problems = rows_pb.IMPORT_OUTCOME_CREATED, []
-        if row.values.get("name") == "":
+        if texts.get("name") == "":
             outcome = rows_pb.IMPORT_OUTCOME_FAILED
             problems = [rows_pb.ImportRowProblem(field="name", code="missing")]
         elif department not in ("华东销售部", ""):

@@ -158,7 +158,7 @@ def test_what_is_put_right_is_written_and_what_is_lost_is_refused_with_what_to_d
     with running.workers():
         running.ended(job)
 
-    written = [dict(row.values) for request in running.customers.requests for row in request.rows]
+    written = running.customers.sent
     first = {
         "name": "甲公司", "contact.mobile": "13800138000", "postcode": "310020", "contact.qq": "12345",
         "custom.since": "2026-01-05",

@@ -45,7 +45,7 @@ def test_a_file_of_contacts_is_mapped_and_every_row_is_written_by_customer(runni
     assert (job["kind"], job["status"], job["created"], job["failed"]) == ("contacts", "finished", 1, 1)
     assert type(request) is pb.BulkWriteContactsRequest
     assert (request.mode, list(request.match_fields)) == (rows_pb.IMPORT_MODE_CREATE_ONLY, ["mobile", "name"])
-    assert dict(request.rows[0].values) == {
+    assert running.customers.sent[0] == {
         "customer": "华夏",
         "name": "王芳",
         "mobile": "13800138000",
@@ -99,7 +99,7 @@ def test_a_file_of_follow_ups_is_mapped_and_every_row_is_written_by_customer(run
     (request,) = running.customers.requests
     assert (job["status"], job["created"], job["match_fields"]) == ("finished", 2, [])
     assert type(request) is pb.BulkWriteActivitiesRequest
-    assert dict(request.rows[0].values) == {
+    assert running.customers.sent[0] == {
         "customer": "华夏",
         "content": "谈了报价",
         "method": "电话",

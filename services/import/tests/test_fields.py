@@ -143,5 +143,5 @@ def test_rows_carry_custom_fields_and_extended_columns_to_customer(running, work
         done = running.ended(job)
 
     assert (done["status"], done["created"]) == ("finished", 1)
-    (row,) = running.customers.requests[0].rows
-    assert dict(row.values) == {"name": "甲", "custom.area": "120.5", "profile.fax": "025-1"}
+    (texts,) = running.customers.sent
+    assert texts == {"name": "甲", "custom.area": "120.5", "profile.fax": "025-1"}

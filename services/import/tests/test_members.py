@@ -42,7 +42,7 @@ def test_a_file_of_members_is_mapped_and_every_row_is_written_by_identity(runnin
     assert (job["kind"], job["status"], job["created"]) == ("members", "finished", 2)
     assert (request.job_id, request.actor_id) == (job["id"], str(running.service.organisation.admin.id))
     assert (request.mode, request.clear_empty) == (rows_pb.IMPORT_MODE_CREATE_ONLY, False)
-    assert dict(request.rows[0].values) == {
+    assert running.identity.sent[0] == {
         "login": "zhang.san",
         "name": "张三",
         "email": "zhang@example.test",

@@ -72,7 +72,7 @@ def test_an_error_list_that_was_corrected_is_imported_again(running, sales) -> N
         again = running.ended(again)
 
     assert again["created"] == 1
-    assert running.customers.requests[-1].rows[0].values["remark"] == "=HYPERLINK(1)"
+    assert running.customers.sent[-1]["remark"] == "=HYPERLINK(1)"
 
 
 def test_cells_keep_their_looks_and_those_that_are_wrong_are_marked_with_the_reason(running, sales) -> None:

@@ -73,7 +73,7 @@ def test_customer_gets_what_was_set_and_the_text_of_the_cells(running) -> None:
     assert (request.job_id, request.actor_id) == (job["id"], str(running.member.member.id))
     assert (list(request.match_fields), request.clear_empty, request.mode) == (["name"], True, 2)
     assert request.target_pool_id == SOMEBODY
-    assert dict(request.rows[0].values) == {
+    assert running.customers.sent[0] == {
         "name": "甲",
         "contact.mobile": "13800138000",
         "industry": "",
@@ -110,7 +110,7 @@ def test_rows_without_the_demanded_mobile_or_with_error_cells_fail_without_being
         "第2行 手机：手机号码不能为空",
         "第4行 备注：单元格是错误值 #N/A，请改正公式或填写数值",
     ]
-    assert [row.values["name"] for request in running.customers.requests for row in request.rows] == ["乙"]
+    assert [texts["name"] for texts in running.customers.sent] == ["乙"]
 
 
 def test_a_row_repeated_in_the_file_names_the_first_one(running, sales) -> None:
@@ -147,8 +147,8 @@ def test_a_csv_file_in_gb18030_with_line_breaks_in_cells_is_imported_whole(runni
 
     (request,) = running.customers.requests
     assert [row.row_number for row in request.rows] == [2, 4]
-    assert [row.values["remark"] for row in request.rows] == ["一\r\n二", '说"好"']
-    assert request.rows[0].values["name"] == "甲;公司"
+    assert [texts["remark"] for texts in running.customers.sent] == ["一\r\n二", '说"好"']
+    assert running.customers.sent[0]["name"] == "甲;公司"
     assert job["created"] == 2
 
 
@@ -161,7 +161,7 @@ def test_an_old_excel_file_is_read_like_a_new_one(running, sales) -> None:
         job = running.ended(job)
 
     assert job["created"] == 1
-    assert dict(running.customers.requests[0].rows[0].values) == {
+    assert running.customers.sent[0] == {
         "name": "甲",
         "contact.mobile": "13800138000",
         "remark": "2026-01-02",

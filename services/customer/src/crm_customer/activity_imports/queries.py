@@ -28,7 +28,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Problem
 from crm_customer.customers.sight import Sight, one_of
-from crm_customer.imports.chunks import importing
+from crm_customer.imports.chunks import importing, texts_of
 from crm_customer.imports.members import load_members
 from crm_customer.imports.naming import settle_customers
 from crm_customer.imports.rules import Chunk, record_id_of
@@ -66,7 +66,7 @@ def judge(
     sight = importing(session, chunk, Permission.CUSTOMER_UPDATE)
     reference, zone = load_reference(session, mobile_pattern), zone_of(session)
     setting = Setting(now, zone, reference.options)
-    rows = [read_row(row.row_number, row.values, setting) for row in given]
+    rows = [read_row(row.row_number, texts_of(chunk, row), setting) for row in given]
     _settle_members(session, sight, rows)
     number = partial(_number, pattern=reference.mobile)
     customers = settle_customers(session, sight, rows, lock=not chunk.rehearsal, mobile=number)

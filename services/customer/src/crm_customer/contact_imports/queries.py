@@ -35,7 +35,7 @@ from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Problem
 from crm_customer.customers.sight import Sight, one_of
 from crm_customer.fields.words import Words
-from crm_customer.imports.chunks import importing
+from crm_customer.imports.chunks import importing, texts_of
 from crm_customer.imports.members import load_members
 from crm_customer.imports.naming import settle_customers
 from crm_customer.imports.queries import DECIDED
@@ -74,7 +74,7 @@ def judge(
     updating = [Permission.CUSTOMER_UPDATE] if chunk.update else []
     sight = importing(session, chunk, Permission.CUSTOMER_CREATE, *updating)
     reference = load_reference(session, mobile_pattern)
-    rows = [read_row(row.row_number, row.values, chunk.match_fields, reference) for row in given]
+    rows = [read_row(row.row_number, texts_of(chunk, row), chunk.match_fields, reference) for row in given]
     for row, one in zip(rows, given, strict=True):
         row.decided, row.decided_on = DECIDED.get(one.decision), one.record_id
     _settle_owners(session, sight, rows)

@@ -49,10 +49,14 @@ def chunk_of(
         raise Invalid("too_many_items", max_items=MOST_ROWS)
     if len({row.row_number for row in request.rows}) != len(request.rows):
         raise Invalid("malformed_chunk", reason="row_number")
-    names = set[str]().union(*(row.values for row in request.rows))
+    names = set(request.fields) or set[str]().union(*(row.values for row in request.rows))
     unknown = {name for name in names if not is_known(name)}
     if unknown:
-        raise Invalid("malformed_chunk", reason=f"values: {min(unknown)[:50]}")
+        raise Invalid("malformed_chunk", reason=f"fields: {min(unknown)[:50]}")
+    if len(set(request.fields)) != len(request.fields):
+        raise Invalid("malformed_chunk", reason="fields")
+    if any(len(row.texts) != len(request.fields) for row in request.rows):
+        raise Invalid("malformed_chunk", reason="texts")
     pool_id = getattr(request, "target_pool_id", "")
     try:
         return Chunk(
@@ -65,9 +69,15 @@ def chunk_of(
             target_pool_id=UUID(pool_id) if pool_id else None,
             ask=bool(matchable) and request.mode == rows_pb.IMPORT_MODE_ASK,
             rehearsal=request.rehearsal,
+            fields=tuple(request.fields),
         )
     except ValueError as error:
         raise Invalid("uuid_parsing") from error
+
+
+def texts_of(chunk: Chunk, row: rows_pb.ImportRow) -> dict[str, str]:
+    """Field → text of a row; for one release also as import sent it before."""
+    return dict(zip(chunk.fields, row.texts, strict=True)) if chunk.fields else dict(row.values)
 
 
 def written_once(

@@ -16,7 +16,7 @@ from crm_customer.customers.parents import parent_not_found, visible_parents
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.sight import Condition, Sight
-from crm_customer.imports.chunks import importing
+from crm_customer.imports.chunks import importing, texts_of
 from crm_customer.imports.members import load_members
 from crm_customer.imports.rules import (
     ID,
@@ -75,7 +75,7 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
 
 
 def _row(given: rows_pb.ImportRow, chunk: Chunk, reference: Reference) -> Row:
-    row = read_row(given.row_number, dict(given.values), chunk.match_fields, reference)
+    row = read_row(given.row_number, texts_of(chunk, given), chunk.match_fields, reference)
     if chunk.ask:
         row.decided, row.decided_on = DECIDED.get(given.decision), given.record_id
     return row

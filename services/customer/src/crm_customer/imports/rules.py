@@ -42,7 +42,7 @@ Key = tuple[str, str]
 @dataclass(frozen=True)
 class Chunk:
     """One chunk of an import job as asked for. `update`: matches may be updated (D-14); `ask`: where somebody has decided
-    so for the row (D-21). `rehearsal`: nothing is written.
+    so for the row (D-21). `rehearsal`: nothing is written. `fields`: what the texts of each row are.
     """
 
     id: UUID
@@ -54,6 +54,7 @@ class Chunk:
     target_pool_id: UUID | None
     ask: bool = False
     rehearsal: bool = False
+    fields: tuple[str, ...] = ()
 
 
 class Decided(Enum):

@@ -34,7 +34,7 @@ def write_chunk(
         return kept
     queries.check_importer(session, chunk.actor_id)
     reference = queries.load_reference(session)
-    rows = [read_row(row.row_number, row.values, reference) for row in given]
+    rows = [read_row(row.row_number, _texts(chunk, row), reference) for row in given]
     writing = _Writing(chunk, queries.members_meant(session, rows), *queries.administrators(session))
     response = pb.BulkWriteMembersResponse(results=[writing.settle(row) for row in rows])
     session.add_all(member for member, _ in writing.created)
@@ -53,7 +53,7 @@ def rehearse_chunk(session: Session, chunk: Chunk, given: Sequence[rows_pb.Impor
     """
     queries.check_importer(session, chunk.actor_id)
     reference = queries.load_reference(session)
-    rows = [read_row(row.row_number, row.values, reference) for row in given]
+    rows = [read_row(row.row_number, _texts(chunk, row), reference) for row in given]
     judging = _Writing(chunk, queries.members_meant(session, rows, locked=False), *queries.administrators(session))
     session.expunge_all()  # the members are changed in memory alone
     results = [judging.settle(row) for row in rows]
@@ -64,6 +64,11 @@ def rehearse_chunk(session: Session, chunk: Chunk, given: Sequence[rows_pb.Impor
         told = (worded(name, value, reference) for name, value in before.get(result.record_id, {}).items())
         result.changes.extend(rows_pb.ImportFieldChange(field=name, before=text) for name, text in told)
     return pb.BulkWriteMembersResponse(results=results)
+
+
+def _texts(chunk: Chunk, row: rows_pb.ImportRow) -> dict[str, str]:
+    """Field → text of a row; for one release also as import sent it before."""
+    return dict(zip(chunk.fields, row.texts, strict=True)) if chunk.fields else dict(row.values)
 
 
 @dataclass

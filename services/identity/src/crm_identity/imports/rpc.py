@@ -50,9 +50,14 @@ def _chunk(request: pb.BulkWriteMembersRequest) -> Chunk:
         raise Invalid("too_many_items", max_items=MOST_ROWS)
     if len({row.row_number for row in request.rows}) != len(request.rows):
         raise Invalid("malformed_chunk", reason="row_number")
-    unknown = {name for row in request.rows for name in row.values} - set(FIELDS)
+    names = set(request.fields) or {name for row in request.rows for name in row.values}
+    unknown = names - set(FIELDS)
     if unknown:
-        raise Invalid("malformed_chunk", reason=f"values: {min(unknown)[:50]}")
+        raise Invalid("malformed_chunk", reason=f"fields: {min(unknown)[:50]}")
+    if len(set(request.fields)) != len(request.fields):
+        raise Invalid("malformed_chunk", reason="fields")
+    if any(len(row.texts) != len(request.fields) for row in request.rows):
+        raise Invalid("malformed_chunk", reason="texts")
     try:
         return Chunk(
             id=UUID(request.chunk_id),
@@ -61,6 +66,7 @@ def _chunk(request: pb.BulkWriteMembersRequest) -> Chunk:
             update=request.mode == rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
             clear_empty=request.clear_empty,
             rehearsal=request.rehearsal,
+            fields=tuple(request.fields),
         )
     except ValueError as error:
         raise Invalid("uuid_parsing") from error

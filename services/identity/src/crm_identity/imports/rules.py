@@ -36,7 +36,9 @@ _BETWEEN_ROLES = re.compile(r"[、,，;；\n\r]+")
 
 @dataclass(frozen=True)
 class Chunk:
-    """One chunk of an import job as asked for. `update`: mode create-and-update (D-14). `rehearsal`: write nothing."""
+    """One chunk of an import job as asked for. `update`: mode create-and-update (D-14). `rehearsal`: write nothing.
+    `fields`: what the texts of each row are.
+    """
 
     id: UUID
     job_id: UUID
@@ -44,6 +46,7 @@ class Chunk:
     update: bool
     clear_empty: bool
     rehearsal: bool = False
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

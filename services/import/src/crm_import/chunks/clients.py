@@ -15,7 +15,7 @@ from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from crm.identity.v1 import identity_service_pb2 as identity_pb
 from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
-from crm_import.chunks.rules import SourceRow, Task, values
+from crm_import.chunks.rules import SourceRow, Task, texts
 from crm_import.jobs.rules import Mode, Stage
 from crm_import.kinds.kind import KindName
 from crm_import.rehearsal.rules import Decision
@@ -168,6 +168,7 @@ def _rows(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
         "chunk_id": str(task.chunk_id),
         "actor_id": str(task.actor_id),
         "rehearsal": task.stage == Stage.REHEARSAL,
+        "fields": list(task.mapped),
         "rows": [_row(task, row) for row in rows],
     }
 
@@ -176,7 +177,7 @@ def _row(task: Task, row: SourceRow) -> rows_pb.ImportRow:
     decision, record_id = task.decided.get(row.number, (None, None))
     return rows_pb.ImportRow(
         row_number=row.number,
-        values=values(row, task.mapped, task.typing),
+        texts=texts(row, task.mapped, task.typing),
         decision=_DECISIONS.get(decision, rows_pb.IMPORT_DECISION_UNSPECIFIED),
         record_id=str(record_id or ""),
     )

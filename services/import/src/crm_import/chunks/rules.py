@@ -154,9 +154,9 @@ def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str], ty
     return row.result(Outcome.FAILED, problems) if problems else None
 
 
-def values(row: SourceRow, mapped: Mapping[str, int], typing: Typing) -> dict[str, str]:
-    """Field → what a person would have typed, of every mapped column, empty ones too; of rows that `judge` let pass."""
-    return {name: typing.typed(name, row.cell(column)) for name, column in mapped.items()}
+def texts(row: SourceRow, mapped: Mapping[str, int], typing: Typing) -> list[str]:
+    """What a person would have typed, of every mapped column, empty ones too; of rows that `judge` let pass."""
+    return [typing.typed(name, row.cell(column)) for name, column in mapped.items()]
 
 
 def _has_lost_digits(name: str, text: str, typing: Typing) -> bool:

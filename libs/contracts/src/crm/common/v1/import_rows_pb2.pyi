@@ -17,6 +17,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class _ImportMode:
@@ -116,15 +121,21 @@ class ImportRow(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     RECORD_ID_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
     row_number: _builtins.int
     """Row number in the file as a person counts it, header = 1."""
     decision: Global___ImportDecision.ValueType
     """Of mode ask, with the record that it was decided about."""
     record_id: _builtins.str
     @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
     def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Field name as in REST (contact fields as contact.mobile) → text of the cell, trimmed.
-        Mapped but empty cells are present and empty.
+        """Field name → text, as import has sent it where the request has no `fields`; for one release."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Text of the cell, trimmed, for each of the request's `fields`: names as in REST (contact fields as contact.mobile).
+        Mapped but empty cells are there and empty.
         """
 
     def __init__(
@@ -134,10 +145,11 @@ class ImportRow(_message.Message):
         values: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         decision: Global___ImportDecision.ValueType = ...,
         record_id: _builtins.str = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "record_id", b"record_id", "row_number", b"row_number", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "record_id", b"record_id", "row_number", b"row_number", "texts", b"texts", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -201,7 +213,7 @@ class ImportFieldChange(_message.Message):
     FIELD_FIELD_NUMBER: _builtins.int
     BEFORE_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """Field name as in ImportRow.values."""
+    """One of the request's `fields`."""
     before: _builtins.str
     """In the words a person would type; empty: nothing."""
     def __init__(
@@ -271,7 +283,7 @@ class ImportRowProblem(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     field: _builtins.str
-    """Field name as in ImportRow.values; empty when the whole row is meant."""
+    """One of the request's `fields`; empty when the whole row is meant."""
     code: _builtins.str
     """Stable code, for example unknown_option; messages/{zh,en}.toml of the import service words it."""
     value: _builtins.str

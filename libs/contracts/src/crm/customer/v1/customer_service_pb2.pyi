@@ -481,6 +481,7 @@ class BulkWriteCustomersRequest(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     REHEARSAL_FIELD_NUMBER: _builtins.int
     REHEARSED_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """UUID of the import job."""
     chunk_id: _builtins.str
@@ -506,6 +507,10 @@ class BulkWriteCustomersRequest(_message.Message):
     def rehearsed(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.RehearsedOwner]:
         """Of a rehearsal: what earlier chunks of it gave to owners."""
 
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What `texts` of the rows are, in their order."""
+
     def __init__(
         self,
         *,
@@ -519,10 +524,11 @@ class BulkWriteCustomersRequest(_message.Message):
         rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
         rehearsal: _builtins.bool = ...,
         rehearsed: _abc.Iterable[_import_rows_pb2.RehearsedOwner] | None = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rehearsal", b"rehearsal", "rehearsed", b"rehearsed", "rows", b"rows", "target_pool_id", b"target_pool_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "fields", b"fields", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rehearsal", b"rehearsal", "rehearsed", b"rehearsed", "rows", b"rows", "target_pool_id", b"target_pool_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -562,6 +568,7 @@ class BulkWriteContactsRequest(_message.Message):
     CLEAR_EMPTY_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     REHEARSAL_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     chunk_id: _builtins.str
     actor_id: _builtins.str
@@ -576,6 +583,10 @@ class BulkWriteContactsRequest(_message.Message):
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]:
         """Fields as in REST, and customer: its exact name or its id (D-32)."""
 
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What `texts` of the rows are, in their order."""
+
     def __init__(
         self,
         *,
@@ -587,10 +598,11 @@ class BulkWriteContactsRequest(_message.Message):
         clear_empty: _builtins.bool = ...,
         rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
         rehearsal: _builtins.bool = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "fields", b"fields", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -625,6 +637,7 @@ class BulkWriteActivitiesRequest(_message.Message):
     ACTOR_ID_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     REHEARSAL_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     chunk_id: _builtins.str
     actor_id: _builtins.str
@@ -635,6 +648,10 @@ class BulkWriteActivitiesRequest(_message.Message):
         next_contact_on (D-33). One that is recorded already, same customer, member, time and content, is skipped.
         """
 
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What `texts` of the rows are, in their order."""
+
     def __init__(
         self,
         *,
@@ -643,10 +660,11 @@ class BulkWriteActivitiesRequest(_message.Message):
         actor_id: _builtins.str = ...,
         rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
         rehearsal: _builtins.bool = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "job_id", b"job_id", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "fields", b"fields", "job_id", b"job_id", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from crm.common.v1 import options_pb2 as crm_dot_common_dot_v1_dot_options__pb2
 from crm.identity.v1 import identity_events_pb2 as crm_dot_identity_dot_v1_dot_identity__events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&crm/identity/v1/identity_service.proto\x12\x0f\x63rm.identity.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a%crm/identity/v1/identity_events.proto\"\xc6\x01\n\x17\x42ulkWriteMembersRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\'\n\x04mode\x18\x04 \x01(\x0e\x32\x19.crm.common.v1.ImportMode\x12\x13\n\x0b\x63lear_empty\x18\x05 \x01(\x08\x12&\n\x04rows\x18\x06 \x03(\x0b\x32\x18.crm.common.v1.ImportRow\x12\x11\n\trehearsal\x18\x07 \x01(\x08\"K\n\x18\x42ulkWriteMembersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.crm.common.v1.ImportRowResult\",\n\x16\x45xportDirectoryRequest\x12\x12\n\npage_token\x18\x01 \x01(\t\"\xc5\x02\n\x17\x45xportDirectoryResponse\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.crm.identity.v1.Member\x12\x30\n\x0b\x64\x65partments\x18\x02 \x03(\x0b\x32\x1b.crm.identity.v1.Department\x12$\n\x05roles\x18\x03 \x03(\x0b\x32\x15.crm.identity.v1.Role\x12&\n\x06groups\x18\x04 \x03(\x0b\x32\x16.crm.identity.v1.Group\x12\x33\n\x0corganisation\x18\x05 \x01(\x0b\x32\x1d.crm.identity.v1.Organisation\x12\x32\n\x0csigning_keys\x18\x06 \x01(\x0b\x32\x1c.crm.identity.v1.SigningKeys\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t2\xfe\x01\n\x0fIdentityService\x12n\n\x0f\x45xportDirectory\x12\'.crm.identity.v1.ExportDirectoryRequest\x1a(.crm.identity.v1.ExportDirectoryResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12{\n\x10\x42ulkWriteMembers\x12(.crm.identity.v1.BulkWriteMembersRequest\x1a).crm.identity.v1.BulkWriteMembersResponse\"\x12\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x06importb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&crm/identity/v1/identity_service.proto\x12\x0f\x63rm.identity.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a%crm/identity/v1/identity_events.proto\"\xd6\x01\n\x17\x42ulkWriteMembersRequest\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x10\n\x08\x63hunk_id\x18\x02 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\'\n\x04mode\x18\x04 \x01(\x0e\x32\x19.crm.common.v1.ImportMode\x12\x13\n\x0b\x63lear_empty\x18\x05 \x01(\x08\x12&\n\x04rows\x18\x06 \x03(\x0b\x32\x18.crm.common.v1.ImportRow\x12\x11\n\trehearsal\x18\x07 \x01(\x08\x12\x0e\n\x06\x66ields\x18\x08 \x03(\t\"K\n\x18\x42ulkWriteMembersResponse\x12/\n\x07results\x18\x01 \x03(\x0b\x32\x1e.crm.common.v1.ImportRowResult\",\n\x16\x45xportDirectoryRequest\x12\x12\n\npage_token\x18\x01 \x01(\t\"\xc5\x02\n\x17\x45xportDirectoryResponse\x12(\n\x07members\x18\x01 \x03(\x0b\x32\x17.crm.identity.v1.Member\x12\x30\n\x0b\x64\x65partments\x18\x02 \x03(\x0b\x32\x1b.crm.identity.v1.Department\x12$\n\x05roles\x18\x03 \x03(\x0b\x32\x15.crm.identity.v1.Role\x12&\n\x06groups\x18\x04 \x03(\x0b\x32\x16.crm.identity.v1.Group\x12\x33\n\x0corganisation\x18\x05 \x01(\x0b\x32\x1d.crm.identity.v1.Organisation\x12\x32\n\x0csigning_keys\x18\x06 \x01(\x0b\x32\x1c.crm.identity.v1.SigningKeys\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t2\xfe\x01\n\x0fIdentityService\x12n\n\x0f\x45xportDirectory\x12\'.crm.identity.v1.ExportDirectoryRequest\x1a(.crm.identity.v1.ExportDirectoryResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12{\n\x10\x42ulkWriteMembers\x12(.crm.identity.v1.BulkWriteMembersRequest\x1a).crm.identity.v1.BulkWriteMembersResponse\"\x12\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x06importb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,13 +39,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IDENTITYSERVICE'].methods_by_name['BulkWriteMembers']._loaded_options = None
   _globals['_IDENTITYSERVICE'].methods_by_name['BulkWriteMembers']._serialized_options = b'\210\265\030\001\220\265\030\001\232\265\030\006import'
   _globals['_BULKWRITEMEMBERSREQUEST']._serialized_start=161
-  _globals['_BULKWRITEMEMBERSREQUEST']._serialized_end=359
-  _globals['_BULKWRITEMEMBERSRESPONSE']._serialized_start=361
-  _globals['_BULKWRITEMEMBERSRESPONSE']._serialized_end=436
-  _globals['_EXPORTDIRECTORYREQUEST']._serialized_start=438
-  _globals['_EXPORTDIRECTORYREQUEST']._serialized_end=482
-  _globals['_EXPORTDIRECTORYRESPONSE']._serialized_start=485
-  _globals['_EXPORTDIRECTORYRESPONSE']._serialized_end=810
-  _globals['_IDENTITYSERVICE']._serialized_start=813
-  _globals['_IDENTITYSERVICE']._serialized_end=1067
+  _globals['_BULKWRITEMEMBERSREQUEST']._serialized_end=375
+  _globals['_BULKWRITEMEMBERSRESPONSE']._serialized_start=377
+  _globals['_BULKWRITEMEMBERSRESPONSE']._serialized_end=452
+  _globals['_EXPORTDIRECTORYREQUEST']._serialized_start=454
+  _globals['_EXPORTDIRECTORYREQUEST']._serialized_end=498
+  _globals['_EXPORTDIRECTORYRESPONSE']._serialized_start=501
+  _globals['_EXPORTDIRECTORYRESPONSE']._serialized_end=826
+  _globals['_IDENTITYSERVICE']._serialized_start=829
+  _globals['_IDENTITYSERVICE']._serialized_end=1083
 # @@protoc_insertion_point(module_scope)

@@ -31,6 +31,7 @@ class BulkWriteMembersRequest(_message.Message):
     CLEAR_EMPTY_FIELD_NUMBER: _builtins.int
     ROWS_FIELD_NUMBER: _builtins.int
     REHEARSAL_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """UUID of the import job."""
     chunk_id: _builtins.str
@@ -49,6 +50,10 @@ class BulkWriteMembersRequest(_message.Message):
         roles (names, separated by 、 , ; or new lines), language. login, name, email and department are needed to create.
         """
 
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What `texts` of the rows are, in their order."""
+
     def __init__(
         self,
         *,
@@ -59,10 +64,11 @@ class BulkWriteMembersRequest(_message.Message):
         clear_empty: _builtins.bool = ...,
         rows: _abc.Iterable[_import_rows_pb2.ImportRow] | None = ...,
         rehearsal: _builtins.bool = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "job_id", b"job_id", "mode", b"mode", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "fields", b"fields", "job_id", b"job_id", "mode", b"mode", "rehearsal", b"rehearsal", "rows", b"rows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
