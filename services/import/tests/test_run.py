@@ -8,6 +8,7 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import select
 
+from chassis.identifiers import new_id
 from crm.imports.v1.imports_events_pb2 import ImportFinished, ProgressMade
 from crm_import.results.model import RowResult
 
@@ -119,6 +120,22 @@ def test_a_row_repeated_in_the_file_names_the_first_one(running, sales) -> None:
     (row,) = sales.get(f"/imports/{job['id']}/rows?outcome=skipped").json["items"]
     assert (row["row_number"], row["problems"][0]["code"]) == (3, "repeated_in_file")
     assert row["problems"][0]["reason"] == "与第2行重复"
+
+
+def test_records_of_one_name_are_no_repeats_when_each_has_its_id(running, sales, workbook) -> None:
+    ids = [str(new_id()) for _ in range(2)]
+    rows = [[ids[0], "甲"], [ids[1], "甲"], [ids[1], "乙"], ["", "甲"]]
+    job = sales.upload(workbook(["ID", "客户名称"], *rows)).json
+    sales.post(job, "start")
+
+    with running.workers():
+        running.ended(job)
+
+    repeats = sales.get(f"/imports/{job['id']}/rows?code=repeated_in_file").json["items"]
+    assert [(row["row_number"], row["problems"][0]["reason"]) for row in repeats] == [
+        (4, "与第3行重复"),
+        (5, "与第2行重复"),
+    ]
 
 
 def test_rows_with_the_same_nonsense_for_a_mobile_are_no_repeats(running) -> None:

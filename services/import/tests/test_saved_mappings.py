@@ -53,6 +53,16 @@ def test_a_file_with_all_headers_of_a_saved_mapping_is_mapped_by_it(sales, workb
     assert sales.get(f"/imports/{job['id']}").json["saved_mapping_id"] == saved["id"]
 
 
+def test_its_match_fields_win_over_those_that_a_file_suggests(sales, workbook) -> None:
+    rows = ["ID", "客户名称"], [str(new_id()), "甲"]
+    job = sales.patch(sales.upload(workbook(*rows)).json, match_fields=["name"]).json
+    saved = _save(sales, job)
+
+    again = sales.upload(workbook(*rows)).json
+
+    assert (saved.status_code, again["match_fields"]) == (201, ["name"])
+
+
 def test_nothing_is_kept_while_no_column_is_mapped(sales, workbook) -> None:
     refused = _save(sales, _upload(sales, workbook, "甲", "乙"))
 

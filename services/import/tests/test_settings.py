@@ -137,6 +137,23 @@ def test_starting_queues_one_split_however_often_it_is_asked(sales, imports) -> 
     assert sales.patch(sales.get(f"/imports/{job['id']}").json, mode="create_only").status_code == 409
 
 
+def test_a_file_with_ids_of_ours_is_matched_by_them_before_all_else_unless_somebody_chose(sales, workbook) -> None:
+    rows = ["ID", "客户名称", "号"], [str(new_id()), "甲", str(new_id())]
+    ours = sales.upload(workbook(*rows)).json
+    foreign = sales.upload(workbook(rows[0], ["C-001", "甲", "1"])).json
+    other = sales.patch(foreign, mapping=[{"column": 1, "field": "name"}, {"column": 2, "field": "id"}]).json
+    by_hand = sales.patch(ours, mapping=[{"column": 1, "field": "name"}]).json
+    chosen = sales.patch(by_hand, match_fields=["name"], mapping=[{"column": 2, "field": "id"}, *by_hand["mapping"]])
+    again = sales.patch(chosen.json, header_row=1, mapping=chosen.json["mapping"])
+    contacts = sales.upload(workbook(["ID", "联系人姓名"], [str(new_id()), "李"]), query="?kind=contacts").json
+
+    usual = ["contact.mobile", "name"]
+    assert ours["match_fields"] == ["id", *usual]
+    assert foreign["match_fields"] == other["match_fields"] == by_hand["match_fields"] == usual
+    assert chosen.json["match_fields"] == again.json["match_fields"] == ["name"]
+    assert contacts["match_fields"] == ["id", "mobile", "name"]
+
+
 def test_a_job_that_lacks_a_required_column_does_not_start(sales, workbook) -> None:
     unnamed = sales.upload(workbook(["备注", "邮箱"], ["甲", "a@b.cn"])).json
     unmatched = sales.uploaded(["甲", 13800138000, "其他", ""])

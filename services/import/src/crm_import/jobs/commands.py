@@ -90,12 +90,12 @@ def change_settings(
     for name in _PLAIN:
         if proposed.get(name) is not None:
             setattr(job, name, proposed[name])
-    if proposed.get("match_fields") is not None:
-        job.match_on(proposed["match_fields"], actor.language)
     if proposed.get("mapping") is not None:
         job.map_columns(
             [MappedColumn(entry["column"], entry["field"]) for entry in proposed["mapping"]], actor.language
         )
+    if proposed.get("match_fields") is not None:
+        job.match_on(proposed["match_fields"], actor.language)
     if job.split_plan != former_plan:
         job.total = 0
     if found is not None:

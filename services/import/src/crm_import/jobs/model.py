@@ -35,7 +35,7 @@ from crm_import.kinds.kind import Field, Form, Kind
 from crm_import.kinds.registry import KINDS
 from crm_import.mapping.forms import Typing
 from crm_import.mapping.model import SavedMapping
-from crm_import.mapping.rules import date_order_of, fitted, guess_mapping, usable_match_fields
+from crm_import.mapping.rules import date_order_of, fitted, guess_mapping, usable_match_fields, usual_match_fields
 from crm_import.reading.tables import Layout
 
 _SETTINGS = (
@@ -142,6 +142,8 @@ class ImportJob(Base):
             file_format=found["format"],
             mode=Mode.CREATE_ONLY,
             match_fields=list(kind.default_match_fields),
+            columns=[],
+            mapping=[],
             target_pool_id=None,
             clear_empty=False,
             mobile_required=False,
@@ -299,6 +301,7 @@ class ImportJob(Base):
         self.sheets, self.sheet = found["sheets"], found["sheet"]
         self.encoding, self.delimiter, self.quote = found["encoding"], found["delimiter"], found["quote"]
         self.header_row, self.rows_estimate = found["header_row"], found["rows_estimate"]
+        was_usual = self.matches_as_usual
         self.columns = found["columns"]
         self.saved_mapping_id = None
         self.date_order = date_order_of(self.columns)
@@ -312,6 +315,7 @@ class ImportJob(Base):
             for column, field in zip(self.columns, guessed, strict=True)
             if field
         ]
+        self._match_as_usual(was_usual)
 
     def require_version(self, expected: int, proposed: Mapping[str, Any]) -> None:
         """Raise Stale with both values of each clashing field unless `expected` is the current version."""
@@ -338,9 +342,20 @@ class ImportJob(Base):
     def map_columns(self, mapping: Sequence[MappedColumn], language: str) -> None:
         """Set which columns fill which fields. Raises Invalid (D-17, D-18)."""
         check_mapping(mapping, [column["index"] for column in self.columns], self.traits, language)
+        was_usual = self.matches_as_usual
         self.mapping = [{"column": entry.column, "field": entry.field} for entry in mapping]
+        self._match_as_usual(was_usual)
         self.saved_mapping_id = None
         check_required(self.mapped, self.required_fields, self.traits, language)
+
+    @property
+    def matches_as_usual(self) -> bool:
+        """Whether nobody has chosen other match fields than its file suggests."""
+        return self.match_fields == usual_match_fields(self.traits, self.mapped, self.columns)
+
+    def _match_as_usual(self, still: bool) -> None:
+        if still:
+            self.match_fields = usual_match_fields(self.traits, self.mapped, self.columns)
 
     def match_on(self, match_fields: Sequence[str], language: str) -> None:
         """Set which fields make a row match a record. Raises Invalid (D-20)."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from crm_import.kinds.kind import Kind
 from crm_import.mapping.forms import DigitsLost, digits
@@ -15,6 +16,7 @@ _BRACKETED = re.compile(r"[(\[【<].*?[)\]】>]")
 _DECORATION = re.compile(r"[\s*_\-.:/\\'\"]+")
 _MOBILE = re.compile(r"1[0-9]{10}")
 _BETWEEN_DIGITS = re.compile(r"[\s-]")
+ID = "id"  # the match field that no two records share
 _COUNTRY = re.compile(r"^(\+|00)?86(?=1)")
 
 
@@ -122,6 +124,23 @@ def _known_file(headers: Sequence[str], words: _Headers) -> Mapping[str, str | N
         if next(iter(file)) in given and 2 * len(given & file.keys()) >= len(file):
             return file
     return {}
+
+
+def usual_match_fields(kind: Kind, mapped: Mapping[str, int], columns: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The match fields of a file until somebody chooses others: those of its kind, before them the id where the column
+    that fills it begins with one, as in an export that comes back (E-09). Numbers of another system are none.
+    """
+    begins = {column["index"]: column["sample"] for column in columns}
+    has_ids = ID in kind.match_fields and ID in mapped and _is_id(begins.get(mapped[ID], ""))
+    return [*([ID] if has_ids else []), *kind.default_match_fields]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int], within: Mapping[str, str]) -> list[str]:

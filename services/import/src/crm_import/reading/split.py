@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crm_import.mapping.rules import match_key
+from crm_import.mapping.rules import ID, match_key
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.tables import Layout, Row, Table
 
@@ -36,8 +36,9 @@ class Cut:
 
 @dataclass
 class Repeats:
-    """Finds rows whose value of any match field stood in an earlier row (X-44); rows lacking a required value do
-    not count as earlier ones, because they will not be imported.
+    """Finds rows whose value of any match field stood in an earlier row (X-44), of the id alone where a row has one:
+    different records may be called the same. Rows lacking a required value do not count as earlier ones, because they
+    will not be imported.
     """
 
     cut: Cut
@@ -45,18 +46,18 @@ class Repeats:
 
     def of(self, row: Row) -> tuple[str, int] | None:
         """The field and the earlier row's number, or None for a first occurrence, which is remembered."""
-        keys = [
-            (name, self._within(name, row) + key)
+        keys = {
+            name: self._within(name, row) + key
             for name, column in self.cut.match_columns.items()
             if (key := match_key(_cell(row, column), is_mobile=name == self.cut.mobile))
-        ]
-        for name, key in keys:
+        }
+        for name, key in {ID: keys[ID]}.items() if ID in keys else keys.items():
             earlier = self.seen.setdefault(name, {}).get(key)
             if earlier is not None:
                 return name, earlier
         if all(_cell(row, column) for column in self.cut.required_columns):
-            for name, key in keys:
-                self.seen[name][key] = row.number
+            for name, key in keys.items():
+                self.seen.setdefault(name, {}).setdefault(key, row.number)
         return None
 
     def _within(self, name: str, row: Row) -> str:
