@@ -124,9 +124,11 @@ def test_rehearsed_rows_are_put_right_before_the_start_and_another_reading_of_th
     assert sales.post(job, "correct", column=0, to="行", rows=[2]).status_code == 200
     (plan, _) = sales.get(f"/imports/{job['id']}/rehearsal").json["items"]
     assert plan["corrections"] == [{"column": 0, "value": "行"}]
+    assert sales.get(f"/imports/{job['id']}").json["is_rehearsal_outdated"]
 
     sales.post(job, "rehearse")
-    assert _counts(running.handled(job)) == [2, 2, 0, 0, 0]
+    again = running.handled(job)
+    assert (_counts(again), again["is_rehearsal_outdated"]) == ([2, 2, 0, 0, 0], False)
     sales.post(job, "start")
     assert _counts(running.handled(job)) == [2, 2, 0, 0, 0]
     assert "行" in running.customers.ids
@@ -137,6 +139,16 @@ def test_rehearsed_rows_are_put_right_before_the_start_and_another_reading_of_th
     with running.service.database.reading() as session:
         left = select(func.count()).where(RowCorrection.job_id == other["id"])
         assert session.scalar(left) == 0
+
+
+def test_where_duplicates_are_asked_about_corrected_rows_are_rehearsed_again_first(running, sales) -> None:
+    job = running.rehearsed(["坏", 13900000000, "文化", ""], mode="ask")
+    sales.post(job, "correct", column=0, to="行", rows=[2])
+
+    refused = sales.post(job, "start")
+
+    assert (refused.status_code, refused.json["code"]) == (409, "rehearsal_outdated")
+    assert sales.post(job, "start?undecided=skip").status_code == 200
 
 
 def test_what_cannot_be_corrected_or_tried_again_is_refused_by_name(running, sales, importer) -> None:

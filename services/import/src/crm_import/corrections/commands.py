@@ -82,7 +82,7 @@ def correct(
     session.execute(_TAKE_BACK, {**given, "numbers": [row.row_number for row in found if row.written == to]})
     session.execute(_FORGET_EMPTY, {"job_id": job.id})
     if found:
-        job.changed(now)
+        job.correct(now)
         after = {"field": field, "rows": len(found)}
         record_audit(session, AuditEntry("import.correct", jobs.SUBJECT, job.id, actor.id, after=after))
     return Corrected(field, Counter(row.held for row in found))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Index, Integer, Text
+from sqlalchemy import BigInteger, Boolean, DateTime, Index, Integer, Text, false
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -60,7 +60,7 @@ class ImportJob(Base):
     reader can see, progress included. `total` is 0 until the file is split, and again when it would be split otherwise.
     The other four counts are sums over its chunks, of a rehearsal what they would be; `stage`: what its chunks are
     handled for (decision 0029). `undone` and `left` are rows of an undo, `undecided` those of a rehearsal that wait for
-    somebody's decision. `is_settled`: no chunk is left to be handled.
+    somebody's decision; `is_rehearsal_outdated`: cells have been corrected since. `is_settled`: no chunk is left to be handled.
     """
 
     __tablename__ = "import_jobs"
@@ -103,6 +103,7 @@ class ImportJob(Base):
     undone: Mapped[int] = mapped_column(Integer, server_default="0")
     left: Mapped[int] = mapped_column("rows_left", Integer, server_default="0")
     undecided: Mapped[int] = mapped_column(Integer, server_default="0")
+    is_rehearsal_outdated: Mapped[bool] = mapped_column(server_default=false())
     stage: Mapped[str] = mapped_column(Text, server_default="write")
     split_tries: Mapped[int] = mapped_column(Integer)
     failure_code: Mapped[str | None] = mapped_column(Text)
@@ -152,6 +153,8 @@ class ImportJob(Base):
             updated=0,
             skipped=0,
             failed=0,
+            undecided=0,
+            is_rehearsal_outdated=False,
             stage=Stage.WRITE,
             split_tries=0,
             failure_code=None,
@@ -368,6 +371,11 @@ class ImportJob(Base):
             self.mobile_required = pool_id is not None
         self.target_pool_id = pool_id
 
+    def correct(self, now: datetime) -> None:
+        """Some of its cells have been corrected: what a rehearsal has told of their rows holds no more."""
+        self.is_rehearsal_outdated = self.status == Status.REHEARSED
+        self.changed(now)
+
     def changed(self, now: datetime) -> None:
         """Count a change that readers can see."""
         self.version += 1
@@ -376,6 +384,7 @@ class ImportJob(Base):
     def forget_rehearsal(self) -> None:
         """Go back to where it was before it was rehearsed; nothing is kept of what a rehearsal has counted."""
         self.status, self.stage, self.rehearsed_at = Status.UPLOADED, Stage.WRITE, None
+        self.is_rehearsal_outdated = False
         self.created = self.updated = self.skipped = self.failed = self.undecided = 0
 
     def rehearse(self, now: datetime, language: str) -> bool:
@@ -396,7 +405,8 @@ class ImportJob(Base):
 
     def start(self, now: datetime, language: str, *, skip_undecided: bool) -> bool:
         """Queue it for writing; False when that was done before. In mode ask every row that matches a record must have
-        been decided about, unless those that are not are skipped (D-21). Raises Invalid or Conflict.
+        been decided about, unless those that are not are skipped (D-21): a row corrected since the rehearsal may be one
+        of them. Raises Invalid or Conflict.
         """
         if self.has_ended:
             raise Conflict("import_already_ended")
@@ -406,6 +416,8 @@ class ImportJob(Base):
             return False
         if self.mode == Mode.ASK:
             self.require_rehearsed()
+            if self.is_rehearsal_outdated and not skip_undecided:
+                raise Conflict("rehearsal_outdated")
             if self.undecided and not skip_undecided:
                 raise Conflict("rows_undecided", count=self.undecided)
         self._queue(Stage.WRITE, now, language)

@@ -105,6 +105,9 @@ class ImportView(View):
     created_by: UUID
     created_at: datetime
     rehearsed_at: datetime | None
+    is_rehearsal_outdated: bool = Field(
+        description="rows have been corrected since the rehearsal; another one tells what becomes of them"
+    )
     started_at: datetime | None
     finished_at: datetime | None
     failure_code: str | None
