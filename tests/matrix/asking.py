@@ -18,6 +18,8 @@ _OWN_ONLY = {
     "only_owner_asks",
     "own_extension",
     "not_your_collaborator",
+    "not_your_collision",
+    "not_yours_to_decide",
     "owner_only",
     "read_only_collaborator",
     "task_not_yours",

@@ -271,6 +271,7 @@ def _helper(case: Case) -> str:
 _NEW_IMPORT: Made = lambda case: case.world.new_import(case.caller)["id"]
 _NEW_MAPPING: Made = lambda case: case.world.new_mapping(case.owner)
 _NEW_ENTRY: Made = lambda case: case.world.new_entry(case.owner)
+_NEW_COLLISION: Made = lambda case: case.world.new_collision(case.owner)
 _NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
@@ -300,6 +301,15 @@ CALLS: dict[str, Call] = {
     "PUT /customers/{customer_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
     "PUT /customers/{customer_id}/star": Call(body=lambda _: {"color": "red"}, conflicts=("claim_first",)),
     "PUT /contacts/{contact_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
+    "POST /duplicates/collisions": Call(
+        body=lambda case: {"kind": "collaborate", "customer_id": case.customer.id, "reason": "known before"},
+        uses_up=True,
+        conflicts=("customer_is_yours", "claim_instead"),
+    ),
+    "POST /duplicates/collisions/{collision_id}:decide": Call(
+        body=lambda _: {"outcome": "keep"}, path={"collision_id": _NEW_COLLISION}
+    ),
+    "POST /duplicates/collisions/{collision_id}:withdraw": Call(path={"collision_id": _NEW_COLLISION}),
     "POST /customers:delete": Call(body=_NOBODY),
     "POST /customers:restore": Call(body=_NOBODY),
     "POST /customers:update": Call(body=lambda case: _NOBODY(case) | {"changes": {"rating": 3}}),

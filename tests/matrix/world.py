@@ -91,6 +91,8 @@ class World:
         self.records["export", "sales"] = self.records["export", "stranger"] = self._export_of("stranger")
         for member in (*PERSONS[1:], "mate", "stranger"):
             self.records["extension", member] = self._refused_extension(member)
+        for member in (*PERSONS[1:], "mate", "stranger"):
+            self.records["collision", member] = self.new_collision(member)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
@@ -294,6 +296,14 @@ class World:
         """Something on the owner's schedule."""
         body = {"subject": self.people.name(), "starts_on": "2030-01-01"}
         answer = self.http.post("/schedules", json=body, headers=self.people.headers(owner))
+        return str(answer.raise_for_status().json()["id"])
+
+    def new_collision(self, whose: str) -> str:
+        """About a customer of a colleague's or a stranger's, opened by the other of them; else one that the member opened."""
+        owner, asker = {"mate": ("mate", "stranger"), "stranger": ("stranger", "mate")}.get(whose, ("stranger", whose))
+        [customer] = self._make_customers([(owner, "own")])
+        body = {"kind": "dispute", "customer_id": customer.id, "reason": "known before"}
+        answer = self.http.post("/duplicates/collisions", json=body, headers=self.people.headers(asker))
         return str(answer.raise_for_status().json()["id"])
 
     def new_filter(self, owner: str) -> str:

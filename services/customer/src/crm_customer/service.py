@@ -24,6 +24,7 @@ from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
 from crm_customer.collaborators import http as collaborators_http
 from crm_customer.collaborators.due import END_COLLABORATIONS
+from crm_customer.collisions import http as collisions_http
 from crm_customer.collisions.model import Collision
 from crm_customer.contact_imports.rpc import ContactImports
 from crm_customer.contact_list import http as contact_list_http
@@ -139,6 +140,7 @@ SERVICE = Service(
         schedules_http.api,
         reminders_http.api,
         reveals_http.api,
+        collisions_http.api,
         tags_http.api,
         dictionaries_http.api,
         fields_http.api,

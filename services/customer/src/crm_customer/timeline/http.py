@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from chassis.clock import now
@@ -16,11 +15,11 @@ from crm.pool.v1 import pool_service_pb2 as pool
 from crm.pool.v1.pool_events_pb2 import Cause
 from crm_customer.customers.queries import visible_customer
 from crm_customer.customers.sight import sight_of
-from crm_customer.customers.views import Named, named
+from crm_customer.customers.views import Named
 from crm_customer.ownership.clients import changes_of
 from crm_customer.timeline.queries import ASSIGNMENTS, entries, names, position_of
 from crm_customer.timeline.rules import Asked, EntryKind, Position, Status
-from crm_customer.timeline.views import Timeline, TimelineEntry, TimelinePlace, TimelineQuery
+from crm_customer.timeline.views import Timeline, TimelineEntry, TimelinePlace, TimelineQuery, entry_view
 from directory.permissions import Permission
 from directory.scope import zone_of
 
@@ -49,7 +48,7 @@ def read_timeline(call: Call[None, TimelineQuery], customer_id: UUID) -> Timelin
     with call.runtime.database.reading() as session:
         rows = entries(session, customer_id, asked, moment, query.page_size + 1)
         named = names(session, *_ids(changes)) if changes else {}
-    found: list[Found] = [(position_of(row), _entry(row)) for row in rows]
+    found: list[Found] = [(position_of(row), entry_view(row)) for row in rows]
     moved = ((_position(change), change) for change in changes)
     found += [
         (position, _move(change, named)) for position, change in moved if asked.holds(position, _id(change.actor_id))
@@ -101,17 +100,6 @@ def _changes(
 
 def _position(change: pool.RecordedChange) -> Position:
     return Position(change.at.ToDatetime(UTC), ASSIGNMENTS, UUID(int=change.change.state.version))
-
-
-def _entry(row: Any) -> TimelineEntry:
-    names_of_columns = ("kind", "event", "id", "at", "status", "title", "content", "method", "on", "until")
-    return TimelineEntry(
-        **{name: getattr(row, name) for name in names_of_columns},
-        member=named(row.member_id, row.member),
-        amount=None if row.amount is None else str(row.amount),
-        currency=row.currency,
-        about_id=row.about_id,
-    )
 
 
 def _move(change: pool.RecordedChange, named: dict[UUID, Named]) -> TimelineEntry:

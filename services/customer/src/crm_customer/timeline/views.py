@@ -1,13 +1,13 @@
 """Shapes of the timeline on the wire."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
 from chassis.http.api import Body, NearDay, View
-from crm_customer.customers.views import Named
+from crm_customer.customers.views import Named, named
 from crm_customer.paging import RangeEnd
 from crm_customer.timeline.rules import EntryKind, Status
 
@@ -52,6 +52,29 @@ class TimelineEntry(View):
     about_id: UUID | None = Field(default=None, description="of a remark: the activity; of a payment: the order")
     came_from: TimelinePlace | None = Field(default=None, description="of an assignment; null: it was born")
     went_to: TimelinePlace | None = None
+
+
+def entry_view(row: Any) -> TimelineEntry:
+    """An entry out of a row of `queries.entries`."""
+    columns = (
+        "kind",
+        "event",
+        "id",
+        "at",
+        "status",
+        "title",
+        "content",
+        "method",
+        "on",
+        "until",
+        "currency",
+        "about_id",
+    )
+    return TimelineEntry(
+        **{name: getattr(row, name) for name in columns},
+        member=named(row.member_id, row.member),
+        amount=None if row.amount is None else str(row.amount),
+    )
 
 
 class Timeline(View):
