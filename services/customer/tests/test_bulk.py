@@ -133,8 +133,12 @@ def test_a_row_with_an_owner_out_of_reach_fails_unless_it_is_skipped_anyway(cust
 def test_rows_without_owner_go_to_the_jobs_pool(customers: Any, importer: Importer) -> None:
     sales = customers.organisation.sales
 
-    importer.write({"name": "公海的"}, {"name": "自己的", "owner": "张三"}, target_pool_id=str(customers.open_pool))
+    results = importer.write(
+        {"name": "公海的"}, {"name": "自己的", "owner": "张三"}, target_pool_id=str(customers.open_pool)
+    )
 
+    names = {str(customers.open_pool): "公海", "": ""}
+    assert [(row.pool_id, row.pool_name) for row in results] == list(names.items())
     assert customers.listed(sales, pool_id=str(customers.open_pool)) == ["公海的"]
     assert customers.listed(sales, view="mine") == ["自己的"]
 

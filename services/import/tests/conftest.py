@@ -269,7 +269,8 @@ class Customers(CustomerServiceServicer):
 
     def _place(self, request: Any, name: str) -> dict[str, str]:
         owner = next((owner for word, owner in self.owners.items() if word in name), request.actor_id)
-        return {"pool_id": request.target_pool_id} if request.target_pool_id else {"owner_id": owner}
+        lies_in = {"pool_id": request.target_pool_id, "pool_name": "华东公海"}
+        return lies_in if request.target_pool_id else {"owner_id": owner}
 
     def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
         texts = dict(zip(request.fields, row.texts, strict=True))

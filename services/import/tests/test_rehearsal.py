@@ -96,7 +96,7 @@ def test_its_summary_counts_problems_with_their_values_owners_pools_and_matches(
     ]
     assert summary["matches"] == [{"field": "name", "field_label": "客户名称", "rows": 1, "undecided": 0}]
     other = sales.get(f"/imports/{in_pool['id']}/rehearsal/summary").json
-    assert (other["owners"], other["pools"]) == ([], [{"pool_id": pool_id, "customers": 2}])
+    assert (other["owners"], other["pools"]) == ([], [{"pool_id": pool_id, "pool_name": "华东公海", "customers": 2}])
 
 
 def test_a_changed_setting_forgets_it_and_only_another_way_of_cutting_splits_again(running, sales, monkeypatch) -> None:

@@ -74,6 +74,8 @@ def test_customer_gets_what_was_set_and_the_text_of_the_cells(running) -> None:
     assert (request.job_id, request.actor_id) == (job["id"], str(running.member.member.id))
     assert (list(request.match_fields), request.clear_empty, request.mode) == (["name"], True, 2)
     assert request.target_pool_id == SOMEBODY
+    (row,) = running.member.get(f"/imports/{job['id']}/rows").json["items"]
+    assert (row["owner_name"], row["pool_id"], row["pool_name"]) == (None, SOMEBODY, "华东公海")
     assert running.customers.sent[0] == {
         "name": "甲",
         "contact.mobile": "13800138000",
@@ -112,6 +114,13 @@ def test_rows_without_the_demanded_mobile_or_with_error_cells_fail_without_being
         "第4行 备注：单元格是错误值 #N/A，请改正公式或填写数值",
     ]
     assert [texts["name"] for texts in running.customers.sent] == ["乙"]
+
+
+def test_a_row_names_who_owns_what_it_created(running, sales) -> None:
+    job = running.imported(["甲", 13800138000, "", ""])
+
+    (row,) = sales.get(f"/imports/{job['id']}/rows").json["items"]
+    assert (row["owner_id"], row["owner_name"], row["pool_name"]) == (str(sales.member.id), "张三", None)
 
 
 def test_a_row_repeated_in_the_file_names_the_first_one(running, sales) -> None:

@@ -22,6 +22,7 @@ from crm_customer.imports.queries import Prepared, decisions, prepare
 from crm_customer.imports.rehearsing import judge, rehearsed
 from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Row, record_id_of
 from crm_customer.ownership import clients
+from crm_customer.ownership.queries import pool_names
 from crm_customer.settings import Settings
 
 _MODES = (rows_pb.IMPORT_MODE_CREATE_ONLY, rows_pb.IMPORT_MODE_CREATE_AND_UPDATE, rows_pb.IMPORT_MODE_ASK)
@@ -39,8 +40,11 @@ class BulkWrites:
         chunk = chunk_of(request, lambda name: name in KNOWN or is_custom(name), MATCHABLE, _MODES)
         with admitted(self.slots):
             if chunk.rehearsal:
-                return pb.BulkWriteCustomersResponse(results=self._rehearse(chunk, request.rows, request.rehearsed))
-            return pb.BulkWriteCustomersResponse(results=self._write(chunk, request.rows))
+                results = self._rehearse(chunk, request.rows, request.rehearsed)
+            else:
+                results = self._write(chunk, request.rows)
+            self._name_pools(results)
+            return pb.BulkWriteCustomersResponse(results=results)
 
     def _write(self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> Sequence[rows_pb.ImportRowResult]:
         runtime = self.runtime
@@ -62,6 +66,17 @@ class BulkWrites:
             judged = judge(session, self._prepare(session, chunk, rows), actor.language if actor else "zh")
         placements = self._plan(chunk, [one.row for one in judged.newcomers], rehearsed=given)
         return rehearsed(judged, placements)
+
+    def _name_pools(self, results: Sequence[rows_pb.ImportRowResult]) -> None:
+        """Say what the pools are called that new customers lie in."""
+        pool_ids = {UUID(result.pool_id) for result in results if result.pool_id}
+        if not pool_ids:
+            return
+        with self.runtime.database.reading() as session:
+            names = pool_names(session, pool_ids)
+        for result in results:
+            if result.pool_id:
+                result.pool_name = names.get(UUID(result.pool_id), "")
 
     def _prepare(self, session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> Prepared:
         return prepare(session, chunk, rows, cast(Settings, self.runtime.settings).mobile_pattern)

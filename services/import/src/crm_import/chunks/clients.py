@@ -205,6 +205,7 @@ def _result(result: rows_pb.ImportRowResult, row: SourceRow) -> Result:
         matched_by=result.matched_by,
         owner_id=result.owner_id or None,
         pool_id=result.pool_id or None,
+        pool_name=result.pool_name,
         changes=[(change.field, change.before) for change in result.changes],
     )
 

@@ -14,7 +14,7 @@ from crm_import.chunks.rules import Task
 from crm_import.jobs.model import ImportJob
 from crm_import.rehearsal.commands import store_plans
 from crm_import.rehearsal.queries import given_to_owners
-from crm_import.results.rules import Result
+from crm_import.results.rules import Result, pools_named
 
 
 def handle(runtime: Runtime, task: Task) -> list[Result]:
@@ -33,5 +33,7 @@ def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:
 
 def keep(session: Session, task: Task, results: Sequence[Result], now: datetime) -> Mapping[str, int]:
     """Store the plans; the job knows how many rows wait for a decision."""
-    session.get_one(ImportJob, task.job_id).undecided += store_plans(session, task.job_id, results)
+    job = session.get_one(ImportJob, task.job_id)
+    job.undecided += store_plans(session, task.job_id, results)
+    job.name_pools(pools_named(results))
     return Counter(result.outcome for result in results)

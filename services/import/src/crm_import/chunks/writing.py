@@ -12,12 +12,13 @@ from chassis.runtime import Runtime
 from crm_import.chunks.clients import write_rows
 from crm_import.chunks.queries import rows_of
 from crm_import.chunks.rules import SourceRow, Task, judge
+from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import Mode
 from crm_import.rehearsal.queries import decisions_of
 from crm_import.rehearsal.rules import Decision
 from crm_import.results.commands import store_results
 from crm_import.results.queries import outcomes_of_retried
-from crm_import.results.rules import Outcome, Problem, Result
+from crm_import.results.rules import Outcome, Problem, Result, pools_named
 
 log = get_logger(__name__)
 
@@ -70,6 +71,7 @@ def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:
 
 def keep(session: Session, task: Task, results: Sequence[Result], now: datetime) -> Mapping[str, int]:
     """Store the results; rows that are lost count as failed, rows tried again as they end now."""
+    session.get_one(ImportJob, task.job_id).name_pools(pools_named(results))
     if task.is_retry:
         if results:
             store_results(session, task.job_id, results, task.number)

@@ -105,6 +105,8 @@ class ImportJob(Base):
     undecided: Mapped[int] = mapped_column(Integer, server_default="0")
     is_rehearsal_outdated: Mapped[bool] = mapped_column(server_default=false())
     stage: Mapped[str] = mapped_column(Text, server_default="write")
+    # Id → name of the pools that its rows' customers lie in, or would.
+    pool_names: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
     split_tries: Mapped[int] = mapped_column(Integer)
     failure_code: Mapped[str | None] = mapped_column(Text)
     failure_parameters: Mapped[dict[str, Any]] = mapped_column(JSONB)
@@ -156,6 +158,7 @@ class ImportJob(Base):
             undecided=0,
             is_rehearsal_outdated=False,
             stage=Stage.WRITE,
+            pool_names={},
             split_tries=0,
             failure_code=None,
             failure_parameters={},
@@ -370,6 +373,15 @@ class ImportJob(Base):
         if pool_id != self.target_pool_id:
             self.mobile_required = pool_id is not None
         self.target_pool_id = pool_id
+
+    def name_pools(self, names: Mapping[str, str]) -> None:
+        """Keep what pools are called."""
+        if not names.items() <= self.pool_names.items():
+            self.pool_names = {**self.pool_names, **names}
+
+    def pool_name(self, pool_id: UUID | None) -> str | None:
+        """What a pool was called when customers were put into it, or would have been."""
+        return self.pool_names.get(str(pool_id)) if pool_id else None
 
     def correct(self, now: datetime) -> None:
         """Some of its cells have been corrected: what a rehearsal has told of their rows holds no more."""

@@ -91,7 +91,7 @@ def read_rehearsal(call: Call[None, None], import_id: UUID) -> SummaryView:
             for code, field, rows, examples in problems
         ],
         owners=[OwnerCount(owner_id=id_, owner_name=name, customers=count) for id_, name, count in owners],
-        pools=[PoolCount(pool_id=id_, customers=count) for id_, count in pools],
+        pools=[PoolCount(pool_id=id_, pool_name=job.pool_name(id_), customers=count) for id_, count in pools],
         matches=[
             MatchCount(field=field, field_label=kind.label(field, language), rows=rows, undecided=undecided)
             for field, rows, undecided in matches

@@ -50,6 +50,7 @@ class PlanView(View):
     owner_id: UUID | None
     owner_name: str | None
     pool_id: UUID | None
+    pool_name: str | None
     problems: list[ProblemView]
     cells: list[str]
     corrections: list[CorrectionView]
@@ -85,6 +86,7 @@ class PoolCount(View):
     """How many customers would lie in a pool."""
 
     pool_id: UUID
+    pool_name: str | None
     customers: int
 
 
@@ -141,6 +143,7 @@ def plan_view(
         owner_id=plan.owner_id,
         owner_name=owner,
         pool_id=plan.pool_id,
+        pool_name=job.pool_name(plan.pool_id),
         problems=[problem_view(plan.row_number, problem, kind, messages, language) for problem in problems],
         cells=plan.cells,
         corrections=correction_views(corrected),

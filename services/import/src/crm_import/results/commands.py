@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from crm_import.results.rules import Only, Result, Reverted
 
 _STORE = text(
-    "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id)"
-    " SELECT :job_id, r.number, r.outcome, r.record_id, r.problems::jsonb, r.cells::jsonb, r.owner_id"
+    "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id, pool_id)"
+    " SELECT :job_id, r.number, r.outcome, r.record_id, r.problems::jsonb, r.cells::jsonb, r.owner_id, r.pool_id"
     " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:records AS uuid[]),"
-    " CAST(:problems AS text[]), CAST(:cells AS text[]), CAST(:owners AS uuid[]))"
-    " AS r(number, outcome, record_id, problems, cells, owner_id)"
+    " CAST(:problems AS text[]), CAST(:cells AS text[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]))"
+    " AS r(number, outcome, record_id, problems, cells, owner_id, pool_id)"
     " ON CONFLICT (job_id, row_number) DO UPDATE SET outcome = excluded.outcome, customer_id = excluded.customer_id,"
-    " problems = excluded.problems, cells = excluded.cells, owner_id = excluded.owner_id"
+    " problems = excluded.problems, cells = excluded.cells, owner_id = excluded.owner_id, pool_id = excluded.pool_id"
     " WHERE row_results.retried_in = :retried_in"
 )
 _REVERT = text(
@@ -55,6 +55,7 @@ def store_results(session: Session, job_id: UUID, results: Sequence[Result], ret
             "problems": [_json([problem.stored() for problem in result.problems]) for result in results],
             "cells": [None if result.cells is None else _json(list(result.cells)) for result in results],
             "owners": [result.owner_id for result in results],
+            "pools": [result.pool_id for result in results],
         },
     )
 

@@ -54,11 +54,10 @@ def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowVie
         _require_kept(job)
         wanted = Wanted(query.outcome, query.undo, query.field, query.code, query.text)
         found, total = list_results(session, job.id, wanted, query.page, query.page_size)
-        corrected = corrections_of(session, job.id, [result.row_number for result in found])
-    kind = job.traits
+        corrected = corrections_of(session, job.id, [result.row_number for result, _ in found])
     items = [
-        row_view(result, corrected.get(result.row_number, {}), kind, call.runtime.messages, call.language)
-        for result in found
+        row_view(result, owner, corrected.get(result.row_number, {}), job, call.runtime.messages, call.language)
+        for result, owner in found
     ]
     return Page[RowView](items=items, page=query.page, page_size=query.page_size, total=total)
 

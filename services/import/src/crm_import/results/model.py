@@ -13,7 +13,7 @@ from crm_import.results.rules import Problem
 
 class RowResult(Base):
     """What became of a row. `problems` as in rules.Problem; `cells` the row as in the file, from the first headed
-    column on, unless it was created or updated. `owner_id` of customers that were created. `retried_in`: number of the chunk that
+    column on, unless it was created or updated. `owner_id` or `pool_id` of customers that were created. `retried_in`: number of the chunk that
     has tried it again since the last start. After an undo `undo` says what
     came of it (undone, partly, left) and `undo_problems` why something was left.
     """
@@ -33,6 +33,7 @@ class RowResult(Base):
     problems: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     cells: Mapped[list[str] | None] = mapped_column(JSONB)
     owner_id: Mapped[UUID | None]
+    pool_id: Mapped[UUID | None]
     retried_in: Mapped[int | None] = mapped_column(Integer)
     undo: Mapped[str | None] = mapped_column(Text)
     undo_problems: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))

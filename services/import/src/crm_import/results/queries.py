@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, literal, select, text
@@ -12,6 +13,7 @@ from crm_import.corrections.queries import corrections_of
 from crm_import.corrections.rules import overlaid
 from crm_import.results.model import RowResult
 from crm_import.results.rules import Outcome, Problem, ProblemSum, Undo
+from directory.tables import members
 
 _PAGE = 1000
 _SUMS = text(
@@ -49,12 +51,13 @@ class Wanted:
 
 def list_results(
     session: Session, job_id: UUID, wanted: Wanted, page: int, page_size: int
-) -> tuple[list[RowResult], int]:
-    """A page of results in file order, and how many there are."""
+) -> tuple[Sequence[Any], int]:
+    """A page of results in file order, each with its owner's name, and how many there are."""
     found = select(RowResult).where(RowResult.job_id == job_id, *wanted.conditions())
     total = session.scalar(select(func.count()).select_from(found.subquery())) or 0
-    rows = found.order_by(RowResult.row_number).offset((page - 1) * page_size).limit(page_size)
-    return list(session.scalars(rows)), total
+    named = found.add_columns(members.c.name).outerjoin(members, members.c.id == RowResult.owner_id)
+    rows = named.order_by(RowResult.row_number).offset((page - 1) * page_size).limit(page_size)
+    return session.execute(rows).all(), total
 
 
 def retried(session: Session, job_id: UUID, chunk_number: int) -> list[RowResult]:

@@ -65,7 +65,7 @@ class ProblemSum:
 class Result:
     """What became of the row `number`, or would. `cells`, as in the file, are kept for rows that a person may want to
     correct. It met the record by the field `matched_by`; a customer that was created lies with `owner_id`, else in
-    `pool_id`. `changes`, field and former text, of an update that is rehearsed.
+    `pool_id`, called `pool_name`. `changes`, field and former text, of an update that is rehearsed.
     """
 
     number: int
@@ -76,7 +76,13 @@ class Result:
     matched_by: str = ""
     owner_id: str | None = None
     pool_id: str | None = None
+    pool_name: str = ""
     changes: Sequence[tuple[str, str]] = ()
+
+
+def pools_named(results: Iterable[Result]) -> dict[str, str]:
+    """Id → name of the pools of rows."""
+    return {result.pool_id: result.pool_name for result in results if result.pool_id and result.pool_name}
 
 
 @dataclass(frozen=True)

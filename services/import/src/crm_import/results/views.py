@@ -9,6 +9,7 @@ from pydantic import Field
 from chassis.http.api import Body, PageQuery, View
 from chassis.wording import Messages
 from crm_import.corrections.views import CorrectionView, correction_views
+from crm_import.jobs.model import ImportJob
 from crm_import.kinds.kind import Kind
 from crm_import.results.model import RowResult
 from crm_import.results.rules import Outcome, Problem, ProblemSum, Undo, reason, sentence
@@ -33,6 +34,10 @@ class RowView(View):
     row_number: int
     outcome: Outcome
     record_id: UUID | None
+    owner_id: UUID | None = Field(description="of a customer that was created")
+    owner_name: str | None
+    pool_id: UUID | None = Field(description="where a customer without an owner was created")
+    pool_name: str | None
     cells: list[str] | None
     corrections: list[CorrectionView]
     problems: list[ProblemView]
@@ -80,8 +85,18 @@ class ErrorsQuery(Body):
     include: Literal["skipped"] | None = None
 
 
-def row_view(result: RowResult, corrected: Mapping[int, str], kind: Kind, messages: Messages, language: str) -> RowView:
-    """The view of a result with its problems in `language`; `corrected`: cells that were put right, by column."""
+def row_view(
+    result: RowResult,
+    owner: str | None,
+    corrected: Mapping[int, str],
+    job: ImportJob,
+    messages: Messages,
+    language: str,
+) -> RowView:
+    """The view of a result with its problems in `language`; `owner`: what its owner is called, `corrected`: cells that were
+    put right, by column.
+    """
+    kind = job.traits
 
     def worded(problems: Sequence[Problem]) -> list[ProblemView]:
         return [problem_view(result.row_number, item, kind, messages, language) for item in problems]
@@ -90,6 +105,10 @@ def row_view(result: RowResult, corrected: Mapping[int, str], kind: Kind, messag
         row_number=result.row_number,
         outcome=Outcome(result.outcome),
         record_id=result.record_id,
+        owner_id=result.owner_id,
+        owner_name=owner,
+        pool_id=result.pool_id,
+        pool_name=job.pool_name(result.pool_id),
         cells=result.cells,
         corrections=correction_views(corrected),
         problems=worded(result.reasons()),

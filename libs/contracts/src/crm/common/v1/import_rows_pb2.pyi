@@ -167,6 +167,7 @@ class ImportRowResult(_message.Message):
     OWNER_ID_FIELD_NUMBER: _builtins.int
     POOL_ID_FIELD_NUMBER: _builtins.int
     CHANGES_FIELD_NUMBER: _builtins.int
+    POOL_NAME_FIELD_NUMBER: _builtins.int
     row_number: _builtins.int
     outcome: Global___ImportOutcome.ValueType
     record_id: _builtins.str
@@ -176,6 +177,8 @@ class ImportRowResult(_message.Message):
     owner_id: _builtins.str
     """Where a created record lies: its owner, else its pool (customers alone)."""
     pool_id: _builtins.str
+    pool_name: _builtins.str
+    """What the pool `pool_id` is called; empty: not known yet."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportRowProblem]:
         """For skipped and failed: every reason."""
@@ -195,10 +198,11 @@ class ImportRowResult(_message.Message):
         owner_id: _builtins.str = ...,
         pool_id: _builtins.str = ...,
         changes: _abc.Iterable[Global___ImportFieldChange] | None = ...,
+        pool_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "matched_by", b"matched_by", "outcome", b"outcome", "owner_id", b"owner_id", "pool_id", b"pool_id", "problems", b"problems", "record_id", b"record_id", "row_number", b"row_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "matched_by", b"matched_by", "outcome", b"outcome", "owner_id", b"owner_id", "pool_id", b"pool_id", "pool_name", b"pool_name", "problems", b"problems", "record_id", b"record_id", "row_number", b"row_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
