@@ -19,8 +19,10 @@ def clean(text: str) -> str:
     """`text` without what cannot be stored or seen, other blanks as plain ones, trimmed, at most Excel's own length."""
     if not text.isprintable():  # most cells hold nothing odd
         text = _BLANKS.sub(" ", _ODD.sub("", text))
-    text = text.strip()[:MAX_CELL_CHARACTERS].rstrip()
-    return _ESCAPED.sub("", text) if text.startswith("'") else text
+    text = text.strip()
+    if len(text) > MAX_CELL_CHARACTERS:
+        text = text[:MAX_CELL_CHARACTERS].rstrip()
+    return _ESCAPED.sub("", text) if text[:1] == "'" else text
 
 
 def escaped(text: str) -> str:

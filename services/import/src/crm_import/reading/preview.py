@@ -7,13 +7,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from openpyxl.utils import get_column_letter
-
 from crm_import.kinds.kind import Kind
 from crm_import.mapping.forms import DateOrder, date_orders
 from crm_import.mapping.rules import guess_mapping
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.tables import Layout, Row, Table
+from crm_import.reading.workbook_xml import column_letters
 
 MAX_COLUMNS = 200
 SHOWN_ROWS = 10
@@ -119,7 +118,7 @@ def _headed(rows: Iterator[Row], header_row: int | None, kind: Kind) -> Headed:
         raise RefusedFile("file_empty")
     header = _found_header(first, kind) if header_row is None else None
     if header is None:
-        return 0, [(index, get_column_letter(index + 1)) for index in _columns(first)], chain(first, rows)
+        return 0, [(index, column_letters(index)) for index in _columns(first)], chain(first, rows)
     return header.number, header_columns(header), chain(first[first.index(header) + 1 :], rows)
 
 

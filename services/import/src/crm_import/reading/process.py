@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from openpyxl.styles.numbers import BUILTIN_FORMATS
+
 from chassis.errors import Unavailable
 from chassis.logs import get_logger
 from crm_import.kinds.kind import Kind
@@ -51,11 +53,21 @@ def read_preview(
     if not _AT_ONCE.acquire(timeout=_QUEUE_SECONDS):
         raise Unavailable("overloaded", retry_after_seconds=5)
     try:
-        return next(_answers(order, limits))
+        return _spelt_out(next(_answers(order, limits)))
     except StopIteration as error:
         raise RefusedFile("file_unreadable") from error
     finally:
         _AT_ONCE.release()
+
+
+def _spelt_out(found: dict[str, Any]) -> dict[str, Any]:
+    """Number formats that have a number alone by their codes: the child does without openpyxl, which takes longer to
+    import than most files to read.
+    """
+    for column in found["columns"]:
+        if isinstance(column.get("number_format"), int):
+            column["number_format"] = BUILTIN_FORMATS.get(column["number_format"], "General")
+    return found
 
 
 def split_file(path: Path, layout: Layout, cut: Cut, limits: Limits, keep: Callable[[int, int, bytes], None]) -> None:

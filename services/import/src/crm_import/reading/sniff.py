@@ -4,11 +4,8 @@ import codecs
 import csv
 import io
 import re
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
-
-from charset_normalizer import from_bytes
 
 FORMATS = ("xlsx", "xls", "csv")
 HEAD_BYTES = 64 * 1024
@@ -79,6 +76,8 @@ def text_encoding(path: Path) -> str:
         return _utf16(head)
     if _decodes(path, "utf-8"):
         return "utf-8"
+    from charset_normalizer import from_bytes  # few files come here, and every file starts a process of its own
+
     sample = head[: head.rfind(b"\n") + 1] or head
     guess = from_bytes(sample, cp_isolation=["gb18030", "big5"]).best()
     for encoding in (*([guess.encoding] if guess else []), "gb18030", "big5"):
@@ -112,12 +111,14 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 def delimiter_of(path: Path, encoding: str) -> str:
     """The delimiter that cuts the first lines into the most columns, evenly; a comma when none does."""
+    from statistics import median
+
     with path.open("r", encoding=encoding, errors="replace", newline="") as file:
         sample = file.read(HEAD_BYTES)
 
     def columns(delimiter: str) -> tuple[float, int]:
         counts = [len(row) for row in _first_rows(sample, delimiter)]
-        typical = statistics.median(counts or [0])
+        typical = median(counts or [0])
         return (typical if typical > 1 else 0, sum(count == typical for count in counts))
 
     return max(DELIMITERS, key=columns)

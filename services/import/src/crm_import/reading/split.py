@@ -15,6 +15,8 @@ from crm_import.mapping.rules import ID, match_key
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.tables import Layout, Row, Table
 
+_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -97,10 +99,12 @@ def _written(folder: Path, number: int, lines: list[bytes]) -> dict[str, Any]:
 
 def _lines(path: Path, layout: Layout, cut: Cut) -> Iterator[bytes]:
     repeats = Repeats(cut)
+    width = cut.last + 1 - cut.first
     for row in Table(path, layout).rows():
         if row.number <= cut.header_row:
             continue
-        cells = [_cell(row, index) for index in range(cut.first, cut.last + 1)]
+        cells = row.cells[cut.first : cut.last + 1]
+        cells += [""] * (width - len(cells))
         errors = {str(index): text for index, text in row.errors.items() if cut.first <= index <= cut.last}
         if not errors and not any(cells):
             continue
@@ -111,7 +115,7 @@ def _lines(path: Path, layout: Layout, cut: Cut) -> Iterator[bytes]:
             line["beyond"] = beyond
         if repeated := repeats.of(row):
             line["repeats"] = repeated
-        yield json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        yield _ENCODE(line).encode() + b"\n"
 
 
 def _cell(row: Row, index: int) -> str:

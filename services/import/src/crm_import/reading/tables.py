@@ -145,7 +145,7 @@ class Table:
         # calamine leaves out the columns before the first filled one.
         before = [""] * (self._sheet.start or (0, 0))[1]
         for number, values in enumerate(self._sheet.iter_rows(), 1):
-            yield Row(number, [*before, *(text_of(value) for value in values)], self._errors.get(number, {}))
+            yield Row(number, [*before, *map(text_of, values)], self._errors.get(number, {}))
 
 
 def _is_open(lines: list[str], form: dict[str, Any]) -> bool:

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree as ET
 
-from openpyxl.styles.numbers import BUILTIN_FORMATS
-
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _MARK = re.compile(rb"""\bt\s*=\s*["']e["']""")
@@ -72,22 +70,22 @@ def _keep_width(node: ET.Element, found: dict[int, dict[str, Any]]) -> None:
             found.setdefault(index, {})["width"] = width
 
 
-def _keep_formats(row: ET.Element, formats: Sequence[str], found: dict[int, dict[str, Any]]) -> None:
+def _keep_formats(row: ET.Element, formats: Sequence[str | int], found: dict[int, dict[str, Any]]) -> None:
     for cell in row:
         reference, style = _REFERENCE.match(cell.get("r", "")), int(cell.get("s") or 0)
         if reference and cell.find(f"{_MAIN}v") is not None and 0 < style < len(formats):
             found.setdefault(_column(reference[1]), {}).setdefault("number_format", formats[style])
 
 
-def _formats(archive: zipfile.ZipFile) -> list[str]:
-    """The number format of each style of cells."""
+def _formats(archive: zipfile.ZipFile) -> list[str | int]:
+    """The number format of each style of cells: its code, or the number of one that every spreadsheet knows."""
     if "xl/styles.xml" not in archive.namelist():
         return []
     styles = ET.fromstring(archive.read("xl/styles.xml"))  # noqa: S314
     own = {node.get("numFmtId"): node.get("formatCode", "")[:_LONGEST_FORMAT] for node in styles.iter(f"{_MAIN}numFmt")}
     cells = styles.find(f"{_MAIN}cellXfs")
     numbers = [node.get("numFmtId", "0") for node in cells] if cells is not None else []
-    return [own.get(number) or BUILTIN_FORMATS.get(int(number), "General") for number in numbers]
+    return [own.get(number) or int(number) for number in numbers]
 
 
 def counts_from_1904(path: Path) -> bool:
@@ -112,7 +110,8 @@ def _member_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
 def _has_error(content: IO[bytes]) -> bool:
     tail = b""
     while piece := content.read(_PIECE_BYTES):
-        if _MARK.search(tail + piece):
+        seen = tail + piece
+        if (b'"e"' in seen or b"'e'" in seen) and _MARK.search(seen):
             return True
         tail = piece[-32:]
     return False
@@ -126,6 +125,12 @@ def _errors(content: IO[bytes]) -> Iterator[tuple[int, int, str]]:
             reference = _REFERENCE.match(node.get("r", ""))
             if reference:
                 yield int(reference[2]), _column(reference[1]), node.findtext(f"{_MAIN}v") or "#ERROR"
+
+
+def column_letters(index: int) -> str:
+    """How a spreadsheet calls the column `index` (from 0): A, B, … Z, AA."""
+    rest, place = divmod(index, 26)
+    return (column_letters(rest - 1) if rest else "") + chr(ord("A") + place)
 
 
 def _column(letters: str) -> int:
