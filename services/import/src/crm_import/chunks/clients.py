@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -20,7 +19,7 @@ from crm_import.jobs.rules import Mode, Stage
 from crm_import.kinds.kind import KindName
 from crm_import.rehearsal.rules import Decision
 from crm_import.results.model import RowResult
-from crm_import.results.rules import Outcome, Problem, Result, Reverted, Undo
+from crm_import.results.rules import WROTE, Outcome, Problem, Result, Reverted, Undo
 from crm_import.settings import import_settings
 
 _BUSY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
@@ -197,11 +196,12 @@ def _result(result: rows_pb.ImportRowResult, row: SourceRow) -> Result:
     outcome = _OUTCOMES.get(result.outcome)
     if outcome is None:
         raise ChunkRefused("outcome_unknown")
-    problems = _problems(result.problems)
-    return replace(
-        row.result(outcome, problems),
-        cells=None if outcome in (Outcome.CREATED, Outcome.UPDATED) else row.written_cells,
+    return Result(
+        row.number,
+        outcome,
         record_id=result.record_id or None,
+        problems=_problems(result.problems),
+        cells=None if outcome in WROTE else row.written_cells,
         matched_by=result.matched_by,
         owner_id=result.owner_id or None,
         pool_id=result.pool_id or None,

@@ -122,8 +122,7 @@ def row_again(number: int, cells: Sequence[str], problems: Iterable[Problem], ta
 def read_chunk(content: bytes, first: int) -> list[SourceRow]:
     """The rows that `reading.split` wrote; `first` is the column where their cells begin."""
     rows = []
-    for line in content.splitlines():
-        row = json.loads(line)
+    for row in json.loads(b"[%s]" % b",".join(content.splitlines())):  # a line each would cost twice as much
         errors = {int(column): text for column, text in row.get("errors", {}).items()}
         repeats = tuple(row["repeats"]) if "repeats" in row else None
         rows.append(SourceRow(row["row"], first, row["cells"], errors, repeats, row.get("beyond", 0)))
@@ -156,7 +155,11 @@ def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str], ty
 
 def texts(row: SourceRow, mapped: Mapping[str, int], typing: Typing) -> list[str]:
     """What a person would have typed, of every mapped column, empty ones too; of rows that `judge` let pass."""
-    return [typing.typed(name, row.cell(column)) for name, column in mapped.items()]
+    cells, first, forms = row.cells, row.first, typing.forms
+    return [
+        typing.typed(name, cells[column - first]) if name in forms else cells[column - first]
+        for name, column in mapped.items()
+    ]
 
 
 def _has_lost_digits(name: str, text: str, typing: Typing) -> bool:

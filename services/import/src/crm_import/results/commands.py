@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from crm_import.results.rules import Only, Result, Reverted
+from crm_import.results.rules import Only, Problem, Result, Reverted
 
 _STORE = text(
     "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id, pool_id)"
@@ -52,7 +52,7 @@ def store_results(session: Session, job_id: UUID, results: Sequence[Result], ret
             "numbers": [result.number for result in results],
             "outcomes": [str(result.outcome) for result in results],
             "records": [result.record_id or None for result in results],
-            "problems": [_json([problem.stored() for problem in result.problems]) for result in results],
+            "problems": [_problems(result.problems) for result in results],
             "cells": [None if result.cells is None else _json(list(result.cells)) for result in results],
             "owners": [result.owner_id for result in results],
             "pools": [result.pool_id for result in results],
@@ -68,7 +68,7 @@ def store_reverted(session: Session, job_id: UUID, reverted: Sequence[Reverted])
             "job_id": job_id,
             "numbers": [one.number for one in reverted],
             "undo": [str(one.undo) for one in reverted],
-            "problems": [_json([problem.stored() for problem in one.problems]) for one in reverted],
+            "problems": [_problems(one.problems) for one in reverted],
         },
     )
 
@@ -88,6 +88,10 @@ def mark_retried(session: Session, job_id: UUID, only: Only | None, first: int, 
 def forget_results(session: Session, job_id: UUID, most: int) -> int:
     """Delete up to `most` results of a job; returns how many."""
     return len(session.execute(_FORGET, {"job_id": job_id, "most": most}).all())
+
+
+def _problems(problems: Sequence[Problem]) -> str:
+    return _json([problem.stored() for problem in problems]) if problems else "[]"
 
 
 def _json(value: object) -> str:
