@@ -419,6 +419,29 @@ def test_a_killed_worker_is_followed_by_another_that_begins_anew(
     assert len(running.service.outbox(ExportFinished)) == 1
 
 
+def test_what_a_dead_worker_has_stored_of_a_cancelled_export_is_deleted(
+    running: Any, lead: Page, records: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records(_rows(3))
+    job = lead.asked()
+
+    def die(*_: Any) -> None:
+        lead.post(job, "cancel")
+        raise SystemExit
+
+    with monkeypatch.context() as patched, pytest.raises(SystemExit):
+        patched.setattr("crm_import.exports.worker.commands.finish", die)
+        lead.write(job)
+    delete_expired(running.service.runtime)
+    left = _objects(running, job)
+    with running.service.database.transaction() as session:
+        session.execute(update(ExportJob).values(finished_at=now() - timedelta(hours=2)))
+    delete_expired(running.service.runtime)
+
+    assert (len(left), _objects(running, job)) == (1, [])
+    assert lead.read(job)["status"] == "cancelled"
+
+
 def test_two_workers_at_once_make_one_file(running: Any, lead: Page, records: Any) -> None:
     known = records(_rows(6), at=2)
     known.gate.clear()

@@ -1,8 +1,9 @@
 """What time alone makes necessary: exports that fell silent are handed out again, old files are deleted."""
 
 from datetime import timedelta
+from itertools import chain
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from chassis.clock import now
 from chassis.database import try_lock
@@ -10,10 +11,12 @@ from chassis.due import DueTask
 from chassis.runtime import Runtime
 from crm_import.exports import commands
 from crm_import.exports.model import ExportJob
-from crm_import.exports.rules import UNDER_WAY
+from crm_import.exports.rules import UNDER_WAY, Status
 from crm_import.settings import import_settings
 
 _AT_ONCE = 100
+# After that no worker stores a file any more of an export that has ended.
+_STORED = timedelta(hours=1)
 
 
 def republish(runtime: Runtime) -> bool:
@@ -32,13 +35,16 @@ def republish(runtime: Runtime) -> bool:
 
 
 def delete_expired(runtime: Runtime) -> bool:
-    """Delete files that can be fetched no longer; the jobs stay."""
+    """Delete files that can be fetched no longer, and what workers that died have left of exports without a file; the jobs
+    stay.
+    """
     moment = now()
     with runtime.database.reading() as session:
-        old = select(ExportJob).where(ExportJob.file_bytes.is_not(None), ExportJob.expires_at < moment)
-        jobs = list(session.scalars(old.order_by(ExportJob.expires_at).limit(_AT_ONCE)))
-        keys = {job.id: job.key for job in jobs}
-    runtime.object_store().delete(*keys.values())
+        expired = ExportJob.expires_at < moment
+        without = ExportJob.status.in_((Status.FAILED, Status.CANCELLED)) & (ExportJob.finished_at < moment - _STORED)
+        old = select(ExportJob).where(ExportJob.tries > 0, or_(expired, without))
+        keys = {job.id: job.all_keys for job in session.scalars(old.order_by(ExportJob.id).limit(_AT_ONCE))}
+    runtime.object_store().delete(*chain.from_iterable(keys.values()))
     with runtime.database.transaction() as session:
         gone = select(ExportJob).where(ExportJob.id.in_(keys)).order_by(ExportJob.id).with_for_update()
         for job in session.scalars(gone):

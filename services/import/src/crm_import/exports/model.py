@@ -17,7 +17,8 @@ from crm_import.exports.rules import UNDER_WAY, ExportKind, Format, Status
 class ExportJob(Base):
     """`selection` is a crm.common.v1.Selection; `fields`: those asked for, empty: all that its actor may see. `total` is about
     how many rows there are, 0: unknown, `rows` how many are written, `left_out` how many its actor may not export.
-    `tries`: how often it was begun, the last one counts. `expires_at`: the file is deleted then.
+    `tries`: how often it was begun, the last one counts; 0 again when its files are deleted. `expires_at`: the file is
+    deleted then.
     """
 
     __tablename__ = "export_jobs"
@@ -92,6 +93,11 @@ class ExportJob(Base):
         """Where workers that died may have left files."""
         return [self._key(number) for number in range(1, self.tries)]
 
+    @property
+    def all_keys(self) -> list[str]:
+        """Where files of it may lie: its own, and those of workers that died."""
+        return [self._key(number) for number in range(1, self.tries + 1)]
+
     def _key(self, tries: int) -> str:
         return f"exports/{self.id}/{tries}"
 
@@ -130,8 +136,8 @@ class ExportJob(Base):
         return True
 
     def expire(self) -> None:
-        """Its file is deleted."""
-        self.file_bytes = None
+        """Its files are deleted."""
+        self.file_bytes, self.tries = None, 0
         self.version += 1
 
     def _end(self, status: Status, now: datetime) -> None:
