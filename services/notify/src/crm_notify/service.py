@@ -5,6 +5,7 @@ from chassis.service import Service
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.batches.events import CUSTOMER_BATCHES
 from crm_notify.collaborations.events import COLLABORATIONS
+from crm_notify.collisions.events import COLLISIONS
 from crm_notify.database import Base
 from crm_notify.imports.events import IMPORTS
 from crm_notify.mail.due import MEASURE_DELIVERIES, SEND_MAIL
@@ -32,7 +33,17 @@ SERVICE = Service(
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_notify"],
-    subscriptions=[DIRECTORY, ASSIGNMENTS, COLLABORATIONS, CUSTOMER_BATCHES, IMPORTS, RECYCLING, REVEALS, WORK],
+    subscriptions=[
+        DIRECTORY,
+        ASSIGNMENTS,
+        COLLABORATIONS,
+        COLLISIONS,
+        CUSTOMER_BATCHES,
+        IMPORTS,
+        RECYCLING,
+        REVEALS,
+        WORK,
+    ],
     projections=[directory_projection()],
     due=[SEND_MAIL, MEASURE_DELIVERIES, FORGET_OLD],
     roles={"push": push_role(MIGRATIONS)},
