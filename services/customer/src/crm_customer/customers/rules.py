@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from chassis.errors import FieldError
@@ -31,6 +31,28 @@ class Reference:
     regions: Regions
     mobile: re.Pattern[str]
     custom: Mapping[str, Field] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The fields that no customer may be without."""
+        return ("name", *(f"custom.{key}" for key, field in self.custom.items() if field.required))
+
+    @cached_property
+    def cleaned(self) -> Mapping[tuple[str, str], Any]:
+        """Clean values by field and text, or the Broken that says what is wrong with it."""
+        return _Cleaned(self)
+
+
+class _Cleaned(dict[tuple[str, str], Any]):
+    """Filled as it is asked: rows of a file repeat what they say."""
+
+    def __init__(self, reference: Reference) -> None:
+        super().__init__()
+        self._reference = reference
+
+    def __missing__(self, key: tuple[str, str]) -> Any:
+        value = self[key] = _tried(*key, self._reference)
+        return value
 
 
 @dataclass(frozen=True)
@@ -125,12 +147,12 @@ def checked(
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for name in _in_order(tuple(given)):
-        try:
-            value = _clean(name, given[name], reference)
-            if name != "city":
-                values[name] = value
-        except Broken as broken:
-            problems.append(Problem(name, broken.code, _shown(given[name]), broken.parameters))
+        text = given[name]
+        value = reference.cleaned[name, text] if isinstance(text, str) else _tried(name, text, reference)
+        if isinstance(value, Broken):
+            problems.append(Problem(name, value.code, _shown(text), value.parameters))
+        elif name != "city":
+            values[name] = value
     if "city" in given and not any(problem.field in ("province", "city") for problem in problems):
         try:
             values["city"] = _city((given["city"] or "").strip(), values.get("province", province), reference)
@@ -149,6 +171,13 @@ def _in_order(names: tuple[str, ...]) -> tuple[str, ...]:
 def is_custom(name: str) -> bool:
     """Whether a flat name is that of a custom field."""
     return name.startswith("custom.")
+
+
+def _tried(name: str, given: Any, reference: Reference) -> Any:
+    try:
+        return _clean(name, given, reference)
+    except Broken as broken:
+        return broken
 
 
 def _clean(name: str, given: Any, reference: Reference) -> Any:
@@ -238,11 +267,16 @@ _PARTS = ("contact", "profile", "custom")
 
 def split(values: Mapping[str, Any]) -> Parts:
     """Flat values by where they are kept."""
-    parts = Parts({}, {}, {}, {})
-    for name, value in values.items():
-        part, _, field = name.rpartition(".")
-        getattr(parts, part or "own")[field] = value
-    return parts
+    return Parts(*({field: values[name] for field, name in names} for names in _by_part(tuple(values))))
+
+
+@lru_cache(maxsize=256)
+def _by_part(names: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """Of each part, the fields with the flat names that they have among `names`."""
+    placed = [(name.rpartition("."), name) for name in names]
+    return tuple(
+        tuple((field, name) for (prefix, _, field), name in placed if prefix == part) for part in ("", *_PARTS)
+    )
 
 
 def masked(name: str, value: Any) -> Any:
@@ -267,24 +301,32 @@ def require_filled(values: Mapping[str, Any], reference: Reference, problems: li
 
     One from before the field was required can be changed in others.
     """
-    required = ["name", *(f"custom.{key}" for key, field in reference.custom.items() if field.required)]
     broken = {problem.field for problem in problems}
-    asked = [name for name in required if (creating or name in values) and name not in broken]
-    problems += [Problem(name, "missing") for name in asked if values.get(name) in (None, "")]
+    problems += [
+        Problem(name, "missing")
+        for name in reference.required
+        if (creating or name in values) and name not in broken and values.get(name) in (None, "")
+    ]
 
 
 def refuse_inactive(
     values: Mapping[str, Any], current: Mapping[str, Any], reference: Reference, problems: list[Problem]
 ) -> None:
     """Add the problem of each option that is chosen although it is offered no more (X-21)."""
-    for name, value in values.items():
-        chosen = None
+    for name in _choosing(tuple(values)):
+        value, chosen = values[name], None
         if is_custom(name):
             chosen = reference.custom[name.removeprefix("custom.")].inactive(value, current.get(name))
-        elif name in _CHOSEN and value not in (None, current.get(name)):
+        elif value not in (None, current.get(name)):
             chosen = None if reference.options.offers(name, value) else value
         if chosen is not None:
             problems.append(Problem(name, "option_inactive", chosen))
+
+
+@lru_cache(maxsize=256)
+def _choosing(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those whose values may be options."""
+    return tuple(name for name in names if name in _CHOSEN or is_custom(name))
 
 
 def refuse_postcodes(given: Mapping[str, Any], after: Mapping[str, Any], problems: list[Problem]) -> None:
@@ -297,6 +339,7 @@ def refuse_remark_alone(contact: Mapping[str, Any], problems: list[Problem]) -> 
     """Add the problem of a remark on a contact that does not exist: a remark alone makes none (A-53), and losing it
     silently would be worse.
     """
-    broken = any(problem.field.startswith("contact.") for problem in problems)
-    if contact.get("remark") and not contact_rules.is_filled(contact) and not broken:
+    if not contact.get("remark") or contact_rules.is_filled(contact):
+        return
+    if not any(problem.field.startswith("contact.") for problem in problems):
         problems.append(Problem("contact.remark", "contact_remark_alone"))

@@ -137,7 +137,7 @@ class Regions:
 
     def city(self, province: str, text: str) -> str | None:
         """Code of a city of `province` (a code) by code or name, with or without its ending (恩施, 恩施土家族苗族自治州)."""
-        return self._cities.get((province, normalised(text)))
+        return self._cities.get((province, text)) or self._cities.get((province, normalised(text)))
 
     def words(self, *codes: str | None) -> str:
         """Names of the codes given, one after the other."""

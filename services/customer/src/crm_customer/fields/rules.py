@@ -87,9 +87,14 @@ class Field:
 
     def inactive(self, value: Any, current: Any) -> str | None:
         """The first option in `value` that is offered no more and is not in `current` already (X-21)."""
-        kept = set(_keys(current))
-        off = {choice.key for choice in self.choices if not choice.active}
-        return next((key for key in _keys(value) if key in off - kept), None)
+        if not self._off:
+            return None
+        kept = _keys(current)
+        return next((key for key in _keys(value) if key in self._off and key not in kept), None)
+
+    @cached_property
+    def _off(self) -> frozenset[str]:
+        return frozenset(choice.key for choice in self.choices if not choice.active)
 
 
 def _keys(value: Any) -> Sequence[str]:

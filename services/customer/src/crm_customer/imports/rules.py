@@ -17,7 +17,6 @@ from crm_customer.customers.rules import (
     Reference,
     changed_fields,
     checked,
-    is_custom,
     refuse_inactive,
     refuse_postcodes,
     refuse_remark_alone,
@@ -32,7 +31,6 @@ MATCHABLE = (NAME, MOBILE, ID)
 OWNER, OWNER_ID = "owner", "owner_id"
 TAGS, DELETED = "tags", "deleted"
 PARENT = "profile.parent_customer_id"
-_FORM = frozenset(FIELDS)
 KNOWN = frozenset({*FIELDS, OWNER, OWNER_ID, ID, TAGS, DELETED})
 _NOT_DELETED = frozenset({"", "0", "否", "no", "false"})
 
@@ -161,8 +159,7 @@ Decision = Create | Update | Settled
 
 def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str], reference: Reference) -> Row:
     """A row by the rules of the form (D-29)."""
-    given = {name: text for name, text in texts.items() if name in _FORM or is_custom(name)}
-    values, problems = checked(given, reference)
+    values, problems = checked(texts, reference)
     keys: list[Key] = []
     for name in match_fields:
         text = texts.get(ID, "").strip() if name == ID else str(values.get(name) or "")

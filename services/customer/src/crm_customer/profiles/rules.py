@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ PARENT = "parent_customer_id"
 # What is no text.
 _VALUES = ("annual_revenue", "employees", "parent_customer_id", "campaign_id", "latitude", "longitude")
 ADDRESSES = ("billing", "shipping")
+_POSTCODES = tuple((f"{of}_postcode", f"{of}_country") for of in ADDRESSES)
 # The form's option that a number picks, and the column that keeps the number itself (X-20).
 NUMBERS: Mapping[str, str] = {"annual_turnover": "annual_revenue", "employee_count": "employees"}
 MOST_EMAILS = 20
@@ -135,7 +136,7 @@ def wrong_postcodes(given: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     """
     return [
         postcode
-        for postcode, country in ((f"{of}_postcode", f"{of}_country") for of in ADDRESSES)
+        for postcode, country in _POSTCODES
         if (postcode in given or country in given)
         and after.get(postcode)
         and _is_china(after.get(country))
@@ -147,6 +148,7 @@ def _is_china(country: str | None) -> bool:
     return not country or normalised(country) in _CHINA
 
 
+@lru_cache(maxsize=1024)
 def number_of(option_field: str, text: str) -> Any:
     """The value of the column that keeps the number `text` of a form's field (X-20); None when it is none."""
     try:
