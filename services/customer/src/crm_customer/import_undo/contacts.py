@@ -162,3 +162,11 @@ def change_contacts(
 
 def _typed(name: str, value: Any) -> Any:
     return date.fromisoformat(value) if name == "birthday" and value else value
+
+
+def bin_contacts(session: Session, undo: Undo, contacts: Sequence[Contact]) -> list[AuditEntry]:
+    """Put contacts into the recycle bin. Returns what their histories tell."""
+    entries = [contact_entry(undo, "contact.deleted", contact, None, {}) for contact in contacts]
+    if contacts:
+        put_into_bin(session, [contact.id for contact in contacts], undo.now)
+    return entries

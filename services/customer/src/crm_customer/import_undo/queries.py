@@ -22,7 +22,7 @@ from crm_customer.customers.sight import Sight, one_of, sight_of
 from crm_customer.exports.queries import load_words
 from crm_customer.fields.words import Words
 from crm_customer.files.model import Attachment
-from crm_customer.import_undo.rules import Trail, trail_of
+from crm_customer.import_undo.rules import Trail, touched, trail_of
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.orders.model import Order
 from crm_customer.profiles.model import CustomerProfile
@@ -120,6 +120,10 @@ class People:
     def of(self, customer_id: UUID) -> list[Contact]:
         """A customer's contacts that are not deleted."""
         return [one for id_ in self.links.get(customer_id, ()) if (one := self.contacts[id_]).deleted_at is None]
+
+    def untouched(self, undo: Undo, contact: Contact) -> bool:
+        """Whether nobody has changed a contact since the import did."""
+        return not touched(self.trails[contact.id], contact.version, undo.say)
 
 
 def people_of(session: Session, customer_ids: Sequence[UUID], job_id: UUID) -> People:
