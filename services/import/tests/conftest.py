@@ -171,6 +171,7 @@ class Customers(CustomerServiceServicer):
     ids: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     custom_fields: pb.ListCustomFieldsResponse | None = field(default_factory=pb.ListCustomFieldsResponse)
+    fields_asked: int = 0
     written: dict[tuple[str, str, int], rows_pb.ImportRowResult] = field(default_factory=dict)
     requests: list[Any] = field(default_factory=list)
     reverts: list[pb.RevertRowsRequest] = field(default_factory=list)
@@ -242,6 +243,7 @@ class Customers(CustomerServiceServicer):
         )
 
     def ListCustomFields(self, request: Any, context: grpc.ServicerContext) -> pb.ListCustomFieldsResponse:
+        self.fields_asked += 1
         if self.custom_fields is None:
             raise Unavailable("overloaded")
         return self.custom_fields

@@ -101,6 +101,22 @@ def test_while_customer_is_away_a_file_is_read_without_custom_fields_and_that_is
     assert (again["custom_fields_known"], again["columns"][1]["field"]) == (True, "custom.area")
 
 
+def test_customer_is_asked_for_custom_fields_for_files_of_customers_alone(sales, customers, workbook) -> None:
+    content = workbook(["客户名称", "联系人姓名", "跟进内容"], ["甲", "李", "谈过"])
+    asked = []
+    for kind, fields in (
+        ("contacts", ("customer", "name")),
+        ("activities", ("customer", "content")),
+        ("customers", ("name",)),
+    ):
+        job = sales.upload(content, query=f"?kind={kind}").json
+        mapping = [{"column": column, "field": field} for column, field in enumerate(fields)]
+        assert sales.patch(job, mapping=mapping).json["custom_fields_known"]
+        asked.append(customers[0].fields_asked)
+
+    assert asked == [0, 0, 2]
+
+
 def test_a_custom_field_that_the_importer_does_not_see_cannot_be_mapped(sales, customers, workbook) -> None:
     job = sales.upload(workbook(["客户名称", "面积"], ["甲", 120])).json
 

@@ -27,7 +27,7 @@ from crm_import.jobs.views import (
     import_detail,
     import_view,
 )
-from crm_import.kinds.clients import offered_to
+from crm_import.kinds.clients import custom_fields_of
 from crm_import.kinds.kind import Field
 from crm_import.kinds.registry import KINDS
 from crm_import.reading.process import read_preview
@@ -59,8 +59,7 @@ def upload_import(call: Call[None, UploadQuery]) -> ImportDetail:
     """
     kind = KINDS[call.query.kind]
     commands.require_rights(call.actor, kind)
-    offered = offered_to(call.runtime, call.actor.id, kind)
-    custom = offered.custom if offered else None
+    custom = custom_fields_of(call.runtime, call.actor.id, kind)
     read_as = kind.extended(custom or ())
     with uploaded_file(MAX_FILE_BYTES, "import_file_too_large") as upload:
         with _refusals():
@@ -197,8 +196,7 @@ def _looked_again(
     }
     if not changed and not proposed.get("mapping") and not proposed.get("saved_mapping_id"):
         return None, None
-    offered = offered_to(call.runtime, call.actor.id, job.traits)
-    custom = offered.custom if offered else None
+    custom = custom_fields_of(call.runtime, call.actor.id, job.traits)
     job.learn(custom)
     if not changed:
         return None, custom

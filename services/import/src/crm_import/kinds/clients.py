@@ -40,6 +40,16 @@ def offered_to(runtime: Runtime, actor_id: UUID, kind: Kind) -> Offered | None:
     return Offered(tuple(map(_custom, reply.fields)) if kind.custom_fields else (), options)
 
 
+def custom_fields_of(runtime: Runtime, actor_id: UUID, kind: Kind) -> tuple[Field, ...] | None:
+    """The custom fields that the member may fill by a file; None while customer is away, which is asked only where there
+    are any.
+    """
+    if not kind.custom_fields:
+        return ()
+    offered = offered_to(runtime, actor_id, kind)
+    return offered.custom if offered else None
+
+
 def _custom(field: pb.CustomField) -> Field:
     return Field(
         name=f"custom.{field.key}",
