@@ -9,7 +9,9 @@ from urllib.parse import quote
 from uuid import UUID
 
 import flask
+from sqlalchemy.orm import Session
 
+from chassis.auth.actors import Actor
 from chassis.errors import Conflict, Unavailable
 from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
@@ -50,8 +52,7 @@ def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowVie
     """In file order, with every problem in words."""
     query = call.query
     with call.runtime.database.reading() as session:
-        job = readable_job(session, call.actor, import_id)
-        _require_kept(job)
+        job = _kept(session, call.actor, import_id)
         wanted = Wanted(query.outcome, query.undo, query.field, query.code, query.text)
         found, total = list_results(session, job.id, wanted, query.page, query.page_size)
         corrected = corrections_of(session, job.id, [result.row_number for result, _ in found])
@@ -73,8 +74,7 @@ def list_import_rows(call: Call[None, RowQuery], import_id: UUID) -> Page[RowVie
 def list_import_problems(call: Call[None, ProblemsQuery], import_id: UUID) -> ProblemSumsView:
     """Per field, problem and value, with how many rows have it: an unknown option is put right once (D-27)."""
     with call.runtime.database.reading() as session:
-        job = readable_job(session, call.actor, import_id)
-        _require_kept(job)
+        job = _kept(session, call.actor, import_id)
         found = sum_problems(session, job.id, Outcome(call.query.outcome), _MOST_PROBLEMS)
     kind = job.traits
     return ProblemSumsView(items=[problem_sum_view(one, kind, call.runtime.messages, call.language) for one in found])
@@ -91,8 +91,7 @@ def list_import_problems(call: Call[None, ProblemsQuery], import_id: UUID) -> Pr
 def download_import_errors(call: Call[None, ErrorsQuery], import_id: UUID) -> flask.Response:
     """The columns of the file, the row number and the reasons; ready to be corrected and uploaded again."""
     with call.runtime.database.reading() as session:
-        job = readable_job(session, call.actor, import_id)
-    _require_kept(job)
+        job = _kept(session, call.actor, import_id)
     if not job.is_settled:
         raise Conflict("import_not_settled")
     outcomes = [Outcome.FAILED, *([Outcome.SKIPPED] if call.query.include else [])]
@@ -125,6 +124,9 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _require_kept(job: ImportJob) -> None:
+def _kept(session: Session, actor: Actor, import_id: UUID) -> ImportJob:
+    """The job as long as its results are kept. Raises Forbidden, NotFound, Conflict."""
+    job = readable_job(session, actor, import_id)
     if job.are_results_expired:
         raise Conflict("import_results_expired")
+    return job

@@ -49,7 +49,7 @@ def save_mapping(session: Session, actor: Actor, name: str, import_id: UUID, now
 def rename_mapping(session: Session, actor: Actor, mapping_id: UUID, expected: int, name: str) -> SavedMapping:
     """Call it otherwise. Raises NotFound, Stale, Conflict."""
     lock(session, f"saved-mappings {actor.id}")
-    mapping = own_mapping(session, actor.id, mapping_id, is_locked=True)
+    mapping = own_mapping(session, actor.id, mapping_id)
     if mapping.version != expected:
         clash = {"field": "name", "current": mapping.name, "yours": name}
         raise Stale("stale_version", extra={"version": mapping.version, "clashes": [clash]})
@@ -64,7 +64,7 @@ def rename_mapping(session: Session, actor: Actor, mapping_id: UUID, expected: i
 
 def forget_mapping(session: Session, actor: Actor, mapping_id: UUID, expected: int) -> None:
     """Take it away; imports that were mapped by it stay as they are. Raises NotFound, Stale."""
-    mapping = own_mapping(session, actor.id, mapping_id, is_locked=True)
+    mapping = own_mapping(session, actor.id, mapping_id)
     if mapping.version != expected:
         raise Stale("stale_version", extra={"version": mapping.version, "clashes": []})
     session.delete(mapping)
