@@ -1,0 +1,314 @@
+"""Which two customers are the same company (G-01 to G-03): features of each, and how alike they are. Pure functions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain, islice, product
+from math import log
+from typing import Literal, Protocol
+
+from crm_customer.matching.names import read
+from crm_customer.matching.places import same_place
+from crm_customer.matching.words import Parts, folded, has_subsidiary, is_usual, lines, parts
+
+Level = Literal["same", "likely", "possible", "none"]
+Place = Literal["same", "other", "unsaid", "nowhere"]  # unsaid by one, nowhere said
+Named = tuple[float, str, bool]  # how alike names are, why, and whether they are companies apart for all that
+
+_LEVELS: tuple[tuple[float, Level], ...] = ((0.95, "same"), (0.75, "likely"), (0.5, "possible"))
+MOST_KEYS = 8
+# What a phone or a domain alone says, and what holds two back however much else they share.
+_PHONE, _DOMAIN = 0.8, 0.5
+_HELD_BACK, _OTHER_REGION = 0.6, 0.55
+_PLACES: Mapping[Place, float] = {"same": 1.0, "nowhere": 0.97, "unsaid": 0.96, "other": 0.6}
+# A brand with one error in it, by its length: of two characters it is another brand, of three perhaps.
+_BY_LENGTH = (0.0, 0.0, 0.0, 0.62, 0.9, 0.95)
+_LONG = 4
+_MOST_BY_GRAMS = 0.72
+_MOST_ALIAS_KEYS, _MOST_PHONE_KEYS, _MOST_ALIAS_PAIRS = 2, 2, 12
+_USUAL_WEIGHT, _LEAST_WEIGHT, _YOUNG_BASE = 0.2, 0.05, 1000
+
+_BETWEEN_PHONES = re.compile(r"[/;,、|]|转.*$")
+_NO_DIGIT = re.compile(r"[^0-9]")
+_FROM_ABROAD = re.compile(r"(?:00)?86(0?)([0-9]{10,11})")
+_MOBILE = re.compile(r"1[3-9][0-9]{9}")
+_SHORTEST_PHONE, _FEWEST_DIGITS = 7, 3
+_CREDIT_CODE = re.compile(r"[0-9A-HJ-NP-RTUWXY]{18}")
+# One of these in place of another, or put in, makes another name: 大众 and 小众, 一建 and 二建, 东风 and 新东风.
+_NUMERALS = frozenset("0123456789一二三四五六七八九十百千万甲乙丙丁")
+_TELLING = _NUMERALS | frozenset("大小老新旧东西南北中上下左右内外前后男女正反天地长短高低红黄蓝绿黑白金银")
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What is known of a customer, as given. `city`: code of the region dictionary, or empty."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    emails: tuple[str, ...] = ()
+    credit_code: str = ""
+    city: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What is compared (G-02, G-03).
+
+    `core`: the name in simplified characters without region, legal form and punctuation, never empty where the name has
+    any letter or digit. `region`: code of GB/T 2260 of the place in the name, of a county where it names one; else the
+    customer's city. `branch`: the part that is meant (上海分公司), which is not its head office; else empty.
+    """
+
+    core: str
+    region: str
+    alias_cores: tuple[str, ...]
+    phones: frozenset[str]
+    domains: frozenset[str]
+    credit_code: str
+    branch: str
+
+
+class Rarity(Protocol):
+    """How much it says that two names share a gram."""
+
+    def weight(self, gram: str) -> float:
+        """From 0 to 1: the rarer the heavier."""
+
+
+class Counted:
+    """Rarity by how many of a base's `customers` have each gram; usual words weigh little even in a young base."""
+
+    def __init__(self, counts: Mapping[str, int], customers: int) -> None:
+        self._counts = counts
+        self._scale = log(max(customers, _YOUNG_BASE) + 1)
+
+    def weight(self, gram: str) -> float:
+        rare = max(1 - log(self._counts.get(gram, 0) + 1) / self._scale, _LEAST_WEIGHT)
+        return rare * _USUAL_WEIGHT if is_usual(gram) else rare
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How sure it is that two are one company, from 0 to 1, and why.
+
+    `reasons`: credit_code, phone, name (core and region), core (one leaves something out), similar (a typing error, moved
+    characters), alias, domain. `level`: same and likely are shown as duplicates, possible for a person to judge.
+    """
+
+    score: float
+    reasons: tuple[str, ...]
+    level: Level
+
+
+_UNLIKE = Likeness(0.0, (), "none")
+
+
+def features(company: Company) -> Features:
+    """What of `company` is compared with others."""
+    name = read(company.name)
+    aliases = (*name.others, *(read(alias).core for alias in company.aliases))
+    return Features(
+        name.core,
+        name.region or company.city,
+        tuple(dict.fromkeys(alias for alias in aliases if alias and alias != name.core)),
+        frozenset(chain.from_iterable(map(_numbers, company.phones))),
+        frozenset(filter(None, map(_domain, company.emails))),
+        _credit_code(company.credit_code),
+        name.branch,
+    )
+
+
+def core_grams(core: str) -> list[str]:
+    """Every two neighbouring characters of a core, sorted, each once; the character of a core of one."""
+    return sorted({core[start : start + 2] for start in range(max(len(core) - 1, min(len(core), 1)))})
+
+
+def likeness(one: Features, other: Features, rarity: Rarity) -> Likeness:
+    """How alike two are, the same both ways round.
+
+    Different credit codes are never one company. A branch and its head, and names alike in different trades (a group and
+    its subsidiary), are possible at most; so are names of different regions without a phone in common.
+    """
+    if one.credit_code and other.credit_code:
+        return Likeness(1.0, ("credit_code",), "same") if one.credit_code == other.credit_code else _UNLIKE
+    phone, domain = not one.phones.isdisjoint(other.phones), not one.domains.isdisjoint(other.domains)
+    place = _place(one.region, other.region)
+    score, reason, apart = _names(one, other, place, rarity)
+    score = min(score, _OTHER_REGION) if place == "other" else score
+    reasons = (("phone", phone), (reason, score >= _LEVELS[-1][0]), ("domain", domain))
+    score = 1 - (1 - score) * (1 - _PHONE * phone) * (1 - _DOMAIN * domain)
+    if apart or one.branch != other.branch or (place == "other" and not phone):
+        score = min(score, _HELD_BACK)
+    level: Level = next((level for least, level in _LEVELS if score >= least), "none")
+    return (
+        Likeness(round(score, 4), tuple(word for word, holds in reasons if holds), level)
+        if level != "none"
+        else _UNLIKE
+    )
+
+
+def blocking_keys(f: Features, rarity: Rarity) -> list[str]:
+    """At most 8 keys, of which two likely duplicates share one.
+
+    "u:" credit code, "p:" phone, "d:" domain; "c:" the brand, Latin or Chinese, and what is left of it after a typing
+    error; "s:" its characters in order, however they were moved; "g:" its two rarest grams.
+    """
+    own = parts(f.core)
+    words = [word for word in (own.brand, own.latin) if word]
+    others = (word for core in f.alias_cores for word in (parts(core).brand, parts(core).latin) if word)
+    keys = chain(
+        ("u:" + f.credit_code for _ in f.credit_code[:1]),
+        map("c:".__add__, words),
+        map("c:".__add__, islice(others, _MOST_ALIAS_KEYS)),
+        map("p:".__add__, sorted(f.phones)[:_MOST_PHONE_KEYS]),
+        map("d:".__add__, sorted(f.domains)[:1]),
+        *(map("c:".__add__, _mistyped(word)) for word in words),
+        ("c:" + f.core[:3] for _ in own.brand[:1] if len(own.brand) < _LONG and len(f.core) > _LONG),
+        ("s:" + "".join(sorted(word)) for word in words if len(word) >= _LONG),
+        ("g:" + "".join(sorted(core_grams(word), key=lambda gram: (-rarity.weight(gram), gram))[:2]) for word in words),
+    )
+    return list(islice(dict.fromkeys(keys), MOST_KEYS))
+
+
+def _place(one: str, other: str) -> Place:
+    if not one or not other:
+        return "unsaid" if one or other else "nowhere"
+    return "same" if same_place(one, other) else "other"
+
+
+def _names(one: Features, other: Features, place: Place, rarity: Rarity) -> Named:
+    best = _cores(one.core, other.core, place, rarity)
+    if one.alias_cores or other.alias_cores:
+        pairs = islice(product((one.core, *one.alias_cores), (other.core, *other.alias_cores)), 1, _MOST_ALIAS_PAIRS)
+        score = max(_cores(*pair, place, rarity)[0] for pair in pairs)
+        if score >= max(best[0], _LEVELS[1][0]):
+            return score, "alias", False
+    return best
+
+
+def _cores(one: str, other: str, place: Place, rarity: Rarity) -> Named:
+    """How alike two cores are, why, and whether they are companies apart for all that."""
+    if one == other and place in {"same", "nowhere"}:
+        return (0.97 if place == "same" else 0.92), "name", False
+    left, right = parts(one), parts(other)
+    trades, brands = _trades(left, right), _brands(left, right)
+    if 0 < brands < 1 and len(left.brand) != len(right.brand):  # the error may lie in a usual word: 机械, 机诫
+        brands = max(brands, _mistaken(one, other))
+    if not trades:
+        return _OTHER_REGION * (brands == 1), "core", True
+    if brands == 1:
+        said = _said(left.brand or left.latin, rarity)
+        sure = 0.8 + 0.2 * said if place == "same" else 0.7 + 0.3 * said
+        return 0.96 * trades * _PLACES[place] * sure, "core", False
+    if brands:
+        agreed = (place == "same") + (trades == 1 and bool(left.trades))
+        return brands * (0.8, 0.88, 0.96)[agreed], "similar", False
+    return _MOST_BY_GRAMS * _overlap(one, other, rarity), "similar", False
+
+
+def _trades(one: Parts, other: Parts) -> float:
+    """How well the trades of two names go together: 1 equal, less where one says less, 0 for companies apart."""
+    if one.trades == other.trades:
+        return 1.0
+    if not one.trades or not other.trades:
+        bare, full = (other, one) if one.trades else (one, other)
+        return 0.0 if bare.is_group or (bare.is_vague and (not full.is_vague or has_subsidiary(full.trades))) else 0.92
+    if one.trades < other.trades or other.trades < one.trades:
+        return 0.0 if has_subsidiary(one.trades ^ other.trades) else 0.86
+    return 0.0
+
+
+def _brands(one: Parts, other: Parts) -> float:
+    """1 for the same brand, less for one that may be it mistyped, 0 for another."""
+    if one.brand and other.brand:
+        same = 1.0 if one.brand == other.brand else _mistaken(one.brand, other.brand)
+        return same if one.latin == other.latin or not one.latin or not other.latin else same * 0.6
+    if one.latin and other.latin:
+        return 1.0 if one.latin == other.latin else _mistaken(one.latin, other.latin)
+    return 0.0
+
+
+def _mistaken(one: str, other: str) -> float:
+    """How sure it is that two different brands are one with a typing error, or one with something left out."""
+    short, long = sorted((one, other), key=len)
+    length = len(long) // 2 if long.isascii() else len(long)
+    first = next((index for index, pair in enumerate(zip(short, long, strict=False)) if pair[0] != pair[1]), len(short))
+    missing = len(long) - len(short)
+    if missing > 1:
+        return _contained(short, long)
+    if short[first + 1 - missing :] == long[first + 1 :]:  # one character put in, or in place of another
+        return 0.0 if _tells(short[first : first + 1 - missing], long[first]) else _BY_LENGTH[min(length, 5)]
+    return _BY_LENGTH[min(length, 4)] if length >= 3 and sorted(short) == sorted(long) else 0.0
+
+
+def _tells(one: str, other: str) -> bool:
+    """Whether `other` in place of `one`, or put in where that is empty, is no typing error."""
+    return not _NUMERALS.isdisjoint(one + other) or (_TELLING.issuperset(one) and other in _TELLING)
+
+
+def _contained(short: str, long: str) -> float:
+    if short not in long:
+        return 0.0
+    whole = 6 if long.isascii() else _LONG
+    return 0.78 if len(short) >= whole and long.startswith(short) else 0.68 if len(short) > whole // 3 else 0.0
+
+
+def _said(brand: str, rarity: Rarity) -> float:
+    """How much a brand says, from 0 to 1: little if it is short and usual."""
+    return min(sum(map(rarity.weight, core_grams(brand))), 1.0) if len(brand) > 1 else 0.3
+
+
+def _overlap(one: str, other: str, rarity: Rarity) -> float:
+    """The share that two cores have in common of all their grams, by weight."""
+    left, right = set(core_grams(one)), set(core_grams(other))
+    common = left & right
+    if not common:
+        return 0.0
+    weigh = rarity.weight
+    return 2 * sum(map(weigh, common)) / (sum(map(weigh, left)) + sum(map(weigh, right)))
+
+
+def _mistyped(brand: str) -> Iterator[str]:
+    """What two brands share of which one has a character less, another one, or two changed places."""
+    length = len(brand)
+    if brand.isascii():
+        if length >= 8:
+            yield from (brand[:4], brand[-4:])
+    elif length == _LONG:
+        yield from (brand[:index] + brand[index + 1 :] for index in range(length))
+    elif length > _LONG:
+        yield from (brand[:3], brand[-3:])
+        if length == _LONG + 1:
+            yield brand[:2] + brand[3:]
+
+
+def _numbers(phones: str) -> Iterator[str]:
+    """Numbers out of a text of one or several, as digits: +86 138-0013-8001 -> 13800138001. What is none is left out."""
+    for text in _BETWEEN_PHONES.split(folded(phones)):
+        digits = _from_home(_NO_DIGIT.sub("", text))
+        if len(digits) >= _SHORTEST_PHONE and len(set(digits[-_SHORTEST_PHONE:])) >= _FEWEST_DIGITS:
+            yield digits
+
+
+def _from_home(digits: str) -> str:
+    """A number as dialled in China."""
+    match = _FROM_ABROAD.fullmatch(digits)
+    return digits if not match else match[2] if _MOBILE.fullmatch(match[2]) else "0" + match[2]
+
+
+def _domain(email: str) -> str:
+    """The domain of an address that a company has of its own, or an empty text."""
+    domain = folded(email).strip().rpartition("@")[2].removeprefix("www.")
+    return "" if domain in _public_domains() or "." not in domain else domain
+
+
+@cache
+def _public_domains() -> frozenset[str]:
+    return frozenset(lines("public_domains.txt"))
+
+
+def _credit_code(given: str) -> str:
+    code = "".join(folded(given).split()).replace("-", "").upper()
+    return code if _CREDIT_CODE.fullmatch(code) else ""

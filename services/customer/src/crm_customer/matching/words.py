@@ -1,0 +1,122 @@
+"""The tables of this folder: simplified characters, and the usual words that names of companies end with."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
+
+_SHORTEST_BRAND, _SHORTEST_LATIN = 2, 3
+_CACHED = 1 << 16
+_LATIN_START = re.compile(r"(?=[0-9]*[a-z])[a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A core taken apart: Latin letters, Chinese brand, and the trades that its usual words say (numbers of families).
+
+    `is_vague`: it has words that say nothing of a trade, so none was left out (万科企业).
+    """
+
+    latin: str
+    brand: str
+    trades: frozenset[int]
+    is_group: bool
+    is_vague: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Usual words: by word the number of its family, by last character the words, longest first; the families that are
+    neutral, groups, subsidiaries; grams of all.
+    """
+
+    families: Mapping[str, int]
+    endings: Mapping[str, tuple[str, ...]]
+    neutral: frozenset[int]
+    groups: frozenset[int]
+    subsidiaries: frozenset[int]
+    grams: frozenset[str]
+
+
+def folded(text: str) -> str:
+    """`text` in half width, lower case, simplified characters."""
+    text = unicodedata.normalize("NFKC", text).casefold()
+    table = _simplified()
+    return text if text.isascii() or table.keys().isdisjoint(map(ord, text)) else text.translate(table)
+
+
+@lru_cache(_CACHED)
+def parts(core: str) -> Parts:
+    """A core taken apart. 华夏春松科技发展 -> 华夏春松 and the trade of 科技."""
+    start = _LATIN_START.match(core)
+    latin, text = (start.group(), core[start.end() :]) if start else ("", core)
+    words = _words()
+    latin, found = _without_words(latin, _SHORTEST_LATIN)
+    brand, more = _without_words(text, 0 if latin else _SHORTEST_BRAND)
+    families = frozenset(found + more)
+    is_group, is_vague = (not families.isdisjoint(marked) for marked in (words.groups, words.neutral))
+    return Parts(latin, brand, families - words.neutral - words.groups, is_group, is_vague)
+
+
+def brand_end(text: str) -> int:
+    """Where the usual words begin that `text` ends with; 0 if it is made of them alone."""
+    return len(_without_words(text, 0)[0])
+
+
+def is_usual(gram: str) -> bool:
+    """Whether a gram is one of usual words, which tell little."""
+    return gram in _words().grams
+
+
+def has_subsidiary(trades: frozenset[int]) -> bool:
+    """Whether one of `trades` is what groups leave to a subsidiary (投资, 置业, 物业)."""
+    return not trades.isdisjoint(_words().subsidiaries)
+
+
+def lines(name: str) -> list[str]:
+    """Lines of the file called `name` beside this one, without those of comment."""
+    text = files("crm_customer.matching").joinpath(name).read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+def _without_words(text: str, shortest: int) -> tuple[str, list[int]]:
+    """`text` without the usual words at its end, as long as `shortest` characters are left; and their families."""
+    words, found = _words(), list[int]()
+    while text:
+        longest = len(text) - shortest
+        fitting = (word for word in words.endings.get(text[-1], ()) if text.endswith(word) and len(word) <= longest)
+        word = next(fitting, "")
+        if not word:
+            break
+        found.append(words.families[word])
+        text = text[: -len(word)]
+    return text, found
+
+
+@cache
+def _simplified() -> dict[int, str]:
+    pairs = (line.split(" ") for line in lines("simplified.txt"))
+    return {ord(traditional): character for character, given in pairs for traditional in given}
+
+
+@cache
+def _words() -> _Words:
+    families: dict[str, int] = {}
+    marked: dict[str, set[int]] = {mark: set() for mark in "~+!*"}
+    grams: set[str] = set()
+    for number, line in enumerate(lines("common_words.txt")):
+        mark = line[0] if line[0] in marked else ""
+        words = line.removeprefix(mark).split()
+        if mark:
+            marked[mark].add(number)
+        if mark != "*":
+            families |= dict.fromkeys(words, number)
+        grams.update(word[at : at + 2] for word in words if not word.isascii() for at in range(max(len(word) - 1, 1)))
+    by_end = groupby(sorted(families, key=lambda word: (word[-1], -len(word))), itemgetter(-1))
+    neutral, groups, subsidiaries = (frozenset(marked[mark]) for mark in "~+!")
+    endings = {last: tuple(words) for last, words in by_end}
+    return _Words(families, endings, neutral, groups, subsidiaries, frozenset(grams))
