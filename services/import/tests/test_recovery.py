@@ -68,7 +68,7 @@ def test_a_pool_the_importer_may_not_see_fails_the_job_and_says_so(running, sale
 
     job = sales.get(f"/imports/{job['id']}").json
     assert (job["status"], job["failure_code"]) == ("failed", "pool_not_found")
-    assert job["failure_message"] == "所选客户池不存在或不在您的权限范围内，请选择其他客户池"
+    assert job["failure_message"] == "所选客户池不存在或不在您的权限范围内，请选择其他客户池后重试"
     assert (job["total"], job["skipped"]) == (25, 25)
 
 

@@ -157,6 +157,14 @@ def test_a_rehearsal_and_an_import_wait_for_each_other(running, sales) -> None:
     assert sales.patch(sales.get(f"/imports/{job['id']}").json, clear_empty=True).status_code == 409
 
 
+def test_a_rehearsal_that_waits_has_found_nothing_yet(sales) -> None:
+    job = sales.uploaded(*_rows(2))
+    sales.post(job, "rehearse")
+
+    assert _plans(sales, job) == []
+    assert sales.get(f"/imports/{job['id']}/rehearsal/summary").json["total"] == 0
+
+
 def test_a_busy_writer_is_waited_for_and_a_refusal_fails_the_job_without_a_result(running, sales) -> None:
     running.customers.refusals = [TooManyRequests("too_many_requests", retry_after_seconds=0.1)]
     assert running.rehearsed(*_rows(2))["status"] == "rehearsed"

@@ -150,6 +150,7 @@ def test_one_that_is_cancelled_is_gone_on_with(running, sales) -> None:
     cancelled = sales.post(job, "cancel").json
 
     assert (cancelled["status"], cancelled["undo"]["undone"], cancelled["undo"]["possible"]) == ("finished", 10, True)
+    assert cancelled["percent"] == 100
     assert [handle_chunk(runtime, message) for message in (second, third)] == [None, None]
     assert _asked(running) == list(range(2, 12))
     assert running.service.outbox(ImportUndone) == []

@@ -191,7 +191,7 @@ class ImportJob(Base):
     @property
     def percent(self) -> int:
         """How much of its stage is done, 0 to 100."""
-        if self.status == ENDS_AS[Stage(self.stage)]:
+        if self.status in (ENDS_AS[Stage(self.stage)], Status.FINISHED):  # also when an undo of it was cancelled
             return 100
         if self.stage == Stage.UNDO:
             done, total = self.undone + self.left, self.created + self.updated
@@ -336,7 +336,7 @@ class ImportJob(Base):
 
     def require_settable(self) -> None:
         """Raise Conflict while something is being done with it, and once it has been started."""
-        if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
+        if self.is_being_rehearsed:
             raise Conflict("import_being_rehearsed")
         if self.status not in SETTABLE:
             raise Conflict("import_already_started")
@@ -401,18 +401,23 @@ class ImportJob(Base):
 
     def rehearse(self, now: datetime, language: str) -> bool:
         """Queue it for a rehearsal; False when one is under way. Raises Invalid or Conflict."""
-        if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
+        if self.is_being_rehearsed:
             return False
         self.require_settable()
         self.forget_rehearsal()
         self._queue(Stage.REHEARSAL, now, language)
         return True
 
+    @property
+    def is_being_rehearsed(self) -> bool:
+        """Whether a rehearsal waits or is under way."""
+        return self.stage == Stage.REHEARSAL and self.status in UNDER_WAY
+
     def require_rehearsed(self) -> None:
         """Raise Conflict unless there is a rehearsal, done or under way, to be looked at."""
         if self.are_results_expired:
             raise Conflict("import_results_expired")
-        if self.rehearsed_at is None and self.status != Status.REHEARSING:
+        if self.rehearsed_at is None and not self.is_being_rehearsed:
             raise Conflict("import_not_rehearsed")
 
     def start(self, now: datetime, language: str, *, skip_undecided: bool) -> bool:
@@ -422,7 +427,7 @@ class ImportJob(Base):
         """
         if self.has_ended:
             raise Conflict("import_already_ended")
-        if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
+        if self.is_being_rehearsed:
             raise Conflict("import_being_rehearsed")
         if self.status not in SETTABLE:
             return False
@@ -475,7 +480,7 @@ class ImportJob(Base):
             return False
         if self.has_ended:
             raise Conflict("import_already_ended")
-        if self.stage == Stage.REHEARSAL and self.status in UNDER_WAY:
+        if self.is_being_rehearsed:
             self.forget_rehearsal()
             self.changed(now)
         elif self.stage == Stage.UNDO:
