@@ -27,7 +27,7 @@ _WORDS = re.compile(
 )
 _ALSO = {  # names that the source lacks, Latin ones first of all
     "110000": "beijing", "120000": "tianjin", "310000": "shanghai", "500000": "chongqing", "710000": "taiwan",
-    "810000": "hongkong hk kowloon", "820000": "macau macao", "130000": "hebei", "210000": "liaoning", "220000": "jilin",
+    "810000": "hongkong hk kowloon", "820000": "macau macao", "130000": "hebei", "150000": "内蒙古", "210000": "liaoning", "220000": "jilin",
     "230000": "heilongjiang", "320000": "jiangsu", "330000": "zhejiang", "340000": "anhui", "350000": "fujian", "360000": "jiangxi",
     "370000": "shandong", "410000": "henan", "420000": "hubei", "430000": "hunan", "440000": "guangdong", "450000": "guangxi",
     "460000": "hainan", "510000": "sichuan", "520000": "guizhou", "530000": "yunnan", "440100": "guangzhou canton", "440300": "shenzhen",
@@ -38,11 +38,9 @@ _ALSO = {  # names that the source lacks, Latin ones first of all
     "430100": "changsha", "510100": "chengdu", "610100": "xian", "340100": "hefei", "130100": "shijiazhuang", "530100": "kunming",
     "710100": "taipei", "710200": "kaohsiung", "320583": "kunshan", "330782": "yiwu", "450100": "nanning", "360100": "nanchang",
 }  # fmt: skip
-_INSIDE = {
-    "310115": "浦东",
-    "120116": "滨海",
-    "320508": "苏州工业园区",
-}  # short names that the rule below does not give
+_INSIDE = {  # short names that the rule below does not give
+    "110108": "中关村", "110115": "亦庄", "120116": "滨海", "310115": "浦东 张江", "320508": "苏州工业园区", "440305": "前海", "440402": "横琴",
+}  # fmt: skip
 
 
 def simplified() -> Iterator[str]:
@@ -84,7 +82,7 @@ def places() -> Iterator[str]:
     for code, name in sorted(areas().items()):
         short = _ENDINGS.sub("", name)
         alone = [name]
-        within = [_INSIDE[code]] if code in _INSIDE else []
+        within = _INSIDE.get(code, "").split()
         if len(short) > 1 and short != name:
             known = (code.endswith("00") or name.endswith("市")) and not _WORDS.fullmatch(short)
             (alone if known else within).append(short)

@@ -113,6 +113,8 @@ def test_two_of_one_company_share_a_key() -> None:
         ("鼓楼区顺发商行", "鼓楼区顺发商行", "", ""),  # several cities have one
         ("北京东方雨虹防水", "东方雨虹防水", "110000", ""),  # not of 东方市
         ("阿里巴巴（中国）有限公司", "阿里巴巴", "", ""),  # not of 阿里地区
+        ("昆山市千灯镇南野科技店", "南野科技店", "320583", ""),
+        ("环球国际航运青岛有限公司", "环球国际航运", "370200", ""),
         ("北京市政云创", "市政云创", "110000", ""),  # not 政云创 of 北京市
         ("北京市云创", "云创", "110000", ""),
         ("上海电气", "上海电气", "310000", ""),  # only a trade would be left
@@ -200,6 +202,8 @@ CODE, OTHER_CODE = "91110108MA01F5XB3K", "91110105MA7C2HLT9D"
         (Company("华夏春松集团"), Company("华夏春松投资"), "possible", ("core",)),
         (Company("大众汽车"), Company("小众汽车"), "none", ()),
         (Company("华夏"), Company("北京华夏科技有限公司"), "possible", ("core",)),
+        (Company("天源"), Company("天源商贸"), "possible", ("core",)),  # many are called 天源
+        (Company("北京天源"), Company("北京天源商贸"), "likely", ("core",)),
     ],
 )
 def test_how_alike_two_are(one: Company, other: Company, level: str, reasons: tuple[str, ...]) -> None:
@@ -208,10 +212,10 @@ def test_how_alike_two_are(one: Company, other: Company, level: str, reasons: tu
 
 
 def test_a_brand_that_many_have_says_less() -> None:
-    many = Counted({"春松": 50_000}, customers=1_000_000)
-    one, other = Company("北京春松科技"), Company("春松")
+    many = Counted({"巴蜀": 50_000, "蜀香": 50_000}, customers=1_000_000)
+    one, other = Company("成都巴蜀香餐饮"), Company("巴蜀香")
     assert alike(one, other, many).level == "possible"
-    assert alike(one, other, Counted({"春松": 3}, customers=1_000_000)).level == "likely"
+    assert alike(one, other, Counted({"巴蜀": 3, "蜀香": 3}, customers=1_000_000)).level == "likely"
 
 
 def test_usual_words_weigh_little_even_in_a_young_base() -> None:

@@ -8,9 +8,11 @@ from itertools import groupby
 
 from crm_customer.matching.words import brand_end, lines
 
-_SHORTEST_BRAND = 2
+_SHORTEST_BRAND, _LONGEST_WORD = 2, 4
 _MUNICIPALITIES = frozenset(["11", "12", "31", "50"])
-_ZONE = re.compile("(?:国家)?(?:经济技术|高新技术产业|经济)?开发区|高新区|经开区|工业园区?|保税区|自贸区")
+_TOWN = re.compile(
+    "(?:国家)?(?:经济技术|高新技术产业|经济)?开发区|高新区|经开区|工业园区?|保税区|自贸区|..?.?(?:街道|镇|乡)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,9 @@ def without_region(text: str, latin: str) -> tuple[str, str]:
         if not code or (not latin and brand_end(rest[size:]) < _SHORTEST_BRAND):
             break
         rest = rest[size:]
-    zone = _ZONE.match(rest) if rest != text else None
-    if zone and len(rest) - zone.end() >= _SHORTEST_BRAND:
-        rest = rest[zone.end() :]
+    town = _TOWN.match(rest) if rest != text else None
+    if town and brand_end(rest[town.end() :]) >= _SHORTEST_BRAND:
+        rest = rest[town.end() :]
     return (rest, region) if region else _without_last_place(text)
 
 
@@ -85,8 +87,9 @@ def _without_last_place(text: str) -> tuple[str, str]:
     for end in (len(text), brand_end(text)):
         for size in (2, 3, 4):
             code = large.get(text[max(end - size, 0) : end])
-            if code and brand_end(text[: end - size]) >= _SHORTEST_BRAND:
-                return text[: end - size] + text[end:], code
+            head = text[: end - size]
+            if code and len(head) >= _SHORTEST_BRAND and (brand_end(head) or len(head) > _LONGEST_WORD):
+                return head + text[end:], code
     return text, ""
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from crm_customer.matching.names import read
 from crm_customer.matching.places import same_place
-from crm_customer.matching.words import Parts, folded, has_subsidiary, is_usual, lines, parts
+from crm_customer.matching.words import Parts, folded, group_in_front, has_subsidiary, is_usual, lines, parts
 
 Level = Literal["same", "likely", "possible", "none"]
 Place = Literal["same", "other", "unsaid", "nowhere"]  # unsaid by one, nowhere said
@@ -25,6 +25,7 @@ _PLACES: Mapping[Place, float] = {"same": 1.0, "nowhere": 0.97, "unsaid": 0.96, 
 # A brand with one error in it, by its length: of two characters it is another brand, of three perhaps.
 _BY_LENGTH = (0.0, 0.0, 0.0, 0.62, 0.9, 0.95)
 _LONG = 4
+_MOST_SAID = (0.2, 0.5, 1.0, 1.0)  # by a brand of so many characters
 _MOST_BY_GRAMS = 0.72
 _MOST_ALIAS_KEYS, _MOST_PHONE_KEYS, _MOST_ALIAS_PAIRS = 2, 2, 12
 _USUAL_WEIGHT, _LEAST_WEIGHT, _YOUNG_BASE = 0.2, 0.05, 1000
@@ -182,7 +183,8 @@ def _names(one: Features, other: Features, place: Place, rarity: Rarity) -> Name
     best = _cores(one.core, other.core, place, rarity)
     if one.alias_cores or other.alias_cores:
         pairs = islice(product((one.core, *one.alias_cores), (other.core, *other.alias_cores)), 1, _MOST_ALIAS_PAIRS)
-        score = max(_cores(*pair, place, rarity)[0] for pair in pairs)
+        without_place: Place = "other" if place == "other" else "nowhere"  # nobody puts it into an alias
+        score = max(_cores(*pair, without_place, rarity)[0] for pair in pairs)
         if score >= max(best[0], _LEVELS[1][0]):
             return score, "alias", False
     return best
@@ -199,7 +201,7 @@ def _cores(one: str, other: str, place: Place, rarity: Rarity) -> Named:
     if not trades:
         return _OTHER_REGION * (brands == 1), "core", True
     if brands == 1:
-        said = _said(left.brand or left.latin, rarity)
+        said = _said(left.brand if left.brand and right.brand else left.latin, rarity)
         sure = 0.8 + 0.2 * said if place == "same" else 0.7 + 0.3 * said
         return 0.96 * trades * _PLACES[place] * sure, "core", False
     if brands:
@@ -211,19 +213,21 @@ def _cores(one: str, other: str, place: Place, rarity: Rarity) -> Named:
 def _trades(one: Parts, other: Parts) -> float:
     """How well the trades of two names go together: 1 equal, less where one says less, 0 for companies apart."""
     if one.trades == other.trades:
-        return 1.0
+        is_complete = (one.is_group or one.is_vague) and (other.is_group or other.is_vague)
+        return 1.0 if one.trades or one.is_group == other.is_group or not is_complete else 0.8
     if not one.trades or not other.trades:
         bare, full = (other, one) if one.trades else (one, other)
         return 0.0 if bare.is_group or (bare.is_vague and (not full.is_vague or has_subsidiary(full.trades))) else 0.92
     if one.trades < other.trades or other.trades < one.trades:
-        return 0.0 if has_subsidiary(one.trades ^ other.trades) else 0.86
+        return 0.0 if has_subsidiary(one.trades ^ other.trades) else 0.88
     return 0.0
 
 
 def _brands(one: Parts, other: Parts) -> float:
     """1 for the same brand, less for one that may be it mistyped, 0 for another."""
     if one.brand and other.brand:
-        same = 1.0 if one.brand == other.brand else _mistaken(one.brand, other.brand)
+        own = group_in_front(one.brand, other.brand)
+        same = 1.0 if one.brand == other.brand else _mistaken(one.brand[own:], other.brand[own:])
         return same if one.latin == other.latin or not one.latin or not other.latin else same * 0.6
     if one.latin and other.latin:
         return 1.0 if one.latin == other.latin else _mistaken(one.latin, other.latin)
@@ -239,7 +243,12 @@ def _mistaken(one: str, other: str) -> float:
     if missing > 1:
         return _contained(short, long)
     if short[first + 1 - missing :] == long[first + 1 :]:  # one character put in, or in place of another
-        return 0.0 if _tells(short[first : first + 1 - missing], long[first]) else _BY_LENGTH[min(length, 5)]
+        inside = missing and 0 < first < len(short)
+        return (
+            0.0
+            if not inside and _tells(short[first : first + 1 - missing], long[first])
+            else _BY_LENGTH[min(length, 5)]
+        )
     return _BY_LENGTH[min(length, 4)] if length >= 3 and sorted(short) == sorted(long) else 0.0
 
 
@@ -256,8 +265,9 @@ def _contained(short: str, long: str) -> float:
 
 
 def _said(brand: str, rarity: Rarity) -> float:
-    """How much a brand says, from 0 to 1: little if it is short and usual."""
-    return min(sum(map(rarity.weight, core_grams(brand))), 1.0) if len(brand) > 1 else 0.3
+    """How much a brand says, from 0 to 1: little if it is usual, or as short as those that many firms take."""
+    most = _MOST_SAID[min(len(brand), _LONG) - 1]
+    return min(most, sum(map(rarity.weight, core_grams(brand)))) if len(brand) > 1 else most
 
 
 def _overlap(one: str, other: str, rarity: Rarity) -> float:

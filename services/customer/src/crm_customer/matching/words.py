@@ -31,14 +31,16 @@ class Parts:
 @dataclass(frozen=True, slots=True)
 class _Words:
     """Usual words: by word the number of its family, by last character the words, longest first; the families that are
-    neutral, groups, subsidiaries; grams of all.
+    neutral, groups, shops, subsidiaries; names that members of a group bear in front; grams of all.
     """
 
     families: Mapping[str, int]
     endings: Mapping[str, tuple[str, ...]]
     neutral: frozenset[int]
     groups: frozenset[int]
+    shops: frozenset[int]
     subsidiaries: frozenset[int]
+    in_front: frozenset[str]
     grams: frozenset[str]
 
 
@@ -59,7 +61,7 @@ def parts(core: str) -> Parts:
     brand, more = _without_words(text, 0 if latin else _SHORTEST_BRAND)
     families = frozenset(found + more)
     is_group, is_vague = (not families.isdisjoint(marked) for marked in (words.groups, words.neutral))
-    return Parts(latin, brand, families - words.neutral - words.groups, is_group, is_vague)
+    return Parts(latin, brand, families - words.neutral - words.groups - words.shops, is_group, is_vague)
 
 
 def brand_end(text: str) -> int:
@@ -75,6 +77,11 @@ def is_usual(gram: str) -> bool:
 def has_subsidiary(trades: frozenset[int]) -> bool:
     """Whether one of `trades` is what groups leave to a subsidiary (投资, 置业, 物业)."""
     return not trades.isdisjoint(_words().subsidiaries)
+
+
+def group_in_front(one: str, other: str) -> int:
+    """Length of the name of a group that both brands begin with; 0 if there is none."""
+    return next((size for size in (3, 2) if one[:size] == other[:size] and one[:size] in _words().in_front), 0)
 
 
 def lines(name: str) -> list[str]:
@@ -106,17 +113,21 @@ def _simplified() -> dict[int, str]:
 @cache
 def _words() -> _Words:
     families: dict[str, int] = {}
-    marked: dict[str, set[int]] = {mark: set() for mark in "~+!*"}
+    marked: dict[str, set[int]] = {mark: set() for mark in "~+=!^*"}
     grams: set[str] = set()
+    in_front: set[str] = set()
     for number, line in enumerate(lines("common_words.txt")):
         mark = line[0] if line[0] in marked else ""
         words = line.removeprefix(mark).split()
         if mark:
             marked[mark].add(number)
+        if mark == "^":
+            in_front.update(words)
+            continue
         if mark != "*":
             families |= dict.fromkeys(words, number)
         grams.update(word[at : at + 2] for word in words if not word.isascii() for at in range(max(len(word) - 1, 1)))
     by_end = groupby(sorted(families, key=lambda word: (word[-1], -len(word))), itemgetter(-1))
-    neutral, groups, subsidiaries = (frozenset(marked[mark]) for mark in "~+!")
     endings = {last: tuple(words) for last, words in by_end}
-    return _Words(families, endings, neutral, groups, subsidiaries, frozenset(grams))
+    neutral, groups, shops, subsidiaries = (frozenset(marked[mark]) for mark in "~+=!")
+    return _Words(families, endings, neutral, groups, shops, subsidiaries, frozenset(in_front), frozenset(grams))
