@@ -270,6 +270,24 @@ def test_all_undecided_rows_of_one_field_are_decided_at_once_and_the_rest_may_be
     assert (done["updated"], done["skipped"]) == (0, 2)
 
 
+def test_what_was_decided_holds_at_another_rehearsal_while_the_row_meets_the_same_record(running, sales) -> None:
+    job = _asked(running, 公司0=SOMEBODY, 公司1=SOMEBODY, 公司2=SOMEBODY)
+    for row, decision in ((2, "update"), (3, "create"), (4, "skip")):
+        decided = sales.post(job, "decide", decision=decision, rows=[row]).json
+    running.customers.ids["公司2"] = str(new_id())
+    sales.post(job, "correct", column=0, to="好的", rows=[6])
+
+    sales.post(job, "rehearse")
+    again = running.handled(job)
+
+    assert [plan["decision"] for plan in _plans(sales, job)][:3] == ["update", "create", "undecided"]
+    counts = ("created", "updated", "skipped", "failed", "undecided")
+    assert [again[name] for name in counts] == [decided["created"] + 1, 1, 1, 0, 1]
+    changed = sales.patch(again, mode="ask").json
+    sales.post(changed, "rehearse")
+    assert running.handled(job)["undecided"] == 3
+
+
 def test_what_cannot_be_decided_is_refused_naming_the_row(running, sales) -> None:
     job = _asked(running, 公司0=SOMEBODY)
 

@@ -1,6 +1,5 @@
 """The stage that rehearses: every row gets its plan, and nothing is written."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -34,6 +33,7 @@ def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:
 def keep(session: Session, task: Task, results: Sequence[Result], now: datetime) -> Mapping[str, int]:
     """Store the plans; the job knows how many rows wait for a decision."""
     job = session.get_one(ImportJob, task.job_id)
-    job.undecided += store_plans(session, task.job_id, results)
+    outcomes, undecided = store_plans(session, task.job_id, results)
+    job.undecided += undecided
     job.name_pools(pools_named(results))
-    return Counter(result.outcome for result in results)
+    return outcomes

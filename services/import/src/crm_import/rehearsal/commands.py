@@ -1,11 +1,12 @@
 """What is done about a rehearsal: asking for one, keeping its plans, deciding about rows that match a record."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, any_, delete, literal, select, text, update
+from sqlalchemy import ARRAY, Integer, any_, delete, literal, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
@@ -20,6 +21,7 @@ from crm_import.rehearsal.queries import counts_of
 from crm_import.rehearsal.rules import LEADS_TO, UNDECIDED, Decision
 from crm_import.results.rules import Result
 
+# What somebody has decided about a row holds as long as it meets the same record.
 _STORE = text(
     "INSERT INTO row_plans (job_id, row_number, outcome, record_id, matched_by, changes, owner_id, pool_id, problems, cells,"
     " decision) SELECT :job_id, r.number, r.outcome, r.record_id, r.matched_by, r.changes::jsonb, r.owner_id, r.pool_id,"
@@ -28,6 +30,12 @@ _STORE = text(
     " CAST(:changes AS text[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]), CAST(:problems AS text[]),"
     " CAST(:cells AS text[]), CAST(:decisions AS text[]))"
     " AS r(number, outcome, record_id, matched_by, changes, owner_id, pool_id, problems, cells, decision)"
+    " ON CONFLICT (job_id, row_number) DO UPDATE SET record_id = excluded.record_id, matched_by = excluded.matched_by,"
+    " changes = excluded.changes, owner_id = excluded.owner_id, pool_id = excluded.pool_id, problems = excluded.problems,"
+    " cells = excluded.cells, outcome = CASE WHEN excluded.decision IS NOT NULL AND excluded.record_id = row_plans.record_id"
+    " THEN row_plans.outcome ELSE excluded.outcome END, decision = CASE WHEN excluded.decision IS NOT NULL"
+    " AND excluded.record_id = row_plans.record_id THEN row_plans.decision ELSE excluded.decision END"
+    " RETURNING outcome, decision"
 )
 
 
@@ -38,23 +46,26 @@ _FORGET = text(
 
 
 def rehearse(session: Session, actor: Actor, job_id: UUID, now: datetime) -> ImportJob:
-    """Ask for a rehearsal; what an earlier one has found, and what was decided after it, is forgotten.
+    """Ask for a rehearsal; what an earlier one has found is forgotten, what was decided after it only with its settings.
 
     While one is under way this changes nothing. Raises NotFound, Forbidden, Conflict, Invalid.
     """
     job = jobs.job_to_start(session, actor, job_id)
+    forgotten = [RowPlan.job_id == job.id]
+    if job.status == Status.REHEARSED:
+        forgotten.append(or_(RowPlan.decision.is_(None), RowPlan.decision == Decision.UNDECIDED))
     if job.rehearse(now, actor.language):
-        session.execute(delete(RowPlan).where(RowPlan.job_id == job.id))
+        session.execute(delete(RowPlan).where(*forgotten))
         session.flush()
         jobs.request_split(session, job)
         jobs.audit(session, "import.rehearse", actor.id, job)
     return job
 
 
-def store_plans(session: Session, job_id: UUID, results: Sequence[Result]) -> int:
-    """Keep what would become of rows, in one statement; returns how many wait for a decision."""
+def store_plans(session: Session, job_id: UUID, results: Sequence[Result]) -> tuple[Counter[str], int]:
+    """Keep what would become of rows, in one statement; returns how they would end, and how many wait for a decision."""
     asked = [any(problem.code == UNDECIDED for problem in result.problems) for result in results]
-    session.execute(
+    stored = session.execute(
         _STORE,
         {
             "job_id": job_id,
@@ -70,7 +81,8 @@ def store_plans(session: Session, job_id: UUID, results: Sequence[Result]) -> in
             "decisions": [Decision.UNDECIDED.value if one else None for one in asked],
         },
     )
-    return sum(asked)
+    ends = stored.all()
+    return Counter(row.outcome for row in ends), sum(row.decision == Decision.UNDECIDED for row in ends)
 
 
 def forget_plans(session: Session, job_id: UUID, most: int) -> int:
