@@ -38,7 +38,7 @@ def write_follow_ups(session: Session, judged: Judged, now: datetime) -> list[ro
     chunk = judged.chunk
     births = [one.row for one in judged.decisions if isinstance(one, Create)]
     if births and not chunk.rehearsal:
-        copy(session, _ACTIVITIES, _ACTIVITY_COLUMNS, [_born(row, chunk, now) for row in births])
+        copy(session, _ACTIVITIES, [_born(row, chunk, now) for row in births])
         _move_clocks(session, judged, births, now)
     return [_answer(chunk, one.row) if isinstance(one, Create) else unwritten(one) for one in judged.decisions]
 

@@ -47,7 +47,7 @@ def _create(session: Session, judged: Judged, births: Sequence[Create], now: dat
         customer = judged.customers[one.customer_id]
         owner_id = one.owner_id or (None if customer.pool_id else chunk.actor_id)
         id_ = record_id_of(chunk.job_id, one.number)
-        contacts.append(new_contact(chunk, customer.id, customer.name, owner_id, one.values, now, id_))
+        contacts.append(new_contact(customer.id, customer.name, owner_id, one.values, id_))
     taken = (one_of(CustomerContact.customer_id, [one.customer_id for one in births]), CustomerContact.is_primary)
     led = set(session.scalars(select(CustomerContact.customer_id).where(*taken)))
     primary: dict[UUID, UUID] = {}
@@ -55,7 +55,7 @@ def _create(session: Session, judged: Judged, births: Sequence[Create], now: dat
         if contact["customer_id"] not in led:
             primary.setdefault(contact["customer_id"], contact["id"])
     first = set(primary.values())
-    add_contacts(session, contacts, first)
+    add_contacts(session, chunk, contacts, first, now)
     # Of the birth itself no entry is kept: the contact says when and by whom.
     record_audit(session, *(_added(judged, contact, is_primary=contact["id"] in first) for contact in contacts))
 

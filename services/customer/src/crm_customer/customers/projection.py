@@ -1,7 +1,9 @@
 """Customers as other services know them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -102,6 +104,20 @@ def state_of(session: Session, customer: Facts) -> pb.CustomerState:
     return states_of(session, [customer])[0]
 
 
+_NEWBORN = {
+    "facts_version": 1,
+    **dict.fromkeys(("deleted_at", "locked_at", "last_touch_at", "last_opportunity_at", "last_deal_at")),
+    "wecom_friend": False,
+    "won": False,
+    "open_opportunities": 0,
+}
+
+
+def state_of_newborn(columns: Mapping[str, Any]) -> pb.CustomerState:
+    """The facts of a customer that was born with these columns: nobody collaborates on it yet."""
+    return _state(SimpleNamespace(**{**_NEWBORN, **columns}), ())
+
+
 def _state(customer: Facts, collaborator_ids: Iterable[str]) -> pb.CustomerState:
     return pb.CustomerState(
         id=str(customer.id),
@@ -124,8 +140,9 @@ def _state(customer: Facts, collaborator_ids: Iterable[str]) -> pb.CustomerState
     )
 
 
+@lru_cache(maxsize=256)
 def stamp(moment: datetime | None) -> Timestamp | None:
-    """A moment as messages hold it; unset for none."""
+    """A moment as messages hold it, for them to copy: those of a batch share theirs; unset for none."""
     if moment is None:
         return None
     stamp = Timestamp()

@@ -1,31 +1,22 @@
 """What is answered for a row of an import."""
 
-from uuid import UUID
-
 from crm.common.v1 import import_rows_pb2 as rows_pb
-from crm.pool.v1.pool_service_pb2 import Placement
 from crm_customer.customers.rules import Problem
-from crm_customer.imports.rules import Row, Settled, Unwritten, Update
-from crm_customer.ownership.projection import place_of
+from crm_customer.imports.rules import Settled, Unwritten, Update
+from crm_customer.ownership.projection import Place
 
 _MOST_SHOWN = 200
 
 
-def created(row: Row, customer_id: UUID | None, owner_id: UUID | None, pool_id: UUID | None) -> rows_pb.ImportRowResult:
-    """The row became the customer, which lies there; None: it would become one."""
+def created(number: int, customer_id: str, place: Place) -> rows_pb.ImportRowResult:
+    """The row became the customer, which lies there; without a customer: it would become one."""
     return rows_pb.ImportRowResult(
-        row_number=row.number,
+        row_number=number,
         outcome=rows_pb.IMPORT_OUTCOME_CREATED,
-        record_id=str(customer_id or ""),
-        owner_id=str(owner_id or ""),
-        pool_id=str(pool_id or ""),
+        record_id=customer_id,
+        owner_id=place["owner_id"] or "",
+        pool_id=place["pool_id"] or "",
     )
-
-
-def created_at(row: Row, customer_id: UUID | None, placement: Placement) -> rows_pb.ImportRowResult:
-    """The same, where pool has planned it."""
-    place = place_of(placement.assignment)
-    return created(row, customer_id, place["owner_id"], place["pool_id"])
 
 
 def updated(one: Update) -> rows_pb.ImportRowResult:
@@ -41,7 +32,7 @@ def updated(one: Update) -> rows_pb.ImportRowResult:
 def settled(one: Settled) -> rows_pb.ImportRowResult:
     """The row wrote nothing now, and why."""
     if one.made is not None:
-        return created(one.row, one.made.customer_id, one.made.owner_id, one.made.pool_id)
+        return created(one.row.number, one.made.customer_id, one.made.place)
     return rows_pb.ImportRowResult(
         row_number=one.row.number,
         outcome=rows_pb.IMPORT_OUTCOME_SKIPPED if one.skipped else rows_pb.IMPORT_OUTCOME_FAILED,

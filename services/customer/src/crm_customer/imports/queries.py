@@ -109,7 +109,11 @@ def _made(session: Session, prepared: Prepared) -> dict[int, Made]:
             Customer.source_job == prepared.chunk.job_id, Customer.source_row == any_(literal(numbers, ARRAY(Integer)))
         )
     )
-    return {row.source_row: Made(row.id, row.owner_id, row.pool_id) for row in found if row.source_row is not None}
+    return {
+        number: Made(str(id_), {"owner_id": str(owner_id or ""), "pool_id": str(pool_id or "")})
+        for number, id_, owner_id, pool_id in found
+        if number is not None
+    }
 
 
 def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key, list[Match]]:

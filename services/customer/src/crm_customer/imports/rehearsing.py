@@ -11,10 +11,10 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.pool.v1.pool_service_pb2 import Placement
 from crm_customer.customers.rules import Problem
 from crm_customer.fields.words import Words
-from crm_customer.imports.answers import created_at, settled, updated
-from crm_customer.imports.commands import unplaced
+from crm_customer.imports.answers import created, settled, updated
+from crm_customer.imports.commands import placed
 from crm_customer.imports.queries import Prepared, decisions
-from crm_customer.imports.rules import Change, Create, Decision, Settled, Update, record_id_of
+from crm_customer.imports.rules import Change, Create, Decision, Settled, Update
 from crm_customer.imports.updates import judge_updates
 from directory.scope import zone_of
 
@@ -45,18 +45,17 @@ def judge(session: Session, prepared: Prepared, language: str) -> Judged:
     )
 
 
-def rehearsed(judged: Judged, placements: Mapping[UUID, Placement]) -> list[rows_pb.ImportRowResult]:
-    """The answers; `placements`: where pool would let the newcomers lie."""
+def rehearsed(judged: Judged, placements: Mapping[int, Placement]) -> list[rows_pb.ImportRowResult]:
+    """The answers; `placements`: where pool would let the newcomers lie, by row."""
     return [_result(judged, one, placements) for one in judged.decided]
 
 
-def _result(judged: Judged, one: Decision, placements: Mapping[UUID, Placement]) -> rows_pb.ImportRowResult:
+def _result(judged: Judged, one: Decision, placements: Mapping[int, Placement]) -> rows_pb.ImportRowResult:
     if isinstance(one, Create):
-        placement = placements.get(record_id_of(judged.prepared.chunk.job_id, one.row.number))
-        problem = unplaced(judged.prepared, one.row, placement)
-        if problem is not None or placement is None:
-            return settled(Settled(one.row, [problem] if problem else []))
-        return created_at(one.row, None, placement)
+        place = placed(judged.prepared, one.row, placements.get(one.row.number))
+        if isinstance(place, Problem):
+            return settled(Settled(one.row, [place]))
+        return created(one.row.number, "", place)
     return _update(judged, one) if isinstance(one, Update) else settled(one)
 
 

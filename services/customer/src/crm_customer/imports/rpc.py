@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from functools import cache, partial
 from typing import cast
 from uuid import UUID
 
@@ -83,22 +84,24 @@ class BulkWrites:
 
     def _plan(
         self, chunk: Chunk, rows: Sequence[Row], rehearsed: Sequence[rows_pb.RehearsedOwner] | None = None
-    ) -> dict[UUID, Placement]:
+    ) -> dict[int, Placement]:
         if not rows:
             return {}
+        wish = cache(partial(_wish, chunk))
         wishes = [
             NewCustomer(
                 customer_id=str(record_id_of(chunk.job_id, row.number)),
-                wish=_wish(chunk, row),
+                wish=wish(row.owner_id),
                 name=row.values["name"],
             )
             for row in rows
         ]
-        return clients.plan(self.runtime, chunk.actor_id, chunk.id, wishes, rehearsed)
+        planned = clients.plan(self.runtime, chunk.actor_id, chunk.id, wishes, rehearsed)
+        return {row.number: placement for row, placement in zip(rows, planned, strict=True)}
 
 
-def _wish(chunk: Chunk, row: Row) -> Place:
+def _wish(chunk: Chunk, owner_id: UUID | None) -> Place:
     """Where a created row is to lie: with the owner it names, else in the job's pool, else with the importer (D-30)."""
-    if row.owner_id is not None:
-        return place(row.owner_id, None)
+    if owner_id is not None:
+        return place(owner_id, None)
     return place(None if chunk.target_pool_id else chunk.actor_id, chunk.target_pool_id)

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -137,9 +137,8 @@ class Update:
 class Made:
     """A customer that an earlier attempt has made of a row, and where it lies."""
 
-    customer_id: UUID
-    owner_id: UUID | None
-    pool_id: UUID | None
+    customer_id: str
+    place: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -328,10 +327,15 @@ def record_id_of(job_id: UUID, row_number: int) -> UUID:
     """The id of the record that a row of a job becomes: the same at every attempt, so that a plan made for the first
     one still holds and its undo knows it. A UUIDv7 with the job's time; ids of a file follow each other as its rows do.
     """
-    chance = int.from_bytes(hashlib.blake2b(job_id.bytes, digest_size=6).digest(), "big")
-    number = (row_number & 0xFFFFFFFF) << 42 | chance & (1 << 42) - 1
-    time = job_id.int >> 80
+    time, chance = _job(job_id.bytes)
+    number = (row_number & 0xFFFFFFFF) << 42 | chance
     return UUID(int=time << 80 | 0x7 << 76 | (number >> 62) << 64 | 0b10 << 62 | number & (1 << 62) - 1)
+
+
+@lru_cache(maxsize=64)
+def _job(job_id: bytes) -> tuple[int, int]:
+    chance = int.from_bytes(hashlib.blake2b(job_id, digest_size=6).digest(), "big")
+    return int.from_bytes(job_id, "big") >> 80, chance & (1 << 42) - 1
 
 
 @dataclass(frozen=True)

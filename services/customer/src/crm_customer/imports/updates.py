@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from chassis.audit import AuditEntry, record_audit
 from chassis.database.rows import listed, rowset
 from chassis.events.outbox import record_event
+from chassis.identifiers import new_id
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_events_pb2 as events
 from crm_customer.contacts.model import FIELDS as CONTACT_FIELDS
@@ -199,11 +200,11 @@ def _write_contacts(
 ) -> tuple[dict[UUID, UUID], list[AuditEntry]]:
     """Make and change primary contacts. Their ids by customer, and what is to be remembered of those changed."""
     new = [
-        new_contact(chunk, id_, one.after["name"], found[id_].customer.owner_id, one.parts.contact, now)
+        new_contact(id_, one.after["name"], found[id_].customer.owner_id, one.parts.contact, new_id())
         for one in changes
         if found[id_ := one.customer_id].contact is None
     ]
-    copy_contacts(session, new)
+    copy_contacts(session, chunk, new, now)
     ids = {one["customer_id"]: one["id"] for one in new}
     known = [(one, contact) for one in changes if (contact := found[one.customer_id].contact) is not None]
     if not known:

@@ -33,8 +33,8 @@ def plan(
     placement_id: UUID,
     customers: Sequence[pb.NewCustomer],
     rehearsed: Sequence[rows_pb.RehearsedOwner] | None = None,
-) -> dict[UUID, pb.Placement]:
-    """Where customers about to be created would lie, or why not, by customer. With `rehearsed`, what a rehearsal gave to
+) -> Sequence[pb.Placement]:
+    """Where customers about to be created would lie, or why not, in their order. With `rehearsed`, what a rehearsal gave to
     owners before, pool promises nothing. Raises Unavailable.
     """
     with peer_errors("pool"):
@@ -49,8 +49,7 @@ def plan(
             timeout=_PLAN_TIMEOUT_SECONDS,
             metadata=on_behalf_of(actor_id),
         )
-    # A refused one names no customer: the answers come in the order of the questions.
-    return {UUID(one.customer_id): placement for one, placement in zip(customers, reply.placements, strict=True)}
+    return reply.placements
 
 
 def all_assignments(runtime: Runtime) -> Iterator[Sequence[pool_events_pb2.AssignmentState]]:

@@ -6,10 +6,12 @@ overwrites a newer one. `version` and `updated_at` of a customer are the users' 
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -133,10 +135,10 @@ def news(session: Session, states: Iterable[pb.AssignmentState]) -> set[UUID]:
     return set(session.scalars(_NEWS, _columns(states)))
 
 
-def owners_of(session: Session, owner_ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+def owners_of(session: Session, owner_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """What rows about to be written keep of their owners; held until the transaction ends (see _LOCK_OWNERS)."""
     rows = session.execute(_LOCK_OWNERS, {"owners": list(owner_ids)})
-    return {row.id: {"owner_department_id": row.owner_department_id, "owner_left": row.owner_left} for row in rows}
+    return {str(row.id): {"owner_department_id": row.owner_department_id, "owner_left": row.owner_left} for row in rows}
 
 
 def assignments_differing(session: Session, states: Iterable[pb.AssignmentState]) -> int:
@@ -193,17 +195,34 @@ def pool_row(pool: pb.Pool) -> dict[str, Any]:
     }
 
 
-def place_of(state: pb.AssignmentState) -> dict[str, Any]:
-    """An assignment's state as columns of a customer, without the owner's department."""
+# Columns of a customer that say where it lies, without the owner's department; ids and moments are texts.
+Place = Mapping[str, Any]
+
+
+def place_of(state: pb.AssignmentState) -> Place:
+    """An assignment's state as columns of a customer. Raises ValueError when it is malformed."""
     place = state.place
     return {
-        "owner_id": UUID(place.owner_id) if place.owner_id else None,
-        "pool_id": UUID(place.pool_id) if place.pool_id else None,
+        "owner_id": _id(place.owner_id),
+        "pool_id": _id(place.pool_id),
         "expires_on": date.fromisoformat(state.expires_on) if state.expires_on else None,
-        "held_since": state.held_since.ToDatetime(tzinfo=UTC) if state.HasField("held_since") else None,
+        "held_since": _moment(state.held_since.seconds, state.held_since.nanos)
+        if state.HasField("held_since")
+        else None,
         "assignment_version": state.version,
         "recycled": state.had_owner and bool(place.pool_id),
     }
+
+
+# States of a batch repeat their places and moments.
+@lru_cache(maxsize=1024)
+def _id(text: str) -> str | None:
+    return str(UUID(text)) if text else None
+
+
+@lru_cache(maxsize=64)
+def _moment(seconds: int, nanos: int) -> str:
+    return Timestamp(seconds=seconds, nanos=nanos).ToJsonString()
 
 
 def _columns(states: Iterable[pb.AssignmentState]) -> dict[str, list[Any]]:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
-from crm_customer.database import copy_rows
+from crm_customer.database import Id, copy_rows
 from crm_customer.search.model import ContactSearch, CustomerSearch
 from crm_customer.search.rules import bigrams, grams_of, initials, normalised
 
@@ -41,7 +41,7 @@ _KEEP_CONTACTS = text("""
 class Searchable:
     """What can be searched of a customer. `address` is written out in words."""
 
-    customer_id: UUID
+    customer_id: Id
     name: str
     address: str
     nickname: str = ""
@@ -62,7 +62,7 @@ def keep_in_search(session: Session, customers: Sequence[Searchable]) -> None:
         session.execute(_KEEP, given | {"grams": ["\n".join(grams) for grams in given["grams"]]})
 
 
-def add_contacts_to_search(session: Session, names: Mapping[UUID, str]) -> None:
+def add_contacts_to_search(session: Session, names: Mapping[Id, str]) -> None:
     """Make new contacts findable by their names, with one COPY."""
     rows = map(_contact_row, names.items())
     copy_rows(session, _CONTACTS, ("contact_id", "name", "grams"), ((*row[:-1], _as_array(row[-1])) for row in rows))
@@ -84,12 +84,12 @@ def _as_array(grams: Sequence[str]) -> str:
     return '{"' + escaped.replace("\n", '","') + '"}'
 
 
-def _row(customer: Searchable) -> tuple[UUID, str, str, str, str, list[str]]:
+def _row(customer: Searchable) -> tuple[Id, str, str, str, str, list[str]]:
     name, address, nickname = map(normalised, (customer.name, customer.address, customer.nickname))
     letters = initials(name)
     return customer.customer_id, name, address, nickname, letters, grams_of(name, address, nickname, letters)
 
 
-def _contact_row(contact: tuple[UUID, str]) -> tuple[UUID, str, list[str]]:
+def _contact_row(contact: tuple[Id, str]) -> tuple[Id, str, list[str]]:
     name = normalised(contact[1])
     return contact[0], name, sorted(bigrams(name))

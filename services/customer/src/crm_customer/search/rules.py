@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
+from operator import add
 from string import ascii_lowercase, digits
 
 # Addresses and initials share the index of names; these marks keep their bigrams apart.
@@ -22,7 +23,7 @@ def normalised(text: str) -> str:
 
 def bigrams(text: str) -> set[str]:
     """Every two neighbouring characters of a normalised text; empty when it is shorter."""
-    return {text[start : start + 2] for start in range(len(text) - 1)}
+    return set(map(add, text, text[1:]))
 
 
 def initials(name: str) -> str:
@@ -46,7 +47,7 @@ def initials_pattern(wanted: str) -> str:
 
 def initial_grams(groups: Iterable[str]) -> set[str]:
     """Every two neighbouring letters of initials, marked. `groups`: the letters of each character, or a text of letters."""
-    return {INITIALS + first + second for left, right in pairwise(groups) for first in left for second in right}
+    return {f"{INITIALS}{first}{second}" for left, right in pairwise(groups) for first in left for second in right}
 
 
 def number_in(wanted: str) -> str:
@@ -64,7 +65,7 @@ def grams_of(name: str, address: str, nickname: str, letters: str) -> list[str]:
         bigrams(name)
         | bigrams(nickname)
         | initial_grams(letters.split())
-        | {ADDRESS + gram for gram in bigrams(address)}
+        | {f"{ADDRESS}{first}{second}" for first, second in pairwise(address)}
     )
     return sorted(found | set(nickname[:1]))
 
