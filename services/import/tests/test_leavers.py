@@ -83,6 +83,6 @@ def test_a_rehearsal_of_a_leaver_ends_with_the_event_and_what_is_under_way_of_it
     handle_chunk(running.service.runtime, second)
 
     ended = running.admin.get(f"/imports/{job['id']}").json
-    assert (ended["status"], ended["failure_code"]) == ("failed", "importer_not_allowed")
+    assert (ended["status"], ended["failure_code"]) == ("uploaded", "importer_not_allowed")
     assert len(running.customers.requests) == 1
     assert running.service.outbox(ImportFinished) == []

@@ -165,15 +165,19 @@ def test_a_rehearsal_that_waits_has_found_nothing_yet(sales) -> None:
     assert sales.get(f"/imports/{job['id']}/rehearsal/summary").json["total"] == 0
 
 
-def test_a_busy_writer_is_waited_for_and_a_refusal_fails_the_job_without_a_result(running, sales) -> None:
+def test_a_busy_writer_is_waited_for_and_after_a_refusal_other_settings_can_be_tried(running, sales) -> None:
     running.customers.refusals = [TooManyRequests("too_many_requests", retry_after_seconds=0.1)]
     assert running.rehearsed(*_rows(2))["status"] == "rehearsed"
     running.customers.refusals = [NotFound("pool_not_found")] * 3
 
     job = running.rehearsed(*_rows(12))
 
-    assert (job["status"], job["failure_code"]) == ("failed", "pool_not_found")
+    assert (job["status"], job["failure_code"], job["rehearsed_at"]) == ("uploaded", "pool_not_found", None)
+    assert "客户池" in job["failure_message"]
     assert running.service.outbox(ImportFinished) == []
+    changed = sales.patch(job, clear_empty=True).json
+    assert (changed["failure_code"], sales.post(job, "rehearse").status_code) == (None, 200)
+    assert running.handled(job)["status"] == "rehearsed"
 
 
 def test_a_silent_rehearsal_is_handed_out_again_and_one_that_is_over_is_not(running, sales) -> None:

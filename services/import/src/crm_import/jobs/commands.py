@@ -158,9 +158,13 @@ def cancel(session: Session, actor: Actor, job_id: UUID, now: datetime) -> Impor
 
 
 def fail(session: Session, job: ImportJob, code: str, parameters: Mapping[str, Any], now: datetime) -> None:
-    """Give the locked job up as a whole; `code` is worded in messages."""
+    """Give up what is being done with the locked job; `code` is worded in messages."""
     was_running = job.status == Status.RUNNING
-    if job.fail(code, parameters, now) and not was_running:
+    if not job.fail(code, parameters, now):
+        return
+    if not job.has_ended:
+        tell_progress(session, job)
+    elif not was_running:
         settle(session, job, now)
 
 

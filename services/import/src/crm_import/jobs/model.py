@@ -397,6 +397,7 @@ class ImportJob(Base):
         """Go back to where it was before it was rehearsed; nothing is kept of what a rehearsal has counted."""
         self.status, self.stage, self.rehearsed_at = Status.UPLOADED, Stage.WRITE, None
         self.is_rehearsal_outdated = False
+        self.failure_code, self.failure_parameters = None, {}
         self.created = self.updated = self.skipped = self.failed = self.undecided = 0
 
     def rehearse(self, now: datetime, language: str) -> bool:
@@ -446,6 +447,7 @@ class ImportJob(Base):
         check_matchable(self.match_fields, self.mapped, self.traits)
         check_days(self.columns, self.mapped, self.typing)
         self.status, self.stage, self.split_tries = Status.QUEUED, stage, 0
+        self.failure_code, self.failure_parameters = None, {}
         self.created = self.updated = self.skipped = self.failed = self.undecided = 0
         self.changed(now)
 
@@ -518,11 +520,15 @@ class ImportJob(Base):
         return True
 
     def fail(self, code: str, parameters: Mapping[str, Any], now: datetime) -> bool:
-        """Give it up as a whole; False when it has ended already."""
-        if self.has_ended:
+        """Give up what is being done with it; False when nothing is. A rehearsal is forgotten: its settings can be changed."""
+        if self.status not in UNDER_WAY:
             return False
+        if self.is_being_rehearsed:
+            self.forget_rehearsal()
+            self.changed(now)
+        else:
+            self._end(Status.FAILED, now)
         self.failure_code, self.failure_parameters = code, dict(parameters)
-        self._end(Status.FAILED, now)
         return True
 
     def expire(self, now: datetime) -> None:

@@ -110,7 +110,7 @@ class ImportView(View):
     )
     started_at: datetime | None
     finished_at: datetime | None
-    failure_code: str | None
+    failure_code: str | None = Field(description="why it failed, or why its last rehearsal could not go on")
     failure_message: str | None
     custom_fields_known: bool = Field(
         description="false: customer could not be asked for custom fields; mapping columns again asks once more"
