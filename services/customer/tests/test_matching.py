@@ -202,6 +202,8 @@ CODE, OTHER_CODE = "91110108MA01F5XB3K", "91110105MA7C2HLT9D"
         (Company("华夏春松集团"), Company("华夏春松投资"), "possible", ("core",)),
         (Company("大众汽车"), Company("小众汽车"), "none", ()),
         (Company("华夏"), Company("北京华夏科技有限公司"), "possible", ("core",)),
+        (Company("北京"), Company("北京银行"), "possible", ("core",)),
+        (Company("。"), Company("（）"), "none", ()),
         (Company("天源"), Company("天源商贸"), "possible", ("core",)),  # many are called 天源
         (Company("北京天源"), Company("北京天源商贸"), "likely", ("core",)),
     ],

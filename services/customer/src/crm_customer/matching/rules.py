@@ -9,7 +9,7 @@ from math import log
 from typing import Literal, Protocol
 
 from crm_customer.matching.names import read
-from crm_customer.matching.places import same_place
+from crm_customer.matching.places import place, same_place
 from crm_customer.matching.words import Parts, folded, group_in_front, has_subsidiary, is_usual, lines, parts
 
 Level = Literal["same", "likely", "possible", "none"]
@@ -24,8 +24,8 @@ _HELD_BACK, _OTHER_REGION = 0.6, 0.55
 _PLACES: Mapping[Place, float] = {"same": 1.0, "nowhere": 0.97, "unsaid": 0.96, "other": 0.6}
 # A brand with one error in it, by its length: of two characters it is another brand, of three perhaps.
 _BY_LENGTH = (0.0, 0.0, 0.0, 0.62, 0.9, 0.95)
-_LONG = 4
-_MOST_SAID = (0.2, 0.5, 1.0, 1.0)  # by a brand of so many characters
+_TELLS_ALONE, _LONG = 3, 4
+_MOST_SAID = (0.2, 0.5, 1.0)  # by a brand of so many characters
 _MOST_BY_GRAMS = 0.72
 _MOST_ALIAS_KEYS, _MOST_PHONE_KEYS, _MOST_ALIAS_PAIRS = 2, 2, 12
 _USUAL_WEIGHT, _LEAST_WEIGHT, _YOUNG_BASE = 0.2, 0.05, 1000
@@ -135,42 +135,49 @@ def likeness(one: Features, other: Features, rarity: Rarity) -> Likeness:
     if one.credit_code and other.credit_code:
         return Likeness(1.0, ("credit_code",), "same") if one.credit_code == other.credit_code else _UNLIKE
     phone, domain = not one.phones.isdisjoint(other.phones), not one.domains.isdisjoint(other.domains)
-    place = _place(one.region, other.region)
-    score, reason, apart = _names(one, other, place, rarity)
-    score = min(score, _OTHER_REGION) if place == "other" else score
+    where = _place(one.region, other.region)
+    score, reason, apart = _names(one, other, where, rarity)
+    score = min(score, _OTHER_REGION) if where == "other" else score
     reasons = (("phone", phone), (reason, score >= _LEVELS[-1][0]), ("domain", domain))
     score = 1 - (1 - score) * (1 - _PHONE * phone) * (1 - _DOMAIN * domain)
-    if apart or one.branch != other.branch or (place == "other" and not phone):
+    if apart or one.branch != other.branch or (where == "other" and not phone):
         score = min(score, _HELD_BACK)
-    level: Level = next((level for least, level in _LEVELS if score >= least), "none")
-    return (
-        Likeness(round(score, 4), tuple(word for word, holds in reasons if holds), level)
-        if level != "none"
-        else _UNLIKE
-    )
+    level = next((level for least, level in _LEVELS if score >= least), None)
+    return Likeness(round(score, 4), tuple(word for word, holds in reasons if holds), level) if level else _UNLIKE
 
 
 def blocking_keys(f: Features, rarity: Rarity) -> list[str]:
-    """At most 8 keys, of which two likely duplicates share one.
+    """At most 8 keys, of which two likely duplicates share one; few companies share any.
 
     "u:" credit code, "p:" phone, "d:" domain; "c:" the brand, Latin or Chinese, and what is left of it after a typing
-    error; "s:" its characters in order, however they were moved; "g:" its two rarest grams.
+    error, a short one with its trades or province; "s:" its characters in order, however they were moved; "g:" its two
+    rarest grams.
     """
     own = parts(f.core)
     words = [word for word in (own.brand, own.latin) if word]
-    others = (word for core in f.alias_cores for word in (parts(core).brand, parts(core).latin) if word)
+    aliases = chain.from_iterable(_brand_keys(parts(core)) for core in f.alias_cores)
     keys = chain(
         ("u:" + f.credit_code for _ in f.credit_code[:1]),
-        map("c:".__add__, words),
-        map("c:".__add__, islice(others, _MOST_ALIAS_KEYS)),
+        _brand_keys(own),
+        (f"c:{word}|{f.region[:2]}" for word in words[:1] if f.region and len(word) < _TELLS_ALONE),
+        islice(aliases, _MOST_ALIAS_KEYS),
         map("p:".__add__, sorted(f.phones)[:_MOST_PHONE_KEYS]),
         map("d:".__add__, sorted(f.domains)[:1]),
         *(map("c:".__add__, _mistyped(word)) for word in words),
-        ("c:" + f.core[:3] for _ in own.brand[:1] if len(own.brand) < _LONG and len(f.core) > _LONG),
+        ("c:" + f.core[:_LONG] for _ in own.brand[:1] if len(own.brand) < _LONG < len(f.core)),
         ("s:" + "".join(sorted(word)) for word in words if len(word) >= _LONG),
-        ("g:" + "".join(sorted(core_grams(word), key=lambda gram: (-rarity.weight(gram), gram))[:2]) for word in words),
+        ("g:" + "".join(_rarest(word, rarity)) for word in words if len(word) >= _LONG),
     )
     return list(islice(dict.fromkeys(keys), MOST_KEYS))
+
+
+def _brand_keys(own: Parts) -> Iterator[str]:
+    trades = "|" + ",".join(map(str, sorted(own.trades)))
+    return (f"c:{word}{trades * (len(word) < _TELLS_ALONE)}" for word in (own.brand, own.latin) if word)
+
+
+def _rarest(brand: str, rarity: Rarity) -> list[str]:
+    return sorted(core_grams(brand), key=lambda gram: (-rarity.weight(gram), gram))[:2]
 
 
 def _place(one: str, other: str) -> Place:
@@ -179,21 +186,24 @@ def _place(one: str, other: str) -> Place:
     return "same" if same_place(one, other) else "other"
 
 
-def _names(one: Features, other: Features, place: Place, rarity: Rarity) -> Named:
-    best = _cores(one.core, other.core, place, rarity)
+def _names(one: Features, other: Features, where: Place, rarity: Rarity) -> Named:
+    best = _cores(one.core, other.core, where, rarity)
     if one.alias_cores or other.alias_cores:
         pairs = islice(product((one.core, *one.alias_cores), (other.core, *other.alias_cores)), 1, _MOST_ALIAS_PAIRS)
-        without_place: Place = "other" if place == "other" else "nowhere"  # nobody puts it into an alias
+        without_place: Place = "other" if where == "other" else "nowhere"  # nobody puts a place into an alias
         score = max(_cores(*pair, without_place, rarity)[0] for pair in pairs)
         if score >= max(best[0], _LEVELS[1][0]):
             return score, "alias", False
     return best
 
 
-def _cores(one: str, other: str, place: Place, rarity: Rarity) -> Named:
+def _cores(one: str, other: str, where: Place, rarity: Rarity) -> Named:
     """How alike two cores are, why, and whether they are companies apart for all that."""
-    if one == other and place in {"same", "nowhere"}:
-        return (0.97 if place == "same" else 0.92), "name", False
+    if not one or not other:
+        return 0.0, "", False
+    if one == other and where in {"same", "nowhere"}:
+        own = parts(one)
+        return 0.9 + 0.07 * (where == "same") * _said(own.brand or own.latin, rarity), "name", False
     left, right = parts(one), parts(other)
     trades, brands = _trades(left, right), _brands(left, right)
     if 0 < brands < 1 and len(left.brand) != len(right.brand):  # the error may lie in a usual word: 机械, 机诫
@@ -202,10 +212,10 @@ def _cores(one: str, other: str, place: Place, rarity: Rarity) -> Named:
         return _OTHER_REGION * (brands == 1), "core", True
     if brands == 1:
         said = _said(left.brand if left.brand and right.brand else left.latin, rarity)
-        sure = 0.8 + 0.2 * said if place == "same" else 0.7 + 0.3 * said
-        return 0.96 * trades * _PLACES[place] * sure, "core", False
+        sure = 0.8 + 0.2 * said if where == "same" else 0.7 + 0.3 * said
+        return 0.96 * trades * _PLACES[where] * sure, "core", False
     if brands:
-        agreed = (place == "same") + (trades == 1 and bool(left.trades))
+        agreed = (where == "same") + (trades == 1 and bool(left.trades))
         return brands * (0.8, 0.88, 0.96)[agreed], "similar", False
     return _MOST_BY_GRAMS * _overlap(one, other, rarity), "similar", False
 
@@ -227,28 +237,28 @@ def _brands(one: Parts, other: Parts) -> float:
     """1 for the same brand, less for one that may be it mistyped, 0 for another."""
     if one.brand and other.brand:
         own = group_in_front(one.brand, other.brand)
-        same = 1.0 if one.brand == other.brand else _mistaken(one.brand[own:], other.brand[own:])
+        unsure = not one.trades and not other.trades  # what follows the brand may be a trade of which nothing is known
+        same = 1.0 if one.brand == other.brand else _mistaken(one.brand[own:], other.brand[own:], unsure)
         return same if one.latin == other.latin or not one.latin or not other.latin else same * 0.6
     if one.latin and other.latin:
         return 1.0 if one.latin == other.latin else _mistaken(one.latin, other.latin)
     return 0.0
 
 
-def _mistaken(one: str, other: str) -> float:
-    """How sure it is that two different brands are one with a typing error, or one with something left out."""
+def _mistaken(one: str, other: str, unsure: int = 0) -> float:
+    """How sure it is that two different brands are one with a typing error, or one with something left out; `unsure` of
+    their characters may belong to no brand.
+    """
     short, long = sorted((one, other), key=len)
-    length = len(long) // 2 if long.isascii() else len(long)
+    length = len(long) // 2 if long.isascii() else len(long) - unsure
     first = next((index for index, pair in enumerate(zip(short, long, strict=False)) if pair[0] != pair[1]), len(short))
     missing = len(long) - len(short)
     if missing > 1:
         return _contained(short, long)
     if short[first + 1 - missing :] == long[first + 1 :]:  # one character put in, or in place of another
         inside = missing and 0 < first < len(short)
-        return (
-            0.0
-            if not inside and _tells(short[first : first + 1 - missing], long[first])
-            else _BY_LENGTH[min(length, 5)]
-        )
+        telling = not inside and _tells(short[first : first + 1 - missing], long[first])
+        return 0.0 if telling else _BY_LENGTH[min(length, 5)]
     return _BY_LENGTH[min(length, 4)] if length >= 3 and sorted(short) == sorted(long) else 0.0
 
 
@@ -265,9 +275,11 @@ def _contained(short: str, long: str) -> float:
 
 
 def _said(brand: str, rarity: Rarity) -> float:
-    """How much a brand says, from 0 to 1: little if it is usual, or as short as those that many firms take."""
-    most = _MOST_SAID[min(len(brand), _LONG) - 1]
-    return min(most, sum(map(rarity.weight, core_grams(brand)))) if len(brand) > 1 else most
+    """How much a brand says, from 0 to 1: little if it is usual, a place, or as short as those that many firms take."""
+    most = _MOST_SAID[min(len(brand), len(_MOST_SAID)) - 1]
+    return (
+        min(most, sum(map(rarity.weight, core_grams(brand)))) if len(brand) > 1 and not place(brand) else _MOST_SAID[0]
+    )
 
 
 def _overlap(one: str, other: str, rarity: Rarity) -> float:
@@ -289,7 +301,7 @@ def _mistyped(brand: str) -> Iterator[str]:
     elif length == _LONG:
         yield from (brand[:index] + brand[index + 1 :] for index in range(length))
     elif length > _LONG:
-        yield from (brand[:3], brand[-3:])
+        yield from (brand[:3], brand[-3:], brand[:_LONG])
         if length == _LONG + 1:
             yield brand[:2] + brand[3:]
 
