@@ -1,5 +1,6 @@
 """Fixtures of every test: real servers out of wheels, started once per test process."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,16 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+def pytest_sessionstart() -> None:
+    """Modules and tests stay to the end: the garbage collector need not look through them, now or ever again."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

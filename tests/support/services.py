@@ -141,7 +141,7 @@ class Opener:
             self._fill(self._postgres.create_database(template, role, PASSWORD), service, with_directory)
             self._templates[kind] = template
         name = f"{service.name}_{secrets.token_hex(6)}"
-        self._order(f"CREATE DATABASE {name} OWNER {role} TEMPLATE {self._templates[kind]}")
+        self._order(f"CREATE DATABASE {name} OWNER {role} TEMPLATE {self._templates[kind]} STRATEGY file_copy")
         return self._postgres.url(name, role, PASSWORD)
 
     @contextmanager
