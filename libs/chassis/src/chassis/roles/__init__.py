@@ -1,6 +1,7 @@
 """The roles of a service's image: `python -m crm_<service> serve | work | migrate | rebuild | dead-letters | raise-epoch | …`."""
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,6 +16,8 @@ from chassis.service import Service
 
 # Most connections of a process, besides one on which `work` and `push` listen (design §2.11); `serve` has a setting.
 WORK_CONNECTIONS, OTHER_CONNECTIONS = 5, 2
+# Python's own 700 make a batch of rows pay for a search among everything again and again.
+_NEW_OBJECTS_PER_COLLECTION = 10_000
 
 
 def main(service: Service, arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +37,9 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     settings = service.settings.load()
     configure_logs(service.name, chosen.role, settings.log_level)
     metrics.build_info.labels(service.name, chosen.role, version(f"crm-{service.name}")).set(1)
+    # What is loaded by now stays: no collection needs to look at it again.
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION)
     if chosen.role == "serve":
         return serve(service, settings)
     connections = WORK_CONNECTIONS if chosen.role == "work" else OTHER_CONNECTIONS
