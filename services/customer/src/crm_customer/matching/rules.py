@@ -75,7 +75,7 @@ class Rarity(Protocol):
     """How much it says that two names share a gram."""
 
     def weight(self, gram: str) -> float:
-        """From 0 to 1: the rarer the heavier."""
+        """Above 0, at most 1: the rarer the heavier."""
 
 
 class Counted:
@@ -284,10 +284,10 @@ def _said(brand: str, rarity: Rarity) -> float:
 
 def _overlap(one: str, other: str, rarity: Rarity) -> float:
     """The share that two cores have in common of all their grams, by weight."""
+    if set(one).isdisjoint(other):
+        return 0.0
     left, right = set(core_grams(one)), set(core_grams(other))
     common = left & right
-    if not common:
-        return 0.0
     weigh = rarity.weight
     return 2 * sum(map(weigh, common)) / (sum(map(weigh, left)) + sum(map(weigh, right)))
 

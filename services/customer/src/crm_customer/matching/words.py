@@ -8,14 +8,14 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 _SHORTEST_BRAND, _SHORTEST_LATIN = 2, 3
 _CACHED = 1 << 16
 _LATIN_START = re.compile(r"(?=[0-9]*[a-z])[a-z0-9]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """A core taken apart: Latin letters, Chinese brand, and the trades that its usual words say (numbers of families).
 
     `is_vague`: it has words that say nothing of a trade, so none was left out (万科企业).
@@ -31,14 +31,14 @@ class Parts:
 @dataclass(frozen=True, slots=True)
 class _Words:
     """Usual words: by word the number of its family, by last character the words, longest first; the families that are
-    neutral, groups, shops, subsidiaries; names that members of a group bear in front; grams of all.
+    neutral, groups, both of these and shops, subsidiaries; names that members of a group bear in front; grams of all.
     """
 
     families: Mapping[str, int]
     endings: Mapping[str, tuple[str, ...]]
     neutral: frozenset[int]
     groups: frozenset[int]
-    shops: frozenset[int]
+    without_trade: frozenset[int]
     subsidiaries: frozenset[int]
     in_front: frozenset[str]
     grams: frozenset[str]
@@ -55,13 +55,11 @@ def folded(text: str) -> str:
 def parts(core: str) -> Parts:
     """A core taken apart. 华夏春松科技发展 -> 华夏春松 and the trade of 科技."""
     start = _LATIN_START.match(core)
-    latin, text = (start.group(), core[start.end() :]) if start else ("", core)
-    words = _words()
-    latin, found = _without_words(latin, _SHORTEST_LATIN)
-    brand, more = _without_words(text, 0 if latin else _SHORTEST_BRAND)
-    families = frozenset(found + more)
-    is_group, is_vague = (not families.isdisjoint(marked) for marked in (words.groups, words.neutral))
-    return Parts(latin, brand, families - words.neutral - words.groups - words.shops, is_group, is_vague)
+    latin, found = _without_words(start.group(), _SHORTEST_LATIN) if start else ("", [])
+    brand, more = _without_words(core[start.end() :], 0) if start else _without_words(core, _SHORTEST_BRAND)
+    words, families = _words(), frozenset(found + more)
+    is_group, is_vague = not families.isdisjoint(words.groups), not families.isdisjoint(words.neutral)
+    return Parts(latin, brand, families - words.without_trade, is_group, is_vague)
 
 
 def brand_end(text: str) -> int:
@@ -130,4 +128,7 @@ def _words() -> _Words:
     by_end = groupby(sorted(families, key=lambda word: (word[-1], -len(word))), itemgetter(-1))
     endings = {last: tuple(words) for last, words in by_end}
     neutral, groups, shops, subsidiaries = (frozenset(marked[mark]) for mark in "~+=!")
-    return _Words(families, endings, neutral, groups, shops, subsidiaries, frozenset(in_front), frozenset(grams))
+    without_trade = neutral | groups | shops
+    return _Words(
+        families, endings, neutral, groups, without_trade, subsidiaries, frozenset(in_front), frozenset(grams)
+    )
