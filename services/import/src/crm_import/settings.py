@@ -12,7 +12,7 @@ class ImportSettings(ServiceSettings):
     """Environment variables of import."""
 
     import_max_rows: int = Field(default=200_000, ge=1, description="most rows of one file (D-47)")
-    import_chunk_rows: int = Field(default=500, ge=1, le=1000, description="rows of a chunk")
+    import_chunk_rows: int = Field(default=1000, ge=1, le=1000, description="rows of a chunk")
     import_chunk_workers: int = Field(default=2, ge=1, le=8, description="chunks one process handles at once")
     import_bulk_seconds: float = Field(default=60, gt=0, description="how long writing a chunk may take")
     import_silent_seconds: int = Field(

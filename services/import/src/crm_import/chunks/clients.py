@@ -28,7 +28,7 @@ _MODES = {
     Mode.CREATE_AND_UPDATE: rows_pb.IMPORT_MODE_CREATE_AND_UPDATE,
     Mode.ASK: rows_pb.IMPORT_MODE_ASK,
 }
-_DECISIONS: Mapping[Decision | None, rows_pb.ImportDecision.ValueType] = {
+_DECISIONS: Mapping[Decision, rows_pb.ImportDecision.ValueType] = {
     Decision.UPDATE: rows_pb.IMPORT_DECISION_UPDATE,
     Decision.CREATE: rows_pb.IMPORT_DECISION_CREATE,
 }
@@ -172,14 +172,13 @@ def _rows(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
     }
 
 
-def _row(task: Task, row: SourceRow) -> rows_pb.ImportRow:
-    decision, record_id = task.decided.get(row.number, (None, None))
-    return rows_pb.ImportRow(
-        row_number=row.number,
-        texts=texts(row, task.mapped, task.typing),
-        decision=_DECISIONS.get(decision, rows_pb.IMPORT_DECISION_UNSPECIFIED),
-        record_id=str(record_id or ""),
-    )
+def _row(task: Task, row: SourceRow) -> dict[str, Any]:
+    """An ImportRow; a message of its own would be copied into the request, at thrice the cost."""
+    said: dict[str, Any] = {"row_number": row.number, "texts": texts(row, task.mapped, task.typing)}
+    if row.number in task.decided:
+        decision, record_id = task.decided[row.number]
+        said |= {"decision": _DECISIONS.get(decision), "record_id": str(record_id or "")}
+    return said
 
 
 def _terms(runtime: Runtime, task: Task) -> dict[str, Any]:

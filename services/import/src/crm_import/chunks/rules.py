@@ -123,7 +123,7 @@ def read_chunk(content: bytes, first: int) -> list[SourceRow]:
     """The rows that `reading.split` wrote; `first` is the column where their cells begin."""
     rows = []
     for row in json.loads(b"[%s]" % b",".join(content.splitlines())):  # a line each would cost twice as much
-        errors = {int(column): text for column, text in row.get("errors", {}).items()}
+        errors = {int(column): text for column, text in row["errors"].items()} if "errors" in row else {}
         repeats = tuple(row["repeats"]) if "repeats" in row else None
         rows.append(SourceRow(row["row"], first, row["cells"], errors, repeats, row.get("beyond", 0)))
     return rows
