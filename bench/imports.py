@@ -3,6 +3,9 @@ beside django-import-export, with 1, 2 and 4 chunk workers.
 
 `python -m bench.imports [rows …]`, default 10,000 and 100,000. Goals (design §8): 0.5 × COPY, 10 × django-import-export, at
 most 250 MB for a process of chunk workers, pages of lists within 2 × of idle.
+
+Meanwhile somebody opens pages of the list, and whoever imports has the job's page open, which is read every second; each
+reading of it costs import serve some 4 ms. That the import has ended is asked of the database.
 """
 
 import io
@@ -12,10 +15,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 
@@ -51,6 +55,8 @@ FACTS = {
     "pool": ("customers", "assignments", "assignment_history"),
     "import": ("row_results",),
 }
+_JOB_PAGE_SECONDS = 1.0
+_UNENDED = "SELECT count(*) FROM import_jobs WHERE id = %s AND finished_at IS NULL"
 _UNPLACED = "SELECT count(*) FROM customers LEFT JOIN assignments ON customer_id = id WHERE customer_id IS NULL"
 
 
@@ -87,40 +93,43 @@ def _warm(whole: Whole) -> None:
 
 def _import(whole: Whole, content: bytes) -> Run:
     before, person, pool = _used(whole), whole.person("operations"), whole.pool()
-    with _reading(whole) as pages:
+    pages: list[float] = []
+    with _repeated(0.2, lambda: pages.extend(_pages(whole, 1))):
         started = time.perf_counter()
         job = person.upload("/imports", "bench.xlsx", content)
-        done = steps.run_import(person, job, {"mode": "create_only", "target_pool_id": pool["id"]}, 1800, errors=False)
-        until(lambda: _placed(whole), 600)
+        page = f"/imports/{job['id']}"
+        with _repeated(_JOB_PAGE_SECONDS, lambda: person.get(page)):
+            steps.start_import(person, job, {"mode": "create_only", "target_pool_id": pool["id"]})
+            until(lambda: _none(whole, "import", _UNENDED, job["id"]), 1800)
+            until(lambda: _none(whole, "pool", _UNPLACED), 600)
         seconds = time.perf_counter() - started
     used = {stage: after - before[stage] for stage, after in _used(whole).items()}
     peaks = {name: peak_megabytes(family(whole.system, name)) for name in STAGES.values()}
-    return Run(done.job["created"], seconds, used, peaks, pages)
+    return Run(person.get(page)["created"], seconds, used, peaks, pages)
 
 
-def _placed(whole: Whole) -> bool:
-    with psycopg.connect(whole.system.database_url("pool")) as connection:
-        found = connection.execute(_UNPLACED).fetchone()
-    return found == (0,)
+def _none(whole: Whole, service: str, counting: LiteralString, *parameters: str) -> bool:
+    with psycopg.connect(whole.system.database_url(service)) as connection:
+        return connection.execute(counting, parameters).fetchone() == (0,)
 
 
 @contextmanager
-def _reading(whole: Whole) -> Iterator[list[float]]:
-    """Somebody opens pages of the list meanwhile."""
-    ended, seconds = threading.Event(), list[float]()
+def _repeated(every_seconds: float, what: Callable[[], object]) -> Iterator[None]:
+    """Somebody does `what` meanwhile, again and again."""
+    ended = threading.Event()
 
-    def read() -> None:
+    def repeat() -> None:
         while not ended.is_set():
-            seconds.extend(_pages(whole, 1))
-            ended.wait(0.2)
+            what()
+            ended.wait(every_seconds)
 
-    reader = threading.Thread(target=read)
-    reader.start()
+    repeating = threading.Thread(target=repeat)
+    repeating.start()
     try:
-        yield seconds
+        yield
     finally:
         ended.set()
-        reader.join()
+        repeating.join()
 
 
 def _pages(whole: Whole, times: int) -> list[float]:

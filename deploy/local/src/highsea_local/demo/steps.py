@@ -37,13 +37,7 @@ def run_import(
 
     Raises Refused, TimeoutError.
     """
-    mapping = [
-        {"column": column["index"], "field": column["field"]}
-        for column in job["columns"]
-        if column["field"] is not None
-    ]
-    person.patch(f"/imports/{job['id']}", {"mapping": mapping, **settings}, job["version"])
-    person.post(f"/imports/{job['id']}:start")
+    start_import(person, job, settings)
 
     def finished() -> dict[str, Any] | None:
         now: dict[str, Any] = person.get(f"/imports/{job['id']}")
@@ -51,6 +45,17 @@ def run_import(
 
     ended = until(finished, seconds)
     return Imported(ended, person.download(f"/imports/{job['id']}/errors.xlsx") if errors else b"")
+
+
+def start_import(person: Person, job: dict[str, Any], settings: dict[str, Any]) -> None:
+    """Start an uploaded file with the guessed mapping and these settings. Raises Refused."""
+    mapping = [
+        {"column": column["index"], "field": column["field"]}
+        for column in job["columns"]
+        if column["field"] is not None
+    ]
+    person.patch(f"/imports/{job['id']}", {"mapping": mapping, **settings}, job["version"])
+    person.post(f"/imports/{job['id']}:start")
 
 
 def placed(person: Person, customer_ids: list[str]) -> None:
