@@ -80,6 +80,17 @@ class NotFound(Refusal):
     grpc_status = grpc.StatusCode.NOT_FOUND
 
 
+class Moved(Refusal):
+    """The record is found at another address, `location` below the same host."""
+
+    status = 308
+    grpc_status = grpc.StatusCode.NOT_FOUND
+
+    def __init__(self, code: str, location: str, **more: Any) -> None:
+        super().__init__(code, **more)
+        self.location = location
+
+
 class Conflict(Refusal):
     """A business rule refuses."""
 

@@ -5,7 +5,7 @@ import json
 
 import flask
 
-from chassis.errors import Refusal
+from chassis.errors import Moved, Refusal
 from chassis.tracing import current_trace_id
 from chassis.wording import Messages
 
@@ -33,6 +33,9 @@ def problem(refusal: Refusal, messages: Messages, language: str) -> flask.Respon
     # A pointer names the caller's own fields, whose names may hold what UTF-8 does not.
     content = json.dumps(body, ensure_ascii=False, default=str).encode(errors="replace")
     response = flask.Response(content, refusal.status, content_type="application/problem+json")
+    if isinstance(refusal, Moved):
+        # Not for ever, as the status alone would let caches believe.
+        response.headers.update({"Location": refusal.location, "Cache-Control": "no-store"})
     if refusal.retry_after_seconds is not None:
         response.headers["Retry-After"] = str(max(1, round(refusal.retry_after_seconds)))
     if refusal.status == http.HTTPStatus.UNAUTHORIZED:
