@@ -434,3 +434,58 @@ def test_other_services_read_all_assignments_page_by_page(sea: Any, rpc: Any) ->
         found += [state.customer_id for state in page]
 
     assert found == ids
+
+
+def _merged(sea: Any, survivor: facts.CustomerState, owner: Any, version: int = 2) -> facts.CustomersMerged:
+    survivor.facts_version = version
+    owner_id = str(owner.id) if owner else ""
+    return facts.CustomersMerged(survivor=survivor, actor_id=str(sea.organisation.admin.id), owner_id=owner_id)
+
+
+def test_a_merge_gives_a_survivor_in_a_pool_to_its_new_owner_once_and_above_any_cap(sea: Any) -> None:
+    owner = sea.organisation.colleague
+    sea.set_holding_cap(1)
+    sea.create(owner=owner)
+    survivor, loser = sea.state(), sea.state(owner=owner)
+    sea.report(_created(survivor), _created(loser))
+
+    for _ in range(2):
+        sea.report(_deleted(loser, 2), _merged(sea, survivor, owner))
+
+    (given, suspended) = (sea.assignments([one.id])[0] for one in (survivor, loser))
+    assert (given.owner_id, given.pool_id, given.version) == (owner.id, None, 2)
+    assert suspended.suspended
+    assert [entry.cause for entry in sea.history(survivor.id)] == ["birth", "merge"]
+    (told,) = [one for one in sea.opened.outbox(events.AssignmentsChanged) if one.cause == events.CAUSE_MERGE]
+    assert told.actor_id == str(sea.organisation.admin.id)
+
+
+@pytest.mark.parametrize("meanwhile", ["claimed", "left", "deleted", "nobody"])
+def test_a_survivor_stays_where_it_lies_if_its_new_owner_cannot_have_it(sea: Any, meanwhile: str) -> None:
+    owner, survivor = sea.organisation.colleague, sea.state()
+    sea.report(_created(survivor))
+    if meanwhile == "claimed":
+        assert sea.act("claim", sea.organisation.sales, [survivor.id]).status_code == 200
+    elif meanwhile == "left":
+        sea.dismiss(owner)
+    elif meanwhile == "deleted":
+        sea.report(_deleted(survivor, 2))
+    before = sea.assignments([survivor.id])[0]
+
+    sea.report(_merged(sea, survivor, None if meanwhile == "nobody" else owner, 3))
+
+    after = sea.assignments([survivor.id])[0]
+    assert (after.owner_id, after.pool_id, after.version) == (before.owner_id, before.pool_id, before.version)
+
+
+def test_an_undone_merge_lets_the_loser_return_to_its_place(sea: Any) -> None:
+    survivor, loser = sea.state(), sea.state(owner=sea.organisation.colleague)
+    sea.report(_created(survivor), _created(loser))
+    sea.report(_deleted(loser, 2), _merged(sea, survivor, None))
+    survivor.facts_version = 3
+
+    sea.report(_restored(loser, 3), facts.CustomersUnmerged(survivor=survivor, actor_id=loser.created_by))
+
+    (back,) = sea.assignments([loser.id])
+    assert (back.owner_id, back.suspended) == (sea.organisation.colleague.id, False)
+    assert [one.facts_version for one in sea.rows(Customer) if str(one.id) == survivor.id] == [3]

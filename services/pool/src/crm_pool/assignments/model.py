@@ -198,6 +198,14 @@ class Assignment(Base, _Told):
         """
         return self._put(Place(owner_id=owner_id), Cause.UNDO, at, Effects(undoes_version=released))
 
+    def merge(self, member_id: UUID, at: datetime) -> "Change":
+        """合并: a customer of the member's became a part of this one, which lies in a pool (decision 0033). Never fails on a
+        cap. Raises what `unclaimable` says.
+        """
+        if refusal := self.unclaimable():
+            raise refusal
+        return self._give_to(member_id, Cause.MERGE, at, OUT_OF_POOL)
+
     def move(self, pool_id: UUID, at: datetime) -> "Change":
         """From pool to pool. Raises Conflict suspended, not_in_pool or same_pool."""
         return self._put_into_other(pool_id, Cause.MOVE, at)

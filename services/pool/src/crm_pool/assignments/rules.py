@@ -33,6 +33,7 @@ class Cause(StrEnum):
     RESCHEDULE = "reschedule"
     CONFIRM = "confirm"
     CASCADE = "cascade"
+    MERGE = "merge"
 
 
 # What starts a cool-down: losing a customer, not giving it to somebody (design §3).

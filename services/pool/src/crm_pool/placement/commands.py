@@ -100,6 +100,21 @@ def keep_up(session: Session, reports: Sequence[Report]) -> None:
     _follow_facts(session, reports)
 
 
+def give_merged(session: Session, wanted: Mapping[UUID, tuple[UUID, Act]]) -> None:
+    """Give customers in pools to whom a merge named as their owner (decision 0033), whatever the caps. One that is
+    somebody's meanwhile or deleted stays, and so does one whose new owner has left.
+    """
+    if not wanted:
+        return
+    owners = colleagues(session, {owner_id for owner_id, _ in wanted.values()})
+    done = []
+    for customer_id, assignment in locked(session, list(wanted)).items():
+        owner_id, act = wanted[customer_id]
+        if assignment.unclaimable() is None and owner_id in owners and owners[owner_id].assignable:
+            done.append((act, assignment.merge(owner_id, act.at)))
+    record(session, done)
+
+
 def let_go(session: Session, customer_ids: Collection[UUID], act: Act) -> None:
     """Treat customers that are known here alone as deleted: a restore of customer's database lost them."""
     gone = keep_deleted(session, customer_ids)

@@ -22,7 +22,7 @@ from crm_pool.customers.clients import facts_now
 from crm_pool.customers.projection import customer_row, known_customers, page_of_kept_ids
 from crm_pool.database import row_of
 from crm_pool.placement import queries
-from crm_pool.placement.commands import Newcomer, Report, keep_up, let_go
+from crm_pool.placement.commands import Newcomer, Report, give_merged, keep_up, let_go
 
 _PAGE_SIZE = 1000
 _PAGE_TIMEOUT_SECONDS = 10
@@ -31,21 +31,38 @@ _BORN = 1
 
 def _apply(session: Session, events: Sequence[Event]) -> None:
     keep_up(session, [report for event in events for report in _reports(event.message)])
+    merges = [event.message for event in events if isinstance(event.message, pb.CustomersMerged)]
+    give_merged(session, {UUID(one.survivor.id): _given(one) for one in merges if one.owner_id})
 
 
 CUSTOMERS = Subscription(
     "pool-customers",
     "CRM_CUSTOMER",
-    (pb.CustomerCreated, pb.CustomerUpdated, pb.CustomerDeleted, pb.CustomerRestored),
+    (
+        *(pb.CustomerCreated, pb.CustomerUpdated, pb.CustomerDeleted, pb.CustomerRestored),
+        *(pb.CustomersMerged, pb.CustomersUnmerged),
+    ),
     _apply,
 )
 
 
 def _reports(message: Any) -> Iterator[Report]:
+    if isinstance(message, pb.CustomersMerged | pb.CustomersUnmerged):
+        # The losers' states travel in CustomerDeleted and CustomerRestored.
+        yield _report(message.survivor, _act(message))
+        return
     placement_id = _id(getattr(message, "placement_id", ""))
     act = Act(_id(message.actor_id), clock.now(), _id(message.batch_id) or placement_id)
     for state in message.customers:
         yield _report(state, act, placement_id)
+
+
+def _given(message: pb.CustomersMerged) -> tuple[UUID, Act]:
+    return UUID(message.owner_id), _act(message)
+
+
+def _act(message: pb.CustomersMerged | pb.CustomersUnmerged) -> Act:
+    return Act(_id(message.actor_id), clock.now())
 
 
 def _report(state: pb.CustomerState, act: Act, placement_id: UUID | None = None) -> Report:
