@@ -10,6 +10,7 @@ from crm_notify.database import Base
 from crm_notify.imports.events import IMPORTS
 from crm_notify.mail.due import MEASURE_DELIVERIES, SEND_MAIL
 from crm_notify.mail.http import api as deliveries_api
+from crm_notify.merges.events import MERGES
 from crm_notify.notifications.due import FORGET_OLD
 from crm_notify.notifications.http import api as notifications_api
 from crm_notify.push.events import DIRECTORY
@@ -40,6 +41,7 @@ SERVICE = Service(
         COLLISIONS,
         CUSTOMER_BATCHES,
         IMPORTS,
+        MERGES,
         RECYCLING,
         REVEALS,
         WORK,

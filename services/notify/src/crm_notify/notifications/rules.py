@@ -50,6 +50,8 @@ class Kind(StrEnum):
     COLLISION_GIVEN = "collision_given"
     COLLISION_TO_MERGE = "collision_to_merge"
     COLLISION_WITHDRAWN = "collision_withdrawn"
+    CUSTOMERS_MERGED = "customers_merged"
+    CUSTOMERS_UNMERGED = "customers_unmerged"
     IMPORT_FINISHED = "import_finished"
     IMPORT_FAILED = "import_failed"
     IMPORT_CANCELLED = "import_cancelled"
