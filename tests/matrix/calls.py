@@ -268,10 +268,16 @@ def _helper(case: Case) -> str:
     return _receiver(case)
 
 
+def _merged(case: Case) -> dict[str, Any]:
+    """The customer, merged into one of the caller's."""
+    return {"survivor_id": case.world.survivor(case.caller), "loser_ids": [case.customer.id]}
+
+
 _NEW_IMPORT: Made = lambda case: case.world.new_import(case.caller)["id"]
 _NEW_MAPPING: Made = lambda case: case.world.new_mapping(case.owner)
 _NEW_ENTRY: Made = lambda case: case.world.new_entry(case.owner)
 _NEW_COLLISION: Made = lambda case: case.world.new_collision(case.owner)
+_NEW_MERGE: Made = lambda case: case.world.new_merge(case.owner)
 _NEW_FILTER: Made = lambda case: case.world.new_filter(case.owner)
 _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller, case.place)
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
@@ -301,6 +307,11 @@ CALLS: dict[str, Call] = {
     "PUT /customers/{customer_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
     "PUT /customers/{customer_id}/star": Call(body=lambda _: {"color": "red"}, conflicts=("claim_first",)),
     "PUT /contacts/{contact_id}/tags": Call(body=lambda _: {"tag_ids": []}, conflicts=("claim_first",)),
+    "POST /customers:merge-preview": Call(body=_merged, conflicts=("already_deleted",)),
+    "POST /customers:merge": Call(
+        body=lambda case: case.world.versioned(_merged(case)), uses_up=True, conflicts=("already_deleted",)
+    ),
+    "POST /customers/merges/{merge_id}:undo": Call(path={"merge_id": _NEW_MERGE}),
     "POST /duplicates/collisions": Call(
         body=lambda case: {"kind": "collaborate", "customer_id": case.customer.id, "reason": "known before"},
         uses_up=True,

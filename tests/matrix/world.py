@@ -93,6 +93,7 @@ class World:
             self.records["extension", member] = self._refused_extension(member)
         for member in (*PERSONS[1:], "mate", "stranger"):
             self.records["collision", member] = self.new_collision(member)
+            self.records["merge", member] = self.new_merge(member)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
@@ -305,6 +306,25 @@ class World:
         body = {"kind": "dispute", "customer_id": customer.id, "reason": "known before"}
         answer = self.http.post("/duplicates/collisions", json=body, headers=self.people.headers(asker))
         return str(answer.raise_for_status().json()["id"])
+
+    def new_merge(self, owner: str) -> str:
+        """Two customers of the owner, merged into one."""
+        survivor, loser = self._make_customers([(owner, "own")] * 2)
+        body = self.versioned({"survivor_id": survivor.id, "loser_ids": [loser.id]})
+        return str(self.admin.post("/customers:merge", body)["id"])
+
+    def survivor(self, caller: str) -> str:
+        """The id of a customer of the caller's that others are merged into."""
+        owner = caller if caller in PERSONS[1:] else "sales"
+        if ("survivor", owner) not in self.records:
+            self.records["survivor", owner] = self._make_customers([(owner, "own")])[0].id
+        return self.records["survivor", owner]
+
+    def versioned(self, merge: dict[str, Any]) -> dict[str, Any]:
+        """A merge with the versions that its customers have, deleted ones too."""
+        ids = [merge["survivor_id"], *merge["loser_ids"]]
+        found = self.whole.rows("customer", "SELECT id, version FROM customers WHERE id = ANY(%s::uuid[])", [ids])
+        return merge | {"versions": {str(row["id"]): row["version"] for row in found}}
 
     def new_filter(self, owner: str) -> str:
         """A filter that the owner has saved."""

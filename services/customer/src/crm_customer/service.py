@@ -56,6 +56,7 @@ from crm_customer.listing import http as listing_http
 from crm_customer.listing.rpc import Reads
 from crm_customer.locking import http as locking_http
 from crm_customer.marking import http as marking_http
+from crm_customer.merging import http as merging_http
 from crm_customer.merging.model import Merge
 from crm_customer.opportunities import http as opportunities_http
 from crm_customer.opportunities.model import Opportunity, OpportunitySettings
@@ -130,6 +131,7 @@ SERVICE = Service(
         batches_http.api,
         batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,
+        merging_http.api,
         activities_http.api,
         timeline_http.api,
         files_http.api,

@@ -20,7 +20,13 @@ from chassis.errors import Conflict, Forbidden, Refusal
 from chassis.events.outbox import record_event
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_customer.batches.queries import locked
-from crm_customer.customers.commands import SUBJECT, require_deletable, require_own, searchable
+from crm_customer.customers.commands import (
+    SUBJECT,
+    refuse_merged,
+    require_deletable,
+    require_restorable,
+    searchable,
+)
 from crm_customer.customers.model import Customer, with_custom
 from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.rules import Reference, settle, split
@@ -86,7 +92,7 @@ def delete_page(session: Session, page: Page) -> list[ItemResult]:
 
 def restore_page(session: Session, page: Page) -> list[ItemResult]:
     """Take them out of the recycle bin (A-70); those that are not in it stay as they are."""
-    able, refused = _sorted_out(session, page, lambda customer, _: require_own(page.sight, customer))
+    able, refused = _sorted_out(session, page, lambda customer, _: require_restorable(page.sight, customer))
     deleted = [customer for customer in able if customer.deleted_at is not None]
     changed = _touch(session, page, deleted, deleted_at=None)
     _record(session, page, "customer.restored", changed)
@@ -117,13 +123,14 @@ def tag_page(session: Session, page: Page) -> list[ItemResult]:
 
 
 def _require_alive(customer: Customer) -> None:
+    refuse_merged(customer)
     if customer.deleted_at is not None:
         raise Conflict("already_deleted")
 
 
 def require_workable(sight: Sight, customer: Customer, writable: bool) -> None:
-    """Refuse a change of a customer as `locked` found it. Raises Conflict already_deleted, claim_first, Forbidden
-    read_only_collaborator.
+    """Refuse a change of a customer as `locked` found it. Raises Conflict merged_into, already_deleted, claim_first,
+    Forbidden read_only_collaborator.
     """
     _require_alive(customer)
     if sight.must_claim(customer.pool_id):

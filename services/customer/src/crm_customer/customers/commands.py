@@ -187,8 +187,11 @@ def delete_customer(session: Session, sight: Sight, customer: Customer, expected
 
 
 def restore_customer(session: Session, sight: Sight, customer: Customer, now: datetime) -> None:
-    """Take a locked customer out of the recycle bin (A-70); one that is not in it stays as it is."""
-    require_own(sight, customer)
+    """Take a locked customer out of the recycle bin (A-70); one that is not in it stays as it is.
+
+    Raises Forbidden delete_own_only, Conflict merged_into.
+    """
+    require_restorable(sight, customer)
     if customer.deleted_at is None:
         return
     customer.restore(now)
@@ -218,6 +221,19 @@ def require_deletable(sight: Sight, customer: Customer) -> None:
     require_own(sight, customer)
     if customer.wecom_friend:
         raise Conflict("wecom_friend_protected")
+
+
+def require_restorable(sight: Sight, customer: Customer) -> None:
+    """Raise Forbidden delete_own_only, or Conflict merged_into: a merge is undone as a whole (decision 0033)."""
+    require_own(sight, customer)
+    refuse_merged(customer)
+
+
+def refuse_merged(customer: Customer) -> None:
+    """Raise Conflict merged_into for a part of another customer."""
+    if customer.merged_into is not None:
+        ids = {"customer_id": customer.id, "merged_into": customer.merged_into}
+        raise Conflict("merged_into", extra={name: str(id_) for name, id_ in ids.items()}, name=customer.name)
 
 
 def require_own(sight: Sight, customer: Customer) -> None:

@@ -6,8 +6,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.clock import now
-from chassis.errors import Refusal
+from chassis.errors import Moved, NotFound, Refusal
 from chassis.http.api import Api
+from chassis.http.app import PREFIX
 from chassis.http.call import Call
 from chassis.logs import get_logger
 from chassis.runtime import Runtime
@@ -15,7 +16,7 @@ from crm.pool.v1.pool_service_pb2 import NewCustomer as PlacedCustomer
 from crm_customer.customers import commands
 from crm_customer.customers.details import customer_detail
 from crm_customer.customers.projection import place
-from crm_customer.customers.queries import load_reference, visible_customer
+from crm_customer.customers.queries import load_reference, survivor_of, visible_customer
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.customers.views import CustomerBody, CustomerChanges, CustomerDetail, NewCustomer, Notice
@@ -65,12 +66,19 @@ def create_customer(call: Call[NewCustomer, None]) -> CustomerDetail:
 )
 def read_customer(call: Call[None, None], customer_id: UUID) -> CustomerDetail:
     """All fields of the customer (A-60); 404 outside the caller's scope. Of one that another has locked, whoever may
-    unlock it reads name, owner and lock alone (X-23).
+    unlock it reads name, owner and lock alone (X-23). One that was merged is answered with 308 to the customer it has
+    become a part of.
     """
     with call.runtime.database.reading() as session:
         sight = sight_of(session, call.actor.id)
         may_know = sight.scope.may(Permission.CUSTOMER_UNPROTECT)
-        return _view(session, sight, visible_customer(session, sight, customer_id, despite_lock=may_know).id)
+        try:
+            return _view(session, sight, visible_customer(session, sight, customer_id, despite_lock=may_know).id)
+        except NotFound:
+            survivor_id = survivor_of(session, sight, customer_id)
+            if survivor_id is None:
+                raise
+        raise Moved("merged_into", f"{PREFIX}/customers/{survivor_id}", extra={"merged_into": str(survivor_id)})
 
 
 @api.route(

@@ -192,6 +192,16 @@ class Customer(Base):
         self.deleted_at = None
         self.touch(now)
 
+    def merge_into(self, survivor_id: UUID, now: datetime) -> None:
+        """It is a part of another one from now on (decision 0033)."""
+        self.merged_into = survivor_id
+        self.delete(now)
+
+    def unmerge(self, now: datetime) -> None:
+        """It is a customer of its own again."""
+        self.merged_into = None
+        self.restore(now)
+
     def locked_against(self, member_id: UUID) -> bool:
         """Whether another's lock hides it from a member (H-17): a lock counts while there is an active owner."""
         return self.locked_at is not None and not self.owner_left and self.owner_id not in (None, member_id)

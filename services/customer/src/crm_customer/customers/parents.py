@@ -17,10 +17,11 @@ from crm_customer.profiles.views import ParentView
 _FIELD = f"profile.{PARENT}"
 
 
-def visible_parents(session: Session, sight: Sight, ids: Iterable[UUID]) -> set[UUID]:
-    """Those of `ids` that the member sees and that are not deleted."""
+def visible_parents(session: Session, sight: Sight, ids: Iterable[UUID], *, keep: bool = False) -> set[UUID]:
+    """Those of `ids` that the member sees and that are not deleted; `keep`: nor are merged until the transaction ends."""
     wanted = (one_of(Customer.id, list(ids)), sight.condition(), Customer.deleted_at.is_(None))
-    return set(session.scalars(select(Customer.id).where(*wanted)))
+    found = select(Customer.id).where(*wanted)
+    return set(session.scalars(found.with_for_update(read=True, key_share=True) if keep else found))
 
 
 def parent_problems(
@@ -33,7 +34,7 @@ def parent_problems(
     if wanted is None or wanted == before.get(PARENT):
         return []
     parent_id = UUID(wanted)
-    if not visible_parents(session, sight, [parent_id]):
+    if not visible_parents(session, sight, [parent_id], keep=True):
         return [parent_not_found(wanted)]
     if customer_id is not None and own_ancestors(session, {customer_id: parent_id}):
         return [parent_cycle(wanted)]

@@ -55,6 +55,8 @@ class Facts(Protocol):
     def last_opportunity_at(self) -> datetime | None: ...
     @property
     def last_deal_at(self) -> datetime | None: ...
+    @property
+    def merged_into(self) -> UUID | None: ...
 
 
 _MOST_STATES = 1000
@@ -75,7 +77,7 @@ _FACTS = select(
         for name in (
             *("id", "facts_version", "name", "owner_id", "pool_id", "created_by", "created_at", "deleted_at"),
             *("assignment_version", "locked_at", "wecom_friend", "level", "last_touch_at"),
-            *("won", "open_opportunities", "last_opportunity_at", "last_deal_at"),
+            *("won", "open_opportunities", "last_opportunity_at", "last_deal_at", "merged_into"),
         )
     )
 ).order_by(Customer.__table__.c.id)
@@ -137,6 +139,7 @@ def _state(customer: Facts, collaborator_ids: Iterable[str]) -> pb.CustomerState
         open_opportunities=customer.open_opportunities,
         last_opportunity_at=stamp(customer.last_opportunity_at),
         last_deal_at=stamp(customer.last_deal_at),
+        merged_into=str(customer.merged_into or ""),
     )
 
 

@@ -68,6 +68,22 @@ def visible_customer(
     return customer
 
 
+def survivor_of(session: Session, sight: Sight, customer_id: UUID) -> UUID | None:
+    """The visible customer that this one has become a part of, at once or in steps (decision 0033); None: there is none."""
+    at: UUID | None = customer_id
+    while at is not None:
+        found = select(Customer.merged_into, sight.condition().label("seen"), Customer.deleted_at).where(
+            Customer.id == at
+        )
+        row = session.execute(found).one_or_none()
+        if row is None or (row.merged_into is None and (at == customer_id or not row.seen or row.deleted_at)):
+            return None
+        if row.merged_into is None:
+            return at
+        at = row.merged_into
+    return None
+
+
 def require_writable(session: Session, sight: Sight, customer: Customer) -> None:
     """Refuse a change of a visible customer, or of what belongs to it, to whoever may only read it.
 

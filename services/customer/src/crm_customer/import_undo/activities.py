@@ -23,6 +23,9 @@ from directory.permissions import Permission
 
 _ACTIVITIES: Table = Activity.__table__  # type: ignore[assignment]
 
+# What became of its customer meanwhile.
+_SINCE = {"already_deleted": "deleted_since", "merged_into": "merged_since"}
+
 
 def revert_activities(session: Session, undo: Undo, rows: Sequence[WrittenRow]) -> dict[UUID, Verdict]:
     """What becomes of each activity. Raises Forbidden without customer.update."""
@@ -60,7 +63,7 @@ def _kept_because(undo: Undo, customer: Customer, writable: bool, activity: Acti
     try:
         require_workable(undo.sight, customer, writable)
     except Refusal as refusal:
-        return [Problem("", "deleted_since" if refusal.code == "already_deleted" else refusal.code)]
+        return [Problem("", _SINCE.get(refusal.code, refusal.code))]
     if activity.member_id != undo.actor_id and not supervises(undo.sight, customer):
         return [Problem("", "activity_author_only")]
     return touched(trail, activity.version, undo.say)

@@ -89,7 +89,7 @@ def restore(
     able = []
     for customer, writable in customers:
         if customer.deleted_at is not None:
-            verdicts[customer.id] = left_because("deleted_since")
+            verdicts[customer.id] = left_because("merged_since" if customer.merged_into else "deleted_since")
             continue
         try:
             require_workable(undo.sight, customer, writable)

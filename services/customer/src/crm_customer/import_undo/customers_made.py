@@ -39,7 +39,9 @@ def take_out(
     for customer in customers:
         trail = trails[customer.id]
         if customer.deleted_at is not None:
-            verdicts[customer.id] = UNDONE if trail.binned else left_because("deleted_since")
+            verdicts[customer.id] = (
+                UNDONE if trail.binned else left_because("merged_since" if customer.merged_into else "deleted_since")
+            )
             continue
         problems = _kept_because(undo, customer, trail, people, records.get(customer.id, {}))
         verdicts[customer.id] = left(*problems) if problems else UNDONE

@@ -3,7 +3,7 @@
 from operator import ge, lt
 from typing import Any
 
-from sqlalchemy import BindParameter, Uuid, any_, bindparam, func, select, tuple_
+from sqlalchemy import BindParameter, Uuid, and_, any_, bindparam, func, select, tuple_
 
 from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import Condition, Sight, one_of
@@ -14,8 +14,10 @@ from crm_customer.listing.texts import met, texts
 
 
 def alive(wanted: Filter) -> Condition:
-    """In the recycle bin, if that is asked for; else not."""
-    return Customer.deleted_at.is_not(None) if wanted.deleted else Customer.deleted_at.is_(None)
+    """In the recycle bin, if that is asked for, where nothing is that has become a part of another; else not."""
+    if wanted.deleted:
+        return and_(Customer.deleted_at.is_not(None), Customer.merged_into.is_(None))
+    return Customer.deleted_at.is_(None)
 
 
 def conditions(sight: Sight, wanted: Filter, *, frequent: bool = False) -> list[Condition]:

@@ -13,7 +13,7 @@ from crm_customer.database import Base, Versioned
 
 class Merge(Versioned, Base):
     """One to nine customers became a part of another. `before`: the survivor's values, by field, that the merge replaced;
-    `after`: what it set.
+    `after`: what it set; `left`: what its undo found changed since, and so left as it was.
     """
 
     __tablename__ = "merges"
@@ -30,6 +30,7 @@ class Merge(Versioned, Base):
     after: Mapped[dict[str, Any]] = mapped_column(JSONB)
     undone_by: Mapped[UUID | None]
     undone_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    left: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class MergeLoser(Base):
@@ -43,8 +44,8 @@ class MergeLoser(Base):
 
 
 class MergedRecord(Base):
-    """A record that a merge moved from a loser to the survivor. `kind`: task, activity, contact, star …; `record_id`: its id,
-    of a link that of the other side; `kept`: attributes of a link, as they were at the loser; `added`: whether the
+    """A record that a merge moved from a loser to the survivor. `kind`: as in `children`; `record_id`: its id, of a link that
+    of the other side; `kept`: a link as it was at the loser, of others what they lost on the way; `added`: whether the
     survivor got the link by it, else had the like.
     """
 
@@ -54,5 +55,5 @@ class MergedRecord(Base):
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
     from_id: Mapped[UUID] = mapped_column(primary_key=True)
     record_id: Mapped[UUID] = mapped_column(primary_key=True)
-    kept: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    kept: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     added: Mapped[bool]

@@ -242,6 +242,7 @@ def _create_merges() -> None:
         sa.Column("after", JSONB, nullable=False),
         sa.Column("undone_by", sa.Uuid()),
         sa.Column("undone_at", sa.DateTime(timezone=True)),
+        sa.Column("left", JSONB),
         sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["survivor_id"], ["customers.id"], name="fk_merges_survivor_id_customers"),

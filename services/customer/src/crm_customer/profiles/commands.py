@@ -1,6 +1,6 @@
 """Writing extended columns, set-wise, in the transaction that changes the customers."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +61,16 @@ def own_ancestors(session: Session, wanted: Mapping[UUID, UUID]) -> set[UUID]:
 
     Waits for others who move customers: two that are made each other's parent at once never both succeed.
     """
+    lock_parents(session)
+    return cyclic(wanted, parents_above(session, {*wanted, *wanted.values()}))
+
+
+def lock_parents(session: Session) -> None:
+    """Wait for others who move customers below each other."""
     lock(session, "customer-parents")
-    found = session.execute(_ABOVE, {"ids": list({*wanted, *wanted.values()})})
-    return cyclic(wanted, {row.customer_id: row.parent_customer_id for row in found})
+
+
+def parents_above(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The parents of customers, and of all that lie above them."""
+    found = session.execute(_ABOVE, {"ids": list(customer_ids)})
+    return {row.customer_id: row.parent_customer_id for row in found}

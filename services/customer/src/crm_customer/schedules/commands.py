@@ -125,7 +125,7 @@ def _check(
     session: Session, sight: Sight, customer_id: UUID | None, times: Times, remind_at: datetime | None, now: datetime
 ) -> None:
     if customer_id is not None:
-        visible_customer(session, sight, customer_id)
+        visible_customer(session, sight, customer_id, lock=True)
     errors = [*wrong_times(times), *wrong_reminder(remind_at, times, now)]
     if errors:
         raise invalid(*errors)
