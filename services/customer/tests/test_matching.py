@@ -115,6 +115,7 @@ def test_two_of_one_company_share_a_key() -> None:
         ("阿里巴巴（中国）有限公司", "阿里巴巴", "", ""),  # not of 阿里地区
         ("昆山市千灯镇南野科技店", "南野科技店", "320583", ""),
         ("环球国际航运青岛有限公司", "环球国际航运", "370200", ""),
+        ("北京云创科技有限公司（总部）", "云创科技", "110000", ""),
         ("北京市政云创", "市政云创", "110000", ""),  # not 政云创 of 北京市
         ("北京市云创", "云创", "110000", ""),
         ("上海电气", "上海电气", "310000", ""),  # only a trade would be left
@@ -202,6 +203,8 @@ CODE, OTHER_CODE = "91110108MA01F5XB3K", "91110105MA7C2HLT9D"
         (Company("华夏春松集团"), Company("华夏春松投资"), "possible", ("core",)),
         (Company("大众汽车"), Company("小众汽车"), "none", ()),
         (Company("华夏"), Company("北京华夏科技有限公司"), "possible", ("core",)),
+        (Company("华夏春松"), Company("华夏春淞"), "possible", ("similar",)),  # 春松 may be no part of the brand
+        (Company("青岛海信网络科技"), Company("海信网络"), "likely", ("core",)),
         (Company("北京"), Company("北京银行"), "possible", ("core",)),
         (Company("。"), Company("（）"), "none", ()),
         (Company("天源"), Company("天源商贸"), "possible", ("core",)),  # many are called 天源

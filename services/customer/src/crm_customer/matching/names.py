@@ -65,9 +65,11 @@ def _without_brackets(text: str) -> tuple[str, str, str, tuple[str, ...]]:
             region = region or place(said)
         elif another:
             others.append(read(another[1]).core)
+        elif _NO_NAME.fullmatch(said):
+            continue
         elif _BRANCH.search(said) or (is_last and _PART.search(said)):
             branch = branch or said
-        elif not _NO_NAME.fullmatch(said) and (not is_last or said == "集团"):
+        elif not is_last or said == "集团":
             kept += f" {match[1]} "
         elif is_last and (_FORM.search(said) or _LATIN.match(said)):
             others.append(read(match[1]).core)

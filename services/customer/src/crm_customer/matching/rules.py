@@ -23,11 +23,11 @@ _PHONE, _DOMAIN = 0.8, 0.5
 _HELD_BACK, _OTHER_REGION = 0.6, 0.55
 _PLACES: Mapping[Place, float] = {"same": 1.0, "nowhere": 0.97, "unsaid": 0.96, "other": 0.6}
 # A brand with one error in it, by its length: of two characters it is another brand, of three perhaps.
-_BY_LENGTH = (0.0, 0.0, 0.0, 0.62, 0.9, 0.95)
+_BY_LENGTH = (0.0, 0.0, 0.0, 0.64, 0.9, 0.95)
 _TELLS_ALONE, _LONG = 3, 4
 _MOST_SAID = (0.2, 0.5, 1.0)  # by a brand of so many characters
 _MOST_BY_GRAMS = 0.72
-_MOST_ALIAS_KEYS, _MOST_PHONE_KEYS, _MOST_ALIAS_PAIRS = 2, 2, 12
+_MOST_ALIAS_KEYS, _MOST_PHONE_KEYS, _MOST_TRADE_KEYS, _MOST_ALIAS_PAIRS = 2, 2, 3, 12
 _USUAL_WEIGHT, _LEAST_WEIGHT, _YOUNG_BASE = 0.2, 0.05, 1000
 
 _BETWEEN_PHONES = re.compile(r"[/;,、|]|转.*$")
@@ -150,7 +150,7 @@ def blocking_keys(f: Features, rarity: Rarity) -> list[str]:
     """At most 8 keys, of which two likely duplicates share one; few companies share any.
 
     "u:" credit code, "p:" phone, "d:" domain; "c:" the brand, Latin or Chinese, and what is left of it after a typing
-    error, a short one with its trades or province; "s:" its characters in order, however they were moved; "g:" its two
+    error, a short one with a trade or the province; "s:" its characters in order, however they were moved; "g:" its two
     rarest grams.
     """
     own = parts(f.core)
@@ -172,8 +172,12 @@ def blocking_keys(f: Features, rarity: Rarity) -> list[str]:
 
 
 def _brand_keys(own: Parts) -> Iterator[str]:
-    trades = "|" + ",".join(map(str, sorted(own.trades)))
-    return (f"c:{word}{trades * (len(word) < _TELLS_ALONE)}" for word in (own.brand, own.latin) if word)
+    for word in (own.brand, own.latin):
+        if len(word) >= _TELLS_ALONE:
+            yield "c:" + word
+        elif word:
+            trades = [str(trade) for trade in sorted(own.trades)[:_MOST_TRADE_KEYS]]
+            yield from (f"c:{word}|{trade}" for trade in trades or [""])
 
 
 def _rarest(brand: str, rarity: Rarity) -> list[str]:
@@ -229,7 +233,7 @@ def _trades(one: Parts, other: Parts) -> float:
         bare, full = (other, one) if one.trades else (one, other)
         return 0.0 if bare.is_group or (bare.is_vague and (not full.is_vague or has_subsidiary(full.trades))) else 0.92
     if one.trades < other.trades or other.trades < one.trades:
-        return 0.0 if has_subsidiary(one.trades ^ other.trades) else 0.88
+        return 0.0 if has_subsidiary(one.trades ^ other.trades) else 0.96
     return 0.0
 
 
