@@ -108,7 +108,7 @@ def state_of(session: Session, customer: Facts) -> pb.CustomerState:
 
 _NEWBORN = {
     "facts_version": 1,
-    **dict.fromkeys(("deleted_at", "locked_at", "last_touch_at", "last_opportunity_at", "last_deal_at")),
+    **dict.fromkeys(("deleted_at", "merged_into", "locked_at", "last_touch_at", "last_opportunity_at", "last_deal_at")),
     "wecom_friend": False,
     "won": False,
     "open_opportunities": 0,
