@@ -43,6 +43,8 @@ FULL = {
     "geocode_status": "OK",
     "latitude": "0.00000000",
     "longitude": "118.79690000",
+    "aliases": ["春松", "Chatopera Inc. (HK)"],
+    "credit_code": "91110108551385082Q",
 }
 
 

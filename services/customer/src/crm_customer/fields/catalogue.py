@@ -105,6 +105,8 @@ CUSTOMERS = (
     _known("wecom_friend", "企微好友", "WeCom friend", FLAG),
     _known("won", "已成交", "Won", FLAG),
     _known("tags", "标签", "Tags", TAGS),
+    _extended("aliases", "客户别名", "Aliases"),
+    _extended("credit_code", "统一社会信用代码", "Unified social credit code"),
     _extended("website", "网址", "Website"),
     _extended("email", "Email 地址", "E-mail address"),
     _extended("non_primary_emails", "非主邮件地址", "Non-primary e-mail addresses"),

@@ -1,6 +1,7 @@
 """Duplicates, collisions and merges (decisions 0032 and 0033).
 
-The running release must survive this file: add first, remove in a later release.
+The running release must survive this file: add first, remove in a later release. It changes names without their cores;
+until it is gone, a trigger lets due work fill these in again.
 """
 
 import sqlalchemy as sa
@@ -43,6 +44,7 @@ def downgrade() -> None:
         "customer_aliases",
     ):
         op.drop_table(table)
+    op.execute("DROP TRIGGER forget_core ON customer_search; DROP FUNCTION forget_core")
     op.drop_index("ix_customer_profiles_phone_office", "customer_profiles")
     op.drop_index("ix_customer_profiles_domain", "customer_profiles")
     op.drop_index("ix_contacts_domain", "contacts")
@@ -67,6 +69,17 @@ def _extend_customers() -> None:
     op.create_index(
         "ix_customer_search_coreless", "customer_search", ["customer_id"], postgresql_where=sa.text("core IS NULL")
     )
+    op.execute("""
+        CREATE FUNCTION forget_core() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.core := NULL;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER forget_core BEFORE UPDATE ON customer_search
+        FOR EACH ROW WHEN (NEW.name <> OLD.name AND NEW.core = OLD.core AND NEW.region = OLD.region
+            AND NEW.branch = OLD.branch)
+        EXECUTE FUNCTION forget_core();
+    """)
     op.add_column("customer_profiles", sa.Column("aliases", sa.ARRAY(sa.Text())))
     op.add_column("customer_profiles", sa.Column("credit_code", sa.Text()))
     op.create_index(
@@ -106,6 +119,7 @@ def _create_checks() -> None:
     )
     op.create_index("uq_duplicate_checks_question", "duplicate_checks", ["member_id", "day", "question"], unique=True)
     op.create_index("ix_duplicate_checks_asked_at", "duplicate_checks", ["asked_at", "id"])
+    op.create_index("ix_duplicate_checks_member_id", "duplicate_checks", ["member_id", "asked_at", "id"])
     op.create_table(
         "duplicate_settings",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),

@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from chassis.database import lock
 from crm_customer.profiles.model import CustomerProfile
 from crm_customer.profiles.rules import FIELDS, cyclic, is_filled
+from crm_customer.search.projection import keep_aliases
 
 _TABLE: Table = CustomerProfile.__table__  # type: ignore[assignment]
 # Rows travel as one JSON text: unnest would flatten the lists of addresses.
@@ -51,6 +52,7 @@ def keep_profiles(session: Session, profiles: Mapping[UUID, Mapping[str, Any]]) 
     emptied = [id_ for id_, values in profiles.items() if not is_filled(values)]
     if filled:
         session.execute(_KEEP, {"rows": filled})
+    keep_aliases(session, {id_: values.get("aliases") or () for id_, values in profiles.items()})
     if emptied:
         gone = CustomerProfile.customer_id == any_(literal(emptied, ARRAY(Uuid)))
         session.execute(delete(CustomerProfile).where(gone).execution_options(synchronize_session=False))

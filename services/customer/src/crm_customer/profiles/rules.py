@@ -23,9 +23,15 @@ _POSTCODES = tuple((f"{of}_postcode", f"{of}_country") for of in ADDRESSES)
 # The form's option that a number picks, and the column that keeps the number itself (X-20).
 NUMBERS: Mapping[str, str] = {"annual_turnover": "annual_revenue", "employee_count": "employees"}
 MOST_EMAILS = 20
+MOST_ALIASES = 20
+_LONGEST_ALIAS = 100
 _MOST_EMPLOYEES = 2_000_000_000
 _LARGEST_REVENUE = Decimal(10) ** 16 - 1
 _BETWEEN_EMAILS = re.compile(r"[;；,，、\s]+")
+_BETWEEN_ALIASES = re.compile(r"[;；，、\n]+")
+# GB 32100-2015: what stands for 0 to 30; each of the first 17 weighs a power of 3.
+_CREDIT_DIGITS = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+_CREDIT_CODE = re.compile(f"[{_CREDIT_DIGITS}]{{18}}")
 _URL = re.compile(r"(https?://)?([\w-]+\.)+[\w-]{2,}(:[0-9]{1,5})?([/?#][^\s<>\"]*)?", re.IGNORECASE)
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,20}(\.[0-9]{0,20})?")
 _POSTCODE = re.compile(r"[0-9]{6}")
@@ -47,6 +53,28 @@ def emails(value: str) -> list[str] | None:
     if len(found) > MOST_EMAILS:
         raise Broken("too_many_items", max_items=MOST_EMAILS)
     return list(found.values()) or None
+
+
+def aliases(value: str) -> list[str] | None:
+    """Other names (G-03) separated by semicolons, Chinese commas or lines, each once; None when there is none."""
+    found: dict[str, str] = {}
+    for text in map(str.strip, _BETWEEN_ALIASES.split(value)):
+        if text:
+            found.setdefault(normalised(text), text_up_to(_LONGEST_ALIAS, text))
+    if len(found) > MOST_ALIASES:
+        raise Broken("too_many_items", max_items=MOST_ALIASES)
+    return list(found.values()) or None
+
+
+def credit_code(value: str) -> str:
+    """A unified social credit code (GB 32100-2015) whose check character is right, in capitals and without spaces."""
+    code = re.sub(r"[\s-]", "", unicodedata.normalize("NFKC", value)).upper()
+    if not _CREDIT_CODE.fullmatch(code):
+        raise Broken("credit_code_invalid")
+    weighed = sum(_CREDIT_DIGITS.index(digit) * pow(3, place, 31) for place, digit in enumerate(code[:17]))
+    if _CREDIT_DIGITS[-weighed % 31] != code[17]:
+        raise Broken("credit_code_invalid")
+    return code
 
 
 def _number(value: str, least: Decimal, most: Decimal) -> Decimal:
@@ -120,6 +148,8 @@ RULES: Mapping[str, _Rule] = {
     "campaign_id": _id,
     "latitude": partial(_degrees, 90),
     "longitude": partial(_degrees, 180),
+    "aliases": aliases,
+    "credit_code": credit_code,
 }
 FIELDS = tuple(RULES)
 EMPTY: Mapping[str, Any] = dict.fromkeys(FIELDS)
@@ -161,9 +191,10 @@ def masked(field: str, value: Any) -> Any:
     """A hidden column's value as a stranger sees it; of what is no text, nothing."""
     if value is None or field in _VALUES:
         return None
+    kind = "email" if field in ("email", "non_primary_emails") else "phone"
     if isinstance(value, list):
-        return [contact_rules.masked("email", one) for one in value]
-    return contact_rules.masked("email" if field == "email" else "phone", value)
+        return [contact_rules.masked(kind, one) for one in value]
+    return contact_rules.masked(kind, value)
 
 
 def cyclic(wanted: Mapping[UUID, UUID], stored: Mapping[UUID, UUID]) -> set[UUID]:

@@ -67,6 +67,8 @@ class ProfileBody(Body):
     geocode_status: str | None = _text(50, "地理编码状态")
     latitude: _Number = _words("纬度, -90 to 90")
     longitude: _Number = _words("经度, -180 to 180")
+    aliases: _Texts = _words("客户别名 (G-03), at most 20 of 100 characters; as text separated by semicolons")
+    credit_code: str | None = _text(18, "统一社会信用代码 (GB 32100-2015)")
 
     def texts(self) -> dict[str, str | None]:
         """The columns that were sent."""
@@ -113,6 +115,8 @@ class ProfileView(View):
     geocode_status: str | None
     latitude: str | None = Field(description="decimal as text")
     longitude: str | None = Field(description="decimal as text")
+    aliases: list[str] | None
+    credit_code: str | None
 
 
 def profile_view(values: dict[str, Any], parent: ParentView | None, hidden: Collection[str]) -> ProfileView:

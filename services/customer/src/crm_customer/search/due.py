@@ -1,4 +1,4 @@
-"""Filling in what the release before could not: initials of customers, names of contacts."""
+"""Filling in what the release before could not: initials and cores of customers, names of contacts."""
 
 from sqlalchemy import text
 
@@ -8,8 +8,10 @@ from crm_customer.search.projection import Searchable, keep_contacts_in_search, 
 
 _AT_ONCE = 1000
 _UNFILLED = text("""
-    SELECT customer_id, name, address, nickname FROM customer_search WHERE initials IS NULL
-    ORDER BY customer_id LIMIT :at_once FOR UPDATE SKIP LOCKED
+    SELECT customer_id, customers.name, address, nickname
+    FROM customer_search JOIN customers ON customers.id = customer_id
+    WHERE initials IS NULL OR core IS NULL
+    LIMIT :at_once FOR UPDATE OF customer_search SKIP LOCKED
 """)
 _UNFILLED_CONTACTS = text("""
     SELECT contact_id, contacts.name FROM contact_search JOIN contacts ON contacts.id = contact_id
@@ -21,7 +23,7 @@ _UNFILLED_CONTACTS = text("""
 def fill_search(runtime: Runtime) -> bool:
     """Make 1,000 customers and 1,000 contacts findable by all that is searched. True: more is left."""
     with runtime.database.transaction() as session:
-        # Texts that are normalised stay as they are.
+        # Addresses and nicknames that are normalised stay as they are.
         customers = [Searchable(*row) for row in session.execute(_UNFILLED, {"at_once": _AT_ONCE})]
         keep_in_search(session, customers)
     with runtime.database.transaction() as session:

@@ -9,24 +9,34 @@ from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
 from crm_customer.database import Id, copy_rows
+from crm_customer.matching.rules import Company, features
 from crm_customer.search.model import ContactSearch, CustomerSearch
 from crm_customer.search.rules import bigrams, grams_of, initials, normalised
 
 _TABLE: Table = CustomerSearch.__table__  # type: ignore[assignment]
 _CONTACTS: Table = ContactSearch.__table__  # type: ignore[assignment]
-_COLUMNS = ("customer_id", "name", "address", "nickname", "initials", "grams")
+_COLUMNS = ("customer_id", "name", "address", "nickname", "initials", "core", "region", "branch", "grams")
 
 # Grams travel as one text for each customer: an array of arrays would be flattened.
 _KEEP = text("""
-    INSERT INTO customer_search (customer_id, name, address, nickname, initials, grams)
-    SELECT given.customer_id, given.name, given.address, given.nickname, given.initials,
-        string_to_array(given.grams, E'\\n')
+    INSERT INTO customer_search (customer_id, name, address, nickname, initials, core, region, branch, grams)
+    SELECT given.customer_id, given.name, given.address, given.nickname, given.initials, given.core, given.region,
+        given.branch, string_to_array(given.grams, E'\\n')
     FROM unnest(CAST(:customer_id AS uuid[]), CAST(:name AS text[]), CAST(:address AS text[]),
-        CAST(:nickname AS text[]), CAST(:initials AS text[]), CAST(:grams AS text[]))
-        AS given (customer_id, name, address, nickname, initials, grams)
+        CAST(:nickname AS text[]), CAST(:initials AS text[]), CAST(:core AS text[]), CAST(:region AS text[]),
+        CAST(:branch AS text[]), CAST(:grams AS text[]))
+        AS given (customer_id, name, address, nickname, initials, core, region, branch, grams)
     ORDER BY given.customer_id
     ON CONFLICT (customer_id) DO UPDATE SET name = excluded.name, address = excluded.address,
-        nickname = excluded.nickname, initials = excluded.initials, grams = excluded.grams
+        nickname = excluded.nickname, initials = excluded.initials, core = excluded.core, region = excluded.region,
+        branch = excluded.branch, grams = excluded.grams
+""")
+_FORGET_ALIASES = text("DELETE FROM customer_aliases WHERE customer_id = ANY(CAST(:ids AS uuid[]))")
+_KEEP_ALIASES = text("""
+    INSERT INTO customer_aliases (customer_id, name, core)
+    SELECT given.customer_id, given.name, given.core
+    FROM unnest(CAST(:customer_id AS uuid[]), CAST(:name AS text[]), CAST(:core AS text[])) AS given (customer_id, name, core)
+    ORDER BY given.customer_id, given.name
 """)
 _KEEP_CONTACTS = text("""
     INSERT INTO contact_search (contact_id, name, grams)
@@ -62,6 +72,17 @@ def keep_in_search(session: Session, customers: Sequence[Searchable]) -> None:
         session.execute(_KEEP, given | {"grams": ["\n".join(grams) for grams in given["grams"]]})
 
 
+def keep_aliases(session: Session, aliases: Mapping[Id, Sequence[str]]) -> None:
+    """Let customers be found by exactly these other names (G-03), with two statements; without any, with one."""
+    if not aliases:
+        return
+    session.execute(_FORGET_ALIASES, {"ids": list(aliases)})
+    rows = [(id_, normalised(name), features(Company(name)).core) for id_, names in aliases.items() for name in names]
+    if rows:
+        given = zip(("customer_id", "name", "core"), map(list, zip(*rows, strict=True)), strict=True)
+        session.execute(_KEEP_ALIASES, dict(given))
+
+
 def add_contacts_to_search(session: Session, names: Mapping[Id, str]) -> None:
     """Make new contacts findable by their names, with one COPY."""
     rows = map(_contact_row, names.items())
@@ -84,10 +105,11 @@ def _as_array(grams: Sequence[str]) -> str:
     return '{"' + escaped.replace("\n", '","') + '"}'
 
 
-def _row(customer: Searchable) -> tuple[Id, str, str, str, str, list[str]]:
+def _row(customer: Searchable) -> tuple[Any, ...]:
     name, address, nickname = map(normalised, (customer.name, customer.address, customer.nickname))
-    letters = initials(name)
-    return customer.customer_id, name, address, nickname, letters, grams_of(name, address, nickname, letters)
+    letters, found = initials(name), features(Company(customer.name))
+    grams = grams_of(name, address, nickname, letters)
+    return customer.customer_id, name, address, nickname, letters, found.core, found.region, found.branch, grams
 
 
 def _contact_row(contact: tuple[Id, str]) -> tuple[Id, str, list[str]]:

@@ -78,6 +78,10 @@ FIELDS = (
         "电子邮箱", "电子邮件", "邮件", "邮箱地址", "邮件地址", "email地址", "email", "mail", "email address")),
     Field("contact.qq", "QQ", "QQ", ("qq号", "qq号码"), form=Form.DIGITS),
     Field("contact.remark", "联系人备注", "Contact remark", ("首要联系人备注",)),
+    Field("profile.aliases", "客户别名", "Aliases", (
+        "别名", "简称", "公司简称", "客户简称", "企业简称", "曾用名", "又名", "alias", "short name", "also known as")),
+    Field("profile.credit_code", "统一社会信用代码", "Unified social credit code", (
+        "社会信用代码", "信用代码", "税号", "纳税人识别号", "credit code", "uscc", "tax number", "tax id")),
     Field("id", "ID", "ID", ("客户id", "客户编号", "编号", "customer id"), in_template=False),
     Field("owner_id", "负责人 ID", "Owner ID", ("负责人编号",), in_template=False),
     Field("deleted", "已删除", "Deleted", ("是否删除",), in_template=False),
