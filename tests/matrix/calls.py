@@ -429,6 +429,8 @@ CALLS: dict[str, Call] = {
     "DELETE /orders/{order_id}/receivables/{receivable_id}": Call(send=_receivable, conflicts=("claim_first",)),
     "POST /orders/{order_id}/payments": Call(body=lambda _: {"amount": "1"}, conflicts=("claim_first",)),
     "DELETE /orders/{order_id}/payments/{payment_id}": Call(send=_payment, conflicts=("claim_first",)),
+    "POST /duplicates:check": Call(body=lambda _: {"name": "北京华夏春松科技有限公司"}),
+    "PATCH /duplicates/settings": Call(body=lambda _: {"checks_per_day": 200}),
     "PATCH /reminders/settings": Call(body=lambda _: {"birthday_days": 7}),
     "PATCH /opportunities/settings": Call(body=lambda _: {"restrict_manual_won": True}),
     "PATCH /customers/{customer_id} (guarded)": Call(

@@ -29,6 +29,7 @@ from crm_customer.collisions.model import Collision
 from crm_customer.contact_imports.rpc import ContactImports
 from crm_customer.contact_list import http as contact_list_http
 from crm_customer.contacts.model import Contact
+from crm_customer.creation import http as creation_http
 from crm_customer.customers import http as customers_http
 from crm_customer.customers.model import Customer
 from crm_customer.database import Base
@@ -37,7 +38,10 @@ from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.dispatches import http as dispatches_http
 from crm_customer.dispatches.due import DISPATCHES
 from crm_customer.duplicate_scans.model import DuplicateGroup, DuplicateScan
-from crm_customer.duplicates.model import DuplicateSettings
+from crm_customer.duplicate_settings import http as duplicate_settings_http
+from crm_customer.duplicate_settings.model import DuplicateSettings
+from crm_customer.duplicates import http as duplicates_http
+from crm_customer.duplicates.due import FORGET_CHECKS
 from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
 from crm_customer.effects.rpc import Places
@@ -120,6 +124,7 @@ SERVICE = Service(
     settings=Settings,
     actors=DirectoryActors(),
     apis=[
+        creation_http.api,
         customers_http.api,
         listing_http.api,
         history_http.api,
@@ -128,6 +133,8 @@ SERVICE = Service(
         people_http.api,
         relations_http.api,
         contact_list_http.api,
+        duplicates_http.api,
+        duplicate_settings_http.api,
         batches_http.api,
         batch_api("/customers", see_all=Permission.POOL_MANAGE),
         marking_http.api,
@@ -185,6 +192,7 @@ SERVICE = Service(
     due=[
         FORGET_ANSWERS,
         FORGET_REVEALS,
+        FORGET_CHECKS,
         CLEAN_UP_FILES,
         FILL_SEARCH,
         *FIELD_TASKS,

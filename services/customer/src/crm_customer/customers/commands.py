@@ -34,6 +34,7 @@ from crm_customer.customers.rules import (
     split,
 )
 from crm_customer.customers.sight import Sight
+from crm_customer.customers.uniqueness import require_unique
 from crm_customer.profiles.commands import keep_profiles
 from crm_customer.profiles.queries import profiles_of
 from crm_customer.profiles.rules import EMPTY
@@ -50,12 +51,13 @@ CONTACT = "contact"
 @dataclass(frozen=True)
 class Edit:
     """What a user sends: values by flat field name, whether the primary contact is to go, and the mark of a WeCom
-    friend, None: as it is.
+    friend, None: as it is. `unique`: those of the fields that no two customers may share, held (uniqueness.py).
     """
 
     given: Mapping[str, Any]
     removes_contact: bool = False
     wecom_friend: bool | None = None
+    unique: frozenset[str] = frozenset()
 
     def mark(self) -> dict[str, Any]:
         """The mark as a value, if it is sent."""
@@ -73,7 +75,7 @@ def create_customer(
     """Store a customer with its primary contact where `wish` (owner, pool) wants it (A-31 to A-59, X-43).
 
     Raises Invalid with every wrong field, an owner out of reach among them, Forbidden for another owner without
-    pool.assign.
+    pool.assign, Conflict not_unique (G-04).
     """
     values, problems = checked(edit.given, reference)
     require_filled(values, reference, problems, creating=True)
@@ -85,6 +87,7 @@ def create_customer(
     owner_id, department_id, pool_id, wrong = _wished(session, sight, *wish)
     if errors := [problem.error() for problem in problems] + wrong:
         raise invalid(*errors)
+    require_unique(session, {name: values.get(name) for name in edit.unique})
     actor_id = sight.scope.member_id
     customer = Customer(
         **dict.fromkeys(FIELDS) | parts.own,
@@ -118,7 +121,8 @@ def change_customer(
 ) -> None:
     """Change a locked customer and its primary contact (A-64). Sending what already holds changes nothing.
 
-    Raises Conflict claim_first, Forbidden read_only_collaborator, Invalid, and Stale with both values of each clashing field.
+    Raises Conflict claim_first, not_unique (G-04), Forbidden read_only_collaborator, Invalid, and Stale with both values
+    of each clashing field.
     """
     require_writable(session, sight, customer)
     values, problems = checked(edit.given, reference, customer.province)
@@ -137,6 +141,8 @@ def change_customer(
         raise invalid(*(problem.error() for problem in problems))
     if customer.version != expected:
         raise stale_since(session, SUBJECT, customer, expected, values | edit.mark(), before)
+    fresh = {name: values[name] for name in edit.unique & values.keys() if values[name] != before.get(name)}
+    require_unique(session, fresh, [customer.id])
     _mark(sight, customer, edit.wecom_friend)
     customer.change(parts.own, parts.custom)
     contact = _settle_contact(session, customer, contact, parts.contact, edit, sight.scope.member_id, now)

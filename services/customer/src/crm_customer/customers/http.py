@@ -6,54 +6,21 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.clock import now
-from chassis.errors import Moved, NotFound, Refusal
+from chassis.errors import Moved, NotFound
 from chassis.http.api import Api
 from chassis.http.app import PREFIX
 from chassis.http.call import Call
-from chassis.logs import get_logger
-from chassis.runtime import Runtime
-from crm.pool.v1.pool_service_pb2 import NewCustomer as PlacedCustomer
 from crm_customer.customers import commands
 from crm_customer.customers.details import customer_detail
-from crm_customer.customers.projection import place
 from crm_customer.customers.queries import load_reference, survivor_of, visible_customer
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.sight import Sight, sight_of
-from crm_customer.customers.views import CustomerBody, CustomerChanges, CustomerDetail, NewCustomer, Notice
-from crm_customer.ownership import clients
-from crm_customer.ownership.projection import apply_assignments
+from crm_customer.customers.uniqueness import hold_unique
+from crm_customer.customers.views import CustomerChanges, CustomerDetail
 from crm_customer.settings import Settings
 from directory.permissions import Permission
 
 api = Api("customers")
-log = get_logger(__name__)
-
-
-@api.route(
-    "POST",
-    "/customers",
-    access=Permission.CUSTOMER_CREATE,
-    summary="Create a customer with its primary contact",
-    body=NewCustomer,
-    reply=CustomerDetail,
-    status=201,
-    idempotent=True,
-    versioned=True,
-)
-def create_customer(call: Call[NewCustomer, None]) -> CustomerDetail:
-    """Owned by the caller unless an owner or a pool is named (A-31 to A-59). When the pool service is away, the reply
-    has assignment_version 0 and the place is settled as soon as it is back.
-    """
-
-    def work(session: Session) -> CustomerDetail:
-        sight = sight_of(session, call.actor.id)
-        wish = (call.body.owner_id, call.body.pool_id)
-        reference = _reference(call, session, sight)
-        customer = commands.create_customer(session, sight, _edit(call.body), reference, wish, now())
-        return _view(session, sight, customer.id)
-
-    created = call.command(work)
-    return created if call.replayed else _placed(call, created)
 
 
 @api.route(
@@ -96,10 +63,11 @@ def change_customer(call: Call[CustomerChanges, None], customer_id: UUID) -> Cus
     """
     expected = call.expected_version()
     with call.runtime.database.transaction() as session:
+        edit = _edit(call.body, session)
         sight = sight_of(session, call.actor.id)
         customer = visible_customer(session, sight, customer_id, lock=True)
         reference = _reference(call, session, sight)
-        commands.change_customer(session, sight, customer, _edit(call.body), reference, expected, now())
+        commands.change_customer(session, sight, customer, edit, reference, expected, now())
         session.flush()
         return _view(session, sight, customer_id)
 
@@ -142,42 +110,13 @@ def restore_customer(call: Call[None, None], customer_id: UUID) -> CustomerDetai
     return call.command(work)
 
 
-def _placed(call: Call[Any, Any], created: CustomerDetail) -> CustomerDetail:
-    """`created` where pool put it; unchanged when that fails or takes too long: the event then says it again."""
-    try:
-        return _place(call, created)
-    except Exception as error:
-        expected = isinstance(error, Refusal)
-        log.warning("placement_postponed", customer_id=str(created.id), exc_info=None if expected else error)
-        return created
-
-
-def _place(call: Call[Any, Any], created: CustomerDetail) -> CustomerDetail:
-    wish = place(created.owner.id if created.owner else None, created.pool.id if created.pool else None)
-    newcomer = PlacedCustomer(customer_id=str(created.id), wish=wish, name=created.name)
-    placement = clients.place(call.runtime, call.actor.id, newcomer)
-    with call.runtime.database.transaction() as session:
-        apply_assignments(session, [placement.assignment])
-        view = _view(session, sight_of(session, call.actor.id), created.id)
-        if placement.refusal_code:
-            view.placement_notice = _notice(call.runtime, call.language, placement.refusal_code)
-        call.amend(session, view)
-    return view
-
-
-def _notice(runtime: Runtime, language: str, code: str) -> Notice:
-    words = runtime.messages.text((f"placement.{code}", "placement.refused"), language, {})
-    return Notice(code=code, message=words)
-
-
 def _view(session: Session, sight: Sight, customer_id: UUID) -> CustomerDetail:
-    # The creator's own reply may show a customer that pool has just put out of their sight.
     return customer_detail(session, sight, customer_id, now())
 
 
-def _edit(body: CustomerBody) -> commands.Edit:
-    wecom_friend = body.wecom_friend if isinstance(body, CustomerChanges) else None
-    return commands.Edit(body.given(), body.removes_contact(), wecom_friend)
+def _edit(body: CustomerChanges, session: Session) -> commands.Edit:
+    given = body.given()
+    return commands.Edit(given, body.removes_contact(), body.wecom_friend, hold_unique(session, given))
 
 
 def _reference(call: Call[Any, Any], session: Session, sight: Sight) -> Reference:

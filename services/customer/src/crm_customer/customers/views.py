@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -101,6 +101,9 @@ class NewCustomer(CustomerBody):
 
     owner_id: UUID | None = None
     pool_id: UUID | None = None
+    duplicates: Literal["refuse"] | None = Field(
+        default=None, description="refuse: likely duplicates are answered instead (409 duplicates_found, G-04)"
+    )
 
 
 class CustomerChanges(CustomerBody):

@@ -1,13 +1,12 @@
-"""Looking for duplicates (查重): what was asked, and the organisation's settings (decision 0032)."""
+"""Looking for duplicates (查重): what was asked (decision 0032)."""
 
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Date, Index, Integer, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy import Date, Index, Integer, Text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_customer.configuration import SettingsRow
 from crm_customer.database import Base
 
 
@@ -21,6 +20,7 @@ class DuplicateCheck(Base):
     __table_args__ = (
         Index("uq_duplicate_checks_question", "member_id", "day", "question", unique=True),
         Index("ix_duplicate_checks_asked_at", "asked_at", "id"),
+        Index("ix_duplicate_checks_member_id", "member_id", "asked_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -33,14 +33,3 @@ class DuplicateCheck(Base):
     email: Mapped[str | None] = mapped_column(Text)
     credit_code: Mapped[str | None] = mapped_column(Text)
     found: Mapped[int] = mapped_column(Integer)
-
-
-class DuplicateSettings(SettingsRow):
-    """The one row. `unique_fields`: of name, contact.mobile, profile.credit_code, those that no two customers may share
-    (G-04); `checks_per_day`: different questions of one member.
-    """
-
-    __tablename__ = "duplicate_settings"
-
-    unique_fields: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
-    checks_per_day: Mapped[int] = mapped_column(Integer, server_default="200")

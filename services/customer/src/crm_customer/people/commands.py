@@ -22,6 +22,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import require_writable, visible_customer
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.sight import Sight, one_of
+from crm_customer.customers.uniqueness import require_unique_mobile
 from crm_customer.people.queries import visible_contact
 from crm_customer.people.recording import change_entries, entry_of, link_entries, move_entries
 from crm_customer.people.rules import checked, checked_relation
@@ -32,11 +33,14 @@ from crm_customer.versions import stale_since
 
 @dataclass(frozen=True)
 class Draft:
-    """What a user sends: texts by field; None leaves the owner and the main customer as they are."""
+    """What a user sends: texts by field; None leaves the owner and the main customer as they are. `unique_mobile`: no two
+    customers may share a number, and this is held (customers/uniqueness.py).
+    """
 
     given: Mapping[str, str | None]
     owner_id: UUID | None = None
     customer_id: UUID | None = None
+    unique_mobile: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Setting:
 def create_contact(session: Session, sight: Sight, draft: Draft, relation: Relation, setting: Setting) -> Contact:
     """Store a contact (B-11 to B-26), of the caller unless it says otherwise; in a pool nobody owns it.
 
-    Raises Invalid with every wrong field, Conflict claim_first.
+    Raises Invalid with every wrong field, Conflict claim_first, not_unique (G-04).
     """
     customer = _main_customer(session, sight, draft.customer_id)
     values, problems = checked({"name": None, **draft.given}, setting.reference, setting.today, {})
@@ -70,6 +74,8 @@ def create_contact(session: Session, sight: Sight, draft: Draft, relation: Relat
     errors += [problem.error() for problem in problems + wrong]
     if errors:
         raise invalid(*errors)
+    if draft.unique_mobile and customer is not None:
+        require_unique_mobile(session, values.get("mobile"), [customer.id])
     contact = Contact(
         **dict.fromkeys(FORM_FIELDS) | values,
         id=new_id(),
@@ -96,7 +102,7 @@ def change_contact(
 ) -> None:
     """Change a contact (B-32). Sending what already holds changes nothing.
 
-    Raises NotFound, Conflict claim_first, Invalid, and Stale with both values of each clashing field.
+    Raises NotFound, Conflict claim_first, not_unique, Invalid, and Stale with both values of each clashing field.
     """
     main_id = visible_contact(session, sight, contact_id).contact.customer_id
     customer = _main_customer(session, sight, draft.customer_id) if draft.customer_id != main_id else None
@@ -114,6 +120,9 @@ def change_contact(
     values |= {"customer_id": customer.id} if customer else {}
     if contact.version != expected:
         raise stale_since(session, CONTACT, contact, expected, values)
+    of = {link.customer_id for link in seen.links} | ({customer.id} if customer else set())
+    if draft.unique_mobile and of and values.get("mobile", contact.mobile) != contact.mobile:
+        require_unique_mobile(session, values["mobile"], of)
     entries = []
     if customer is not None and all(one.customer_id != customer.id for one in seen.links):
         entries = link(session, sight, customer, contact, Relation())

@@ -13,6 +13,8 @@ from chassis.http.api import Api
 from chassis.http.call import Call
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.sight import Sight, sight_of
+from crm_customer.customers.uniqueness import hold_unique
+from crm_customer.duplicate_settings.rules import MOBILE
 from crm_customer.history.views import HistoryView
 from crm_customer.people import commands
 from crm_customer.people.changes import changes_of
@@ -53,9 +55,10 @@ def create_contact(call: Call[NewContact, None]) -> ContactDetail:
     """Of any customer that the caller sees, or of none (B-11 to B-26, B-28). In a pool, sales claim first."""
 
     def work(session: Session) -> ContactDetail:
+        draft = _draft(call.body, session)
         sight = sight_of(session, call.actor.id)
         relation = commands.Relation(call.body.relation_type, call.body.is_primary)
-        contact = commands.create_contact(session, sight, _draft(call.body), relation, _setting(call, session, sight))
+        contact = commands.create_contact(session, sight, draft, relation, _setting(call, session, sight))
         return _view(session, sight, contact.id)
 
     return call.command(work)
@@ -90,9 +93,10 @@ def change_contact(call: Call[ContactChanges, None], contact_id: UUID) -> Contac
     """
     expected = call.expected_version()
     with call.runtime.database.transaction() as session:
+        draft = _draft(call.body, session)
         sight = sight_of(session, call.actor.id)
         setting = _setting(call, session, sight)
-        commands.change_contact(session, sight, contact_id, _draft(call.body), setting, expected)
+        commands.change_contact(session, sight, contact_id, draft, setting, expected)
         return _view(session, sight, contact_id)
 
 
@@ -226,8 +230,10 @@ def _view(session: Session, sight: Sight, contact_id: UUID) -> ContactDetail:
     return contact_detail(seen_contacts(session, sight, [contact_id])[0])
 
 
-def _draft(body: ContactForm) -> commands.Draft:
-    return commands.Draft(body.given(), body.owner_id, body.customer_id)
+def _draft(body: ContactForm, session: Session) -> commands.Draft:
+    given = body.given()
+    unique = hold_unique(session, [MOBILE] if given.get("mobile") else [])
+    return commands.Draft(given, body.owner_id, body.customer_id, bool(unique))
 
 
 def _setting(call: Call[Any, Any], session: Session, sight: Sight) -> commands.Setting:
