@@ -117,3 +117,31 @@ def test_decided_rows_do_what_was_decided_about_the_record_they_still_match(cust
     assert results[3].record_id not in (one["id"], other["id"])
     detail = customers.request("GET", f"/customers/{one['id']}", sales).json
     assert detail["remark"] == "改"
+
+
+def test_similar_names_of_customers_that_the_importer_sees_are_met(customers: Any, importer: Importer) -> None:
+    """By core: legal form, region and brackets do not count, another region or branch does (decision 0032)."""
+    people = customers.organisation
+    known = customers.create(people.sales, "北京华夏春松科技有限公司")
+    located = customers.create(people.sales, "云溪食品", province="江苏", city="南京")
+    customers.create(people.rival, "海棠电器有限公司")
+    rows = [
+        {"name": "华夏春松科技（有限责任公司）", "remark": "一"},
+        {"name": "上海华夏春松科技有限公司"},
+        {"name": "北京华夏春松科技有限公司上海分公司"},
+        {"name": "华夏春松贸易有限公司"},
+        {"name": "南京云溪食品有限公司", "remark": "二"},
+        {"name": "杭州云溪食品有限公司"},
+        {"name": "海棠电器"},
+        {"name": "海棠电器股份有限公司"},
+    ]
+    similar = {"match_fields": ["name", "similar_name"], "update": True}
+
+    rehearsed, written = importer.write(*rows, **similar, rehearsal=True), importer.write(*rows, **similar)
+
+    met = [(UPDATED, "similar_name", known["id"]), (UPDATED, "similar_name", located["id"])]
+    for results in (rehearsed, written):
+        assert [(one.outcome, one.matched_by, one.record_id) for one in (results[0], results[4])] == met
+        assert [one.outcome for one in results] == [UPDATED, *[CREATED] * 3, UPDATED, CREATED, CREATED, SKIPPED]
+    assert _codes(written[7]) == ["repeated_in_file"]
+    assert customers.listed(people.sales, search="华夏春松科技（有限责任公司）") == ["华夏春松科技（有限责任公司）"]

@@ -13,6 +13,7 @@ from crm.imports.v1.imports_events_pb2 import ImportFinished
 from crm_import.chunks import commands
 from crm_import.chunks.due import republish
 from crm_import.chunks.worker import handle_chunk
+from crm_import.kinds.customers import CUSTOMERS
 from crm_import.rehearsal.model import RowPlan
 from crm_import.results.model import RowResult
 
@@ -337,3 +338,12 @@ def test_rehearsing_wants_the_rights_that_writing_the_rows_takes(running, sales,
     assert colleague.get(f"/imports/{job['id']}/rehearsal").status_code == 404
     assert colleague.get(f"/imports/{job['id']}/rehearsal/summary").status_code == 404
     assert colleague.post(job, "decide", decision="skip").status_code == 404
+
+
+def test_similar_names_are_matched_by_the_column_that_bears_the_name(running, sales) -> None:
+    job = running.rehearsed(*_rows(3), ["公司1", "", "", ""], mode="create_and_update", match_fields=["similar_name"])
+
+    (request,) = running.customers.requests
+    assert (list(request.match_fields), len(request.rows)) == (["similar_name"], 3)
+    assert (job["status"], job["skipped"]) == ("rehearsed", 1)
+    assert CUSTOMERS.label("similar_name", "zh") == "相似名称"

@@ -27,13 +27,17 @@ from crm_customer.contact_imports.rules import (
     Setting,
     comparable,
     decide,
+    mobile_of,
     read_row,
+    without_shared,
 )
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Problem
 from crm_customer.customers.sight import Sight, one_of
+from crm_customer.customers.uniqueness import hold_unique, holders, unique_fields
+from crm_customer.duplicate_settings.rules import MOBILE as UNIQUE_MOBILE
 from crm_customer.fields.words import Words
 from crm_customer.imports.chunks import importing, texts_of
 from crm_customer.imports.members import load_members
@@ -71,6 +75,7 @@ def judge(
 
     Raises Unauthenticated for an importer who has left, Forbidden without the rights.
     """
+    unique = hold_unique(session, [UNIQUE_MOBILE]) if not chunk.rehearsal else unique_fields(session)
     updating = [Permission.CUSTOMER_UPDATE] if chunk.update else []
     sight = importing(session, chunk, Permission.CUSTOMER_CREATE, *updating)
     reference = load_reference(session, mobile_pattern)
@@ -95,7 +100,16 @@ def judge(
         day_of(now, zone),
     )
     words = Words(language, ZoneInfo(zone), reference.options, reference.regions, reference.custom)
-    return Judged(chunk, sight, words, decide(rows, setting), customers, people)
+    decided = decide(rows, setting)
+    if UNIQUE_MOBILE in unique:
+        decided = without_shared(decided, _holding(session, decided))
+    return Judged(chunk, sight, words, decided, customers, people)
+
+
+def _holding(session: Session, decided: Sequence[Decision]) -> dict[str, set[UUID]]:
+    """Customers that have the numbers that rows would write."""
+    wanted = [(UNIQUE_MOBILE, mobile) for one in decided if (mobile := mobile_of(one))]
+    return {mobile: ids for (_, mobile), ids in holders(session, wanted).items()}
 
 
 def _settle_owners(session: Session, sight: Sight, rows: Sequence[Row]) -> None:

@@ -174,6 +174,28 @@ def decide(rows: Iterable[Row], setting: Setting) -> list[Decision]:
     return [_decide(row, setting, taken) for row in rows]
 
 
+def mobile_of(one: Decision) -> str | None:
+    """The number that a row would write."""
+    return None if isinstance(one, Unwritten) else (one.values if isinstance(one, Create) else one.after).get(MOBILE)
+
+
+def without_shared(decided: Iterable[Decision], held: dict[str, set[UUID]]) -> list[Decision]:
+    """`decided`, but that rows fail whose number a customer has that the contact does not belong to, where no two may
+    share one (G-04). `held`: customers by number.
+    """
+    return [_unshared(one, number, held[number]) if (number := mobile_of(one)) else one for one in decided]
+
+
+def _unshared(one: Decision, number: str, held: set[UUID]) -> Decision:
+    if isinstance(one, Unwritten):
+        return one
+    own = {one.customer_id} if isinstance(one, Create) else set(one.person.customer_ids)
+    if own and not held <= own:
+        return Unwritten(one.number, [Problem(MOBILE, "not_unique", number)])
+    held |= own
+    return one
+
+
 def _decide(row: Row, setting: Setting, taken: _Taken) -> Decision:
     settled = _settled(row, setting)
     if settled is not None:

@@ -23,10 +23,12 @@ from crm_customer.imports.rules import (
     MATCHABLE,
     MOBILE,
     PARENT,
+    SIMILAR,
     Chunk,
     Decided,
     Decision,
     Key,
+    Likely,
     Made,
     Match,
     Row,
@@ -35,6 +37,7 @@ from crm_customer.imports.rules import (
     settle_owner,
 )
 from crm_customer.imports.tagging import Vocabulary, settle_tags
+from crm_customer.imports.uniqueness import without_shared
 from crm_customer.search.model import CustomerSearch
 from directory.permissions import Permission
 from directory.tables import members
@@ -99,7 +102,8 @@ def decisions(session: Session, prepared: Prepared) -> list[Decision]:
     """What becomes of each row as things stand; a few statements, however many rows."""
     keys = [key for row in prepared.rows for key in row.keys]
     matches = _matches(session, prepared.sight, keys)
-    return decide(prepared.rows, matches, _made(session, prepared), prepared.chunk)
+    decided = decide(prepared.rows, matches, _made(session, prepared), prepared.chunk)
+    return without_shared(session, prepared.chunk.job_id, decided)
 
 
 def _made(session: Session, prepared: Prepared) -> dict[int, Made]:
@@ -120,11 +124,37 @@ def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key
     found: dict[Key, list[Match]] = {}
     for name in MATCHABLE:
         values = sorted({value for field, value in keys if field == name})
-        if values:
+        if values and name == SIMILAR:
+            found |= _similar(session, sight, values)
+        elif values:
             for value, customer_id, pool_id, visible in session.execute(holders(name, values, sight, sight.writable())):
                 match = Match(customer_id, visible, not sight.must_claim(pool_id))
                 found.setdefault((name, str(value)), []).append(match)
     return found
+
+
+def _similar(session: Session, sight: Sight, values: Sequence[str]) -> Mapping[Key, list[Match]]:
+    """Customers that the importer may change and whose names are similar; of others nothing is said (decision 0032)."""
+    wanted = {value: Likely.read(value) for value in values}
+    cores = literal(sorted({one.core for one in wanted.values()}), ARRAY(Text))
+    named = select(CustomerSearch.core, CustomerSearch.region, CustomerSearch.branch, CustomerSearch.customer_id)
+    borne = named.where(CustomerSearch.core == any_(cores)).subquery("borne")
+    holder = _holder(borne, sight.writable())
+    rows = session.execute(
+        select(borne.c.core, borne.c.region, borne.c.branch, holder.c.id, holder.c.pool_id, holder.c.city)
+        .select_from(borne.join(holder, true()))
+        .where(holder.c.deleted_at.is_(None), holder.c.visible)
+        .order_by(holder.c.created_at, holder.c.id)
+    )
+    held: dict[str, list[tuple[Likely, Match]]] = {}
+    for core, region, branch, customer_id, pool_id, city in rows:
+        match = Match(customer_id, visible=True, workable=not sight.must_claim(pool_id))
+        held.setdefault(core, []).append((Likely(core, region or city or "", branch), match))
+    return {
+        (SIMILAR, value): met
+        for value, likely in wanted.items()
+        if (met := [match for other, match in held.get(likely.core, ()) if likely.meets(other)])
+    }
 
 
 def holders(name: str, values: Sequence[str], sight: Sight, visible: Condition) -> Any:
@@ -139,20 +169,22 @@ def holders(name: str, values: Sequence[str], sight: Sight, visible: Condition) 
         wanted = select(ids.c.id.label("value"), ids.c.id.label("customer_id")).subquery("wanted")
     else:
         wanted = (_with_mobile(values) if name == MOBILE else _named(values)).subquery("wanted")
-    # One look-up by id for each holder, whatever PostgreSQL believes: during a first import it knows no numbers yet,
-    # takes the customers that are not deleted for a handful, and would begin with all of them.
-    holder = (
-        select(Customer.id, Customer.pool_id, Customer.created_at, Customer.deleted_at, visible.label("visible"))
-        .where(Customer.id == wanted.c.customer_id)
-        .limit(1)
-        .lateral("holder")
-    )
+    holder = _holder(wanted, visible)
     return (
         select(wanted.c.value, holder.c.id, holder.c.pool_id, holder.c.visible)
         .select_from(wanted.join(holder, true()))
         .where(holder.c.deleted_at.is_(None))
         .order_by(holder.c.created_at, holder.c.id)
     )
+
+
+def _holder(wanted: Any, visible: Condition) -> Any:
+    """One look-up by id for each that is `wanted`, whatever PostgreSQL believes: during a first import it knows no numbers
+    yet, takes the customers that are not deleted for a handful, and would begin with all of them.
+    """
+    told = (Customer.id, Customer.pool_id, Customer.city, Customer.created_at, Customer.deleted_at)
+    found = select(*told, visible.label("visible")).where(Customer.id == wanted.c.customer_id)
+    return found.limit(1).lateral("holder")
 
 
 def _named(values: Sequence[str]) -> Any:

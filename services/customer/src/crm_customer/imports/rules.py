@@ -24,14 +24,17 @@ from crm_customer.customers.rules import (
     settle,
     split,
 )
+from crm_customer.matching.places import same_place
+from crm_customer.matching.rules import Company, features
 from crm_customer.search.rules import normalised
 
-NAME, MOBILE, ID = "name", "contact.mobile", "id"
-MATCHABLE = (NAME, MOBILE, ID)
+NAME, MOBILE, ID, SIMILAR = "name", "contact.mobile", "id", "similar_name"
+MATCHABLE = (NAME, MOBILE, ID, SIMILAR)
 OWNER, OWNER_ID = "owner", "owner_id"
 TAGS, DELETED = "tags", "deleted"
 PARENT = "profile.parent_customer_id"
 KNOWN = frozenset({*FIELDS, OWNER, OWNER_ID, ID, TAGS, DELETED})
+_BETWEEN_PARTS = "\x1f"
 _NOT_DELETED = frozenset({"", "0", "否", "no", "false"})
 
 Key = tuple[str, str]
@@ -165,6 +168,8 @@ def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str],
         if name == ID and text:
             text, wrong = _id(text)
             problems += wrong
+        elif name == SIMILAR:
+            text = str(Likely.of(str(values.get(NAME) or ""), str(values.get("city") or "")) or "")
         if text:
             keys.append((name, normalised(text) if name == NAME else text))
     if texts.get(DELETED, "").strip().lower() not in _NOT_DELETED:
@@ -173,6 +178,34 @@ def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str],
     row = Row(number, values, owner, problems, tuple(keys), [], owner_ref, tags=texts.get(TAGS))
     _judge_birth(row, reference)
     return row
+
+
+@dataclass(frozen=True)
+class Likely:
+    """What customers of similar names share (decision 0032): the core, the branch, and no two regions that differ."""
+
+    core: str
+    region: str
+    branch: str
+
+    @classmethod
+    def of(cls, name: str, city: str) -> "Likely | None":
+        """That of a name, and of the customer's city where the name says no region; None: there is nothing to compare."""
+        found = features(Company(name, city=city))
+        return cls(found.core, found.region, found.branch) if found.core else None
+
+    @classmethod
+    def read(cls, key: str) -> "Likely":
+        """Out of the key of a row, which is its text."""
+        return cls(*key.split(_BETWEEN_PARTS))
+
+    def __str__(self) -> str:
+        return _BETWEEN_PARTS.join((self.core, self.region, self.branch))
+
+    def meets(self, other: "Likely") -> bool:
+        """Whether the names are alike."""
+        elsewhere = self.region and other.region and not same_place(self.region, other.region)
+        return (self.core, self.branch) == (other.core, other.branch) and not elsewhere
 
 
 def _judge_birth(row: Row, reference: Reference) -> None:
@@ -275,7 +308,8 @@ def _matched(row: Row, key: Key, found: Sequence[Match], chunk: Chunk, taken: _T
     if not chunk.update or (chunk.ask and not chunk.rehearsal):
         return _left(row, "customer_exists", match, key)
     if len(visible) > 1 and not chunk.ask:
-        return Settled(row, [Problem(key[0], "ambiguous_match", str(row.values.get(key[0]) or key[1]))])
+        field = NAME if key[0] == SIMILAR else key[0]
+        return Settled(row, [Problem(field, "ambiguous_match", str(row.values.get(field) or key[1]))])
     return _updating(row, match, key, taken, undecided=chunk.ask)
 
 

@@ -232,7 +232,7 @@ class ImportJob(Base):
             first=self.first_column,
             last=self.columns[-1]["index"],
             mapped=self.mapped,
-            match=self.effective_match_fields,
+            match=list(dict.fromkeys(map(self.traits.matched_column, self.effective_match_fields))),
             within=self.traits.match_within,
             mobile=self.traits.mobile,
             required=self.required_fields,
@@ -252,7 +252,7 @@ class ImportJob(Base):
     @property
     def effective_match_fields(self) -> list[str]:
         """The match fields that can match."""
-        return usable_match_fields(self.match_fields, self.mapped, self.traits.match_within)
+        return usable_match_fields(self.match_fields, self.mapped, self.traits)
 
     @property
     def demanded_fields(self) -> list[str]:

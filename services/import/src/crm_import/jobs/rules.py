@@ -155,7 +155,7 @@ def check_required(mapped: Mapping[str, int], required: Sequence[str], kind: Kin
 
 def check_matchable(match_fields: Sequence[str], mapped: Mapping[str, int], kind: Kind) -> None:
     """Raise Invalid match_field_not_mapped unless a column fills at least one match field, where there are any."""
-    if kind.match_fields and not usable_match_fields(match_fields, mapped, kind.match_within):
+    if kind.match_fields and not usable_match_fields(match_fields, mapped, kind):
         error = FieldError("/match_fields", "match_field_not_mapped")
         raise Invalid("match_field_not_mapped", errors=[error])
 

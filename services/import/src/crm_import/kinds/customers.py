@@ -2,7 +2,7 @@
 headers.
 """
 
-from crm_import.kinds.kind import Field, Form, Kind, KindName
+from crm_import.kinds.kind import DerivedField, Field, Form, Kind, KindName
 from crm_import.kinds.s0_file import PROFILE_FIELDS, S0_FILES
 from directory.permissions import Permission
 
@@ -98,8 +98,9 @@ CUSTOMERS = Kind(
         ("客户|公司|企业|customer|company|account", "profile."),
     ),
     required=("name",),
-    match_fields=("contact.mobile", "name", "id"),
+    match_fields=("contact.mobile", "name", "id", "similar_name"),
     default_match_fields=("contact.mobile", "name"),
+    derived={"similar_name": DerivedField("similar_name", "相似名称", "Similar name", of="name")},
     mobile="contact.mobile",
     phone="contact.phone",
     to_start=(Permission.CUSTOMER_CREATE,),

@@ -60,6 +60,13 @@ class Field:
 
 
 @dataclass(frozen=True)
+class DerivedField(Field):
+    """A match field that no column bears: it is made of the field `of`."""
+
+    of: str = ""
+
+
+@dataclass(frozen=True)
 class KnownFile:
     """A file that another system writes: its headers, each with the field it fills, or with none where the column is
     left alone whatever it may look like. The first tells it from our own exports, which have many of the others.
@@ -74,7 +81,7 @@ class Kind:
 
     `required` fields need a column, `required_to_create` only when nothing is updated. `match_fields` can make a row
     match a record; those of `default_match_fields` do unless told otherwise; one of `match_within` does so only where
-    another field is the same. A kind without has no modes: its rows create. `header_prefixes` are patterns of what may
+    another field is the same; those that no column bears are `derived`. A kind without has no modes: its rows create. `header_prefixes` are patterns of what may
     stand before a usual header, each with how the names of the fields begin that are meant then. `mobile` is the field
     compared as a mobile number; a column that looks like `phone` is the mobile when its first value is one.
     `permissions` are needed beside import.run to upload, to start, and for every chunk; `to_start` and `to_update` are
@@ -91,6 +98,7 @@ class Kind:
     match_fields: Sequence[str]
     default_match_fields: Sequence[str]
     match_within: Mapping[str, str] = field(default_factory=dict, hash=False)
+    derived: Mapping[str, DerivedField] = field(default_factory=dict, hash=False)
     required_to_create: Sequence[str] = ()
     mobile: str | None = None
     phone: str | None = None
@@ -119,6 +127,10 @@ class Kind:
         """The fields that administrators have defined."""
         return [field for field in self.fields if field.name.startswith("custom.")]
 
+    def matched_column(self, name: str) -> str:
+        """The field whose column a match field is read from."""
+        return self.derived[name].of if name in self.derived else name
+
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
         """Its fields by name."""
@@ -126,7 +138,7 @@ class Kind:
 
     def label(self, name: str, language: str) -> str:
         """The label of a field, or its name when it is not one of ours."""
-        field = self.by_name.get(name)
+        field = self.by_name.get(name) or self.derived.get(name)
         return field.label(language) if field else name
 
     def labels(self, names: Iterable[str], language: str) -> str:

@@ -143,11 +143,15 @@ def _is_id(text: str) -> bool:
     return True
 
 
-def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int], within: Mapping[str, str]) -> list[str]:
+def usable_match_fields(match_fields: Sequence[str], mapped: Mapping[str, int], kind: Kind) -> list[str]:
     """Those match fields that a column fills, in their order, and another that which they match within: the others can
     never match (D-20).
     """
-    return [name for name in match_fields if name in mapped and within.get(name, name) in mapped]
+    return [
+        name
+        for name in match_fields
+        if kind.matched_column(name) in mapped and kind.match_within.get(name, kind.matched_column(name)) in mapped
+    ]
 
 
 def fitted(
