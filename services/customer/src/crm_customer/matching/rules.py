@@ -1,16 +1,15 @@
 """Which two customers are the same company (G-01 to G-03): features of each, and how alike they are. Pure functions."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from itertools import chain, islice, product
 from math import log
 from typing import Literal, Protocol
 
+from crm_customer.matching.identifiers import credit_code, domain, numbers
 from crm_customer.matching.names import read
 from crm_customer.matching.places import place, same_place
-from crm_customer.matching.words import Parts, folded, group_in_front, has_subsidiary, is_usual, lines, parts
+from crm_customer.matching.words import Parts, group_in_front, has_subsidiary, is_usual, parts
 
 Level = Literal["same", "likely", "possible", "none"]
 Place = Literal["same", "other", "unsaid", "nowhere"]  # unsaid by one, nowhere said
@@ -30,12 +29,6 @@ _MOST_BY_GRAMS = 0.72
 _MOST_ALIAS_KEYS, _MOST_PHONE_KEYS, _MOST_TRADE_KEYS, _MOST_ALIAS_PAIRS = 2, 2, 3, 12
 _USUAL_WEIGHT, _LEAST_WEIGHT, _YOUNG_BASE = 0.2, 0.05, 1000
 
-_BETWEEN_PHONES = re.compile(r"[/;,、|]|转.*$")
-_NO_DIGIT = re.compile(r"[^0-9]")
-_FROM_ABROAD = re.compile(r"(?:00)?86(0?)([0-9]{10,11})")
-_MOBILE = re.compile(r"1[3-9][0-9]{9}")
-_SHORTEST_PHONE, _FEWEST_DIGITS = 7, 3
-_CREDIT_CODE = re.compile(r"[0-9A-HJ-NP-RTUWXY]{18}")
 # One of these in place of another, or put in, makes another name: 大众 and 小众, 一建 and 二建, 东风 and 新东风.
 _NUMERALS = frozenset("0123456789一二三四五六七八九十百千万甲乙丙丁")
 _TELLING = _NUMERALS | frozenset("大小老新旧东西南北中上下左右内外前后男女正反天地长短高低红黄蓝绿黑白金银")
@@ -114,9 +107,9 @@ def features(company: Company) -> Features:
         name.core,
         name.region or company.city,
         tuple(dict.fromkeys(alias for alias in aliases if alias and alias != name.core)),
-        frozenset(chain.from_iterable(map(_numbers, company.phones))),
-        frozenset(filter(None, map(_domain, company.emails))),
-        _credit_code(company.credit_code),
+        frozenset(chain.from_iterable(map(numbers, company.phones))),
+        frozenset(filter(None, map(domain, company.emails))),
+        credit_code(company.credit_code),
         name.branch,
     )
 
@@ -308,33 +301,3 @@ def _mistyped(brand: str) -> Iterator[str]:
         yield from (brand[:3], brand[-3:], brand[:_LONG])
         if length == _LONG + 1:
             yield brand[:2] + brand[3:]
-
-
-def _numbers(phones: str) -> Iterator[str]:
-    """Numbers out of a text of one or several, as digits: +86 138-0013-8001 -> 13800138001. What is none is left out."""
-    for text in _BETWEEN_PHONES.split(folded(phones)):
-        digits = _from_home(_NO_DIGIT.sub("", text))
-        if len(digits) >= _SHORTEST_PHONE and len(set(digits[-_SHORTEST_PHONE:])) >= _FEWEST_DIGITS:
-            yield digits
-
-
-def _from_home(digits: str) -> str:
-    """A number as dialled in China."""
-    match = _FROM_ABROAD.fullmatch(digits)
-    return digits if not match else match[2] if _MOBILE.fullmatch(match[2]) else "0" + match[2]
-
-
-def _domain(email: str) -> str:
-    """The domain of an address that a company has of its own, or an empty text."""
-    domain = folded(email).strip().rpartition("@")[2].removeprefix("www.")
-    return "" if domain in _public_domains() or "." not in domain else domain
-
-
-@cache
-def _public_domains() -> frozenset[str]:
-    return frozenset(lines("public_domains.txt"))
-
-
-def _credit_code(given: str) -> str:
-    code = "".join(folded(given).split()).replace("-", "").upper()
-    return code if _CREDIT_CODE.fullmatch(code) else ""
