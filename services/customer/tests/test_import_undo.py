@@ -589,6 +589,18 @@ def test_an_undo_cut_short_at_any_statement_is_repeated_with_the_same_end(custom
         assert customers.listed(sales, search=f"新乙{number}") == []
 
 
+def test_what_was_merged_since_stays_until_the_merge_is_undone(customers: Any, job: Import) -> None:
+    supervisor = customers.organisation.supervisor
+    survivor = customers.create(supervisor, "甲")
+    (result,) = job.write(FULL)
+    versions = {survivor["id"]: 1, result.record_id: 1}
+    body = {"survivor_id": survivor["id"], "loser_ids": [result.record_id], "versions": versions}
+    merged = customers.request("POST", "/customers:merge", supervisor, json=body)
+    assert merged.status_code == 201, merged.text
+
+    assert told(job.undo()) == [(LEFT, [("", "merged_since")])]
+
+
 def test_two_undoes_at_once_make_one(customers: Any, job: Import) -> None:
     customers.create(customers.organisation.sales, "甲", rating=1)
     job.write({"name": "甲", "rating": "2"}, *({"name": f"新{number}"} for number in range(20)), update=True)

@@ -104,7 +104,7 @@ def test_a_preview_tells_all_of_it_and_changes_nothing(customers: Any, merging: 
         "回访",
         "东区主管",
     ]
-    assert {one["kind"]: one["count"] for one in shown["shared"]} == {"collaborator": 1, "star": 1, "tag": 1}
+    assert {one["kind"]: one["count"] for one in shown["links_lost"]} == {"collaborator": 1, "star": 1, "tag": 1}
     assert merging.merge(survivor, loser, versions=shown["versions"])["id"]
 
 
@@ -398,3 +398,19 @@ def test_merges_are_listed_to_whoever_sees_the_survivor(customers: Any, merging:
     assert customers.request("GET", "/customers/merges", strange).json["items"] == []
     assert customers.request("GET", f"/customers/merges/{merge['id']}", strange).status_code == 404
     assert customers.request("POST", f"/customers/merges/{merge['id']}:undo", strange).status_code == 404
+
+
+def test_collisions_go_along_but_one_open_case_of_an_asker_stays(customers: Any, merging: Merging) -> None:
+    survivor, loser = _two(merging)
+    rival, asker = merging.organisation.rival, merging.organisation.rival_supervisor
+    ask = {"kind": "dispute", "reason": "早就认识"}
+    for customer in (survivor, loser):
+        merging.done("/duplicates/collisions", rival, customer_id=customer["id"], **ask)
+    merging.done("/duplicates/collisions", asker, customer_id=loser["id"], **ask)
+    before = merging.tables()
+
+    merge = merging.merge(survivor, loser)
+
+    assert {"kind": "collision", "count": 1} in merge["moved"]
+    merging.undo(merge)
+    assert changed(before, merging.tables()) == {}

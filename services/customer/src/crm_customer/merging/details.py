@@ -15,11 +15,11 @@ from crm_customer.merging.queries import (
     Wanted,
     belongings,
     customers_of,
+    links_lost,
     merged_values,
     moved_counts,
     names_of,
     new_owners,
-    shared_links,
     sides_of,
     taking_part,
 )
@@ -53,7 +53,7 @@ def preview(session: Session, sight: Sight, wanted: Wanted, reference: Reference
         changes=field_changes(sides[0].values, values, lambda _, value: value, shown),
         lost=[LostValue.model_validate(one) for one in lost(sides, values) if one.field in shown],
         moves=_items(belongings(session, wanted)),
-        shared=_items(shared_links(session, wanted)),
+        links_lost=_items(links_lost(session, wanted, customers[0].owner_id or next(iter(owners), None))),
         owners=[Named(id=id_, name=names.get(id_, "")) for id_ in owners],
     )
 

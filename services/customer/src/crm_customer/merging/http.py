@@ -35,8 +35,8 @@ for _outcome in ("made", "undone"):
     reply=MergePreview,
 )
 def preview_merge(call: Call[MergeBody, None]) -> MergePreview:
-    """Everything that would move, every value that would be lost, every link that two of them share (G-05); nothing is
-    changed. It is refused as the merge would be.
+    """Everything that would move, every value and every link that would be lost (G-05); nothing is changed. It is refused as
+    the merge would be.
     """
     with call.runtime.database.reading() as session:
         sight = sight_of(session, call.actor.id)

@@ -163,7 +163,7 @@ def _seen(sight: Sight) -> Any:
 
 
 def belongings(session: Session, wanted: Wanted) -> Iterator[Belongings]:
-    """Everything of the losers that would move, by kind; of links those that the survivor has already, or cannot have."""
+    """Everything that losers have and that would move, by kind."""
     given = {"survivor": wanted.survivor_id, "losers": list(wanted.loser_ids)}
     for kind in (*CHILDREN, *LINKS):
         rows = session.execute(_listing(kind), given).all()
@@ -171,11 +171,11 @@ def belongings(session: Session, wanted: Wanted) -> Iterator[Belongings]:
             yield Belongings(kind.kind, rows[0].total, rows)
 
 
-def shared_links(session: Session, wanted: Wanted) -> Iterator[Belongings]:
-    """Links of losers that the survivor, or an earlier loser, has as well: of these one is left."""
-    given = {"survivor": wanted.survivor_id, "losers": list(wanted.loser_ids)}
+def links_lost(session: Session, wanted: Wanted, owner_id: UUID | None) -> Iterator[Belongings]:
+    """Links of losers that the survivor, owned by `owner_id` or lying in a pool, does not get: it has the like, or may not."""
+    given = {"survivor": wanted.survivor_id, "losers": list(wanted.loser_ids), "owner": owner_id}
     for link in LINKS:
-        rows = session.execute(_sharing(link), given).all()
+        rows = session.execute(_losing(link), given).all()
         if rows:
             yield Belongings(link.kind, rows[0].total, rows)
 
@@ -191,14 +191,19 @@ def _listing(kind: Child | Link) -> Any:
     """)  # noqa: S608
 
 
-def _sharing(link: Link) -> Any:
+def _losing(link: Link) -> Any:
+    """Those that `moving` does not add."""
     return text(f"""
-        SELECT {link.other} AS id, customer_id, {link.label} AS label, count(*) OVER () AS total FROM {link.table}
-        WHERE customer_id = ANY(:losers) AND EXISTS (
-            SELECT FROM {link.table} AS other WHERE other.{link.other} = {link.table}.{link.other}
-                AND (other.customer_id = :survivor OR array_position(:losers, other.customer_id)
-                    < array_position(:losers, {link.table}.customer_id)))
-        ORDER BY array_position(:losers, customer_id), {link.other} LIMIT {_SHOWN}
+        WITH had AS (SELECT {link.group} AS place FROM {link.table} WHERE customer_id = :survivor),
+        ranked AS (
+            SELECT {link.other} AS id, customer_id, {link.label} AS label, {link.group} AS place, {link.may} AS may,
+                row_number() OVER (PARTITION BY {link.group}, {link.may}
+                    ORDER BY array_position(:losers, customer_id), {link.other}) AS turn
+            FROM {link.table} WHERE customer_id = ANY(:losers)
+        )
+        SELECT id, customer_id, label, count(*) OVER () AS total FROM ranked
+        WHERE NOT may OR turn > 1 OR EXISTS (SELECT FROM had WHERE had.place = ranked.place)
+        ORDER BY array_position(:losers, customer_id), id LIMIT {_SHOWN}
     """)  # noqa: S608
 
 

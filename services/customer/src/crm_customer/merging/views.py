@@ -82,7 +82,9 @@ class MergePreview(View):
     changes: list[FieldChange] = Field(description="what becomes of the survivor's values")
     lost: list[LostValue]
     moves: list[MergedItems]
-    shared: list[MergedItems] = Field(description="links that two of the customers have: one of each is left")
+    links_lost: list[MergedItems] = Field(
+        description="of these, links that the survivor does not get: it has the like, or may not have it"
+    )
     owners: list[Named] = Field(description="one of whom, or nobody, is to be named as owner; empty: the place stays")
 
 
