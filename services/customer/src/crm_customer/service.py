@@ -37,6 +37,8 @@ from crm_customer.dictionaries import http as dictionaries_http
 from crm_customer.dictionaries.model import DictionaryOption
 from crm_customer.dispatches import http as dispatches_http
 from crm_customer.dispatches.due import DISPATCHES
+from crm_customer.duplicate_scans import http as duplicate_scans_http
+from crm_customer.duplicate_scans.due import SCANS
 from crm_customer.duplicate_scans.model import DuplicateGroup, DuplicateScan
 from crm_customer.duplicate_settings import http as duplicate_settings_http
 from crm_customer.duplicate_settings.model import DuplicateSettings
@@ -150,6 +152,7 @@ SERVICE = Service(
         reminders_http.api,
         reveals_http.api,
         collisions_http.api,
+        duplicate_scans_http.api,
         tags_http.api,
         dictionaries_http.api,
         fields_http.api,
@@ -199,6 +202,7 @@ SERVICE = Service(
         CATCH_UP,
         END_COLLABORATIONS,
         *REMINDERS,
+        *SCANS,
         *batch_tasks([*CUSTOMER_BATCHES, DISPATCHES]),
     ],
     register_rpc=[_register],
