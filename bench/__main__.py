@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import claim, idle, imports, lists, recycle, search, tracing
+from bench import claim, duplicates, idle, imports, lists, recycle, search, tracing
 
 MEASUREMENTS = {
     "imports": imports.main,
@@ -10,6 +10,7 @@ MEASUREMENTS = {
     "search": search.main,
     "claim": claim.main,
     "recycle": recycle.main,
+    "duplicates": duplicates.main,
     "idle": idle.main,
     "tracing": tracing.main,
 }

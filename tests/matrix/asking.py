@@ -24,6 +24,7 @@ _OWN_ONLY = {
     "read_only_collaborator",
     "task_not_yours",
 }
+_OF_SECTION = {"customer_batches": "customer batch"}
 _BY_STATUS = {401: "U", 404: "N"}
 
 
@@ -69,7 +70,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "rule_id": lambda: case.world.rules[case.place],
         "member_id": lambda: _member(case),
         "department_id": lambda: people.departments["aside"],
-        "group_id": lambda: people.group_id,
+        "group_id": lambda: _group(case),
         "role_id": lambda: people.role_id,
         "tag_id": lambda: str(new_id()),
         "cap_id": lambda: str(new_id()),
@@ -85,8 +86,14 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "order_id": lambda: case.world.order_of(case.customer),
         "kind_name": lambda: case.row.remark or "customers",
     }
-    kind = "customer batch" if case.row.section == "customer_batches" else name.removesuffix("_id")
+    kind = _OF_SECTION.get(case.row.section) or name.removesuffix("_id")
     return known[name]() if name in known else case.world.record(kind, case.caller, case.place)
+
+
+def _group(case: Case) -> str:
+    if case.row.section == "duplicate_groups":
+        return case.world.record("duplicate group", case.caller, case.place)
+    return str(case.world.people.group_id)
 
 
 def _member(case: Case) -> str:

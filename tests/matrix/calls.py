@@ -261,6 +261,16 @@ def _retired_reasons(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", path, params={"inactive": "true"})
 
 
+def _start_scan(case: Case, path: str) -> httpx.Response:
+    case.world.end_scans()
+    return case.ask("POST", path)
+
+
+def _dismiss(case: Case) -> None:
+    """An open group would be gone with the next scan."""
+    case.world.admin.post(f"/duplicates/groups/{case.world.record('duplicate group', case.caller, case.place)}:dismiss")
+
+
 def _helper(case: Case) -> str:
     """A collaborator whom an administrator has just added."""
     shared = {"collaborators": [{"member_id": _receiver(case), "access": "read"}]}
@@ -321,6 +331,9 @@ CALLS: dict[str, Call] = {
         body=lambda _: {"outcome": "keep"}, path={"collision_id": _NEW_COLLISION}
     ),
     "POST /duplicates/collisions/{collision_id}:withdraw": Call(path={"collision_id": _NEW_COLLISION}),
+    "POST /duplicates/scans": Call(send=_start_scan, after=lambda case: case.world.end_scans()),
+    "POST /duplicates/scans/{scan_id}:cancel": Call(conflicts=("scan_over",)),
+    "POST /duplicates/groups/{group_id}:reopen": Call(after=_dismiss),
     "POST /customers:delete": Call(body=_NOBODY),
     "POST /customers:restore": Call(body=_NOBODY),
     "POST /customers:update": Call(body=lambda case: _NOBODY(case) | {"changes": {"rating": 3}}),

@@ -94,6 +94,8 @@ class World:
         for member in (*PERSONS[1:], "mate", "stranger"):
             self.records["collision", member] = self.new_collision(member)
             self.records["merge", member] = self.new_merge(member)
+        for member in ("mate", "stranger"):
+            self.records["scan", "mate"], self.records["duplicate group", member] = self._dismissed_group(member)
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
@@ -325,6 +327,37 @@ class World:
         ids = [merge["survivor_id"], *merge["loser_ids"]]
         found = self.whole.rows("customer", "SELECT id, version FROM customers WHERE id = ANY(%s::uuid[])", [ids])
         return merge | {"versions": {str(row["id"]): row["version"] for row in found}}
+
+    def _dismissed_group(self, owner: str) -> tuple[str, str]:
+        """The ids of a scan that is over, and of a group that it found among the owner's customers."""
+        scan_id, group_id = new_id(), new_id()
+        self.whole.rows(
+            "customer",
+            "INSERT INTO duplicate_scans (id, status, started_by, started_at, ended_at, updated_at)"
+            " VALUES (%s, 'finished', %s, now(), now(), now()) RETURNING id",
+            [scan_id, self.admin.id],
+        )
+        self.whole.rows(
+            "customer",
+            "INSERT INTO duplicate_groups (id, scan_id, status, score, updated_at) VALUES (%s, %s, 'dismissed', 1, now())"
+            " RETURNING id",
+            [group_id, scan_id],
+        )
+        for customer in self._make_customers([(owner, "own")] * 2):
+            self.whole.rows(
+                "customer",
+                "INSERT INTO duplicate_group_members (group_id, customer_id, score, reasons)"
+                " VALUES (%s, %s, 1, '{name}') RETURNING group_id",
+                [group_id, customer.id],
+            )
+        return str(scan_id), str(group_id)
+
+    def end_scans(self) -> None:
+        """No scan for duplicates goes on."""
+        for scan in self.admin.get("/duplicates/scans")["items"]:
+            if scan["ended_at"] is None:
+                path = f"/duplicates/scans/{scan['id']}:cancel"
+                self.http.post(path, headers=self.people.headers("administrator"))
 
     def new_filter(self, owner: str) -> str:
         """A filter that the owner has saved."""

@@ -96,9 +96,9 @@ def group_views(session: Session, sight: Sight, ids: Sequence[UUID]) -> list[Gro
         members.with_only_columns(*columns).outerjoin(Pool, Pool.id == Customer.pool_id).order_by(Customer.created_at)
     ).all()
     people = people_of(session, {row.Customer.owner_id for row in rows if row.Customer.owner_id})
-    counted = select(DuplicateGroupMember.group_id, func.count()).group_by(DuplicateGroupMember.group_id)
+    counted = select(DuplicateGroupMember.group_id, func.count().label("size")).group_by(DuplicateGroupMember.group_id)
     of_these = one_of(DuplicateGroupMember.group_id, list(ids))
-    sizes = {group_id: size for group_id, size in session.execute(counted.where(of_these))}
+    sizes = {row.group_id: row.size for row in session.execute(counted.where(of_these))}
     by_group: dict[UUID, list[GroupMember]] = {id_: [] for id_ in ids}
     for row in rows:
         by_group[row.DuplicateGroupMember.group_id].append(_member(row, people))
