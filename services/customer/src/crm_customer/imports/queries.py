@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Integer, Text, Uuid, any_, column, func, literal, select, true
+from sqlalchemy import ARRAY, Text, Uuid, any_, column, func, literal, literal_column, select, true
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
@@ -107,10 +107,11 @@ def decisions(session: Session, prepared: Prepared) -> list[Decision]:
 
 
 def _made(session: Session, prepared: Prepared) -> dict[int, Made]:
-    numbers = [row.number for row in prepared.rows]
+    numbers = [row.number for row in prepared.rows] or [0]
+    # Nearly all rows between the first and the last belong to the chunk, and one walk is cheaper than a look-up for each.
     found = session.execute(
         select(Customer.source_row, Customer.id, Customer.owner_id, Customer.pool_id).where(
-            Customer.source_job == prepared.chunk.job_id, Customer.source_row == any_(literal(numbers, ARRAY(Integer)))
+            Customer.source_job == prepared.chunk.job_id, Customer.source_row.between(min(numbers), max(numbers))
         )
     )
     return {
@@ -189,10 +190,15 @@ def _holder(wanted: Any, visible: Condition) -> Any:
 
 def _named(values: Sequence[str]) -> Any:
     found = select(CustomerSearch.name.label("value"), CustomerSearch.customer_id)
-    return found.where(CustomerSearch.name == any_(literal(list(values), ARRAY(Text))))
+    return found.where(CustomerSearch.name == any_(_texts(values)))
 
 
 def _with_mobile(values: Sequence[str]) -> Any:
     found = select(Contact.mobile.label("value"), CustomerContact.customer_id)
     linked = found.join(CustomerContact, CustomerContact.contact_id == Contact.id).where(Contact.deleted_at.is_(None))
-    return linked.where(Contact.mobile == any_(literal(list(values), ARRAY(Text))))
+    return linked.where(Contact.mobile == any_(_texts(values)))
+
+
+def _texts(values: Sequence[str]) -> Any:
+    """Names and numbers, which hold no white space, as one text: the driver would look at each value alone."""
+    return func.string_to_array(literal("\n".join(values)), literal_column("E'\\n'"), type_=ARRAY(Text))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from crm_customer.database import Id, copy_rows
 from crm_customer.matching.rules import Company, features
 from crm_customer.search.model import ContactSearch, CustomerSearch
-from crm_customer.search.rules import bigrams, grams_of, initials, normalised
+from crm_customer.search.rules import grams_of, initials, normalised, pairs
 
 _TABLE: Table = CustomerSearch.__table__  # type: ignore[assignment]
 _CONTACTS: Table = ContactSearch.__table__  # type: ignore[assignment]
@@ -114,4 +114,4 @@ def _row(customer: Searchable) -> tuple[Any, ...]:
 
 def _contact_row(contact: tuple[Id, str]) -> tuple[Id, str, list[str]]:
     name = normalised(contact[1])
-    return contact[0], name, sorted(bigrams(name))
+    return contact[0], name, pairs(name)

@@ -23,7 +23,12 @@ def normalised(text: str) -> str:
 
 def bigrams(text: str) -> set[str]:
     """Every two neighbouring characters of a normalised text; empty when it is shorter."""
-    return set(map(add, text, text[1:]))
+    return set(pairs(text))
+
+
+def pairs(text: str) -> list[str]:
+    """The same in their order, each as often as it comes."""
+    return [*map(add, text, text[1:])]
 
 
 def initials(name: str) -> str:
@@ -47,7 +52,11 @@ def initials_pattern(wanted: str) -> str:
 
 def initial_grams(groups: Iterable[str]) -> set[str]:
     """Every two neighbouring letters of initials, marked. `groups`: the letters of each character, or a text of letters."""
-    return {f"{INITIALS}{first}{second}" for left, right in pairwise(groups) for first in left for second in right}
+    return set(_initial_pairs(groups))
+
+
+def _initial_pairs(groups: Iterable[str]) -> list[str]:
+    return [f"{INITIALS}{first}{second}" for left, right in pairwise(groups) for first in left for second in right]
 
 
 def number_in(wanted: str) -> str:
@@ -59,15 +68,11 @@ def number_in(wanted: str) -> str:
 
 def grams_of(name: str, address: str, nickname: str, letters: str) -> list[str]:
     """What the index keeps of a customer: bigrams of the name and the nickname, of the address and the initials marked,
-    and the nickname's first character, for the beginning of a name has an index of its own.
+    and the nickname's first character, for the beginning of a name has an index of its own. What comes twice stands there
+    twice: the index takes it once, and an import need not compare it all.
     """
-    found = (
-        bigrams(name)
-        | bigrams(nickname)
-        | initial_grams(letters.split())
-        | {f"{ADDRESS}{first}{second}" for first, second in pairwise(address)}
-    )
-    return sorted(found | set(nickname[:1]))
+    marked = [f"{ADDRESS}{first}{second}" for first, second in pairwise(address)]
+    return [*pairs(name), *pairs(nickname), *nickname[:1], *marked, *_initial_pairs(letters.split())]
 
 
 class _Letters(dict[int, str]):
