@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from crm.customer.v1 import customer_events_pb2 as events
 from services.customer.tests.merges import Merging, changed
-from tests.support.statements import failing_at
+from tests.support.statements import failing_at, statements_of
 
 
 @pytest.fixture
@@ -155,6 +155,21 @@ def test_wherever_a_process_dies_all_is_done_or_nothing(customers: Any, merging:
     assert reply.status_code < 300, reply.text
     assert place > 20
     assert len(customers.outbox(events.CustomersMerged)) == 1
+
+
+def test_it_takes_as_many_statements_whatever_there_is_to_move(customers: Any, merging: Merging) -> None:
+    counts = []
+    for children in (1, 3):
+        survivor, loser = (customers.create(merging.organisation.sales, name) for name in "甲乙")
+        for _ in range(children):
+            merging.fill(loser)
+        body = merging.body(survivor, loser)
+        with statements_of(customers.database) as sent:
+            merge = merging.done("/customers:merge", **body)
+            merging.undo(merge)
+        counts.append(len(sent))
+
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("seed", range(6))
