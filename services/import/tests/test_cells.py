@@ -15,6 +15,7 @@ from crm_import.kinds.kind import Form
 from crm_import.mapping.forms import DateOrder, DigitsLost, Typing, date_orders
 from crm_import.mapping.rules import date_order_of
 from crm_import.reading.cells import clean, text_of
+from crm_import.reading.workbook_xml import column_letters
 
 
 @pytest.mark.parametrize(
@@ -187,3 +188,10 @@ def test_dates_of_both_calendars_of_excel_are_the_same_days(sales, epoch: dt.dat
 
 def test_what_an_error_list_puts_before_a_formula_is_taken_away_again() -> None:
     assert clean("\u200b'=1+1 ") == "=1+1"
+
+
+@pytest.mark.parametrize(
+    ("index", "letters"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA"), (16_383, "XFD")]
+)
+def test_columns_are_called_as_a_spreadsheet_calls_them(index: int, letters: str) -> None:
+    assert column_letters(index) == letters
