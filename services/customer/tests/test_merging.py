@@ -414,3 +414,17 @@ def test_collisions_go_along_but_one_open_case_of_an_asker_stays(customers: Any,
     assert {"kind": "collision", "count": 1} in merge["moved"]
     merging.undo(merge)
     assert changed(before, merging.tables()) == {}
+
+
+def test_names_that_are_gone_are_aliases(customers: Any, merging: Merging) -> None:
+    survivor = customers.create(merging.organisation.sales, "甲", profile={"aliases": ["甲字号", "乙"]})
+    loser = customers.create(merging.organisation.colleague, "乙", profile={"aliases": ["甲字号", "乙字号"]})
+    same = customers.create(merging.organisation.colleague, "甲 ")
+    before = merging.tables()
+
+    merge = merging.merge(survivor, loser, same, values={"name": loser["id"]})
+
+    assert merging.read(survivor)["name"] == "乙"
+    assert merging.read(survivor)["profile"]["aliases"] == ["甲", "甲字号", "乙字号"]
+    merging.undo(merge)
+    assert changed(before, merging.tables()) == {}

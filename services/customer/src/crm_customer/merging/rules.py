@@ -6,11 +6,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from crm_customer.profiles.rules import NUMBERS, PARENT
+from crm_customer.profiles.rules import MOST_ALIASES, NUMBERS, PARENT
 from crm_customer.search.rules import normalised
 
 MOST_LOSERS = 9
-MOST_ALIASES = 20
 UNDO_WITHIN = timedelta(days=30)
 NAME = "name"
 ALIASES = "profile.aliases"
