@@ -10,9 +10,11 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Boolean, Column, Integer, MetaData, Table, Text, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from chassis import database
+from chassis.database.rows import insert_rows
 from chassis.errors import Unavailable
 from tests.support.services import OpenService
 
@@ -78,3 +80,24 @@ def test_a_connection_that_breaks_a_moment_after_use_fails_one_request_alone(
 def test_lists_of_every_kind_arrive_as_they_were(sample: OpenService, kind: str, values: list[Any]) -> None:
     with sample.database.reading() as session:
         assert session.scalar(text(f"SELECT CAST(:values AS {kind}[])"), {"values": values}) == values
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(1, None, None, None)],
+        [(1, "a", True, [1])],
+        [(1, None, None, None), (2, None, None, None)],
+        [(1, "a", True, []), (2, "a", True, [])],
+        [(1, "a", False, [1]), (2, None, True, [True]), (3, "a", None, {})],
+    ],
+)
+def test_rows_arrive_as_they_were_whatever_they_share(sample: OpenService, rows: list[tuple[Any, ...]]) -> None:
+    columns = (Column("id", Integer), Column("name", Text), Column("done", Boolean), Column("more", JSONB(True)))
+    table = Table("given_rows", MetaData(), *columns)
+    with sample.database.transaction() as session:
+        session.execute(text("CREATE TEMPORARY TABLE given_rows (id int, name text, done boolean, more jsonb)"))
+        insert_rows(session, table, [dict(zip(table.c.keys(), row, strict=True)) for row in rows])
+
+        found = session.execute(select(table).order_by(table.c.id)).all()
+        assert [repr(tuple(row)) for row in found] == [repr(row) for row in rows]
