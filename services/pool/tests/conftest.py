@@ -25,7 +25,7 @@ from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
 from crm.identity.v1.identity_events_pb2 import Department, MemberChanged, MemberDeactivated
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.records import HistoryEntry, LedgerEntry
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.leaving.events import LEAVERS
@@ -218,7 +218,7 @@ class Sea:
     def held_for(self, days: int, count: int = 1, owner: Member | None = None, **facts_of_each: Any) -> list[str]:
         """Customers that a member, a salesperson in the east unless told otherwise, has had for so many days."""
         ids = self.own(count, owner or self.organisation.sales, **facts_of_each)
-        held = update(Assignment).where(Assignment.customer_id.in_([UUID(id_) for id_ in ids]))
+        held = update(AssignmentRow).where(AssignmentRow.customer_id.in_([UUID(id_) for id_ in ids]))
         with self.opened.database.transaction() as session:
             session.execute(held.values(held_since=clock.now() - timedelta(days=days)))
         return ids
@@ -370,13 +370,13 @@ class Sea:
         with self.opened.database.reading() as session:
             return list(session.scalars(select(record).where(*conditions)))
 
-    def assignments(self, customer_ids: Sequence[str]) -> list[Assignment]:
+    def assignments(self, customer_ids: Sequence[str]) -> list[AssignmentRow]:
         """Where these customers lie."""
-        return self.rows(Assignment, Assignment.customer_id.in_(map(UUID, customer_ids)))
+        return self.rows(AssignmentRow, AssignmentRow.customer_id.in_(map(UUID, customer_ids)))
 
     def owners(self) -> dict[str, UUID | None]:
         """The owner of every customer."""
-        return {str(one.customer_id): one.owner_id for one in self.rows(Assignment)}
+        return {str(one.customer_id): one.owner_id for one in self.rows(AssignmentRow)}
 
     def owners_of(self, customer_ids: Sequence[str]) -> list[UUID | None]:
         """The owners of these customers in their order."""

@@ -17,7 +17,7 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.records import HistoryEntry
 from crm_pool.customers.model import Customer
 from crm_pool.placement.commands import forget_plans
@@ -64,7 +64,7 @@ def test_the_event_tells_when_the_customer_was_created(sea: Any) -> None:
 
     sea.report(_created(state))
 
-    assert sea.rows(Assignment)[0].held_since == created
+    assert sea.rows(AssignmentRow)[0].held_since == created
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_plan_repeated_is_the_same_and_made_true_twice_has_one_effect(sea: Any
     states = [sea.state(owner=sea.organisation.sales), sea.state(), sea.state()]
     planned = _plan(sea, rpc, placement_id, *states)
     assert _plan(sea, rpc, placement_id, *states) == planned
-    assert sea.rows(Assignment) == []
+    assert sea.rows(AssignmentRow) == []
 
     for _ in range(2):
         _written(sea, placement_id, *states[:2], batch_id=job_id)
@@ -187,7 +187,7 @@ def test_a_rebuild_that_overtakes_the_event_keeps_the_promise(sea: Any, rpc: Any
 
     CUSTOMER_PROJECTION.rebuild(sea.opened.runtime)
 
-    assert [one.held_since for one in sea.rows(Assignment)] == [since]
+    assert [one.held_since for one in sea.rows(AssignmentRow)] == [since]
 
 
 def test_a_plan_refuses_rows_whose_place_is_impossible(sea: Any, rpc: Any) -> None:
@@ -245,7 +245,7 @@ def test_a_rehearsed_plan_counts_what_was_rehearsed_before_and_promises_nothing(
     for answer in answers:
         assert [one.refusal_code for one in answer] == ["", "holding_cap_reached", "", "pool_not_found"]
         assert answer[0].assignment.place.owner_id == str(sales.id)
-    assert (len(sea.rows(PlannedPlace)), sea.rows(Assignment)) == (promised, [])
+    assert (len(sea.rows(PlannedPlace)), sea.rows(AssignmentRow)) == (promised, [])
 
 
 def test_rows_not_created_and_plans_given_up_free_their_place(sea: Any, rpc: Any) -> None:
@@ -304,16 +304,16 @@ def _restored(state: facts.CustomerState, version: int) -> facts.CustomerRestore
 def test_deleting_suspends_and_restoring_resumes_with_a_fresh_clock(sea: Any) -> None:
     state = sea.state(owner=sea.organisation.sales)
     sea.report(_created(state))
-    born = sea.rows(Assignment)[0]
+    born = sea.rows(AssignmentRow)[0]
     deleted = _deleted(state, 2)
 
     sea.report(deleted)
     sea.report(deleted)
-    suspended = sea.rows(Assignment)[0]
+    suspended = sea.rows(AssignmentRow)[0]
     refused = sea.act("release", sea.organisation.sales, [state.id])
     sea.report(_restored(state, 3))
 
-    resumed = sea.rows(Assignment)[0]
+    resumed = sea.rows(AssignmentRow)[0]
     assert (suspended.suspended, suspended.owner_id, suspended.held_since) == (True, born.owner_id, born.held_since)
     assert (refused.status_code, refused.json["code"]) == (409, "suspended")
     assert (resumed.suspended, resumed.owner_id, resumed.version) == (False, born.owner_id, 3)
@@ -334,7 +334,7 @@ def test_a_restored_customer_whose_place_is_gone_is_to_be_assigned(sea: Any, gon
 
     sea.report(_restored(state, 3))
 
-    assert sea.rows(Assignment)[0].pool_id == sea.default("to_be_assigned")
+    assert sea.rows(AssignmentRow)[0].pool_id == sea.default("to_be_assigned")
 
 
 def test_facts_that_arrive_late_or_out_of_order_never_overwrite_newer_ones(sea: Any) -> None:
@@ -346,7 +346,7 @@ def test_facts_that_arrive_late_or_out_of_order_never_overwrite_newer_ones(sea: 
     sea.report(deletion)
     sea.report(old)
 
-    (assignment,), (customer,) = sea.rows(Assignment), sea.rows(Customer)
+    (assignment,), (customer,) = sea.rows(AssignmentRow), sea.rows(Customer)
     assert (customer.facts_version, customer.deleted) == (5, True)
     assert (assignment.suspended, assignment.version, assignment.owner_id) == (True, 1, sea.organisation.sales.id)
 
@@ -395,7 +395,7 @@ def test_a_rebuild_gives_places_that_a_restore_lost_a_version_that_wins(sea: Any
     CUSTOMER_PROJECTION.rebuild(runtime)
 
     assert CUSTOMER_PROJECTION.check(runtime) == 0
-    found = {(one.version, one.owner_id, one.pool_id, one.suspended) for one in sea.rows(Assignment)}
+    found = {(one.version, one.owner_id, one.pool_id, one.suspended) for one in sea.rows(AssignmentRow)}
     assert found == {(8, sales.id, None, False), (4, None, sea.default(), True)}
     told = [change.state.version for one in sea.opened.outbox(events.AssignmentsChanged) for change in one.changes]
     assert sorted(told) == [4, 8]
@@ -412,14 +412,14 @@ def test_a_rebuild_lets_go_of_customers_that_a_restore_lost_and_takes_them_back_
     assert CUSTOMER_PROJECTION.check(runtime) == 1
     CUSTOMER_PROJECTION.rebuild(runtime)
     assert CUSTOMER_PROJECTION.check(runtime) == 0
-    assert {str(one.customer_id): one.suspended for one in sea.rows(Assignment)} == {lost.id: True, kept.id: False}
+    assert {str(one.customer_id): one.suspended for one in sea.rows(AssignmentRow)} == {lost.id: True, kept.id: False}
 
     customer.states = [lost, kept]
     assert CUSTOMER_PROJECTION.check(runtime) == 1
     lost.facts_version += EPOCH
     CUSTOMER_PROJECTION.rebuild(runtime)
     assert CUSTOMER_PROJECTION.check(runtime) == 0
-    assert {one.suspended for one in sea.rows(Assignment)} == {False}
+    assert {one.suspended for one in sea.rows(AssignmentRow)} == {False}
 
 
 def test_other_services_read_all_assignments_page_by_page(sea: Any, rpc: Any) -> None:

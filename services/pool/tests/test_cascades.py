@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_after_its_days_a_customer_goes_on_once_a_day(sea: Any, age: Any) -> Non
     while sea.run("cascade"):
         pass
 
-    places = {str(one.customer_id): str(one.pool_id) for one in sea.rows(Assignment)}
+    places = {str(one.customer_id): str(one.pool_id) for one in sea.rows(AssignmentRow)}
     assert places == {stays: first["id"], goes: middle["id"]}
     assert [entry.cause for entry in sea.history(goes)] == ["birth", "cascade"]
 

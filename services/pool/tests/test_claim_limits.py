@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis import clock
 from chassis.errors import Refusal
 from crm_pool.assignments.claiming import claim_refusals
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.queries import assignments_of
 from crm_pool.assignments.rules import Cause
 
 
@@ -17,7 +17,7 @@ def _codes(reply: Any) -> list[Any]:
 
 def _refusals(sea: Any, member: Any, customer_id: str) -> list[Refusal]:
     with sea.opened.database.reading() as session:
-        assignment = session.get_one(Assignment, UUID(customer_id))
+        (assignment,) = assignments_of(session, [UUID(customer_id)])
         return claim_refusals(session, member.id, assignment, clock.now())
 
 

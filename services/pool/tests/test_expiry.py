@@ -18,8 +18,8 @@ from crm.customer.v1 import customer_events_pb2 as facts
 from crm.identity.v1.identity_events_pb2 import CalendarDay, Organisation
 from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pb
-from crm_pool.assignments.model import Assignment
-from crm_pool.assignments.recording import Act
+from crm_pool.assignments.model import AssignmentRow
+from crm_pool.assignments.recording import Act, locked
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.customers.projection import customer_row
 from crm_pool.expiry.model import Extension
@@ -37,7 +37,7 @@ def _day(days: int, since: datetime | None = None) -> date:
 
 
 def _days(sea: Any) -> dict[str, date | None]:
-    return {str(one.customer_id): one.expires_on for one in sea.rows(Assignment)}
+    return {str(one.customer_id): one.expires_on for one in sea.rows(AssignmentRow)}
 
 
 def _moment(at: datetime) -> Timestamp:
@@ -54,7 +54,8 @@ def _claimed(sea: Any, pool: Any = None, member: Any = None) -> str:
 
 def _reschedule(sea: Any, *ids: str, floor: bool = False) -> list[Any]:
     with sea.opened.database.transaction() as session:
-        return list(reschedule(session, [UUID(id_) for id_ in ids], Act(None, now()), floor=floor))
+        held = locked(session, [UUID(id_) for id_ in ids]).values()
+        return list(reschedule(session, held, Act(None, now()), floor=floor))
 
 
 # What gives an owner
@@ -263,7 +264,7 @@ def test_a_granted_extension_counts_for_this_owner_and_this_time_of_holding(sea:
     people = sea.organisation
     sea.put_in_force(sea.default(), WEEK)
     id_ = _claimed(sea)
-    (held,) = sea.rows(Assignment)
+    (held,) = sea.rows(AssignmentRow)
     with sea.opened.database.transaction() as session:
         for days, state in ((4, "granted"), (50, "requested"), (60, "refused")):
             asked = {"customer_id": held.customer_id, "owner_id": held.owner_id, "held_since": held.held_since}
@@ -312,7 +313,7 @@ def test_a_change_that_the_owner_did_not_cause_leaves_the_warning_days(sea: Any)
     sea.report_again([near], version=3, last_touch_at=_moment(now()))
     sea.act("transfer", sea.organisation.sales, [overdue], member_id=str(sea.organisation.rival.id))
     assert _days(sea) == {overdue: _day(7), near: _day(7), far: _day(7)}
-    assert {one.not_before for one in sea.rows(Assignment) if str(one.customer_id) == overdue} == {None}
+    assert {one.not_before for one in sea.rows(AssignmentRow) if str(one.customer_id) == overdue} == {None}
 
 
 def test_a_day_that_appears_or_comes_nearer_warns_the_owner_and_a_later_one_is_as_it_is(sea: Any) -> None:

@@ -51,7 +51,7 @@ LEVELS = st.sampled_from(["", "a", "b"])
 
 
 def _with(case: Case, **values: Any) -> Case:
-    return Case(Held(**{**vars(case.held), **values}), case.rule, case.zone, case.calendar)
+    return Case(Held(**{**case.held._asdict(), **values}), case.rule, case.zone, case.calendar)
 
 
 @given(cases(), st.sampled_from(KINDS), st.timedeltas(timedelta(0), timedelta(days=400)))

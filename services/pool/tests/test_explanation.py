@@ -10,7 +10,7 @@ from chassis.clock import now
 from chassis.days import day_of
 from chassis.identifiers import new_id
 from chassis.wording import Messages
-from crm_pool.assignments.recording import Act
+from crm_pool.assignments.recording import Act, locked
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.expiry.rules import Case, Condition, ConditionKind, Held, Rule
 from crm_pool.explanations.rules import Explained, sentences
@@ -107,7 +107,7 @@ def test_a_change_of_rule_leaves_some_days_and_says_so(sea: Any) -> None:
     assert "正在重新计算" in _explain(sea, id_)["message"]
 
     with sea.opened.database.transaction() as session:
-        reschedule(session, [id_], Act(None, now()), floor=True)
+        reschedule(session, locked(session, [id_]).values(), Act(None, now()), floor=True)
 
     said = _explain(sea, id_)
     assert (said["expires_on"], said["not_before"], said["conditions"][0]["last_day"]) == (_day(3), _day(3), _day(1))

@@ -12,7 +12,7 @@ from chassis.clock import now
 from chassis.days import day_of
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def _day(days: int) -> str:
 
 
 def _last_day(sea: Any, customer_id: str) -> Any:
-    (day,) = [one.expires_on for one in sea.rows(Assignment) if str(one.customer_id) == customer_id]
+    (day,) = [one.expires_on for one in sea.rows(AssignmentRow) if str(one.customer_id) == customer_id]
     return day.isoformat() if day else None
 
 
@@ -57,7 +57,7 @@ def _set(sea: Any, **values: Any) -> None:
 def test_a_granted_extension_moves_the_last_day_by_exactly_its_days_and_not_the_clock(expiring: Any) -> None:
     sea, people = expiring, expiring.organisation
     (id_,) = sea.create(owner=people.sales)
-    since = sea.rows(Assignment)[0].held_since
+    since = sea.rows(AssignmentRow)[0].held_since
     asked = _ask(sea, id_)
 
     granted = _decide(sea, asked.json, "grant")
@@ -67,7 +67,7 @@ def test_a_granted_extension_moves_the_last_day_by_exactly_its_days_and_not_the_
     assert granted.json["decided_by"]["name"] == "东区主管"
     assert _last_day(sea, id_) == _day(40)
     assert [entry.version for entry in sea.history(id_)] == [1]
-    assert sea.rows(Assignment)[0].held_since == since
+    assert sea.rows(AssignmentRow)[0].held_since == since
 
 
 def test_customer_hears_the_new_day_at_once(expiring: Any, customer: Any) -> None:

@@ -13,7 +13,7 @@ from chassis import clock
 from chassis.audit import audit_of
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.records import Release
 from crm_pool.leaving.model import Leaver, Share
 
@@ -111,7 +111,7 @@ def test_a_day_that_moved_since_does_not_keep_a_customer_from_going_back(sea: An
     batch = _send(sea, "share", **_evenly(people.colleague)).json
     sea.finish()
     sea.report_again(ids[:1], owner=people.colleague, last_touch_at=clock.now() + timedelta(days=1))
-    assert sorted(one.version for one in sea.rows(Assignment)) == [2, 3]
+    assert sorted(one.version for one in sea.rows(AssignmentRow)) == [2, 3]
 
     sea.send("POST", f"/releases/{batch['id']}:undo", people.admin)
     sea.finish()

@@ -14,7 +14,7 @@ from chassis import clock
 from chassis.days import day_of
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.expiry.rules import with_warning
 from crm_pool.recycle_rules import recomputing
 from crm_pool.recycle_rules.model import Recompute
@@ -39,7 +39,7 @@ def _stamp(at: datetime) -> Timestamp:
 
 
 def _days(sea: Any) -> dict[str, date | None]:
-    return {str(one.customer_id): one.expires_on for one in sea.rows(Assignment)}
+    return {str(one.customer_id): one.expires_on for one in sea.rows(AssignmentRow)}
 
 
 def _unsettled(sea: Any) -> set[Any]:
@@ -271,7 +271,7 @@ def test_of_several_workers_each_customer_is_computed_by_one(sea: Any, monkeypat
     sea.recompute()
 
     assert _days(sea) == dict.fromkeys(ids, _day(10))
-    assert {one.version for one in sea.rows(Assignment)} == {2}
+    assert {one.version for one in sea.rows(AssignmentRow)} == {2}
     assert [(one.examined, one.changed) for one in sea.rows(Recompute)] == [(12, 12)]
 
 

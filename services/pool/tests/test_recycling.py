@@ -17,7 +17,7 @@ from chassis.days import day_of
 from chassis.errors import Unavailable
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.records import Release
 from crm_pool.recycling.commands import next_page
 
@@ -35,7 +35,7 @@ def _now() -> Timestamp:
 
 
 def _days(sea: Any) -> dict[str, Any]:
-    return {str(one.customer_id): one.expires_on for one in sea.rows(Assignment)}
+    return {str(one.customer_id): one.expires_on for one in sea.rows(AssignmentRow)}
 
 
 def test_what_expired_goes_to_the_pool_with_its_rule_in_the_history_and_everybody_is_told(sea: Any, rule: Any) -> None:

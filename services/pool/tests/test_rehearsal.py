@@ -11,7 +11,7 @@ from sqlalchemy import text
 from chassis import clock
 from chassis.days import day_of
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.expiry.queries import verdicts
 from crm_pool.rehearsals import commands
 from crm_pool.rehearsals.model import Rehearsal, RehearsedCustomer, RehearsedOwner
@@ -66,7 +66,7 @@ def test_a_rehearsal_says_who_would_lose_how_many_and_when_and_changes_nothing(s
     sea.held_for(10, count=3, owner=people.rival, level="A")
     sea.held_for(40, owner=people.rival, won=True)
     sea.create()
-    before = {one.customer_id: one.version for one in sea.rows(Assignment)}
+    before = {one.customer_id: one.version for one in sea.rows(AssignmentRow)}
 
     found = _rehearse(sea, _draft(sea))
 
@@ -86,7 +86,7 @@ def test_a_rehearsal_says_who_would_lose_how_many_and_when_and_changes_nothing(s
         one["owner"]["name"]: (one["in_30_days"], one["earlier"]) for one in _read(sea, found["id"], "/owners")["items"]
     }
     assert owners == {"张三": (2, 2), "李四": (1, 1), "王五": (3, 3)}
-    assert {one.customer_id: one.version for one in sea.rows(Assignment)} == before
+    assert {one.customer_id: one.version for one in sea.rows(AssignmentRow)} == before
     assert sea.opened.outbox(pb.RecycleRuleAnnounced) == [], "a rehearsal tells nobody"
 
 
@@ -95,7 +95,7 @@ def test_a_rehearsal_counts_tonight_what_its_rule_takes_tonight(sea: Any) -> Non
     ids = sea.held_for(30)
     rule_id = sea.put_in_force(sea.default())
     with sea.opened.database.transaction() as session:
-        session.query(Assignment).update({"expires_on": _today()})
+        session.query(AssignmentRow).update({"expires_on": _today()})
 
     found = _rehearse(sea, {"id": rule_id})
     assert found["total"] == _losses(1, 1, 1)
@@ -169,7 +169,7 @@ def test_what_was_rehearsed_is_what_then_happens(sea: Any, tomorrow: Any, seed: 
     last = effective_on + timedelta(days=30)
     happened = {
         one.customer_id: one.expires_on
-        for one in sea.rows(Assignment)
+        for one in sea.rows(AssignmentRow)
         if one.expires_on and one.expires_on <= last and one.customer_id in _governed(sea, rule)
     }
     assert rehearsed == happened
@@ -203,7 +203,7 @@ def test_night_by_night_the_recycler_takes_what_was_rehearsed(sea: Any, tomorrow
 
 def _governed(sea: Any, rule: Any) -> set[Any]:
     with sea.opened.database.reading() as session:
-        judged = verdicts(session, sea.rows(Assignment))
+        judged = verdicts(session, sea.rows(AssignmentRow))
     return {id_ for id_, one in judged.items() if one.rule and str(one.rule.id) == rule["id"]}
 
 

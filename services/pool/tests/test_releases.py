@@ -12,7 +12,7 @@ from chassis.clock import now
 from chassis.days import day_of
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.records import Release
 from crm_pool.releases.queries import taken_by
 
@@ -104,14 +104,14 @@ def test_an_undo_returns_each_to_its_former_owner_with_a_fresh_clock_and_its_hom
     sea.act("claim", sales, [claimed])
     (other,) = sea.create(owner=colleague)
     released = _released(sea, supervisor, [claimed, other], pool_id=target["id"])
-    before = {row.customer_id: row.held_since for row in sea.rows(Assignment)}
+    before = {row.customer_id: row.held_since for row in sea.rows(AssignmentRow)}
 
     reply = _undo(sea, released["id"], supervisor)
     sea.finish()
 
     assert (reply.status_code, reply.json["undo"]["returned"]) == (202, None)
     assert sea.owners() == {claimed: sales.id, other: colleague.id}
-    rows = {str(row.customer_id): row for row in sea.rows(Assignment)}
+    rows = {str(row.customer_id): row for row in sea.rows(AssignmentRow)}
     assert str(rows[claimed].home_pool_id) == home["id"]
     assert all(row.held_since > before[row.customer_id] for row in rows.values())
     entry = sea.history(claimed)[-1]

@@ -10,7 +10,7 @@ import pytest
 from chassis import clock
 from chassis.audit import audit_of
 from chassis.days import day_of
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.recycle_rules.model import ShadowDecision
 from crm_pool.recycle_rules.queries import shadow_rules
@@ -270,4 +270,4 @@ def test_a_version_in_the_shadow_gives_nobody_a_day(sea: Any) -> None:
     _draft(sea)
 
     assert not sea.run("apply-rules")
-    assert [one.expires_on for one in sea.rows(Assignment)] == [None]
+    assert [one.expires_on for one in sea.rows(AssignmentRow)] == [None]

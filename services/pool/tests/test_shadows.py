@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.recycle_rules.model import ShadowDecision
 
 
@@ -35,7 +35,7 @@ def test_what_a_version_in_the_shadow_would_take_is_recorded_and_stays_where_it_
     owners = sea.owners()
     assert _recorded(sea) == sorted((id_, shadow, owners[id_]) for id_ in gone)
     assert None not in owners.values()
-    assert {one.version for one in sea.rows(Assignment)} == {1}
+    assert {one.version for one in sea.rows(AssignmentRow)} == {1}
 
 
 def test_on_later_days_only_what_has_expired_since_is_recorded(sea: Any) -> None:

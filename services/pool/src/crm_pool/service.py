@@ -12,7 +12,7 @@ from chassis.service import Service
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceServicer, add_PoolServiceServicer_to_server
 from crm_pool.assignments.due import SELECTIONS
 from crm_pool.assignments.http import api as assignments_api
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.rpc import AssignmentMethods
 from crm_pool.caps.http import api as caps_api
 from crm_pool.caps.model import HoldingCap
@@ -96,7 +96,7 @@ SERVICE = Service(
     metadatas=[Base.metadata, directory_metadata, batch_metadata],
     messages=["batch", "crm_pool"],
     versions=[
-        Assignment.version,
+        AssignmentRow.version,
         Pool.version,
         PoolSettings.version,
         RecycleRule.version,

@@ -1,10 +1,11 @@
 """Who owns which customer, or in which pool it lies: the only place where that is decided (design rule 1)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import date, datetime
-from typing import Any, Protocol
+from functools import lru_cache
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, Index, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -22,54 +23,8 @@ from crm_pool.assignments.rules import (
 from crm_pool.database import Base
 
 
-class _Lying(Protocol):
-    """What is told of where a customer lies."""
-
-    customer_id: Any
-    version: Any
-    owner_id: Any
-    pool_id: Any
-    held_since: Any
-    expires_on: Any
-    suspended: Any
-    had_owner: Any
-
-    @property
-    def place(self) -> Place: ...
-
-
-class _Told:
-    """What an assignment tells, stored or just born."""
-
-    __slots__ = ()
-
-    @property
-    def place(self: _Lying) -> Place:
-        """Where it lies."""
-        return Place(self.owner_id, self.pool_id)
-
-    def state(self: _Lying) -> pb.AssignmentState:
-        """Its whole state, as other services read it."""
-        state = pb.AssignmentState(
-            customer_id=str(self.customer_id),
-            version=self.version,
-            place=place_message(self.place),
-            expires_on=self.expires_on.isoformat() if self.expires_on else "",
-            suspended=self.suspended,
-            had_owner=self.had_owner,
-        )
-        state.held_since.FromDatetime(self.held_since)
-        return state
-
-
-class Assignment(Base, _Told):
-    """Where one customer lies (归属).
-
-    `held_since` (UTC) starts the clock; `home_pool_id` is the pool it was last claimed or assigned from, else the
-    one named at birth; `suspended` while the customer is deleted. `version` counts from 1. Each method is one business
-    act: it checks, changes and returns the change, or raises Conflict and changes nothing. Assignments are loaded
-    detached from the session and written set-wise by `recording.record`.
-    """
+class AssignmentRow(Base):
+    """The table of assignments, for queries alone: read as `Assignment`, written set-wise by `recording.record`."""
 
     __tablename__ = "assignments"
     __table_args__ = (
@@ -98,10 +53,31 @@ class Assignment(Base, _Told):
     expires_on: Mapped[date | None] = mapped_column(Date)
     suspended: Mapped[bool]
     home_pool_id: Mapped[UUID | None]
-    # It has had an owner: in a pool it is a recycled customer (再生客户, C-40).
     had_owner: Mapped[bool] = mapped_column(server_default=false())
-    # The earliest day that a recompute which the owner did not cause may let it expire on; ends with the owner.
     not_before: Mapped[date | None] = mapped_column(Date)
+
+
+@dataclass(slots=True)
+class Assignment:
+    """Where one customer lies (归属), stored or just born.
+
+    `held_since` (UTC) starts the clock; `home_pool_id` is the pool it was last claimed or assigned from, else the
+    one named at birth; `suspended` while the customer is deleted; `had_owner`: in a pool it is a recycled customer (再生客户,
+    C-40). `not_before`: the earliest day that a recompute which the owner did not cause may let it expire on; ends with the
+    owner. `version` counts from 1. Each method is one business act: it checks, changes and returns the change, or raises
+    Conflict and changes nothing.
+    """
+
+    customer_id: UUID
+    version: int
+    owner_id: UUID | None
+    pool_id: UUID | None
+    held_since: datetime
+    expires_on: date | None
+    suspended: bool
+    home_pool_id: UUID | None
+    had_owner: bool
+    not_before: date | None = None
 
     @staticmethod
     def born(
@@ -115,7 +91,7 @@ class Assignment(Base, _Told):
         expires_on: date | None = None,
     ) -> "Change":
         """A customer's first place, version 1 unless a restore lost those before. `expires_on`: the day that a plan promised."""
-        born = Born(
+        born = Assignment(
             customer_id=customer_id,
             version=version,
             owner_id=place.owner_id,
@@ -127,6 +103,23 @@ class Assignment(Base, _Told):
             had_owner=place.owner_id is not None,
         )
         return Change(born, None, cause)
+
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return Place(self.owner_id, self.pool_id)
+
+    def state(self) -> pb.AssignmentState:
+        """Its whole state, as other services read it."""
+        return pb.AssignmentState(
+            customer_id=str(self.customer_id),
+            version=self.version,
+            place=place_message(self.place),
+            held_since=_timestamp(self.held_since),
+            expires_on=self.expires_on.isoformat() if self.expires_on else "",
+            suspended=self.suspended,
+            had_owner=self.had_owner,
+        )
 
     def unclaimable(self) -> Conflict | None:
         """Why nobody at all can claim it: suspended or already_owned (C-37); None: it lies in a pool."""
@@ -186,7 +179,7 @@ class Assignment(Base, _Told):
         self._require_active()
         if self.owner_id is None:
             raise Conflict("already_in_pool")
-        return replace(self._put(Place(pool_id=pool_id), Cause.RECYCLE, at), rule_id=rule_id)
+        return self._put(Place(pool_id=pool_id), Cause.RECYCLE, at, rule_id=rule_id)
 
     def cascade(self, pool_id: UUID, at: datetime) -> "Change":
         """Nobody claimed it in time: on to the next pool. Raises Conflict suspended, not_in_pool or same_pool."""
@@ -247,8 +240,10 @@ class Assignment(Base, _Told):
         self.home_pool_id = self.pool_id or self.home_pool_id
         return self._put(Place(owner_id=member_id), cause, at, effects)
 
-    def _put(self, place: Place, cause: Cause, at: datetime, effects: Effects = NO_EFFECTS) -> "Change":
-        change = Change(self, self.place, cause, effects)
+    def _put(
+        self, place: Place, cause: Cause, at: datetime, effects: Effects = NO_EFFECTS, rule_id: UUID | None = None
+    ) -> "Change":
+        change = Change(self, self.place, cause, effects, rule_id)
         self.owner_id, self.pool_id, self.held_since = place.owner_id, place.pool_id, at
         self.had_owner = self.had_owner or place.owner_id is not None
         self.not_before = None
@@ -256,22 +251,9 @@ class Assignment(Base, _Told):
         return change
 
 
-@dataclass(slots=True)
-class Born(_Told):
-    """An assignment that is not stored yet. No record of the session: imports make thousands, and those cost ten times
-    as much.
-    """
-
-    customer_id: UUID
-    version: int
-    owner_id: UUID | None
-    pool_id: UUID | None
-    held_since: datetime
-    expires_on: date | None
-    suspended: bool
-    home_pool_id: UUID | None
-    had_owner: bool
-    not_before: date | None = None
+# The table's columns in the order of the fields.
+FIELDS = tuple(one.name for one in fields(Assignment))
+COLUMNS = tuple(AssignmentRow.__table__.c[name] for name in FIELDS)
 
 
 @dataclass(frozen=True)
@@ -281,7 +263,7 @@ class Change:
     `rule_id`: the version of the rule that took it; `reason_id`, `reason_note`: why its owner gave it up.
     """
 
-    assignment: Assignment | Born
+    assignment: Assignment
     previous: Place | None
     cause: Cause
     effects: Effects = NO_EFFECTS
@@ -297,6 +279,14 @@ class Change:
             customer_name=customer_name,
             effects=effects_message(self.effects),
         )
+
+
+@lru_cache(maxsize=256)
+def _timestamp(moment: datetime) -> Timestamp:
+    """For thousands that begin at one moment. Messages take a copy."""
+    timestamp = Timestamp()
+    timestamp.FromDatetime(moment)
+    return timestamp
 
 
 def effects_message(effects: Effects) -> pb.Effects | None:
@@ -321,6 +311,10 @@ def place_message(place: Place) -> PlaceMessage:
 def place_of(message: PlaceMessage) -> Place | None:
     """The place in a message, None when it names none. Raises ValueError for an id that is no UUID."""
     kind = message.WhichOneof("kind")
-    if kind is None:
-        return None
-    return Place(**{kind: UUID(getattr(message, kind))})
+    return None if kind is None else _place(kind, getattr(message, kind))
+
+
+@lru_cache(maxsize=1024)
+def _place(kind: str, id_: str) -> Place:
+    """For thousands that lie in few places."""
+    return Place(**{kind: UUID(id_)})

@@ -7,26 +7,34 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Uuid, cast, column, func, literal, null, select, union_all
+from sqlalchemy import ARRAY, BigInteger, DateTime, Select, Uuid, cast, column, func, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from batch.queries import tally
 from chassis.auth.actors import Actor
 from chassis.database import lock
 from chassis.errors import Forbidden, NotFound
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import COLUMNS, Assignment, AssignmentRow
 from crm_pool.assignments.records import HistoryEntry, LedgerEntry
 from crm_pool.assignments.rules import LOSSES
 from crm_pool.caps.queries import Caps, counted
 from crm_pool.customers.projection import customer_names, protections
 from crm_pool.customers.rules import Protection
-from crm_pool.database import among
+from crm_pool.database import among, among_ids
 from crm_pool.pools.model import Pool
 from crm_pool.pools.queries import all_pools
 from directory.actors import DirectoryActors
 from directory.permissions import Permission
 from directory.scope import Scope, is_absent, resolve_scope
 from directory.tables import members
+
+EVERY = select(*COLUMNS)
+_OF_CUSTOMERS = EVERY.where(among_ids(AssignmentRow.customer_id))
+
+
+def found_by(session: Session, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> list[Assignment]:
+    """The assignments that a statement made of `EVERY` selects. Nothing but `recording.record` writes what becomes of them."""
+    return [Assignment(*row) for row in session.execute(statement, parameters)]
 
 
 @dataclass(frozen=True)
@@ -121,10 +129,10 @@ def about(session: Session, sight: Sight, assignments: Collection[Assignment]) -
 
 def visible_assignment(session: Session, actor_id: UUID, customer_id: UUID) -> Assignment:
     """One assignment in the member's scope. Raises NotFound for any other."""
-    assignment = session.get(Assignment, customer_id)
-    if assignment is None or not about(session, sight_of(session, actor_id), [assignment]).sees(assignment):
+    found = found_by(session, EVERY.where(AssignmentRow.customer_id == customer_id))
+    if not found or not about(session, sight_of(session, actor_id), found).sees(found[0]):
         raise NotFound("not_found")
-    return assignment
+    return found[0]
 
 
 def working_actor(session: Session, actor_id: UUID) -> Actor:
@@ -172,10 +180,15 @@ def history_after(session: Session, known: Mapping[UUID, int]) -> Sequence[Histo
     return session.scalars(later.order_by(HistoryEntry.customer_id, HistoryEntry.version)).all()
 
 
+def assignments_of(session: Session, customer_ids: Collection[UUID]) -> list[Assignment]:
+    """Where these customers lie, as far as they have been placed."""
+    return found_by(session, _OF_CUSTOMERS, {"ids": list(customer_ids)})
+
+
 def page_of_assignments(session: Session, after: UUID | None, limit: int) -> Sequence[Assignment]:
     """Assignments in customer-id order, beginning after `after`."""
-    statement = select(Assignment).order_by(Assignment.customer_id).limit(limit)
-    return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
+    statement = EVERY.order_by(AssignmentRow.customer_id).limit(limit)
+    return found_by(session, statement.where(AssignmentRow.customer_id > after) if after else statement)
 
 
 def page_of_owned(
@@ -184,16 +197,16 @@ def page_of_owned(
     """Assignments with an owner, one of `owner_ids` if given, in customer-id order, beginning after `after`; those of
     deleted customers left out.
     """
-    owned = select(Assignment).where(Assignment.owner_id.is_not(None), ~Assignment.suspended)
+    owned = EVERY.where(AssignmentRow.owner_id.is_not(None), ~AssignmentRow.suspended)
     if owner_ids is not None:
-        owned = owned.where(among(Assignment.owner_id, owner_ids))
-    statement = owned.order_by(Assignment.customer_id).limit(limit)
-    return session.scalars(statement.where(Assignment.customer_id > after) if after else statement).all()
+        owned = owned.where(among(AssignmentRow.owner_id, owner_ids))
+    statement = owned.order_by(AssignmentRow.customer_id).limit(limit)
+    return found_by(session, statement.where(AssignmentRow.customer_id > after) if after else statement)
 
 
 def names_in_sight(session: Session, actor_id: UUID, customer_ids: Collection[UUID]) -> dict[UUID, str]:
     """Names of those of the customers that the member sees."""
-    assignments = session.scalars(select(Assignment).where(among(Assignment.customer_id, customer_ids))).all()
+    assignments = assignments_of(session, customer_ids)
     sight = about(session, sight_of(session, actor_id), assignments)
     return customer_names(session, {one.customer_id for one in assignments if sight.sees(one)})
 
@@ -201,9 +214,9 @@ def names_in_sight(session: Session, actor_id: UUID, customer_ids: Collection[UU
 def holdings(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many customers each member owns; those of deleted customers do not count."""
     counted = session.execute(
-        select(Assignment.owner_id, func.count())
-        .where(among(Assignment.owner_id, member_ids), ~Assignment.suspended)
-        .group_by(Assignment.owner_id)
+        select(AssignmentRow.owner_id, func.count())
+        .where(among(AssignmentRow.owner_id, member_ids), ~AssignmentRow.suspended)
+        .group_by(AssignmentRow.owner_id)
     )
     return dict.fromkeys(member_ids, 0) | {owner_id: count for owner_id, count in counted if owner_id}
 

@@ -1,9 +1,10 @@
 """Writing decided changes: rows, history, ledger and facts, each with one statement however many changes there are."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,46 +12,42 @@ from sqlalchemy import Table, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from chassis.database.rows import insert_rows, listed, rowset
+from chassis.database.rows import in_columns, insert_rows, rowset
 from chassis.events.outbox import chunks, record_event
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment, Born, Change
+from crm_pool.assignments.model import FIELDS, Assignment, AssignmentRow, Change
+from crm_pool.assignments.queries import EVERY, found_by
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.database import among_ids
 from crm_pool.expiry.queries import verdicts
 
-_ASSIGNMENTS = cast(Table, Assignment.__table__)
+_ASSIGNMENTS = cast(Table, AssignmentRow.__table__)
 _HISTORY = cast(Table, HistoryEntry.__table__)
-_KEYS = tuple(one.name for one in _ASSIGNMENTS.columns)
-_GIVEN = rowset(_ASSIGNMENTS, _KEYS)
-_LOCK = (
-    select(Assignment)
-    .where(among_ids(Assignment.customer_id))
-    .order_by(Assignment.customer_id)
-    .with_for_update()
-    .execution_options(populate_existing=True)
-)
+_GIVEN = rowset(_ASSIGNMENTS, FIELDS)
+_LOCK = EVERY.where(among_ids(AssignmentRow.customer_id)).order_by(AssignmentRow.customer_id).with_for_update()
 _INSERT = (
     insert(_ASSIGNMENTS)
-    .from_select(_KEYS, select(_GIVEN))
+    .from_select(FIELDS, select(_GIVEN))
     .on_conflict_do_nothing()
     .returning(_ASSIGNMENTS.c.customer_id)
 )
 _UPDATE = (
     update(_ASSIGNMENTS)
     .where(_ASSIGNMENTS.c.customer_id == _GIVEN.c.customer_id, _ASSIGNMENTS.c.version == _GIVEN.c.version - 1)
-    .values({name: _GIVEN.c[name] for name in _KEYS if name != "customer_id"})
+    .values({name: _GIVEN.c[name] for name in FIELDS if name != "customer_id"})
     .returning(_ASSIGNMENTS.c.customer_id)
 )
 # Imported rows are written with the day that their plan promised; facts of the customer reschedule them.
 _DAY_KNOWN = (Cause.IMPORT, Cause.RESCHEDULE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Act:
-    """Who did it, when, as part of which batch, and how its receivers are told. `actor_id` None: the system."""
+    """Who did it, when, as part of which batch, and how its receivers are told. `actor_id` None: the system. What one act
+    does, readers are told together.
+    """
 
     actor_id: UUID | None
     at: datetime
@@ -70,15 +67,12 @@ Owners = Counter[UUID | None]
 
 
 def locked(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assignment]:
-    """The assignments of `customer_ids`, locked in id order so that batches never deadlock, detached."""
-    found = session.scalars(_LOCK, {"ids": list(customer_ids)}).all()
-    for assignment in found:
-        session.expunge(assignment)
-    return {assignment.customer_id: assignment for assignment in found}
+    """The assignments of `customer_ids`, locked in id order so that batches never deadlock."""
+    return {one.customer_id: one for one in found_by(session, _LOCK, {"ids": list(customer_ids)})}
 
 
-def record(session: Session, done: Sequence[Done]) -> list[Change]:
-    """Write the changes with their days, history and facts; returns those really written.
+def record(session: Session, done: Sequence[Done], names: Mapping[UUID, str] | None = None) -> list[Change]:
+    """Write the changes with their days, history and facts; returns those really written. `names`: of customers, if known.
 
     A birth that another transaction completed first is left out. A change of nothing but the day has no history. Raises
     RuntimeError when a row was not locked.
@@ -91,7 +85,7 @@ def record(session: Session, done: Sequence[Done]) -> list[Change]:
         _update(session, [change.assignment for _, change in changes])
     moved = [one for one in written if one[1].cause is not Cause.RESCHEDULE]
     insert_rows(session, _HISTORY, [_history_row(act, change) for act, change in moved])
-    _publish(session, written)
+    _publish(session, written, names or {})
     return [change for _, change in written]
 
 
@@ -159,7 +153,7 @@ def _counts(customers: Owners) -> list[pb.ReceiverCount]:
     return [pb.ReceiverCount(member_id=str(id_), customers=count) for id_, count in customers.items() if id_]
 
 
-def _set_days(session: Session, assignments: Sequence[Assignment | Born]) -> None:
+def _set_days(session: Session, assignments: Sequence[Assignment]) -> None:
     """Judged after the rows are locked: facts that are just arriving reschedule what is written here."""
     judged = verdicts(session, [one for one in assignments if not one.suspended])
     for one in assignments:
@@ -171,18 +165,18 @@ def _insert(session: Session, births: Sequence[Done]) -> list[Done]:
     if not births:
         return []
     births = sorted(births, key=lambda one: one[1].assignment.customer_id)
-    inserted = set(session.scalars(_INSERT, listed([_row(change.assignment) for _, change in births])))
+    inserted = set(session.scalars(_INSERT, _columns([change.assignment for _, change in births])))
     return [one for one in births if one[1].assignment.customer_id in inserted]
 
 
-def _update(session: Session, assignments: Sequence[Assignment | Born]) -> None:
-    rows = [_row(assignment) for assignment in assignments]
-    if len(session.scalars(_UPDATE, listed(rows)).all()) != len(assignments):
+def _update(session: Session, assignments: Sequence[Assignment]) -> None:
+    if len(session.scalars(_UPDATE, _columns(assignments)).all()) != len(assignments):
         raise RuntimeError("an assignment was changed without its row lock")
 
 
-def _row(assignment: Assignment | Born) -> dict[str, Any]:
-    return {name: getattr(assignment, name) for name in _KEYS}
+def _columns(assignments: Sequence[Assignment]) -> dict[str, Any]:
+    """The parameters of `_GIVEN`."""
+    return in_columns({name: list(map(attrgetter(name), assignments)) for name in FIELDS})
 
 
 def _history_row(act: Act, change: Change) -> dict[str, Any]:
@@ -207,9 +201,10 @@ def _history_row(act: Act, change: Change) -> dict[str, Any]:
     }
 
 
-def _publish(session: Session, written: Sequence[Done]) -> None:
-    named = [change.assignment.customer_id for _, change in written if change.cause is not Cause.RESCHEDULE]
-    names = customer_names(session, named) if named else {}
+def _publish(session: Session, written: Sequence[Done], names: Mapping[UUID, str]) -> None:
+    named = {change.assignment.customer_id for _, change in written if change.cause is not Cause.RESCHEDULE}
+    if unknown := named - names.keys():
+        names = {**names, **customer_names(session, unknown)}
     groups: dict[tuple[Act, Cause], list[Change]] = {}
     for act, change in written:
         groups.setdefault((act, change.cause), []).append(change)

@@ -1,14 +1,13 @@
 """Bringing the days of customers into line with what their owners' rules say now (decision 0023)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from chassis.days import day_of
 from crm_pool.assignments.model import Assignment, Change
-from crm_pool.assignments.recording import Act, locked, record
+from crm_pool.assignments.recording import Act, record
 from crm_pool.expiry.queries import Rules, verdicts
 from crm_pool.expiry.rules import with_warning
 from crm_pool.pools.queries import warning_days
@@ -16,16 +15,15 @@ from directory.scope import zone_of
 
 
 def reschedule(
-    session: Session, customer_ids: Collection[UUID], act: Act, *, floor: bool, rules: Rules | None = None
+    session: Session, assignments: Iterable[Assignment], act: Act, *, floor: bool, rules: Rules | None = None
 ) -> list[Change]:
-    """Judge the owned ones among the customers again and record the days that changed, as versions of cause `reschedule`
-    without history. Returns what changed. Locks the rows in id order; facts that change in the same transaction are to
-    be written before.
+    """Judge the owned ones among assignments that are locked again and record the days that changed, as versions of cause
+    `reschedule` without history. Returns what changed. Facts that change in the same transaction are to be written before.
 
     `floor`: their owners did not cause it, so that no day that changes comes before today + `warning_days`. Without it
     that holds for days that appear or come nearer. `rules`: those in force unless given.
     """
-    owned = [one for one in locked(session, customer_ids).values() if one.owner_id and not one.suspended]
+    owned = [one for one in assignments if one.owner_id and not one.suspended]
     judged = verdicts(session, owned, rules=rules)
     changed = [(one, judged[one.customer_id]) for one in owned if judged[one.customer_id].expires_on != one.expires_on]
     earliest = _earliest(session, act, [verdict.expires_on for _, verdict in changed])

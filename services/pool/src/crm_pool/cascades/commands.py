@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.days import start_of
-from crm_pool.assignments.model import Assignment, Change
+from crm_pool.assignments.model import Assignment, AssignmentRow, Change
+from crm_pool.assignments.queries import EVERY, found_by
 from crm_pool.assignments.recording import Act, record
 from crm_pool.pools.model import Pool
 from crm_pool.pools.queries import keep_existing
@@ -39,13 +40,8 @@ def _cascading(session: Session) -> Sequence[Pool]:
 
 
 def _unclaimed(session: Session, pool: Pool, today: date) -> Sequence[Assignment]:
-    """What has lain in the pool for too long, the longest first, locked, detached; not what somebody is taking now."""
+    """What has lain in the pool for too long, the longest first, locked; not what somebody is taking now."""
     since = start_of(today - timedelta(days=pool.cascade_after_days or 0), zone_of(session))
-    lying = select(Assignment).where(
-        Assignment.pool_id == pool.id, Assignment.held_since < since, ~Assignment.suspended
-    )
-    longest = lying.order_by(Assignment.held_since, Assignment.customer_id).limit(_PAGE)
-    found = session.scalars(longest.with_for_update(skip_locked=True).execution_options(populate_existing=True)).all()
-    for one in found:
-        session.expunge(one)
-    return found
+    lying = EVERY.where(AssignmentRow.pool_id == pool.id, AssignmentRow.held_since < since, ~AssignmentRow.suspended)
+    longest = lying.order_by(AssignmentRow.held_since, AssignmentRow.customer_id).limit(_PAGE)
+    return found_by(session, longest.with_for_update(skip_locked=True))

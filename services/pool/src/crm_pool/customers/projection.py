@@ -3,11 +3,12 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import ColumnElement, Table, exists, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -25,6 +26,7 @@ _KNOWN = select(Customer).where(among_ids(Customer.id)).execution_options(popula
 _STANDINGS = select(_COLUMNS.id, _COLUMNS.deleted, _COLUMNS.last_touch_at.is_not(None), _COLUMNS.created_by).where(
     among_ids(_COLUMNS.id)
 )
+_VERSIONS = select(_COLUMNS.id, _COLUMNS.facts_version).where(among_ids(_COLUMNS.id))
 _NAMES = select(_COLUMNS.id, _COLUMNS.name).where(among_ids(_COLUMNS.id))
 _PROTECTED = select(_COLUMNS.id, _COLUMNS.locked, _COLUMNS.wecom_friend, _COLUMNS.collaborator_ids, _COLUMNS.won).where(
     among_ids(_COLUMNS.id),
@@ -53,16 +55,26 @@ def customer_row(state: CustomerState) -> dict[str, Any]:
         "wecom_friend": state.wecom_friend,
         "level": state.level,
         "collaborator_ids": sorted(state.collaborator_ids),
-        "last_touch_at": _moment(state, "last_touch_at"),
+        "last_touch_at": moment(state, "last_touch_at"),
         "won": state.won,
         "open_opportunities": state.open_opportunities,
-        "last_opportunity_at": _moment(state, "last_opportunity_at"),
-        "last_deal_at": _moment(state, "last_deal_at"),
+        "last_opportunity_at": moment(state, "last_opportunity_at"),
+        "last_deal_at": moment(state, "last_deal_at"),
     }
 
 
-def _moment(state: CustomerState, name: str) -> datetime | None:
-    return getattr(state, name).ToDatetime(tzinfo=UTC) if state.HasField(name) else None  # type: ignore[arg-type]
+def moment(state: CustomerState, name: str) -> datetime | None:
+    """A moment of a customer's state, None when it is not set."""
+    if not state.HasField(name):  # type: ignore[arg-type]
+        return None
+    timestamp: Timestamp = getattr(state, name)
+    return _moment(timestamp.seconds, timestamp.nanos)
+
+
+@lru_cache(maxsize=1024)
+def _moment(seconds: int, nanos: int) -> datetime:
+    """For thousands that were created at once."""
+    return Timestamp(seconds=seconds, nanos=nanos).ToDatetime(tzinfo=UTC)
 
 
 def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUID, dict[str, Any]]:
@@ -73,17 +85,18 @@ def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUI
             newest[row["id"]] = row
     if not newest:
         return {}
-    ordered = [newest[id_] for id_ in sorted(newest)]
-    kept = session.scalars(_keeping(tuple(ordered[0])), listed(ordered))
+    # A conflict locks its row, whatever comes of it, and each value travels: what is known already does neither.
+    known = {row.id: row.facts_version for row in session.execute(_VERSIONS, {"ids": list(newest)})}
+    news = [newest[id_] for id_ in sorted(newest) if newest[id_]["facts_version"] > known.get(id_, -1)]
+    if not news:
+        return {}
+    kept = session.scalars(_keeping(tuple(news[0])), listed(news))
     return {id_: newest[id_] for id_ in kept}
 
 
 @cache
 def _keeping(keys: tuple[str, ...]) -> ReturningInsert[UUID]:
-    # A conflict locks its row, whatever comes of it: what is known already is none.
-    given = rowset(_CUSTOMERS, keys)
-    known = exists().where(_CUSTOMERS.c.id == given.c.id, _CUSTOMERS.c.facts_version >= given.c.facts_version)
-    statement = insert(_CUSTOMERS).from_select(keys, select(given).where(~known))
+    statement = insert(_CUSTOMERS).from_select(keys, select(rowset(_CUSTOMERS, keys)))
     return statement.on_conflict_do_update(
         index_elements=[_CUSTOMERS.c.id],
         set_={name: statement.excluded[name] for name in keys if name != "id"},

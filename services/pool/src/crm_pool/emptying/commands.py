@@ -9,7 +9,7 @@ from batch.model import Batch
 from chassis.errors import Conflict, NotFound
 from crm_pool.assignments import queries, verbs
 from crm_pool.assignments.deciding import Order
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.verbs import Target
 
 
@@ -25,6 +25,6 @@ def empty_pool(session: Session, order: Order, pool_id: UUID, target_id: UUID) -
         raise queries.placing_forbidden()
     if pool_id == target_id:
         raise Conflict("same_pool")
-    lying = select(Assignment.customer_id).where(Assignment.pool_id == pool_id, ~Assignment.suspended)
-    customer_ids = session.scalars(lying.order_by(Assignment.held_since, Assignment.customer_id)).all()
+    lying = select(AssignmentRow.customer_id).where(AssignmentRow.pool_id == pool_id, ~AssignmentRow.suspended)
+    customer_ids = session.scalars(lying.order_by(AssignmentRow.held_since, AssignmentRow.customer_id)).all()
     return verbs.start(session, verbs.MOVE, order, Target(pool_id=target_id), customer_ids, most=None)[0]

@@ -21,6 +21,7 @@ from directory.calendar import Calendar, calendar_of
 from directory.scope import Belonging, belongings, zone_of
 
 log = get_logger(__name__)
+_NEVER = Verdict(None)
 _unjudged = Counter(
     "crm_expiry_unjudged_total",
     "Times that a customer's day could not be computed, so that it does not expire; the log says why (serve, work; sum)",
@@ -113,7 +114,7 @@ def verdicts(session: Session, holdings: Iterable[Holding], *, rules: Rules | No
     """
     holdings = list(holdings)
     judged = {id_: _verdict(id_, case) for id_, case in cases(session, holdings, rules=rules).items()}
-    return {one.customer_id: judged.get(one.customer_id, Verdict(None)) for one in holdings}
+    return {one.customer_id: judged.get(one.customer_id, _NEVER) for one in holdings}
 
 
 def _verdict(customer_id: UUID, case: Case) -> Verdict:
@@ -122,7 +123,7 @@ def _verdict(customer_id: UUID, case: Case) -> Verdict:
     except Exception:
         _unjudged.inc()
         log.exception("customer_not_judged", customer_id=str(customer_id))
-        return Verdict(None)
+        return _NEVER
 
 
 def cases(session: Session, holdings: Iterable[Holding], *, rules: Rules | None = None) -> dict[UUID, Case]:

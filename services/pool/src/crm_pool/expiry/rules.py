@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -60,8 +61,7 @@ class Rule:
     target_pool_id: UUID | None = None
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(NamedTuple):
     """A customer with an owner, and everything that its day depends on; moments are UTC.
 
     `locked` only while its owner is active. `extension_days`: granted to this owner for this time of holding.
@@ -81,8 +81,7 @@ class Held:
     not_before: date | None = None
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """When it expires and why. `expires_on` None: it does not, because of `exemptions`, or no condition applies.
 
     `condition` ran out first: `days` after `since`, the organisation's day of the last touch, opportunity or deal, or of
@@ -100,8 +99,7 @@ class Verdict:
     exemptions: tuple[Exemption, ...] = ()
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """What one condition says of one customer: `days` and `extension_days` after `since` is its last day.
 
     `touched`: `since` is the day of the touch, opportunity or deal that it asks for; else that of the beginning of holding.
@@ -115,8 +113,7 @@ class Term:
     last_day: date
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """A customer to be judged, by which rule (None: none applies to its owner), in which zone and calendar."""
 
     held: Held

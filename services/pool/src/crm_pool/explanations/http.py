@@ -63,7 +63,7 @@ def _view(
         message=words(*sentences(one)),
         rule=_rule_view(one, verdict.rule) if verdict.rule else None,
         conditions=[
-            TermView(**vars(term), first=term.kind == verdict.condition, message=words(term_sentence(one, term)))
+            TermView(**term._asdict(), first=term.kind == verdict.condition, message=words(term_sentence(one, term)))
             for term in one.terms
         ],
         exemptions=[

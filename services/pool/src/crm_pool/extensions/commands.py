@@ -6,7 +6,6 @@ Lock order: the customer's assignment, then the extension.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -92,10 +91,9 @@ def grant(session: Session, actor_id: UUID, extension_id: UUID, days: int | None
     extension.decide("granted", actor_id, at)
     extension.days = given
     session.flush()
-    changes = reschedule(session, [extension.customer_id], Act(actor_id, at), floor=False)
-    now = cast(Assignment, changes[0].assignment) if changes else found.assignment
-    _record_decision(session, extension, now.expires_on, asked)
-    return Granted(Found(extension, now), changes)
+    changes = reschedule(session, [found.assignment], Act(actor_id, at), floor=False)
+    _record_decision(session, extension, found.assignment.expires_on, asked)
+    return Granted(found, changes)
 
 
 def refuse(session: Session, actor_id: UUID, extension_id: UUID, note: str, at: datetime) -> Found:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, false, func, select, true, update
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import COLUMNS, Assignment, AssignmentRow
 from crm_pool.expiry.model import Extension
 from crm_pool.pools.model import PoolSettings
 from directory.permissions import Permission
@@ -41,7 +41,7 @@ def extensions_page(
     newest = wanted.order_by(Extension.requested_at.desc(), Extension.id.desc())
     rows = session.execute(newest.offset((page - 1) * page_size).limit(page_size))
     total = session.scalars(select(func.count()).select_from(wanted.subquery())).one()
-    return [Found(*row) for row in rows], total
+    return [_found(row) for row in rows], total
 
 
 def extension_in_sight(session: Session, scope: Scope, extension_id: UUID) -> Found:
@@ -49,7 +49,7 @@ def extension_in_sight(session: Session, scope: Scope, extension_id: UUID) -> Fo
     row = session.execute(_with_place().where(Extension.id == extension_id, _seen(scope))).one_or_none()
     if row is None:
         raise NotFound("not_found")
-    return Found(*row)
+    return _found(row)
 
 
 def limits(session: Session) -> tuple[int, int]:
@@ -67,19 +67,23 @@ def states_of(session: Session, held: Assignment) -> list[str]:
     return list(session.scalars(select(Extension.state).where(of_customer, of_holding)))
 
 
+def _found(row: Any) -> Found:
+    return Found(row[0], Assignment(*row[1:]))
+
+
 def _of_view(scope: Scope, view: str) -> Select[Any]:
     mine = Extension.owner_id == scope.member_id
     if view == "mine":
         return _with_place().where(mine)
     if view == "all":
         return _with_place().where(_seen(scope))
-    held = (Assignment.owner_id == Extension.owner_id) & (Assignment.held_since == Extension.held_since)
+    held = (AssignmentRow.owner_id == Extension.owner_id) & (AssignmentRow.held_since == Extension.held_since)
     may_decide = _within_reach(scope) if scope.may(Permission.POOL_ASSIGN) else false()
-    return _with_place().where(Extension.state == "requested", ~Assignment.suspended, held, ~mine, may_decide)
+    return _with_place().where(Extension.state == "requested", ~AssignmentRow.suspended, held, ~mine, may_decide)
 
 
 def _with_place() -> Select[Any, Any]:
-    return select(Extension, Assignment).join(Assignment, Assignment.customer_id == Extension.customer_id)
+    return select(Extension, *COLUMNS).join(AssignmentRow, AssignmentRow.customer_id == Extension.customer_id)
 
 
 def _seen(scope: Scope) -> ColumnElement[bool]:

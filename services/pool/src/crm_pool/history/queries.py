@@ -10,12 +10,10 @@ from sqlalchemy import ColumnElement, Select, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
-from crm_pool.assignments.model import Assignment
-from crm_pool.assignments.queries import Sight, about, colleagues
+from crm_pool.assignments.queries import Sight, about, assignments_of, colleagues
 from crm_pool.assignments.records import HistoryEntry
 from crm_pool.assignments.rules import Cause
 from crm_pool.customers.projection import customer_names
-from crm_pool.database import among
 from crm_pool.history.views import Period
 from crm_pool.pools.model import Pool
 from directory.permissions import Permission
@@ -68,7 +66,7 @@ def entries(session: Session, wanted: Wanted, limit: int) -> Sequence[HistoryEnt
 
 def names_in_sight(session: Session, sight: Sight, customer_ids: Collection[UUID]) -> dict[UUID, str]:
     """Names of those of the customers that the caller sees."""
-    found = session.scalars(select(Assignment).where(among(Assignment.customer_id, set(customer_ids)))).all()
+    found = assignments_of(session, set(customer_ids))
     sight = about(session, sight, found)
     return customer_names(session, [one.customer_id for one in found if sight.sees(one)])
 

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, exists, func, select, true
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import Assignment, AssignmentRow
+from crm_pool.assignments.queries import EVERY, found_by
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry
 from crm_pool.customers.projection import is_wecom_friend
 from crm_pool.leaving.model import Leaver
@@ -18,7 +19,7 @@ from directory.scope import Scope
 from directory.tables import members
 
 _OPEN = Leaver.done_at.is_(None)
-_IS_FRIEND = is_wecom_friend(Assignment.customer_id)
+_IS_FRIEND = is_wecom_friend(AssignmentRow.customer_id)
 # Listed at a time.
 _UNLISTED = 500
 
@@ -78,22 +79,21 @@ def next_due(session: Session, today: date, of: UUID | None = None) -> Leaver | 
 
 def some_to_hand_over(session: Session, owner_id: UUID, limit: int) -> Sequence[UUID]:
     """Customers that the member owns, in id order, without WeCom friends."""
-    owned = select(Assignment.customer_id).where(Assignment.owner_id == owner_id, ~Assignment.suspended, ~_IS_FRIEND)
-    return session.scalars(owned.order_by(Assignment.customer_id).limit(limit)).all()
+    owned = select(AssignmentRow.customer_id).where(
+        AssignmentRow.owner_id == owner_id, ~AssignmentRow.suspended, ~_IS_FRIEND
+    )
+    return session.scalars(owned.order_by(AssignmentRow.customer_id).limit(limit)).all()
 
 
 def owned_by(session: Session, owner_id: UUID) -> dict[UUID, Assignment]:
-    """Everything that the member owns and that is not deleted, in id order, detached: to look at what would become of it."""
-    owned = select(Assignment).where(Assignment.owner_id == owner_id, ~Assignment.suspended)
-    found = {one.customer_id: one for one in session.scalars(owned.order_by(Assignment.customer_id))}
-    for assignment in found.values():
-        session.expunge(assignment)
-    return found
+    """Everything that the member owns and that is not deleted, in id order: to look at what would become of it."""
+    owned = EVERY.where(AssignmentRow.owner_id == owner_id, ~AssignmentRow.suspended)
+    return {one.customer_id: one for one in found_by(session, owned.order_by(AssignmentRow.customer_id))}
 
 
 def wecom_friends_of(session: Session, owner_id: UUID) -> int:
     """How many WeCom friends the member owns."""
-    owned = select(func.count()).where(Assignment.owner_id == owner_id, ~Assignment.suspended, _IS_FRIEND)
+    owned = select(func.count()).where(AssignmentRow.owner_id == owner_id, ~AssignmentRow.suspended, _IS_FRIEND)
     return session.scalars(owned).one()
 
 
@@ -108,7 +108,7 @@ def unlisted_owners(session: Session) -> Sequence[UUID]:
 
     WeCom friends alone list nobody: they stay.
     """
-    owns = exists().where(Assignment.owner_id == members.c.id, ~Assignment.suspended, ~_IS_FRIEND)
+    owns = exists().where(AssignmentRow.owner_id == members.c.id, ~AssignmentRow.suspended, ~_IS_FRIEND)
     waits = exists().where(Leaver.member_id == members.c.id, _OPEN)
     return session.scalars(select(members.c.id).where(~members.c.active, owns, ~waits).limit(_UNLISTED)).all()
 
@@ -120,7 +120,7 @@ def known_versions(session: Session, member_ids: Collection[UUID], *, active: bo
 
 
 def _listed(scope: Scope) -> Select[Any]:
-    owning = select(func.count()).where(Assignment.owner_id == Leaver.member_id, ~Assignment.suspended)
+    owning = select(func.count()).where(AssignmentRow.owner_id == Leaver.member_id, ~AssignmentRow.suspended)
     owned, friends = owning.scalar_subquery(), owning.where(_IS_FRIEND).scalar_subquery()
     return (
         select(Leaver.member_id, members.c.name, members.c.department_id, Leaver.left_at, Leaver.hand_over_on)

@@ -18,7 +18,7 @@ from chassis.database import lock
 from chassis.identifiers import new_id
 from crm.pool.v1.pool_events_pb2 import AssignmentState
 from crm_pool.assignments.model import Assignment, Change
-from crm_pool.assignments.queries import colleagues
+from crm_pool.assignments.queries import assignments_of, colleagues
 from crm_pool.assignments.recording import Act, locked, note_first_touches, record
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
@@ -64,9 +64,9 @@ class Placed:
 
 @dataclass(frozen=True)
 class Given:
-    """Who was born, and the codes of wishes that could not be met, by customer."""
+    """Who was born where, and the codes of wishes that could not be met, by customer."""
 
-    born: set[UUID]
+    born: dict[UUID, Assignment]
     refused: dict[UUID, str]
 
 
@@ -90,14 +90,15 @@ def keep_up(session: Session, reports: Sequence[Report]) -> None:
     newcomers = {report.newcomer.customer_id: report.newcomer for report in reports if report.newcomer}
     places = queries.planned_places(session, {report.placement_id for report in reports if report.placement_id})
     deleted = {id_ for id_, one in customers.items() if one.deleted}
-    born = _give_places(session, list(newcomers.values()), queries.promises_among(places), deleted).born
+    names = {id_: row["name"] for id_, row in kept.items()}
+    born = _give_places(session, list(newcomers.values()), queries.promises_among(places), deleted, names).born
     _strike(session, places, ids, open_=False)
     _follow_deletions(
         session,
         {id_: one for id_, one in customers.items() if id_ not in born},
         {report.row["id"]: report.act for report in reports},
     )
-    _follow_facts(session, reports)
+    _follow_facts(session, reports, born)
 
 
 def give_merged(session: Session, wanted: Mapping[UUID, tuple[UUID, Act]]) -> None:
@@ -127,8 +128,8 @@ def place(session: Session, newcomers: Sequence[Newcomer]) -> dict[UUID, Placed]
     A customer that has been placed before is answered as it lies, and nothing happens.
     """
     refused = _give_places(session, newcomers).refused
-    present = queries.assignments_of(session, [one.customer_id for one in newcomers])
-    return {id_: Placed(assignment.state(), refused.get(id_, "")) for id_, assignment in present.items()}
+    present = assignments_of(session, [one.customer_id for one in newcomers])
+    return {one.customer_id: Placed(one.state(), refused.get(one.customer_id, "")) for one in present}
 
 
 def _give_places(
@@ -136,13 +137,16 @@ def _give_places(
     newcomers: Sequence[Newcomer],
     promises: Mapping[UUID, Promise] = MappingProxyType({}),
     suspended: Collection[UUID] = (),
+    names: Mapping[UUID, str] | None = None,
 ) -> Given:
-    """What `place` does. `promises`: of the plans of those planned, as far as they are known; `suspended`: who is deleted."""
-    present = queries.placed(session, [one.customer_id for one in newcomers])
+    """What `place` does. `promises`: of the plans of those planned, and `names`, as far as they are known; `suspended`: who
+    is deleted.
+    """
+    present = queries.placed(session, [one.customer_id for one in newcomers if one.customer_id not in promises])
     new = [one for one in newcomers if one.customer_id not in present]
     refused: dict[UUID, str] = {}
     if not new:
-        return Given(set(), refused)
+        return Given({}, refused)
     planned = [one for one in new if one.planned]
     known = {**promises} | queries.promises_to(
         session, [one.customer_id for one in planned if one.customer_id not in promises]
@@ -151,8 +155,8 @@ def _give_places(
     births += _as_wished(session, [one for one in new if not one.planned], refused)
     for _, birth in births:
         birth.assignment.suspended = birth.assignment.customer_id in suspended
-    written = record(session, [(one.act, birth) for one, birth in births])
-    return Given({birth.assignment.customer_id for birth in written}, refused)
+    written = record(session, [(one.act, birth) for one, birth in births], names)
+    return Given({birth.assignment.customer_id: birth.assignment for birth in written}, refused)
 
 
 def plan(session: Session, placement_id: UUID, newcomers: Sequence[Newcomer]) -> list[Placed]:
@@ -166,13 +170,14 @@ def plan(session: Session, placement_id: UUID, newcomers: Sequence[Newcomer]) ->
     promises = queries.promises_among(places)
     _strike(session, places, promises.keys() - {one.customer_id for one in newcomers})
     asked = [one for one in newcomers if one.customer_id not in promises]
-    present = queries.assignments_of(session, [one.customer_id for one in asked])
-    new = [one for one in asked if one.customer_id not in present]
+    answers = {
+        one.customer_id: Placed(one.state()) for one in assignments_of(session, [one.customer_id for one in asked])
+    }
+    new = [one for one in asked if one.customer_id not in answers]
     creator = new[0].created_by if new else None
     wishes = queries.Wishes(session, [one.wish for one in new if one.wish], visible_to=creator)
     refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish, creator))}
     promises |= _promise(session, placement_id, [one for one in new if one.customer_id not in refused])
-    answers = {id_: Placed(assignment.state()) for id_, assignment in present.items()}
     answers |= {id_: Placed(None, code) for id_, code in refused.items()}
     answers |= {id_: Placed(_birth(id_, promise).assignment.state()) for id_, promise in promises.items()}
     return [answers[one.customer_id] for one in newcomers]
@@ -236,7 +241,7 @@ def _as_wished(session: Session, newcomers: Sequence[Newcomer], refused: dict[UU
 
 
 def _follow_deletions(session: Session, customers: Mapping[UUID, Standing], acts: Mapping[UUID, Act]) -> None:
-    out_of_step = queries.out_of_step(session, customers)
+    out_of_step = queries.out_of_step(session, customers) if customers else set()
     if not out_of_step:
         return
     assignments = locked(session, out_of_step)
@@ -252,12 +257,18 @@ def _follow_deletions(session: Session, customers: Mapping[UUID, Standing], acts
     record(session, done)
 
 
-def _follow_facts(session: Session, reports: Sequence[Report]) -> None:
+def _follow_facts(session: Session, reports: Sequence[Report], born: Mapping[UUID, Assignment]) -> None:
     """Reschedule what the facts concern, where a rule is in force: touches, level, lock and the like (decision 0023)."""
     rules = rules_in_force(session)
     if rules:
-        ids = [report.row["id"] for report in reports]
-        reschedule(session, ids, Act(None, max(report.act.at for report in reports)), floor=False, rules=rules)
+        others = locked(session, {report.row["id"] for report in reports} - born.keys())
+        reschedule(
+            session,
+            [*others.values(), *born.values()],
+            Act(None, max(report.act.at for report in reports)),
+            floor=False,
+            rules=rules,
+        )
 
 
 def _places_to_return_to(

@@ -1,7 +1,6 @@
 """Customers as their owner reports them: by event, and page by page when the projection is built or checked."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from crm_pool.assignments.model import place_of
 from crm_pool.assignments.recording import Act
 from crm_pool.customers.clients import facts_now
-from crm_pool.customers.projection import customer_row, known_customers, page_of_kept_ids
+from crm_pool.customers.projection import customer_row, known_customers, moment, page_of_kept_ids
 from crm_pool.database import row_of
 from crm_pool.placement import queries
 from crm_pool.placement.commands import Newcomer, Report, give_merged, keep_up, let_go
@@ -70,7 +69,7 @@ def _report(state: pb.CustomerState, act: Act, placement_id: UUID | None = None)
     row = customer_row(state)
     if state.assignment_version > _BORN:
         return Report(row, act, None)
-    since = state.created_at.ToDatetime(tzinfo=UTC) if state.HasField("created_at") else act.at
+    since = moment(state, "created_at") or act.at
     planned = state.assignment_version == _BORN
     newcomer = Newcomer(row["id"], place_of(state.wish), row["created_by"], since, act, planned=planned)
     return Report(row, act, newcomer, placement_id)

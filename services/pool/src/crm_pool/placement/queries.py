@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from chassis import clock
 from chassis.errors import Unauthenticated
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.queries import Colleague, colleagues
 from crm_pool.assignments.rules import Place
 from crm_pool.caps.queries import kept_room, room
@@ -85,15 +85,11 @@ class Wishes:
         return scope is None or scope.reaches(owner.id, owner.department_id)
 
 
-def assignments_of(session: Session, customer_ids: Collection[UUID]) -> dict[UUID, Assignment]:
-    """The assignments that exist, by customer."""
-    found = session.scalars(select(Assignment).where(among(Assignment.customer_id, customer_ids)))
-    return {assignment.customer_id: assignment for assignment in found}
-
-
 def placed(session: Session, customer_ids: Collection[UUID]) -> set[UUID]:
     """Which of these customers lie somewhere already."""
-    return set(session.scalars(select(Assignment.customer_id).where(among(Assignment.customer_id, customer_ids))))
+    if not customer_ids:
+        return set()
+    return set(session.scalars(select(AssignmentRow.customer_id).where(among(AssignmentRow.customer_id, customer_ids))))
 
 
 def planned_places(session: Session, placement_ids: Collection[UUID]) -> Sequence[PlannedPlace]:
@@ -137,7 +133,7 @@ def out_of_step(session: Session, customer_ids: Collection[UUID]) -> set[UUID]:
     """Customers whose assignment is not suspended although they are deleted, or the other way round."""
     statement = (
         select(Customer.id)
-        .join(Assignment, Assignment.customer_id == Customer.id)
-        .where(among(Customer.id, customer_ids), Assignment.suspended != Customer.deleted)
+        .join(AssignmentRow, AssignmentRow.customer_id == Customer.id)
+        .where(among(Customer.id, customer_ids), AssignmentRow.suspended != Customer.deleted)
     )
     return set(session.scalars(statement))

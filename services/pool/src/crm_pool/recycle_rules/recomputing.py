@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from chassis.database import try_lock
 from chassis.identifiers import new_id
 from crm_pool.assignments.queries import page_of_owned
-from crm_pool.assignments.recording import Act
+from crm_pool.assignments.recording import Act, locked
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.recycle_rules import queries
 from crm_pool.recycle_rules.model import Recompute
@@ -62,7 +62,8 @@ def compute_page(session: Session, at: datetime) -> bool:
         return False
     page = page_of_owned(session, recompute.after_customer_id, PAGE, recompute.owner_ids)
     customer_ids = [one.customer_id for one in page]
-    changed = reschedule(session, customer_ids, Act(None, at, recompute.id), floor=True) if customer_ids else []
+    held = locked(session, customer_ids).values() if customer_ids else []
+    changed = reschedule(session, held, Act(None, at, recompute.id), floor=True)
     recompute.pass_by(customer_ids, len(changed))
     if len(customer_ids) < PAGE:
         recompute.done_at = at

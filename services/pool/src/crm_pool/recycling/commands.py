@@ -4,7 +4,7 @@ Lock order: the run, then customers, pools and assignments as everywhere.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -95,7 +95,7 @@ def take_page(session: Session, page: Page, facts: Sequence[dict[str, Any]], at:
     pools = keep_existing(session, queries.target_pools(session))
     known = {row["id"] for row in facts if not row["deleted"]}
     rows = queries.lock_unchanged(session, [one for one in page.expired if one.customer_id in known])
-    outcome = _take(session, run, rows, pools, at)
+    outcome = _take(session, run, rows, pools, {row["id"]: row["name"] for row in facts}, at)
     last = page.expired[-1]
     run.go_on((last.expires_on, last.customer_id), taken=outcome.taken, spared=outcome.spared)
     return outcome
@@ -184,20 +184,27 @@ def _tell_held(session: Session, run: Run) -> None:
     record_event(session, held)
 
 
-def _take(session: Session, run: Run, rows: Sequence[Assignment], pools: Collection[UUID], at: datetime) -> Outcome:
+def _take(
+    session: Session,
+    run: Run,
+    rows: Sequence[Assignment],
+    pools: Collection[UUID],
+    names: Mapping[UUID, str],
+    at: datetime,
+) -> Outcome:
     """Of the locked rows take what has expired, into the pool that the rule names, and reschedule the others."""
     judged = verdicts(session, rows)
     done, spared = [], []
+    acts = {pool_id: Act(None, at, batch_of(run.id, run.walk, pool_id)) for pool_id in pools}
     for one in rows:
         verdict = judged[one.customer_id]
         if verdict.rule is None or verdict.expires_on is None or verdict.expires_on >= run.day:
-            spared.append(one.customer_id)
+            spared.append(one)
             continue
         pool_id = verdict.rule.target_pool_id or verdict.rule.pool_id
-        if pool_id in pools:
-            act = Act(None, at, batch_of(run.id, run.walk, pool_id))
-            done.append((act, one.recycle(pool_id, verdict.rule.id, at)))
-    record(session, done)
+        if pool_id in acts:
+            done.append((acts[pool_id], one.recycle(pool_id, verdict.rule.id, at)))
+    record(session, done, names)
     if spared:
         reschedule(session, spared, Act(None, at), floor=False)
     return Outcome(len(done), len(spared))

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, exists, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import Assignment, AssignmentRow
+from crm_pool.assignments.queries import EVERY, found_by
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
-from crm_pool.database import among
+from crm_pool.database import among, among_ids
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.recycling.model import Run
@@ -20,9 +21,15 @@ from crm_pool.recycling.rules import ONE_IN_OF_COMPANY, RunsBefore, batch_of
 from directory.scope import zone_of
 from directory.tables import members
 
-_OWNED = (Assignment.owner_id.is_not(None), ~Assignment.suspended)
+_OWNED = (AssignmentRow.owner_id.is_not(None), ~AssignmentRow.suspended)
 # Whoever left keeps the customers until they are handed over (decision 0015).
-_OWNER_WORKS = exists().where(members.c.id == Assignment.owner_id, members.c.active)
+_OWNER_WORKS = exists().where(members.c.id == AssignmentRow.owner_id, members.c.active)
+
+_FREE = (
+    EVERY.where(among_ids(AssignmentRow.customer_id), *_OWNED)
+    .order_by(AssignmentRow.customer_id)
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True)
@@ -68,42 +75,42 @@ def runs_page(session: Session, page: int, page_size: int) -> tuple[Sequence[Run
 
 def expired_behind(session: Session, run: Run, limit: int) -> list[Expired]:
     """The next customers that a run would take: without those of owners whose customers wait."""
-    columns = (Assignment.customer_id, Assignment.version, Assignment.owner_id, Assignment.expires_on)
+    columns = (AssignmentRow.customer_id, AssignmentRow.version, AssignmentRow.owner_id, AssignmentRow.expires_on)
     found = select(*columns).where(*_is_expired(run.day))
     if run.held_owner_ids:
-        found = found.where(Assignment.owner_id != all_(literal(run.held_owner_ids, ARRAY(Uuid))))
+        found = found.where(AssignmentRow.owner_id != all_(literal(run.held_owner_ids, ARRAY(Uuid))))
     if run.place is not None:
-        found = found.where(tuple_(Assignment.expires_on, Assignment.customer_id) > run.place)
-    rows = session.execute(found.order_by(Assignment.expires_on, Assignment.customer_id).limit(limit))
+        found = found.where(tuple_(AssignmentRow.expires_on, AssignmentRow.customer_id) > run.place)
+    rows = session.execute(found.order_by(AssignmentRow.expires_on, AssignmentRow.customer_id).limit(limit))
     return [Expired(*row) for row in rows]  # type: ignore[arg-type]  # both are set, as the index says
 
 
 def expired_by_owner(session: Session, day: date) -> Counter[UUID]:
     """How many customers of each owner expired before `day`."""
     counted = session.execute(
-        select(Assignment.owner_id, func.count()).where(*_is_expired(day)).group_by(Assignment.owner_id)
+        select(AssignmentRow.owner_id, func.count()).where(*_is_expired(day)).group_by(AssignmentRow.owner_id)
     )
     return Counter({owner_id: customers for owner_id, customers in counted if owner_id})
 
 
 def owned_up_to_breaker(session: Session, expired: int) -> int:
     """How many customers have owners, counted no further than where so many expired are no longer too many of them."""
-    owned = select(Assignment.customer_id).where(*_OWNED).limit(expired * ONE_IN_OF_COMPANY).subquery()
+    owned = select(AssignmentRow.customer_id).where(*_OWNED).limit(expired * ONE_IN_OF_COMPANY).subquery()
     return session.scalars(select(func.count()).select_from(owned)).one()
 
 
 def overdue(session: Session, day: date) -> int:
     """How many customers expired before `day` and have their owners still."""
-    return session.scalars(select(func.count()).select_from(Assignment).where(*_is_expired(day))).one()
+    return session.scalars(select(func.count()).select_from(AssignmentRow).where(*_is_expired(day))).one()
 
 
 def waiting_page(session: Session, run: Run, page: int, page_size: int) -> Sequence[Assignment]:
     """A page of the customers that a run takes once it is confirmed, the longest expired first."""
-    found = select(Assignment).where(*_is_expired(run.day))
+    found = EVERY.where(*_is_expired(run.day))
     if not run.waits_wholly:
-        found = found.where(among(Assignment.owner_id, run.held_owner_ids))
-    ordered = found.order_by(Assignment.expires_on, Assignment.customer_id)
-    return session.scalars(ordered.offset((page - 1) * page_size).limit(page_size)).all()
+        found = found.where(among(AssignmentRow.owner_id, run.held_owner_ids))
+    ordered = found.order_by(AssignmentRow.expires_on, AssignmentRow.customer_id)
+    return found_by(session, ordered.offset((page - 1) * page_size).limit(page_size))
 
 
 def waiting_by_owner(session: Session, run: Run) -> Counter[UUID]:
@@ -141,12 +148,9 @@ def target_pools(session: Session) -> Sequence[UUID]:
 
 
 def lock_unchanged(session: Session, expired: Sequence[Expired]) -> list[Assignment]:
-    """Of the customers those that nobody changes now and nothing has happened to since, locked, detached."""
+    """Of the customers those that nobody changes now and nothing has happened to since, locked."""
     versions = {one.customer_id: one.version for one in expired}
-    free = select(Assignment).where(among(Assignment.customer_id, versions), *_OWNED).order_by(Assignment.customer_id)
-    found = session.scalars(free.with_for_update(skip_locked=True).execution_options(populate_existing=True)).all()
-    for one in found:
-        session.expunge(one)
+    found = found_by(session, _FREE, {"ids": list(versions)})
     return [one for one in found if one.version == versions[one.customer_id]]
 
 
@@ -157,4 +161,4 @@ def _batches(session: Session, run: Run, walks: Iterable[int]) -> list[UUID]:
 
 
 def _is_expired(day: date) -> tuple[ColumnElement[bool], ...]:
-    return Assignment.expires_on < day, *_OWNED, _OWNER_WORKS
+    return AssignmentRow.expires_on < day, *_OWNED, _OWNER_WORKS

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import COLUMNS, Assignment, AssignmentRow
 from crm_pool.assignments.queries import history_after
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.database import among
@@ -40,12 +40,13 @@ def losses_page(
 ) -> Sequence[tuple[HistoryEntry, Assignment]]:
     """A page of what a release took, in id order, each with where the customer lies now."""
     taken = (
-        select(HistoryEntry, Assignment)
-        .join(Assignment, Assignment.customer_id == HistoryEntry.customer_id)
+        select(HistoryEntry, *COLUMNS)
+        .join(AssignmentRow, AssignmentRow.customer_id == HistoryEntry.customer_id)
         .where(HistoryEntry.batch_id == release_id, WAS_RELEASED)
         .order_by(HistoryEntry.customer_id)
     )
-    return [(row[0], row[1]) for row in session.execute(taken.offset((page - 1) * page_size).limit(page_size))]
+    rows = session.execute(taken.offset((page - 1) * page_size).limit(page_size))
+    return [(row[0], Assignment(*row[1:])) for row in rows]
 
 
 def losses_by(session: Session, release_id: UUID, customer_ids: Collection[UUID]) -> Mapping[UUID, tuple[int, UUID]]:

@@ -9,7 +9,7 @@ from sqlalchemy import ARRAY, ColumnElement, Date, Text, any_, exists, func, lit
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import Assignment
+from crm_pool.assignments.model import AssignmentRow
 from crm_pool.customers.model import Customer
 from crm_pool.database import among
 from crm_pool.reminders.model import ExpiryDigest
@@ -31,8 +31,8 @@ class Expiring:
 
 def expiring_groups(session: Session, days: Collection[date]) -> list[Group]:
     """Which owners lose something on which of the `days`; those who left lose nothing but by their hand-over."""
-    works = exists().where(members.c.id == Assignment.owner_id, members.c.active)
-    found = select(Assignment.owner_id, Assignment.expires_on).where(*_expires_on(days), works).distinct()
+    works = exists().where(members.c.id == AssignmentRow.owner_id, members.c.active)
+    found = select(AssignmentRow.owner_id, AssignmentRow.expires_on).where(*_expires_on(days), works).distinct()
     return [(owner_id, day) for owner_id, day in session.execute(found) if owner_id and day]
 
 
@@ -40,10 +40,10 @@ def expiring(session: Session, owner_ids: Collection[UUID], days: Collection[dat
     """What these owners lose on these days."""
     names = func.array_agg(aggregate_order_by(Customer.name, Customer.id), type_=ARRAY(Text))
     found = (
-        select(Assignment.owner_id, Assignment.expires_on, func.count(), names[1:_MOST_NAMES])
-        .join(Customer, Customer.id == Assignment.customer_id)
-        .where(*_expires_on(days), among(Assignment.owner_id, owner_ids))
-        .group_by(Assignment.owner_id, Assignment.expires_on)
+        select(AssignmentRow.owner_id, AssignmentRow.expires_on, func.count(), names[1:_MOST_NAMES])
+        .join(Customer, Customer.id == AssignmentRow.customer_id)
+        .where(*_expires_on(days), among(AssignmentRow.owner_id, owner_ids))
+        .group_by(AssignmentRow.owner_id, AssignmentRow.expires_on)
     )
     return [Expiring(*row) for row in session.execute(found)]
 
@@ -54,5 +54,5 @@ def told_on(session: Session, day: date) -> set[UUID]:
 
 
 def _expires_on(days: Collection[date]) -> tuple[ColumnElement[bool], ...]:
-    is_one = Assignment.expires_on == any_(literal(list(days), ARRAY(Date)))
-    return is_one, Assignment.owner_id.is_not(None), ~Assignment.suspended
+    is_one = AssignmentRow.expires_on == any_(literal(list(days), ARRAY(Date)))
+    return is_one, AssignmentRow.owner_id.is_not(None), ~AssignmentRow.suspended
