@@ -428,3 +428,31 @@ def test_names_that_are_gone_are_aliases(customers: Any, merging: Merging) -> No
     assert merging.read(survivor)["profile"]["aliases"] == ["甲", "甲字号", "乙字号"]
     merging.undo(merge)
     assert changed(before, merging.tables()) == {}
+
+
+def test_a_group_of_duplicates_is_merged_once_one_of_it_is_left(customers: Any, merging: Merging) -> None:
+    first, second, third = (customers.create(merging.organisation.sales, name) for name in "甲乙丙")
+    group, scan = new_id(), new_id()
+    with customers.database.transaction() as session:
+        made = "INSERT INTO duplicate_scans (id, status, started_by, started_at, updated_at)"
+        session.execute(text(f"{made} VALUES (:id, 'done', :id, now(), now())"), {"id": scan})
+        made = "INSERT INTO duplicate_groups (id, scan_id, score, updated_at) VALUES (:id, :scan, 0.9, now())"
+        session.execute(text(made), {"id": group, "scan": scan})
+        made = "INSERT INTO duplicate_group_members (group_id, customer_id, score, reasons) VALUES (:id, :customer, 0.9, '{}')"
+        for one in (first, second, third):
+            session.execute(text(made), {"id": group, "customer": UUID(one["id"])})
+
+    def status() -> Any:
+        with customers.database.reading() as session:
+            return session.scalar(text("SELECT status FROM duplicate_groups"))
+
+    before = merging.tables()
+    merges, found = [], []
+    for loser in (second, third):
+        merges.append(merging.merge(first, loser))
+        found.append(status())
+
+    assert found == ["open", "merged"]
+    for merge in reversed(merges):
+        merging.undo(merge)
+    assert changed(before, merging.tables()) == {}

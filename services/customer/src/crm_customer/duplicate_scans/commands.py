@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import combinations
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, tuple_, update
+from sqlalchemy import ScalarSelect, Update, delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -90,24 +90,33 @@ def reopen_group(session: Session, sight: Sight, group_id: UUID, now: datetime) 
 
 def close_merged(session: Session, merged_ids: Collection[UUID], actor_id: UUID, now: datetime) -> None:
     """Of open groups with customers that were merged, those of which one is left at most are merged."""
-    member, other = DuplicateGroupMember, DuplicateGroupMember.__table__.alias("other")
-    of_merged = exists().where(member.group_id == DuplicateGroup.id, one_of(member.customer_id, list(merged_ids)))
-    left = (
-        select(func.count())
-        .select_from(other.join(Customer, Customer.id == other.c.customer_id))
-        .where(other.c.group_id == DuplicateGroup.id, Customer.deleted_at.is_(None))
-        .scalar_subquery()
-    )
-    closed = update(DuplicateGroup).where(DuplicateGroup.status == GroupStatus.OPEN.value, of_merged, left <= 1)
-    session.execute(
-        closed.values(
-            status=GroupStatus.MERGED.value,
-            decided_by=actor_id,
-            decided_at=now,
-            updated_at=now,
-            version=DuplicateGroup.version + 1,
-        ).execution_options(synchronize_session=False)
-    )
+    closed = _groups_of(merged_ids, GroupStatus.OPEN).where(_left_in_group() <= 1)
+    decided = {"status": GroupStatus.MERGED.value, "decided_by": actor_id, "decided_at": now}
+    _write(session, closed.values(decided), now)
+
+
+def open_unmerged(session: Session, unmerged_ids: Collection[UUID], now: datetime) -> None:
+    """Of merged groups with customers whose merge was undone, those of which several are left are open again."""
+    opened = _groups_of(unmerged_ids, GroupStatus.MERGED).where(_left_in_group() > 1)
+    _write(session, opened.values(status=GroupStatus.OPEN.value, decided_by=None, decided_at=None), now)
+
+
+def _groups_of(customer_ids: Collection[UUID], status: GroupStatus) -> Update:
+    member = DuplicateGroupMember
+    among = exists().where(member.group_id == DuplicateGroup.id, one_of(member.customer_id, list(customer_ids)))
+    return update(DuplicateGroup).where(DuplicateGroup.status == status.value, among)
+
+
+def _left_in_group() -> ScalarSelect[int]:
+    member = DuplicateGroupMember.__table__.alias("other")
+    joined = member.join(Customer, Customer.id == member.c.customer_id)
+    left = select(func.count()).select_from(joined).where(member.c.group_id == DuplicateGroup.id)
+    return left.where(Customer.deleted_at.is_(None)).scalar_subquery()
+
+
+def _write(session: Session, groups: Update, now: datetime) -> None:
+    counted = groups.values(updated_at=now, version=DuplicateGroup.version + 1)
+    session.execute(counted.execution_options(synchronize_session=False))
 
 
 def _open_or_dismissed(session: Session, sight: Sight, group_id: UUID) -> DuplicateGroup:

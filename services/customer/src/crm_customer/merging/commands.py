@@ -24,6 +24,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import state_of, states_of
 from crm_customer.customers.rules import Reference, changed_fields, split
 from crm_customer.customers.sight import Sight
+from crm_customer.duplicate_scans.commands import close_merged
 from crm_customer.merging.model import Merge, MergeLoser
 from crm_customer.merging.moving import move
 from crm_customer.merging.queries import (
@@ -83,6 +84,7 @@ def merge_customers(
     for loser in losers:
         loser.merge_into(survivor.id, now)
     session.flush()
+    close_merged(session, wanted.loser_ids, sight.scope.member_id, now)
     _record(session, merge, survivor, losers, (before, after), owner_id)
     return merge
 

@@ -20,6 +20,7 @@ from crm_customer.customers.projection import state_of, states_of
 from crm_customer.customers.queries import require_writable
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.sight import Sight
+from crm_customer.duplicate_scans.commands import open_unmerged
 from crm_customer.merging.commands import merged, recount, take_values
 from crm_customer.merging.model import Merge, MergeLoser
 from crm_customer.merging.moving import move_back, unmark_primary
@@ -52,6 +53,7 @@ def undo_merge(session: Session, sight: Sight, merge_id: UUID, reference: Refere
     for loser in losers:
         loser.unmerge(now)
     session.flush()
+    open_unmerged(session, [loser.id for loser in losers], now)
     for one in (survivor, *losers):
         recount(session, one)
     survivor.touch(now)
