@@ -14,6 +14,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.duplicates.due import KEPT, forget_duplicate_checks
 from crm_customer.duplicates.model import DuplicateCheck
 from crm_customer.duplicates.rules import masked_name
+from services.customer.tests.merges import Merging
 
 MOBILE = "13800138000"
 CODE = "91110108551385082Q"
@@ -130,6 +131,19 @@ def test_a_locked_one_is_told_a_deleted_one_is_not(customers: Any) -> None:
     assert _found(customers, people.sales, name="银杏纺织") == []
 
 
+def test_a_merged_one_is_found_as_its_survivor_and_deleted_ones_take_no_place(customers: Any) -> None:
+    people = customers.organisation
+    survivor, loser = customers.create(people.colleague, "甲乙丙丁"), customers.create(people.sales, "苏州金桂纺织")
+    Merging(customers).merge(survivor, loser)
+    gone = [customers.create(people.rival, "无锡银杏纺织")["id"] for _ in range(65)]
+    kept = customers.create(people.rival, "无锡银杏纺织厂")
+    with customers.database.transaction() as session:
+        session.execute(update(Customer).where(Customer.id.in_(map(UUID, gone))).values(deleted_at=now()))
+
+    assert [one["customer_id"] for one in _found(customers, people.sales, name="金桂纺织")] == [survivor["id"]]
+    assert [one["customer_id"] for one in _found(customers, people.sales, name="银杏纺织")] == [kept["id"]]
+
+
 def test_the_same_question_again_is_free_and_beyond_the_budget_nobody_is_answered(customers: Any) -> None:
     people = customers.organisation
     _limit(customers, checks_per_day=2)
@@ -189,7 +203,15 @@ def test_what_is_too_little_or_ugly_is_said_and_costs_nothing(
 
 
 @pytest.mark.parametrize(
-    "name", ["春松%", "100%_春松\\", "'; DROP TABLE customers; --", "春松😀", '{"a": [1]}', "ｃｈａｔ　ｏｐｅｒａ"]
+    "name",
+    [
+        "春松%",
+        "100%_春松\\",
+        "'; DROP TABLE customers; --",
+        "春松😀",
+        '{"a": [1]}',
+        "ｃｈａｔ　ｏｐｅｒａ",
+    ],
 )
 def test_what_a_name_holds_means_nothing_to_the_database(customers: Any, name: str) -> None:
     customers.create(customers.organisation.sales, "长江电力")

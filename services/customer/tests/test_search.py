@@ -183,7 +183,27 @@ def test_what_the_release_before_writes_is_filled_in(customers: Any) -> None:
     assert customers.listed(sales, search="jmc") == ["旧名称"]
     with customers.database.reading() as session:
         assert session.execute(text("SELECT name, grams FROM contact_search")).one() == ("王五", ["王五"])
-        assert session.scalar(text("SELECT count(*) FROM customer_search WHERE initials IS NULL")) == 0
+        assert session.scalar(text("SELECT count(*) FROM customer_search WHERE initials IS NULL OR core IS NULL")) == 0
+
+
+def test_cores_follow_names_whoever_renames(customers: Any) -> None:
+    sales = customers.organisation.sales
+    customer = customers.create(sales, "春松科技")
+
+    def core() -> Any:
+        with customers.database.reading() as session:
+            return session.scalar(text("SELECT core FROM customer_search"))
+
+    named = customers.patch(sales, customer, name="春松科技有限公司").json
+    assert core() == "春松科技", "known at once, though it is the same"
+    customers.patch(sales, named, name="云溪食品有限公司")
+    assert core() == "云溪食品"
+    with customers.database.transaction() as session:
+        session.execute(text("UPDATE customer_search SET name = '海棠电器'"))
+        session.execute(text("UPDATE customers SET name = '海棠电器'"))
+    assert core() is None, "the release before knew nothing of it"
+    fill_search(customers.runtime)
+    assert core() == "海棠电器"
 
 
 def test_numbers_are_looked_for_once_even_where_nothing_is_known_of_the_tables(customers: Any) -> None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import array
@@ -104,11 +105,17 @@ def _ways(asked: Features, grams: Iterable[Sequence[str]]) -> list[Select[Any]]:
 def _beginning(table: Any, beginning: str, most: int) -> Select[Any]:
     """Cores that begin so, the shortest of them first."""
     within = (table.core >= beginning, table.core < beginning + _BEYOND)
-    return select(table.customer_id).where(*within).order_by(table.core).limit(most)
+    return _alive(table).where(*within).order_by(table.core).limit(most)
 
 
 def _with_grams(grams: Sequence[str]) -> Select[Any]:
-    return select(CustomerSearch.customer_id).where(CustomerSearch.grams.contains(list(grams))).limit(25)
+    return _alive(CustomerSearch).where(CustomerSearch.grams.contains(list(grams))).limit(25)
+
+
+def _alive(table: Any) -> Select[Any]:
+    """Its customers that are not deleted, one look-up by id for each: deleted ones shall take no place of others."""
+    alive = select(Customer.id).where(Customer.id == table.customer_id, Customer.deleted_at.is_(None)).limit(1)
+    return select(table.customer_id).select_from(table).join(alive.lateral(), true())
 
 
 def _with_phones(numbers: Sequence[str]) -> Iterable[Select[Any]]:

@@ -1,7 +1,7 @@
 """Duplicates, collisions and merges (decisions 0032 and 0033).
 
 The running release must survive this file: add first, remove in a later release. It changes names without their cores;
-until it is gone, a trigger lets due work fill these in again.
+until it is gone, a trigger lets due work fill these in again, unless who renames says the core, which is the same.
 """
 
 import sqlalchemy as sa
@@ -44,7 +44,8 @@ def downgrade() -> None:
         "customer_aliases",
     ):
         op.drop_table(table)
-    op.execute("DROP TRIGGER forget_core ON customer_search; DROP FUNCTION forget_core")
+    for name in ("forget_core", "keep_core"):
+        op.execute(f"DROP TRIGGER {name} ON customer_search; DROP FUNCTION {name}")
     op.drop_index("ix_customer_profiles_phone_office", "customer_profiles")
     op.drop_index("ix_customer_profiles_domain", "customer_profiles")
     op.drop_index("ix_contacts_domain", "contacts")
@@ -79,6 +80,13 @@ def _extend_customers() -> None:
         FOR EACH ROW WHEN (NEW.name <> OLD.name AND NEW.core = OLD.core AND NEW.region = OLD.region
             AND NEW.branch = OLD.branch)
         EXECUTE FUNCTION forget_core();
+        CREATE FUNCTION keep_core() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.core := OLD.core;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER keep_core BEFORE UPDATE OF core ON customer_search
+        FOR EACH ROW WHEN (NEW.core IS NULL AND NEW.name <> OLD.name) EXECUTE FUNCTION keep_core();
     """)
     op.add_column("customer_profiles", sa.Column("aliases", sa.ARRAY(sa.Text())))
     op.add_column("customer_profiles", sa.Column("credit_code", sa.Text()))
