@@ -101,7 +101,7 @@ def test_what_is_wrong_is_said_in_the_words_of_the_page(sales) -> None:
         "第 1 列映射了多次",
         "该字段映射了多列：客户名称",
         "文件中没有第 10 列",
-        "查重字段只能是 手机、客户名称、ID，不能重复，至少一个",
+        "查重字段只能是 手机、客户名称、ID、相似名称，不能重复，至少一个",
         "只能是 'create_only', 'create_and_update', 'ask' 之一",
     ]
 

@@ -96,7 +96,8 @@ def test_every_reason_of_a_row_is_a_filled_sentence(language: str) -> None:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_every_kind_has_its_writer_its_words_and_fields_that_exist(kind: Kind) -> None:
     assert kind.name in WRITERS
-    named = {*kind.required, *kind.required_to_create, *kind.match_fields, *kind.default_match_fields}
+    matched = map(kind.matched_column, (*kind.match_fields, *kind.default_match_fields))
+    named = {*kind.required, *kind.required_to_create, *matched}
     assert named | {kind.mobile, kind.phone} <= {*kind.by_name, None}
     for language, code in product(("zh", "en"), ("template_file", "template_sheet")):
         assert f"{code}.{kind.name}" in _catalogue(language)
