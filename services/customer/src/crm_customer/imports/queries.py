@@ -85,8 +85,11 @@ def _row(given: rows_pb.ImportRow, chunk: Chunk, reference: Reference) -> Row:
 
 
 def _settle_owners(session: Session, sight: Sight, rows: Sequence[Row]) -> None:
-    members = load_members(session, sight, [row.owner for row in rows], [row.owner_ref for row in rows])
-    for row in rows:
+    naming = [row for row in rows if row.owner or row.owner_ref]
+    if not naming:
+        return
+    members = load_members(session, sight, [row.owner for row in naming], [row.owner_ref for row in naming])
+    for row in naming:
         settle_owner(row, members)
 
 

@@ -70,14 +70,14 @@ class BulkWrites:
 
     def _name_pools(self, results: Sequence[rows_pb.ImportRowResult]) -> None:
         """Say what the pools are called that new customers lie in."""
-        pool_ids = {UUID(result.pool_id) for result in results if result.pool_id}
+        pool_ids = {result.pool_id for result in results if result.pool_id}
         if not pool_ids:
             return
         with self.runtime.database.reading() as session:
-            names = pool_names(session, pool_ids)
+            names = {str(id_): name for id_, name in pool_names(session, set(map(UUID, pool_ids))).items()}
         for result in results:
             if result.pool_id:
-                result.pool_name = names.get(UUID(result.pool_id), "")
+                result.pool_name = names.get(result.pool_id, "")
 
     def _prepare(self, session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> Prepared:
         return prepare(session, chunk, rows, cast(Settings, self.runtime.settings).mobile_pattern)
