@@ -489,3 +489,46 @@ def test_an_undone_merge_lets_the_loser_return_to_its_place(sea: Any) -> None:
     (back,) = sea.assignments([loser.id])
     assert (back.owner_id, back.suspended) == (sea.organisation.colleague.id, False)
     assert [one.facts_version for one in sea.rows(Customer) if str(one.id) == survivor.id] == [3]
+
+
+def _decided(sea: Any, customer: facts.CustomerState, asker: Any, outcome: Any = None) -> facts.CollisionClosed:
+    return facts.CollisionClosed(
+        customer_id=customer.id,
+        asked_by=str(asker.id),
+        actor_id=str(sea.organisation.supervisor.id),
+        outcome=facts.COLLISION_OUTCOME_GIVE if outcome is None else outcome,
+    )
+
+
+def test_a_dispute_that_is_decided_gives_the_customer_to_whoever_asked_once_and_above_any_cap(sea: Any) -> None:
+    asker, customer = sea.organisation.rival, sea.state(owner=sea.organisation.colleague)
+    sea.set_holding_cap(1)
+    sea.create(owner=asker)
+    sea.report(_created(customer))
+
+    for _ in range(2):
+        sea.report(_decided(sea, customer, asker))
+
+    (given,) = sea.assignments([customer.id])
+    assert (given.owner_id, given.version) == (asker.id, 2)
+    assert [entry.cause for entry in sea.history(customer.id)] == ["birth", "dispute"]
+    (told,) = [one for one in sea.opened.outbox(events.AssignmentsChanged) if one.cause == events.CAUSE_DISPUTE]
+    assert told.actor_id == str(sea.organisation.supervisor.id)
+
+
+@pytest.mark.parametrize("why", ["kept", "left", "deleted", "locked"])
+def test_a_disputed_customer_stays_where_it_is_kept_or_cannot_be_given(sea: Any, why: str) -> None:
+    asker, customer = sea.organisation.rival, sea.state(owner=sea.organisation.colleague)
+    sea.report(_created(customer))
+    if why == "left":
+        sea.dismiss(asker)
+    elif why == "deleted":
+        sea.report(_deleted(customer, 2))
+    elif why == "locked":
+        customer.locked, customer.facts_version = True, 2
+        sea.report(facts.CustomerUpdated(customers=[customer]))
+
+    sea.report(_decided(sea, customer, asker, facts.COLLISION_OUTCOME_KEEP if why == "kept" else None))
+
+    (after,) = sea.assignments([customer.id])
+    assert after.owner_id == sea.organisation.colleague.id

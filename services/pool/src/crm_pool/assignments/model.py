@@ -199,6 +199,15 @@ class Assignment:
             raise refusal
         return self._give_to(member_id, Cause.MERGE, at, OUT_OF_POOL)
 
+    def award(self, member_id: UUID, at: datetime) -> "Change":
+        """撞单: a dispute was decided for the member, who takes over all that goes with it (decision 0032). Never fails on a cap,
+        a quota or a cool-down. Raises Conflict suspended, same_owner.
+        """
+        self._require_active()
+        if self.owner_id == member_id:
+            raise Conflict("same_owner")
+        return self._give_to(member_id, Cause.DISPUTE, at, OUT_OF_POOL if self.owner_id is None else BY_DEFAULT)
+
     def move(self, pool_id: UUID, at: datetime) -> "Change":
         """From pool to pool. Raises Conflict suspended, not_in_pool or same_pool."""
         return self._put_into_other(pool_id, Cause.MOVE, at)

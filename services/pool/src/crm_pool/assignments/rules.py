@@ -34,6 +34,7 @@ class Cause(StrEnum):
     CONFIRM = "confirm"
     CASCADE = "cascade"
     MERGE = "merge"
+    DISPUTE = "dispute"
 
 
 # What starts a cool-down: losing a customer, not giving it to somebody (design §3).

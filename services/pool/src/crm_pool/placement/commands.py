@@ -15,19 +15,23 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from chassis.database import lock
+from chassis.errors import Conflict
 from chassis.identifiers import new_id
+from chassis.logs import get_logger
 from crm.pool.v1.pool_events_pb2 import AssignmentState
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import assignments_of, colleagues
 from crm_pool.assignments.recording import Act, locked, note_first_touches, record
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
-from crm_pool.customers.projection import Standing, keep_customers, keep_deleted, standings
+from crm_pool.customers.projection import Standing, keep_customers, keep_deleted, protections, standings
 from crm_pool.expiry.queries import rules_in_force, verdicts
 from crm_pool.placement import queries
 from crm_pool.placement.model import KEPT, OLD_PLANS, PlannedPlace, Promise
 from crm_pool.pools.commands import to_be_assigned_for
 from crm_pool.pools.queries import keep_existing
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,15 @@ class Report:
     placement_id: UUID | None = None
 
 
+@dataclass(frozen=True)
+class Gift:
+    """To whom a customer goes by somebody's decision; `disputed`: whoever has it loses it, else it lies in a pool."""
+
+    owner_id: UUID
+    act: Act
+    disputed: bool
+
+
 def keep_up(session: Session, reports: Sequence[Report]) -> None:
     """Bring assignments into step with what customer reports: place the new, suspend the deleted, resume the restored."""
     reports = sorted(reports, key=lambda report: report.row["facts_version"])
@@ -101,18 +114,26 @@ def keep_up(session: Session, reports: Sequence[Report]) -> None:
     _follow_facts(session, reports, born)
 
 
-def give_merged(session: Session, wanted: Mapping[UUID, tuple[UUID, Act]]) -> None:
-    """Give customers in pools to whom a merge named as their owner (decision 0033), whatever the caps. One that is
-    somebody's meanwhile or deleted stays, and so does one whose new owner has left.
+def give(session: Session, gifts: Mapping[UUID, Gift]) -> None:
+    """Give customers to whom a merge named as their owner (decision 0033), or a dispute was decided for (0032), whatever the
+    caps. One that went elsewhere meanwhile, was deleted or locked stays, and so does one whose new owner has left.
     """
-    if not wanted:
+    if not gifts:
         return
-    owners = colleagues(session, {owner_id for owner_id, _ in wanted.values()})
+    owners = colleagues(session, {gift.owner_id for gift in gifts.values()})
+    guarded = protections(session, gifts)
     done = []
-    for customer_id, assignment in locked(session, list(wanted)).items():
-        owner_id, act = wanted[customer_id]
-        if assignment.unclaimable() is None and owner_id in owners and owners[owner_id].assignable:
-            done.append((act, assignment.merge(owner_id, act.at)))
+    for customer_id, assignment in locked(session, list(gifts)).items():
+        gift = gifts[customer_id]
+        try:
+            if gift.owner_id not in owners or not owners[gift.owner_id].assignable:
+                raise Conflict("assignee_inactive")
+            if gift.disputed and guarded[customer_id].locked:
+                raise Conflict("customer_locked")
+            act = assignment.award if gift.disputed else assignment.merge
+            done.append((gift.act, act(gift.owner_id, gift.act.at)))
+        except Conflict as refusal:
+            log.warning("customer_not_given", customer_id=str(customer_id), code=refusal.code)
     record(session, done)
 
 

@@ -21,7 +21,7 @@ from crm_pool.customers.clients import facts_now
 from crm_pool.customers.projection import customer_row, known_customers, moment, page_of_kept_ids
 from crm_pool.database import row_of
 from crm_pool.placement import queries
-from crm_pool.placement.commands import Newcomer, Report, give_merged, keep_up, let_go
+from crm_pool.placement.commands import Gift, Newcomer, Report, give, keep_up, let_go
 
 _PAGE_SIZE = 1000
 _PAGE_TIMEOUT_SECONDS = 10
@@ -30,8 +30,7 @@ _BORN = 1
 
 def _apply(session: Session, events: Sequence[Event]) -> None:
     keep_up(session, [report for event in events for report in _reports(event.message)])
-    merges = [event.message for event in events if isinstance(event.message, pb.CustomersMerged)]
-    give_merged(session, {UUID(one.survivor.id): _given(one) for one in merges if one.owner_id})
+    give(session, {customer_id: gift for event in events for customer_id, gift in _gifts(event.message)})
 
 
 CUSTOMERS = Subscription(
@@ -39,13 +38,15 @@ CUSTOMERS = Subscription(
     "CRM_CUSTOMER",
     (
         *(pb.CustomerCreated, pb.CustomerUpdated, pb.CustomerDeleted, pb.CustomerRestored),
-        *(pb.CustomersMerged, pb.CustomersUnmerged),
+        *(pb.CustomersMerged, pb.CustomersUnmerged, pb.CollisionClosed),
     ),
     _apply,
 )
 
 
 def _reports(message: Any) -> Iterator[Report]:
+    if isinstance(message, pb.CollisionClosed):
+        return
     if isinstance(message, pb.CustomersMerged | pb.CustomersUnmerged):
         # The losers' states travel in CustomerDeleted and CustomerRestored.
         yield _report(message.survivor, _act(message))
@@ -56,11 +57,14 @@ def _reports(message: Any) -> Iterator[Report]:
         yield _report(state, act, placement_id)
 
 
-def _given(message: pb.CustomersMerged) -> tuple[UUID, Act]:
-    return UUID(message.owner_id), _act(message)
+def _gifts(message: Any) -> Iterator[tuple[UUID, Gift]]:
+    if isinstance(message, pb.CustomersMerged) and message.owner_id:
+        yield UUID(message.survivor.id), Gift(UUID(message.owner_id), _act(message), disputed=False)
+    if isinstance(message, pb.CollisionClosed) and message.outcome == pb.COLLISION_OUTCOME_GIVE:
+        yield UUID(message.customer_id), Gift(UUID(message.asked_by), _act(message), disputed=True)
 
 
-def _act(message: pb.CustomersMerged | pb.CustomersUnmerged) -> Act:
+def _act(message: pb.CustomersMerged | pb.CustomersUnmerged | pb.CollisionClosed) -> Act:
     return Act(_id(message.actor_id), clock.now())
 
 
