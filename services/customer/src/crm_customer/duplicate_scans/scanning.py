@@ -27,8 +27,9 @@ from crm_customer.duplicate_scans.model import (
 )
 from crm_customer.duplicate_scans.queries import active_scan
 from crm_customer.duplicate_scans.rules import Group, GroupStatus, Pair, Status, Two, compared, grouped
-from crm_customer.matching.queries import features_of, rarity_of
-from crm_customer.matching.rules import blocking_keys, likeness
+from crm_customer.duplicates.companies import features_of
+from crm_customer.duplicates.queries import frequent_grams
+from crm_customer.matching.rules import Counted, blocking_keys, likeness
 
 _CUSTOMERS_AT_ONCE, _KEYS_AT_ONCE, _FORGOTTEN_AT_ONCE, _PAIRS_ASKED = 1000, 5000, 50_000, 1000
 _LIKELY = ("same", "likely")
@@ -75,7 +76,7 @@ def _key(session: Session, scan: DuplicateScan, _at: datetime) -> None:
         keys = session.scalar(select(func.count()).select_from(ScanKey).where(ScanKey.scan_id == scan.id)) or 0
         _go_on(scan, Status.COMPARING, keys)
         return
-    rarity = rarity_of(session)
+    rarity = Counted(*frequent_grams(session))
     rows = [
         (scan.id, key, customer_id)
         for customer_id, features in features_of(session, ids).items()
@@ -108,7 +109,7 @@ def _page_of_keys(session: Session, scan: DuplicateScan) -> Sequence[Any]:
 
 
 def _keep_pairs(session: Session, scan: DuplicateScan, pairs: Sequence[Two]) -> int:
-    known, rarity = features_of(session, list({id_ for two in pairs for id_ in two})), rarity_of(session)
+    known, rarity = features_of(session, list({id_ for two in pairs for id_ in two})), Counted(*frequent_grams(session))
     found = [
         (first, second, alike)
         for first, second in pairs

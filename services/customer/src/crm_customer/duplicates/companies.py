@@ -4,30 +4,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import one_of
-from crm_customer.matching.rules import Company, Counted, Features, Rarity, features
+from crm_customer.matching.rules import Company, Features, features
 from crm_customer.profiles.model import CustomerProfile
-
-# PostgreSQL counts the most frequent ones by itself: what is not among them is rare. Marked grams are of addresses and initials.
-_FREQUENT_GRAMS = text("""
-    SELECT common.gram, CAST(common.share * greatest(pg_class.reltuples, 0) AS int) AS customers, pg_class.reltuples AS total
-    FROM pg_stats
-    JOIN pg_class ON pg_class.oid = CAST('customer_search' AS regclass)
-    JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace AND pg_namespace.nspname = pg_stats.schemaname,
-        unnest(CAST(CAST(most_common_elems AS text) AS text[]), most_common_elem_freqs) AS common (gram, share)
-    WHERE pg_stats.tablename = 'customer_search' AND pg_stats.attname = 'grams' AND left(common.gram, 1) NOT IN ('@', '^')
-""")
-
-
-def rarity_of(session: Session) -> Rarity:
-    """How rare pairs of characters are among the names of customers, as PostgreSQL last counted."""
-    rows = session.execute(_FREQUENT_GRAMS).all()
-    return Counted({row.gram: row.customers for row in rows}, int(max((row.total for row in rows), default=0)))
 
 
 def features_of(session: Session, customer_ids: Sequence[UUID]) -> Mapping[UUID, Features]:
