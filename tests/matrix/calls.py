@@ -400,7 +400,9 @@ CALLS: dict[str, Call] = {
     "PATCH /activities/{activity_id}": Call(body=lambda case: {"content": case.world.people.name()}),
     "GET /files": Call(send=_activities),
     "POST /files": Call(send=_attach, conflicts=("claim_first",)),
-    "DELETE /files/{file_id}": Call(conflicts=("claim_first",)),
+    "DELETE /files/{file_id}": Call(
+        path={"file_id": lambda case: case.world.new_file(case.customer)}, conflicts=("claim_first",)
+    ),
     "POST /files/{file_id}:restore": Call(conflicts=("claim_first",)),
     "GET /files/content/{ticket}": Call(path={"ticket": lambda case: case.world.new_ticket()}),
     "POST /activities": Call(body=lambda case: case.world.follow_up(case.customer), conflicts=("claim_first",)),

@@ -66,6 +66,7 @@ class World:
         self.rules = {place: self.new_rule(place) for place in ("public", "foreign", "unassigned", "draft")}
         self.records: dict[tuple[str, str], str] = {}
         self._stock: dict[tuple[str, str], list[Customer]] = defaultdict(list)
+        self._files: dict[str, str] = {}
         self._numbers = itertools.count()
         self._make_stock(stock)
         self._standing = self._make_standing()
@@ -153,6 +154,12 @@ class World:
         return activity_id
 
     def file_of(self, customer: Customer) -> str:
+        """The id of a picture of the customer that stays; each is checked by a process of its own, once."""
+        if customer.id not in self._files:
+            self._files[customer.id] = self.new_file(customer)
+        return self._files[customer.id]
+
+    def new_file(self, customer: Customer) -> str:
         """The id of a picture that an administrator has added to the customer."""
         query, form = {"customer_id": customer.id}, {"file": ("图.png", PICTURE)}
         answer = self.http.post("/files", params=query, files=form, headers=self.people.headers("administrator"))
