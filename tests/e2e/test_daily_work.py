@@ -51,6 +51,7 @@ def test_from_a_follow_up_to_a_paid_order_all_is_on_the_timeline_and_told(whole:
     told_of_tasks = until(lambda: told(sales, "tasks_dispatched"))
     assert told_of_tasks["subject"] == {"type": "task_dispatch", "id": dispatch}
     until(lambda: told(manager, "dispatch_finished"))
+    whole.run_due("customer")
     assert "上门演示" in until(lambda: told(sales, "reminder_due"), seconds=150)["title"]
 
 

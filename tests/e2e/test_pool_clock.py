@@ -32,6 +32,7 @@ def pool(whole: Whole, sales: Person) -> dict[str, Any]:
     manager.post(f"/rules/{draft['id']}:announce", {"effective_on": soon})
     # Its day comes.
     whole.rows("pool", "UPDATE recycle_rules SET effective_on = '2020-01-01' WHERE id = %s RETURNING id", [draft["id"]])
+    whole.run_due("pool")
     until(lambda: manager.get(f"/rules/{draft['id']}")["recycles"], seconds=150)
     return made
 

@@ -58,6 +58,7 @@ def _rule_for(whole: Whole, seller: Person) -> None:
     body = {"pool_id": pool["id"], "conditions": [{"kind": "no_follow_up", "days": 30}]}
     rule_id = admin.post("/rules", body)["id"]
     _sql(whole, "UPDATE recycle_rules SET state = 'active' WHERE id = %s", rule_id)
+    whole.run_due("pool")
     settled = "SELECT 1 FROM recomputes WHERE done_at IS NOT NULL AND %s = ANY (rule_ids)"
     until(lambda: whole.rows("pool", settled, [rule_id]), SOON_SECONDS)
 
@@ -111,6 +112,7 @@ def test_nobody_who_was_touched_while_pool_was_away_is_recycled(whole: Whole) ->
         assert admin.get(f"/rules/runs/{run['id']}")["waiting"] == 4
 
         admin.post(f"/rules/runs/{run['id']}:confirm", {})
+        whole.run_due("pool")
         until(lambda: admin.get(f"/rules/runs/{run['id']}")["state"] == "finished", SOON_SECONDS)
 
         ended = admin.get(f"/rules/runs/{run['id']}")

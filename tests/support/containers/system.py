@@ -248,7 +248,14 @@ class ContainerProcess:
 
     def kill(self) -> None:
         """SIGKILL; a new container takes its place."""
-        self._system.kill(self._system.names(self._service, self._role)[0])
+        self._replace(self._system.kill)
+
+    def restart(self) -> None:
+        """SIGTERM; a new container takes its place."""
+        self._replace(self._system.terminate)
+
+    def _replace(self, end: Callable[[str], int]) -> None:
+        end(self._system.names(self._service, self._role)[0])
         self._system.launch(self._service, self._role)
 
 

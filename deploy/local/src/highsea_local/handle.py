@@ -45,6 +45,11 @@ class ProcessHandle:
         """Starts it again after a stop or a kill without restart, and waits until ready. Raises Failed."""
         self._call(self._supervisor.start(self.name))
 
+    def restart(self) -> None:
+        """:meth:`stop` and :meth:`start`."""
+        self.stop()
+        self.start()
+
     def pause(self) -> None:
         """SIGSTOP: sockets stay open, nothing answers. A paused process cannot end cleanly: resume it first."""
         self._call(self._supervisor.pause(self.name))
