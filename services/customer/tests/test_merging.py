@@ -85,7 +85,10 @@ def test_a_preview_tells_all_of_it_and_changes_nothing(customers: Any, merging: 
     shown = merging.done("/customers:merge-preview", **asked)
 
     assert changed(before, merging.tables()) == {}
-    assert shown["changes"] == [{"field": "remark", "before": None, "after": "乙的"}]
+    assert shown["changes"] == [
+        {"field": "remark", "before": None, "after": "乙的"},
+        {"field": "profile.aliases", "before": None, "after": ["乙"]},
+    ]
     assert shown["lost"] == [{"field": "rating", "customer_id": loser["id"], "value": 2}]
     assert {one["kind"]: one["count"] for one in shown["moves"]} == {
         "activity": 2,
@@ -456,3 +459,30 @@ def test_a_group_of_duplicates_is_merged_once_one_of_it_is_left(customers: Any, 
     for merge in reversed(merges):
         merging.undo(merge)
     assert changed(before, merging.tables()) == {}
+
+
+def _custom(shown: Any) -> list[Any]:
+    return [one for one in shown["changes"] if one["field"].startswith("custom.")]
+
+
+def test_custom_fields_are_merged_seen_or_not_and_told_to_whoever_sees_them(customers: Any, merging: Merging) -> None:
+    admin = merging.organisation.admin
+    hidden_from_others = {"role_ids": [str(merging.organisation.role_ids["operations"])]}
+    seen, hidden = (
+        merging.done("/fields", admin, zh=name, en=name, kind="text", **more)["key"].removeprefix("custom.")
+        for name, more in (("见", {}), ("不见", hidden_from_others))
+    )
+    survivor = customers.create(admin, "甲", owner_id=str(merging.organisation.sales.id))
+    loser = customers.create(admin, "乙", owner_id=str(merging.organisation.sales.id), custom={seen: "a", hidden: "b"})
+    asked = {"survivor_id": survivor["id"], "loser_ids": [loser["id"]]}
+    refused = merging.post("/customers:merge-preview", **asked, values={f"custom.{hidden}": loser["id"]})
+    assert _code(refused) == (422, "validation_failed", [(f"/values/custom.{hidden}", "unknown_field")])
+    told = [{"field": f"custom.{seen}", "before": None, "after": "a"}]
+    assert _custom(merging.done("/customers:merge-preview", **asked)) == told
+
+    merge = merging.merge(survivor, loser)
+
+    assert _custom(merge) == told
+    assert customers.request("GET", f"/customers/{survivor['id']}", admin).json["custom"] == {seen: "a", hidden: "b"}
+    merging.undo(merge)
+    assert customers.request("GET", f"/customers/{survivor['id']}", admin).json["custom"] == {}
