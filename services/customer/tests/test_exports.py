@@ -320,6 +320,8 @@ UGLY: dict[str, Any] = {
         "latitude": "-31.2",
         "description": "一\n二",
         "phone_office": "00861380",
+        "aliases": ["春松", "Chatopera Co., Ltd. (HK)"],
+        "credit_code": "91110108551385082Q",
     },
     "custom": {"serial": "000123456789012345678", "size": 0.0000012, "born": "1990-01-05", "likes": ["a", "b"]},
 }
