@@ -101,7 +101,7 @@ def test_a_question_is_answered_by_indexes(many: Any, question: Question, reader
         with explained(many.database.engine, "SELECT") as plans:
             candidates(session, sight, question, "Asia/Shanghai")
 
-    assert len(sent) == 3
+    assert len(sent) == 5
     read = [node for plan in plans for node in _nodes(plan) if node.get("Relation Name") in _TABLES]
     assert [node["Relation Name"] for node in read if node["Node Type"] == "Seq Scan"] == []
     assert sum(map(rows_read, plans[1:])) <= MOST_ROWS_READ

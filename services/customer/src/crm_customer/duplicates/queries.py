@@ -16,7 +16,6 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
-    func,
     literal,
     or_,
     select,
@@ -24,17 +23,17 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from chassis.days import day_of
 from crm_customer.contacts.model import Contact, CustomerContact, email_domain, phone_digits
 from crm_customer.customers.model import Customer
 from crm_customer.customers.sight import Sight, one_of
+from crm_customer.duplicates.companies import features_of
 from crm_customer.duplicates.model import DuplicateCheck
 from crm_customer.duplicates.rules import Question, brand_of, not_claimable, rarest_grams
 from crm_customer.duplicates.views import Found
-from crm_customer.matching.rules import Company, Counted, Features, Likeness, features, likeness
+from crm_customer.matching.rules import Counted, Features, Likeness, likeness
 from crm_customer.ownership.model import Pool
 from crm_customer.profiles.model import CustomerProfile
 from crm_customer.search.model import CustomerAlias, CustomerSearch
@@ -61,15 +60,16 @@ def frequent_grams(session: Session) -> tuple[Mapping[str, int], int]:
 
 
 def candidates(session: Session, sight: Sight, question: Question, zone: str) -> list[Found]:
-    """The best candidates of the whole company, deleted ones never, in three statements; days of `zone`."""
+    """The best candidates of the whole company, deleted ones never, in five statements; days of `zone`."""
     counts, customers = frequent_grams(session)
     asked, rarity = question.features, Counted(counts, customers)
     ids = session.scalars(union_all(*_ways(asked, rarest_grams(asked.core, rarity, counts, customers)))).unique().all()
-    rows = session.execute(_facts(ids, sight))
-    found = (_judged(row, likeness(asked, _features(row), rarity), sight, zone) for row in rows)
-    alike = [one for one in found if one.likeness.level != "none"]
-    alike.sort(key=lambda one: (-one.likeness.score, one.customer.created_at, one.customer.id))
-    return alike[:MOST_CANDIDATES]
+    known = features_of(session, ids)
+    alike = {id_: likeness(asked, features, rarity) for id_, features in known.items()}
+    likely = [id_ for id_ in alike if alike[id_].level != "none"]
+    best = sorted(likely, key=lambda id_: (-alike[id_].score, id_))[:MOST_CANDIDATES]
+    rows = {row.id: row for row in session.execute(_facts(best, sight))}
+    return [_judged(rows[id_], alike[id_], sight, zone) for id_ in best]
 
 
 def _judged(row: Any, alike: Likeness, sight: Sight, zone: str) -> Found:
@@ -140,58 +140,15 @@ def _any(values: Sequence[str]) -> Any:
 
 
 def _facts(ids: Sequence[UUID], sight: Sight) -> Select[Any]:
-    """What is compared and told of the customers that are not deleted."""
-    contact = and_(
-        CustomerContact.customer_id == Customer.id,
-        CustomerContact.contact_id == Contact.id,
-        Contact.deleted_at.is_(None),
-    )
-
-    def of_contacts(*columns: Any) -> Any:
-        values = select(func.unnest(array(columns))).select_from(CustomerContact, Contact).where(contact)
-        return func.array(values.limit(100).correlate(Customer).scalar_subquery(), type_=ARRAY(Text))
-
-    own = (
-        "id",
-        "name",
-        "city",
-        "owner_id",
-        "owner_left",
-        "pool_id",
-        "assignment_version",
-        "last_touch_at",
-        "created_at",
-    )
-    extended = ("aliases", "credit_code", "phone_office", "phone_alternate", "email")
+    """What is told of the customers."""
+    own = ("id", "name", "owner_id", "owner_left", "pool_id", "assignment_version", "last_touch_at")
+    names = (members.c.name.label("owner_name"), Pool.name.label("pool_name"))
     return (
-        select(
-            *(getattr(Customer, name) for name in own),
-            *(getattr(CustomerProfile, name) for name in extended),
-            of_contacts(Contact.mobile, Contact.phone).label("phones"),
-            of_contacts(Contact.email).label("emails"),
-            members.c.name.label("owner_name"),
-            Pool.name.label("pool_name"),
-            sight.condition().label("visible"),
-        )
+        select(*(getattr(Customer, name) for name in own), *names, sight.condition().label("visible"))
         .select_from(Customer)
-        .outerjoin(CustomerProfile, CustomerProfile.customer_id == Customer.id)
         .outerjoin(members, members.c.id == Customer.owner_id)
         .outerjoin(Pool, Pool.id == Customer.pool_id)
-        .where(one_of(Customer.id, ids), Customer.deleted_at.is_(None))
-    )
-
-
-def _features(row: Any) -> Features:
-    phones = (*row.phones, row.phone_office, row.phone_alternate)
-    return features(
-        Company(
-            row.name,
-            tuple(row.aliases or ()),
-            tuple(filter(None, phones)),
-            tuple(filter(None, (*row.emails, row.email))),
-            row.credit_code or "",
-            row.city or "",
-        )
+        .where(one_of(Customer.id, ids))
     )
 
 
