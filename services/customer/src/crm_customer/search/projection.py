@@ -9,7 +9,7 @@ from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
 from crm_customer.database import Id, copy_rows
-from crm_customer.matching.rules import Company, features
+from crm_customer.matching.names import read
 from crm_customer.search.model import ContactSearch, CustomerSearch
 from crm_customer.search.rules import grams_of, initials, normalised, pairs
 
@@ -77,7 +77,7 @@ def keep_aliases(session: Session, aliases: Mapping[Id, Sequence[str]]) -> None:
     if not aliases:
         return
     session.execute(_FORGET_ALIASES, {"ids": list(aliases)})
-    rows = [(id_, normalised(name), features(Company(name)).core) for id_, names in aliases.items() for name in names]
+    rows = [(id_, normalised(name), read(name).core) for id_, names in aliases.items() for name in names]
     if rows:
         given = zip(("customer_id", "name", "core"), map(list, zip(*rows, strict=True)), strict=True)
         session.execute(_KEEP_ALIASES, dict(given))
@@ -107,7 +107,7 @@ def _as_array(grams: Sequence[str]) -> str:
 
 def _row(customer: Searchable) -> tuple[Any, ...]:
     name, address, nickname = map(normalised, (customer.name, customer.address, customer.nickname))
-    letters, found = initials(name), features(Company(customer.name))
+    letters, found = initials(name), read(customer.name)
     grams = grams_of(name, address, nickname, letters)
     return customer.customer_id, name, address, nickname, letters, found.core, found.region, found.branch, grams
 
