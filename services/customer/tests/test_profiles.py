@@ -6,7 +6,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 
 from chassis.clock import now
 from chassis.identifiers import new_id
@@ -111,6 +111,11 @@ def test_there_is_a_row_only_where_something_is_filled(customers: Any) -> None:
         ("latitude", "90.1", "out_of_range"),
         ("longitude", -180.5, "out_of_range"),
         ("campaign_id", "12", "uuid_parsing"),
+        ("aliases", [f"别名{number}" for number in range(21)], "too_many_items"),
+        ("aliases", ["名" * 101], "string_too_long"),
+        ("credit_code", "91110108551385082P", "credit_code_invalid"),
+        ("credit_code", "9111010855138508", "credit_code_invalid"),
+        ("credit_code", "91110108551385082I", "credit_code_invalid"),
         ("description", "a\0b", "null_character"),
         ("nonsense", "1", "extra_forbidden"),
     ],
@@ -172,6 +177,28 @@ def test_numbers_and_lists_are_taken_in_the_ways_people_write_them(customers: An
         "non_primary_emails": ["a@b.cn", "c@d.com.cn"],
         "website": "www.example.cn",
     }
+
+
+def test_aliases_and_codes_are_cleaned_and_aliases_are_found_as_long_as_they_are_there(customers: Any) -> None:
+    sales = customers.organisation.sales
+    written = {"aliases": "春松；Chatopera、 chatopera ；", "credit_code": "9111 0108-5513 8508 2ｑ"}
+
+    def kept() -> list[tuple[str, str]]:
+        with customers.database.reading() as session:
+            return [
+                tuple(row) for row in session.execute(text("SELECT name, core FROM customer_aliases ORDER BY name"))
+            ]
+
+    customer = customers.create(sales, "北京华夏春松", profile=written)
+    assert customer["profile"]["aliases"] == ["春松", "Chatopera"]
+    assert customer["profile"]["credit_code"] == "91110108551385082Q"
+    assert kept() == [("chatopera", "chatopera"), ("春松", "春松")]
+    changed = customers.patch(sales, customer, profile={"aliases": ["云溪食品有限公司"]}).json
+    assert kept() == [("云溪食品有限公司", "云溪食品")]
+    changed = customers.patch(sales, changed, profile={"fax": "1"}).json
+    assert len(kept()) == 1
+    customers.patch(sales, changed, profile=None)
+    assert kept() == []
 
 
 def test_a_number_for_a_range_is_kept_and_one_to_be_kept_picks_its_range(customers: Any) -> None:
