@@ -124,14 +124,13 @@ def give(session: Session, gifts: Mapping[UUID, Gift]) -> None:
     guarded = protections(session, gifts)
     done = []
     for customer_id, assignment in locked(session, list(gifts)).items():
-        gift = gifts[customer_id]
+        gift, owner = gifts[customer_id], owners.get(gifts[customer_id].owner_id)
+        act = assignment.award if gift.disputed else assignment.merge
         try:
-            if gift.owner_id not in owners or not owners[gift.owner_id].assignable:
+            if owner is None or not owner.assignable:
                 raise Conflict("assignee_inactive")
-            if gift.disputed and guarded[customer_id].locked:
-                raise Conflict("customer_locked")
-            act = assignment.award if gift.disputed else assignment.merge
-            done.append((gift.act, act(gift.owner_id, gift.act.at)))
+            if not (gift.disputed and guarded[customer_id].locked):
+                done.append((gift.act, act(gift.owner_id, gift.act.at)))
         except Conflict as refusal:
             log.warning("customer_not_given", customer_id=str(customer_id), code=refusal.code)
     record(session, done)
