@@ -51,6 +51,7 @@ def test_everything_moves_once(customers: Any, merging: Merging) -> None:
     counters = merging.read(survivor)["counters"]
     assert counters == {name: 2 * count for name, count in parent["counters"].items()} | {"collaborators": 1}
     assert merging.read(survivor)["contact"] == contact
+    assert merging.read(survivor)["last_touch_at"] == parent["last_touch_at"]
     timeline = merging.customers_reply("GET", f"/customers/{survivor['id']}/timeline?page_size=100")["items"]
     assert sum(entry["kind"] == "follow_up" for entry in timeline) == 2
     assert (merging.read(survivor)["won"], merging.read(survivor)["open_opportunities"]) == (True, 0)

@@ -43,6 +43,9 @@ from crm_customer.orders.queries import facts_of as order_facts
 from crm_customer.profiles.commands import keep_profiles, lock_parents
 from crm_customer.search.projection import keep_in_search
 
+# Values by field name, before and after.
+_Sides = tuple[dict[str, Any], dict[str, Any]]
+
 
 def merge_customers(
     session: Session,
@@ -69,29 +72,19 @@ def merge_customers(
     values = merged_values(session, sides_of(session, customers), wanted.values)
     primary = move(session, merge.id, survivor.id, wanted.loser_ids, owner_id or survivor.owner_id)
     _require_collaborators(session, survivor.id)
-    before, after = take_values(session, survivor, values, reference)
-    moments = [one.last_touch_at for one in customers if one.last_touch_at is not None]
-    facts = {
-        PRIMARY: (None, primary and str(primary)),
-        TOUCH: (_text(survivor.last_touch_at), _text(max(moments, default=None))),
-    }
-    changed = {name: sides for name, sides in facts.items() if sides[0] != sides[1]}
-    merge.before = before | {name: sides[0] for name, sides in changed.items()}
-    merge.after = after | {name: sides[1] for name, sides in changed.items()}
-    survivor.last_touch_at = max(moments, default=None)
+    sides = take_values(session, survivor, values, reference)
+    merge.before, merge.after = _with_facts(sides, customers, primary)
     recount(session, survivor)
     survivor.touch(now)
     for loser in losers:
         loser.merge_into(survivor.id, now)
     session.flush()
     close_merged(session, wanted.loser_ids, sight.scope.member_id, now)
-    _record(session, merge, survivor, losers, (before, after), owner_id)
+    _record(session, merge, survivor, losers, sides, owner_id)
     return merge
 
 
-def take_values(
-    session: Session, survivor: Customer, values: Mapping[str, Any], reference: Reference
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def take_values(session: Session, survivor: Customer, values: Mapping[str, Any], reference: Reference) -> _Sides:
     """Let a locked customer hold these values by flat field name. Returns those that changed, before and after."""
     (side,) = sides_of(session, [survivor])
     changed = [name for name in changed_fields(side.values, {**side.values, **values}) if name in values]
@@ -140,6 +133,21 @@ def _begun(session: Session, survivor: Customer, losers: Sequence[Customer], act
     return merge
 
 
+def _with_facts(sides: _Sides, customers: Sequence[Customer], primary: UUID | None) -> _Sides:
+    """The values before and after with what a merge keeps beside them: the contact that became primary, and the newest touch,
+    which the survivor, the first of the customers, takes.
+    """
+    survivor = customers[0]
+    touched = survivor.last_touch_at
+    survivor.last_touch_at = max((one.last_touch_at for one in customers if one.last_touch_at), default=None)
+    before, after = ({**side} for side in sides)
+    if primary is not None:
+        before[PRIMARY], after[PRIMARY] = None, str(primary)
+    if survivor.last_touch_at != touched:
+        before[TOUCH], after[TOUCH] = _text(touched), _text(survivor.last_touch_at)
+    return before, after
+
+
 def _require_collaborators(session: Session, survivor_id: UUID) -> None:
     mine = select(func.count()).select_from(Collaborator).where(Collaborator.customer_id == survivor_id)
     if session.scalar(mine) > MOST:  # type: ignore[operator]
@@ -151,7 +159,7 @@ def _record(
     merge: Merge,
     survivor: Customer,
     losers: Sequence[Customer],
-    changed: tuple[Mapping[str, Any], Mapping[str, Any]],
+    changed: _Sides,
     owner_id: UUID | None,
 ) -> None:
     """History of all of them, and what others are told."""
