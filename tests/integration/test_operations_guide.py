@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -79,9 +80,7 @@ def _all_but_restore(shell: Shell, empty: PostgresServer) -> Iterator[tuple[Bloc
         if block.is_run and section != "Restore":
             yield block, shell.run(block, **(libpq(empty.superuser_url) if section == "Install" else {}))
             if "archive_mode" in block.text:
-                server = shell.system.process("postgres")
-                server.stop()
-                server.start()
+                shell.system.process("postgres").restart()
 
 
 def test_what_the_guide_shows_is_what_is_printed(guided: Guided) -> None:
@@ -184,10 +183,8 @@ def test_everything_goes_on_after_nats_lost_its_data(guided: Guided) -> None:
     operations = whole.person("operations")
     made = operations.post("/customers", {"name": f"候{tag}", "pool_id": whole.pool()["id"]})
 
-    for service in NAMES:
-        work = system.process(f"{service}-work")
-        work.stop()
-        work.start()
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda service: system.process(f"{service}-work").restart(), NAMES))
     guided.rebuild()
 
     operations.patch(f"/customers/{made['id']}", {"name": f"到{tag}"}, made["version"])
