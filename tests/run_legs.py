@@ -68,6 +68,7 @@ LEGS = (
         "integration",
         "the whole system on servers out of wheels",
         ["tests/integration", "tests/matrix", "tests/e2e", "tests/faults"],
+        ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"],
     ),
     Leg("charts", "the Helm charts, alerts and dashboards", ["tests/charts", "tests/monitoring"], prepare=TOOLS),
     Leg("containers", "all of it in containers", ["tests/containers"], missing=docker_missing, prepare=IMAGES),
