@@ -3,8 +3,10 @@ travel as they are.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +63,28 @@ def test_a_connection_that_breaks_a_moment_after_use_fails_one_request_alone(
 
     assert (refused.value.code, refused.value.retry_after_seconds) == ("database_unavailable", 2)
     assert [_backend(sample) > 0 for _ in range(3)] == [True] * 3
+
+
+def test_of_two_transactions_that_wait_for_each_other_one_goes_on_and_the_other_is_to_come_again(
+    sample: OpenService,
+) -> None:
+    both_hold_one = Barrier(2)
+
+    def take(first: int, second: int) -> str:
+        try:
+            with sample.database.transaction() as session:
+                for key in (first, second):
+                    session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+                    if key == first:
+                        both_hold_one.wait(30)
+        except Unavailable as refused:
+            return refused.code
+        return "done"
+
+    with ThreadPoolExecutor(2) as threads:
+        ended = sorted(threads.map(take, (1, 2), (2, 1)))
+
+    assert ended == ["done", "overloaded"]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ NAMING = {
 }
 _AFTER_COMMIT = "after_commit"
 _IDLE_SECONDS = 1.0
+_DEADLOCK = "40P01"
 _depth: ContextVar[int] = ContextVar("transaction_depth", default=0)
 log = get_logger(__name__)
 
@@ -142,6 +143,10 @@ def _entered() -> Iterator[None]:
         _depth.reset(token)
 
 
+def _sqlstate(error: DBAPIError) -> Any:
+    return getattr(error.orig, "sqlstate", None)
+
+
 @contextmanager
 def _availability() -> Iterator[None]:
     try:
@@ -151,10 +156,13 @@ def _availability() -> Iterator[None]:
     except OperationalError as error:
         if is_connection_loss(error):
             raise Unavailable("database_unavailable", retry_after_seconds=2) from error
+        if _sqlstate(error) == _DEADLOCK:
+            # The other one went on; nothing of this one is kept, and once more it gets through.
+            raise Unavailable("overloaded", retry_after_seconds=1) from error
         raise
 
 
 def is_connection_loss(error: DBAPIError) -> bool:
     """Whether the statement failed because the server is away or going away, not because it was wrong."""
-    sqlstate: Any = getattr(error.orig, "sqlstate", None)
+    sqlstate = _sqlstate(error)
     return error.connection_invalidated or sqlstate is None or str(sqlstate).startswith(("08", "57P"))
