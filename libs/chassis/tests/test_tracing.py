@@ -69,7 +69,7 @@ def test_a_failure_is_recorded_without_its_message(recorded: InMemorySpanExporte
     assert not step.status.is_ok
     assert step.attributes == {"error.type": "ValueError"}
     assert step.events == ()
-    assert "139" not in step.to_json()
+    assert "13912345678" not in step.to_json()
 
 
 def test_messages_of_one_trace_are_its_next_step(recorded: InMemorySpanExporter) -> None:
