@@ -5,7 +5,7 @@ remote call may be made: `in_transaction` lets the gRPC client refuse it.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
@@ -29,6 +29,14 @@ NAMING = {
 _AFTER_COMMIT = "after_commit"
 _IDLE_SECONDS = 1.0
 _DEADLOCK = "40P01"
+_TIMEOUTS = {"statement_timeout": "30s", "idle_in_transaction_session_timeout": "60s"}
+# A process whose machine or network is gone says no farewell: PostgreSQL would keep its locks for a quarter of an hour.
+_GONE = {
+    "tcp_user_timeout": "10s",
+    "tcp_keepalives_idle": "10s",
+    "tcp_keepalives_interval": "5s",
+    "tcp_keepalives_count": "3",
+}
 _depth: ContextVar[int] = ContextVar("transaction_depth", default=0)
 log = get_logger(__name__)
 
@@ -73,7 +81,8 @@ class Database:
             hide_parameters=True,  # errors are logged; what users wrote is not
             connect_args={
                 "connect_timeout": 3,
-                "options": "-c timezone=UTC -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+                "options": _options({"timezone": "UTC", **_TIMEOUTS, **_GONE}),
+                "tcp_user_timeout": 15_000,
             },
         )
         event.listen(self.engine, "connect", _send_lists_as_binary)
@@ -105,6 +114,10 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _options(settings: Mapping[str, str]) -> str:
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def _send_lists_as_binary(connection: Any, _: Any) -> None:
