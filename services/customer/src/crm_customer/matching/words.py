@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
-from itertools import groupby
-from operator import itemgetter
 from typing import NamedTuple
 
 _SHORTEST_BRAND, _SHORTEST_LATIN = 2, 3
@@ -30,12 +28,10 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Usual words: by word the number of its family, by last character the words, longest first; the families that are
-    neutral, groups, both of these and shops, subsidiaries; names that members of a group bear in front; grams of all.
-    """
+    """Usual words: by word the number of its family, the length of the longest; the families that are neutral, groups, both of these and shops, subsidiaries; names that members of a group bear in front; grams of all."""
 
     families: Mapping[str, int]
-    endings: Mapping[str, tuple[str, ...]]
+    longest: int
     neutral: frozenset[int]
     groups: frozenset[int]
     without_trade: frozenset[int]
@@ -91,15 +87,13 @@ def lines(name: str) -> list[str]:
 def _without_words(text: str, shortest: int) -> tuple[str, list[int]]:
     """`text` without the usual words at its end, as long as `shortest` characters are left; and their families."""
     words, found = _words(), list[int]()
-    while text:
-        longest = len(text) - shortest
-        fitting = (word for word in words.endings.get(text[-1], ()) if text.endswith(word) and len(word) <= longest)
-        word = next(fitting, "")
-        if not word:
-            break
-        found.append(words.families[word])
-        text = text[: -len(word)]
-    return text, found
+    while True:
+        sizes = range(min(len(text) - shortest, words.longest), 0, -1)
+        size = next((size for size in sizes if text[-size:] in words.families), 0)
+        if not size:
+            return text, found
+        found.append(words.families[text[-size:]])
+        text = text[:-size]
 
 
 @cache
@@ -125,10 +119,15 @@ def _words() -> _Words:
         if mark != "*":
             families |= dict.fromkeys(words, number)
         grams.update(word[at : at + 2] for word in words if not word.isascii() for at in range(max(len(word) - 1, 1)))
-    by_end = groupby(sorted(families, key=lambda word: (word[-1], -len(word))), itemgetter(-1))
-    endings = {last: tuple(words) for last, words in by_end}
     neutral, groups, shops, subsidiaries = (frozenset(marked[mark]) for mark in "~+=!")
     without_trade = neutral | groups | shops
     return _Words(
-        families, endings, neutral, groups, without_trade, subsidiaries, frozenset(in_front), frozenset(grams)
+        families,
+        max(map(len, families)),
+        neutral,
+        groups,
+        without_trade,
+        subsidiaries,
+        frozenset(in_front),
+        frozenset(grams),
     )
