@@ -500,6 +500,7 @@ def _decided(sea: Any, customer: facts.CustomerState, asker: Any, outcome: Any =
     )
 
 
+@pytest.mark.usefixtures("rule")
 def test_a_dispute_that_is_decided_gives_the_customer_to_whoever_asked_once_and_above_any_cap(sea: Any) -> None:
     asker, customer = sea.organisation.rival, sea.state(owner=sea.organisation.colleague)
     sea.set_holding_cap(1)

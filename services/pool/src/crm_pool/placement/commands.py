@@ -95,6 +95,8 @@ class Gift:
 
 def keep_up(session: Session, reports: Sequence[Report]) -> None:
     """Bring assignments into step with what customer reports: place the new, suspend the deleted, resume the restored."""
+    if not reports:
+        return
     reports = sorted(reports, key=lambda report: report.row["facts_version"])
     kept = keep_customers(session, [report.row for report in reports])
     ids = {report.row["id"] for report in reports}
