@@ -17,6 +17,7 @@ pytestmark = pytest.mark.system
 ROLLED = "pool"
 THREADS = 6
 AT_LEAST = 2000
+_TOO_SLOW = ("DEADLINE_EXCEEDED", "CANCELLED")
 
 
 @dataclass
@@ -104,5 +105,7 @@ def _assert_created_once(whole: Whole, created: dict[str, str]) -> None:
 
 
 def _broken_calls(containers: ContainerSystem, caller: str) -> dict[tuple[str, str], float]:
-    """Calls that failed otherwise than by taking longer than 300 ms, which a busy machine may do to them."""
-    return {call: count for call, count in containers.failed_calls(caller).items() if call[1] != "DEADLINE_EXCEEDED"}
+    """Calls that failed otherwise than by taking longer than 300 ms, which a busy machine may do to them. Where the called
+    side's clock runs out first, its HTTP/2 CANCEL is told as CANCELLED; a server that goes away is UNAVAILABLE.
+    """
+    return {call: count for call, count in containers.failed_calls(caller).items() if call[1] not in _TOO_SLOW}
