@@ -46,6 +46,7 @@ class _Rule(Rule):
 
 
 def _build_nothing(rule: Rule, **values: Any) -> tuple[str, str]:
+    """Nothing here asks for an address; whoever does is told by which rule. Raises NotImplementedError."""
     raise NotImplementedError(rule.rule)
 
 
