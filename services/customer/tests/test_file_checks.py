@@ -1,6 +1,7 @@
 """What is taken as a file and what is refused, each in its own words and within its bounds (F-35, F-38, X-24)."""
 
 import io
+import multiprocessing
 import resource
 from pathlib import Path
 
@@ -29,12 +30,18 @@ def test_a_file_is_taken_or_refused_for_its_own_reason(tmp_path: Path, name: str
     assert _refusal(tmp_path, SAMPLES[name]) == SAMPLES[name].code
 
 
-def test_checking_the_worst_costs_no_more_than_a_process_may_use(tmp_path: Path) -> None:
+def _check_the_worst(folder: Path) -> int:
+    """The most bytes that any checking child of this process used."""
     for sample in SAMPLES.values():
         if sample.code in ("archive_too_large", "image_too_large"):
-            _refusal(tmp_path, sample)
+            assert _refusal(folder, sample) == sample.code
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
 
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 < MEMORY_BYTES
+
+def test_checking_the_worst_costs_no_more_than_a_process_may_use(tmp_path: Path) -> None:
+    # Linux counts the memory of whoever starts a process as the new one's peak: these are started by a small one.
+    with multiprocessing.get_context("spawn").Pool(1) as small_process:
+        assert small_process.apply(_check_the_worst, (tmp_path,)) < MEMORY_BYTES / 2
 
 
 def test_every_refusal_has_words_in_both_languages() -> None:
