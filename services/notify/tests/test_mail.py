@@ -9,8 +9,8 @@ from chassis.identifiers import new_id
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
-from crm_notify.mail.due import MEASURE_DELIVERIES, send_mail
 from crm_notify.push.events import DIRECTORY
+from crm_notify.sending.due import MEASURE_DELIVERIES, send_mail
 from crm_notify.service import SERVICE
 from services.notify.tests.support import (
     EMAIL,

@@ -3,9 +3,9 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from crm_notify.mail.commands import settle, take
-from crm_notify.mail.due import BATCH, send_mail
-from crm_notify.mail.rules import Failure
+from crm_notify.deliveries.commands import settle, take
+from crm_notify.deliveries.rules import Failure
+from crm_notify.sending.due import BATCH, send_mail
 from services.notify.tests.support import MailServer, assign_by_mail, ledger, make_due, statuses
 from tests.support.services import OpenService
 

@@ -12,11 +12,11 @@ from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as customer
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
-from crm_notify.mail.due import send_mail
 from crm_notify.notifications.model import Notification
 from crm_notify.recycling.events import RECYCLING, apply_recycling
 from crm_notify.recycling.rules import MOST_LINES
 from crm_notify.reveals.events import REVEALS
+from crm_notify.sending.due import send_mail
 from directory import store
 from services.notify.tests.support import MailServer, event, listed, receive
 from tests.support.organisation import Member

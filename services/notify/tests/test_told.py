@@ -10,8 +10,8 @@ from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS, apply_assignments
 from crm_notify.assignments.rules import concerns_somebody, notices_of_changes
 from crm_notify.imports.events import IMPORTS
-from crm_notify.mail.due import send_mail
 from crm_notify.notifications.model import Notification
+from crm_notify.sending.due import send_mail
 from directory import store
 from services.notify.tests.support import (
     MailServer,

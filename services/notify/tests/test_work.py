@@ -4,7 +4,7 @@ from typing import Any
 
 from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as customer
-from crm_notify.mail.due import send_mail
+from crm_notify.sending.due import send_mail
 from crm_notify.work.events import WORK
 from services.notify.tests.support import MailServer, event, listed, receive
 from tests.support.organisation import Member

@@ -26,6 +26,9 @@ class Permission(StrEnum):
     POOL_TO_BE_ASSIGNED = "pool.to_be_assigned"
     IMPORT_RUN = "import.run"
     IMPORT_READ_ALL = "import.read_all"
+    NOTIFY_MAIL = "notify.mail"
+    NOTIFY_ANNOUNCE = "notify.announce"
+    NOTIFY_CONFIGURE = "notify.configure"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,9 @@ CATALOGUE: dict[Permission, Words] = {
     Permission.POOL_TO_BE_ASSIGNED: Words("查看待分配客户池", "See to-be-assigned pools"),
     Permission.IMPORT_RUN: Words("导入客户", "Import customers"),
     Permission.IMPORT_READ_ALL: Words("查看所有人的导入任务", "See everybody's imports"),
+    Permission.NOTIFY_MAIL: Words("向客户发送邮件与短信", "Send e-mails and SMS to customers"),
+    Permission.NOTIFY_ANNOUNCE: Words("发布公告", "Announce"),
+    Permission.NOTIFY_CONFIGURE: Words("设置通知、模板与群机器人", "Set up notifications, templates and robots"),
 }
 
 
@@ -79,6 +85,7 @@ _SALES = frozenset(
         Permission.POOL_TRANSFER,
         Permission.POOL_RELEASE,
         Permission.IMPORT_RUN,
+        Permission.NOTIFY_MAIL,
     }
 )
 _LEAD = _SALES | {
@@ -93,7 +100,9 @@ _LEAD = _SALES | {
 # and below; administrators everything.
 BUILT_IN_ROLES = (
     BuiltInRole("administrator", Words("企业管理员", "Administrator"), 4, frozenset(Permission)),
-    BuiltInRole("operations", Words("运营", "Operations"), 3, _LEAD | {Permission.POOL_MANAGE}),
+    BuiltInRole(
+        "operations", Words("运营", "Operations"), 3, _LEAD | {Permission.POOL_MANAGE, Permission.NOTIFY_ANNOUNCE}
+    ),
     BuiltInRole("supervisor", Words("销售主管", "Sales supervisor"), 3, _LEAD),
     BuiltInRole("sales", Words("销售", "Sales"), 1, _SALES),
 )

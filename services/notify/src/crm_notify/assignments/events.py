@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from chassis.events.consumer import Apply, Event, Subscription
 from chassis.runtime import Runtime
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_notify.assignments.commands import notices_of_leaver, tell
+from crm_notify.assignments.queries import notices_of_leaver
 from crm_notify.assignments.rules import concerns_somebody, notices_of_batch, notices_of_changes
 from crm_notify.mail.rules import MailChannel
 from crm_notify.notifications.rules import Notice
 from crm_notify.settings import Settings
+from crm_notify.telling.commands import tell
 
 
 def apply_assignments(session: Session, events: Sequence[Event], *, channel: MailChannel | None) -> None:

@@ -1,8 +1,7 @@
 """Who is told what of a change of ownership (C-35, K-15, design §2.7)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -11,7 +10,6 @@ from crm.pool.v1 import pool_events_pb2 as pb
 from crm_notify.notifications.rules import Kind, Notice
 
 Fact = pb.AssignmentsChanged | pb.AssignmentBatchFinished
-NAMED_CUSTOMERS = 3
 # A shorter batch without skips was answered on the spot: its result needs no summary.
 _SUMMARY_ABOVE = 20
 # What new owners are told, as far as the operator wished it; a claim is one's own act.
@@ -79,17 +77,6 @@ def notice_of_leaver(event_id: UUID, fact: pb.OwnerLeft, member_id: UUID) -> Not
     )
 
 
-def merged(notices: Iterable[Notice], stand_ins: Mapping[UUID, UUID | None]) -> list[Notice]:
-    """One notice per member, event and kind. `stand_ins` names who hears for members who have left, None: nobody."""
-    found: dict[tuple[UUID, UUID, Kind], Notice] = {}
-    for notice in notices:
-        heard = _for_stand_in(notice, stand_ins[notice.member_id]) if notice.member_id in stand_ins else notice
-        if heard is not None:
-            key = (heard.source_event_id, heard.member_id, heard.kind)
-            found[key] = _joined(found[key], heard) if key in found else heard
-    return list(found.values())
-
-
 def _received(event_id: UUID, fact: Fact, owner_id: str, count: int) -> Iterator[Notice]:
     kind, wish = _RECEIVED.get(fact.cause), fact.notice
     if kind and owner_id and owner_id != fact.actor_id and (wish.in_app or wish.email):
@@ -120,28 +107,3 @@ def _about(notice: Notice, change: pb.AssignmentChange) -> Notice:
     customer_id = UUID(change.state.customer_id)
     parameters = {**notice.parameters, "customers": names}
     return replace(notice, parameters=parameters, subject_type="customer", subject_id=customer_id)
-
-
-def _for_stand_in(notice: Notice, stand_in: UUID | None) -> Notice | None:
-    if stand_in is None or str(stand_in) == notice.parameters.get("actor_id"):
-        return None
-    parameters = {**notice.parameters, "left_member_ids": [str(notice.member_id)]}
-    return replace(notice, member_id=stand_in, parameters=parameters)
-
-
-def _joined(first: Notice, second: Notice) -> Notice:
-    parameters: dict[str, Any] = {**first.parameters}
-    parameters["count"] = first.parameters["count"] + second.parameters["count"]
-    parameters["customers"] = _both(first, second, "customers")[:NAMED_CUSTOMERS]
-    parameters["left_member_ids"] = sorted(set(_both(first, second, "left_member_ids")))
-    several = first.batch_id is None
-    return replace(
-        first,
-        parameters=parameters,
-        subject_type=None if several else first.subject_type,
-        subject_id=None if several else first.subject_id,
-    )
-
-
-def _both(first: Notice, second: Notice, name: str) -> list[str]:
-    return [*first.parameters.get(name, ()), *second.parameters.get(name, ())]

@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from chassis.events.consumer import Event, Subscription
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_notify.assignments.commands import tell_active
 from crm_notify.collaborations.rules import notices_of_collaboration
+from crm_notify.telling.commands import tell_active
 
 
 def apply_collaborations(session: Session, events: Sequence[Event]) -> None:

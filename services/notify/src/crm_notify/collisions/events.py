@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from chassis.events.consumer import Event, Subscription
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_notify.assignments.commands import tell
 from crm_notify.collisions.rules import notices_of_closing, notices_of_opening
+from crm_notify.telling.commands import tell
 
 
 def apply_collisions(session: Session, events: Sequence[Event]) -> None:

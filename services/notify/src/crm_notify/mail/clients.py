@@ -8,7 +8,8 @@ from email.message import EmailMessage
 
 import aiosmtplib
 
-from crm_notify.mail.rules import Failure, SmtpServer
+from crm_notify.deliveries.rules import Failure
+from crm_notify.mail.rules import SmtpServer
 
 _REPLY_SECONDS = 20
 # At most this long for one mail, however slowly the server answers; well below the lease.

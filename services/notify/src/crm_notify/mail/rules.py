@@ -1,15 +1,11 @@
-"""What the e-mail channel is, and when a mail is tried again."""
+"""What the e-mail channel is."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from email.utils import parseaddr
 from typing import Self
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
 
 _PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-# Waits after each temporary failure; after the last, in two days and some hours, the mail is given up.
-_BACKOFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 480, 960, 1440)]
 
 
 @dataclass(frozen=True)
@@ -47,20 +43,7 @@ class MailChannel:
     sender: str
     public_url: str
 
-    def message_id(self, delivery_id: UUID) -> str:
-        """The Message-ID of a delivery: the same at each attempt, so that receivers can tell a repetition."""
-        return f"<{delivery_id}@{parseaddr(self.sender)[1].rpartition('@')[2]}>"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a mail was not taken. `permanent`: never try again; `disconnected`: the connection is of no more use."""
-
-    code: str
-    permanent: bool = False
-    disconnected: bool = False
-
-
-def wait_after(attempts: int) -> timedelta | None:
-    """How long to wait after the failure of the `attempts`-th try; None: give up."""
-    return _BACKOFF[attempts - 1] if attempts <= len(_BACKOFF) else None
+    @property
+    def domain(self) -> str:
+        """The sender's domain, which Message-IDs end with."""
+        return parseaddr(self.sender)[1].rpartition("@")[2]

@@ -6,8 +6,8 @@ from sqlalchemy.orm import Session
 
 from chassis.events.consumer import Event, Subscription
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_notify.assignments.commands import tell
 from crm_notify.merges.rules import notices_of_merge, notices_of_unmerge
+from crm_notify.telling.commands import tell
 
 
 def apply_merges(session: Session, events: Sequence[Event]) -> None:

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from chassis.events.consumer import Apply, Event, Subscription
 from chassis.runtime import Runtime
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_notify.assignments.commands import tell, tell_active
 from crm_notify.mail.rules import MailChannel
 from crm_notify.notifications.rules import Notice
 from crm_notify.recycling import rules
 from crm_notify.settings import Settings
+from crm_notify.telling.commands import tell, tell_active
 
 
 def apply_recycling(session: Session, events: Sequence[Event], *, channel: MailChannel | None) -> None:

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from chassis.events.consumer import Apply, Event, Subscription
 from chassis.runtime import Runtime
 from crm.customer.v1 import customer_events_pb2 as pb
-from crm_notify.assignments.commands import tell_active
 from crm_notify.mail.rules import MailChannel
 from crm_notify.notifications.rules import Notice
 from crm_notify.settings import Settings
+from crm_notify.telling.commands import tell_active
 from crm_notify.work import rules
 
 

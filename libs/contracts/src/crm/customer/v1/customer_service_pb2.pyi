@@ -24,6 +24,23 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _AddressKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AddressKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AddressKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ADDRESS_KIND_UNSPECIFIED: _AddressKind.ValueType  # 0
+    ADDRESS_KIND_EMAIL: _AddressKind.ValueType  # 1
+    ADDRESS_KIND_MOBILE: _AddressKind.ValueType  # 2
+
+class AddressKind(_AddressKind, metaclass=_AddressKindEnumTypeWrapper): ...
+
+ADDRESS_KIND_UNSPECIFIED: AddressKind.ValueType  # 0
+ADDRESS_KIND_EMAIL: AddressKind.ValueType  # 1
+ADDRESS_KIND_MOBILE: AddressKind.ValueType  # 2
+Global___AddressKind: _TypeAlias = AddressKind  # noqa: Y015
+
 class _RecordKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -68,6 +85,107 @@ REVERT_OUTCOME_PARTLY: RevertOutcome.ValueType  # 2
 REVERT_OUTCOME_LEFT: RevertOutcome.ValueType  # 3
 """Nothing was touched."""
 Global___RevertOutcome: _TypeAlias = RevertOutcome  # noqa: Y015
+
+@_typing.final
+class ListRecipientsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SELECTION_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    address: Global___AddressKind.ValueType
+    after: _builtins.str
+    """As answered before; empty for the start."""
+    page_size: _builtins.int
+    """At most 1,000, default 500."""
+    @_builtins.property
+    def selection(self) -> _selection_pb2.Selection: ...
+    def __init__(
+        self,
+        *,
+        selection: _selection_pb2.Selection | None = ...,
+        address: Global___AddressKind.ValueType = ...,
+        after: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["selection", b"selection"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "after", b"after", "page_size", b"page_size", "selection", b"selection"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecipientsRequest: _TypeAlias = ListRecipientsRequest  # noqa: Y015
+
+@_typing.final
+class ListRecipientsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RECIPIENTS_FIELD_NUMBER: _builtins.int
+    NEXT_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    next: _builtins.str
+    """Empty on the last page."""
+    total: _builtins.int
+    """How many customers there are about; of the first page alone, as what follows."""
+    left_out: _builtins.int
+    """How many ids were asked for and are left out: they do not exist or are out of sight."""
+    @_builtins.property
+    def recipients(self) -> _containers.RepeatedCompositeFieldContainer[Global___Recipient]: ...
+    def __init__(
+        self,
+        *,
+        recipients: _abc.Iterable[Global___Recipient] | None = ...,
+        next: _builtins.str = ...,
+        total: _builtins.int = ...,
+        left_out: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["left_out", b"left_out", "next", b"next", "recipients", b"recipients", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListRecipientsResponse: _TypeAlias = ListRecipientsResponse  # noqa: Y015
+
+@_typing.final
+class Recipient(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOMER_ID_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAME_FIELD_NUMBER: _builtins.int
+    CONTACT_NAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    SKIP_CODE_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    customer_id: _builtins.str
+    customer_name: _builtins.str
+    contact_name: _builtins.str
+    """Of the primary contact; empty without one."""
+    address: _builtins.str
+    """E-mail address, or mobile number in E.164; empty with a skip code."""
+    skip_code: _builtins.str
+    """no_contact, no_address, address_invalid, address_hidden (masked for the actor); empty: can be sent to."""
+    owner_id: _builtins.str
+    """Empty in a pool."""
+    def __init__(
+        self,
+        *,
+        customer_id: _builtins.str = ...,
+        customer_name: _builtins.str = ...,
+        contact_name: _builtins.str = ...,
+        address: _builtins.str = ...,
+        skip_code: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "contact_name", b"contact_name", "customer_id", b"customer_id", "customer_name", b"customer_name", "owner_id", b"owner_id", "skip_code", b"skip_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Recipient: _TypeAlias = Recipient  # noqa: Y015
 
 @_typing.final
 class ResolveSelectionRequest(_message.Message):

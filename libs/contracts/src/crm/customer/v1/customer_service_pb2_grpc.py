@@ -36,6 +36,11 @@ class CustomerServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.ListRecipients = channel.unary_unary(
+                '/crm.customer.v1.CustomerService/ListRecipients',
+                request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListRecipientsRequest.SerializeToString,
+                response_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListRecipientsResponse.FromString,
+                _registered_method=True)
         self.ResolveSelection = channel.unary_unary(
                 '/crm.customer.v1.CustomerService/ResolveSelection',
                 request_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ResolveSelectionRequest.SerializeToString,
@@ -97,6 +102,14 @@ class CustomerServiceServicer:
     """What other services ask of customers. All methods are for services; those that name an actor
     answer inside that member's scope.
     """
+
+    def ListRecipients(self, request, context):
+        """Whom a mailing of the actor reaches, page by page in the order of ids: one row per customer of the selection that the
+        actor sees, with the primary contact's address or why there is none (J-06, J-17). Ids out of sight are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ResolveSelection(self, request, context):
         """Ids that the actor may see out of a selection; the only way to learn "all 12,345 matching".
@@ -183,6 +196,11 @@ class CustomerServiceServicer:
 
 def add_CustomerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'ListRecipients': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecipients,
+                    request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListRecipientsRequest.FromString,
+                    response_serializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ListRecipientsResponse.SerializeToString,
+            ),
             'ResolveSelection': grpc.unary_unary_rpc_method_handler(
                     servicer.ResolveSelection,
                     request_deserializer=crm_dot_customer_dot_v1_dot_customer__service__pb2.ResolveSelectionRequest.FromString,
@@ -250,6 +268,33 @@ class CustomerService:
     """What other services ask of customers. All methods are for services; those that name an actor
     answer inside that member's scope.
     """
+
+    @staticmethod
+    def ListRecipients(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crm.customer.v1.CustomerService/ListRecipients',
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.ListRecipientsRequest.SerializeToString,
+            crm_dot_customer_dot_v1_dot_customer__service__pb2.ListRecipientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ResolveSelection(request,

@@ -35,6 +35,10 @@ class CustomerServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CustomerServiceAsyncStub: ...
+    ListRecipients: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ListRecipientsRequest, _customer_service_pb2.ListRecipientsResponse]
+    """Whom a mailing of the actor reaches, page by page in the order of ids: one row per customer of the selection that the
+    actor sees, with the primary contact's address or why there is none (J-06, J-17). Ids out of sight are left out.
+    """
     ResolveSelection: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ResolveSelectionRequest, _customer_service_pb2.ResolveSelectionResponse]
     """Ids that the actor may see out of a selection; the only way to learn "all 12,345 matching".
     FAILED_PRECONDITION selection_too_large above the limit.
@@ -76,6 +80,10 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    ListRecipients: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListRecipientsRequest, _customer_service_pb2.ListRecipientsResponse]  # type: ignore[assignment]
+    """Whom a mailing of the actor reaches, page by page in the order of ids: one row per customer of the selection that the
+    actor sees, with the primary contact's address or why there is none (J-06, J-17). Ids out of sight are left out.
+    """
     ResolveSelection: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ResolveSelectionRequest, _customer_service_pb2.ResolveSelectionResponse]  # type: ignore[assignment]
     """Ids that the actor may see out of a selection; the only way to learn "all 12,345 matching".
     FAILED_PRECONDITION selection_too_large above the limit.
@@ -114,6 +122,16 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     """What other services ask of customers. All methods are for services; those that name an actor
     answer inside that member's scope.
     """
+
+    @_abc_1.abstractmethod
+    def ListRecipients(
+        self,
+        request: _customer_service_pb2.ListRecipientsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_customer_service_pb2.ListRecipientsResponse, _abc.Awaitable[_customer_service_pb2.ListRecipientsResponse]]:
+        """Whom a mailing of the actor reaches, page by page in the order of ids: one row per customer of the selection that the
+        actor sees, with the primary contact's address or why there is none (J-06, J-17). Ids out of sight are left out.
+        """
 
     @_abc_1.abstractmethod
     def ResolveSelection(

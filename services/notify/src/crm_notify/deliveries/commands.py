@@ -9,12 +9,11 @@ from sqlalchemy import ColumnElement, and_, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from chassis.identifiers import new_id
-from crm_notify.mail.model import Delivery, Status
-from crm_notify.mail.rules import Failure, MailChannel, wait_after
+from crm_notify.deliveries.model import Delivery
+from crm_notify.deliveries.rules import Channel, Failure, Status, message_id, wait_after
 from crm_notify.notifications.commands import show_in_app
 from crm_notify.notifications.rules import Notice
 
-EMAIL = "email"
 # Longer than a worker needs for what it takes; after it another one takes over.
 LEASE = timedelta(minutes=5)
 
@@ -24,14 +23,14 @@ class Taken:
     """A delivery leased to this worker. `attempts` tells this lease from a later one."""
 
     id: UUID
-    notification_id: UUID
-    member_id: UUID
+    notification_id: UUID | None
+    member_id: UUID | None
     message_id: str
     attempts: int
 
 
-def queue_mails(session: Session, notices: Mapping[UUID, Notice], channel: MailChannel) -> None:
-    """Queue a mail for each of these notifications (by id) that is wanted by e-mail."""
+def queue_mails(session: Session, notices: Mapping[UUID, Notice], domain: str) -> None:
+    """Queue a mail for each of these notifications (by id) that is wanted by e-mail; `domain` is the sender's."""
     ids = {notification_id: new_id() for notification_id, notice in notices.items() if notice.email}
     if ids:
         session.execute(
@@ -41,10 +40,10 @@ def queue_mails(session: Session, notices: Mapping[UUID, Notice], channel: MailC
                     "id": id_,
                     "notification_id": notification_id,
                     "member_id": notices[notification_id].member_id,
-                    "channel": EMAIL,
+                    "channel": Channel.EMAIL,
                     "status": Status.QUEUED,
                     "attempts": 0,
-                    "message_id": channel.message_id(id_),
+                    "message_id": message_id(id_, domain),
                 }
                 for notification_id, id_ in ids.items()
             ],
@@ -82,7 +81,7 @@ def settle(session: Session, taken: Sequence[Taken], failure: Failure | None) ->
         if failure.permanent or wait is None:
             status = Status.FAILED if failure.permanent else Status.DEAD
             _update(session, alike, status=status, last_error_code=failure.code)
-            show_in_app(session, [one.notification_id for one in alike])
+            show_in_app(session, [one.notification_id for one in alike if one.notification_id])
         else:
             retry_at = func.now() + wait
             _update(session, alike, status=Status.QUEUED, next_attempt_at=retry_at, last_error_code=failure.code)

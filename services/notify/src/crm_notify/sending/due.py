@@ -14,11 +14,13 @@ from chassis.due import DueTask, measuring
 from chassis.logs import get_logger
 from chassis.metrics import Fact
 from chassis.runtime import Runtime
+from crm_notify.deliveries.commands import LEASE, Taken, give_back, settle, take
+from crm_notify.deliveries.queries import unsent
+from crm_notify.deliveries.rules import Failure
 from crm_notify.mail import clients
-from crm_notify.mail.commands import LEASE, Taken, give_back, settle, take
-from crm_notify.mail.letters import compose
-from crm_notify.mail.queries import Receiver, receivers, unsent
-from crm_notify.mail.rules import Failure, MailChannel
+from crm_notify.mail.rules import MailChannel
+from crm_notify.sending.letters import compose
+from crm_notify.sending.queries import Receiver, receivers
 from crm_notify.settings import Settings
 
 BATCH = 50

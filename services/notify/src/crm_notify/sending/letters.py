@@ -14,7 +14,7 @@ from crm_notify.notifications.texts import Words
 
 # Names and file names come from users: HTML parts escape them, and no template can reach beyond its values.
 _TEMPLATES = ImmutableSandboxedEnvironment(
-    loader=PackageLoader("crm_notify.mail"), autoescape=select_autoescape(["html.j2"]), keep_trailing_newline=True
+    loader=PackageLoader("crm_notify.sending"), autoescape=select_autoescape(["html.j2"]), keep_trailing_newline=True
 )
 
 

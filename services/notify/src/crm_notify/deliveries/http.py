@@ -2,8 +2,8 @@
 
 from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
-from crm_notify.mail import queries
-from crm_notify.mail.views import DeliveryQuery, DeliveryView
+from crm_notify.deliveries import queries
+from crm_notify.deliveries.views import DeliveryQuery, DeliveryView
 from crm_notify.notifications.queries import names_of
 from directory.permissions import Permission
 
@@ -24,8 +24,11 @@ def list_deliveries(call: Call[None, DeliveryQuery]) -> Page[DeliveryView]:
     whose = None if actor.may(Permission.AUDIT_READ) else actor.id
     with call.runtime.database.reading() as session:
         rows, total = queries.deliveries(session, whose, query.status, query.page, query.page_size)
-        names = names_of(session, {row.member_id for row in rows})
-    items = [DeliveryView.of(row, names.get(row.member_id, ""), _error(call, row.last_error_code)) for row in rows]
+        names = names_of(session, {row.member_id for row in rows if row.member_id})
+    items = [
+        DeliveryView.of(row, names.get(row.member_id, "") if row.member_id else "", _error(call, row.last_error_code))
+        for row in rows
+    ]
     return Page[DeliveryView](items=items, page=query.page, page_size=query.page_size, total=total)
 
 

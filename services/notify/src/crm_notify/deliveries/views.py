@@ -4,7 +4,8 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.http.api import PageQuery, View
-from crm_notify.mail.model import Delivery, Status
+from crm_notify.deliveries.model import Delivery
+from crm_notify.deliveries.rules import Status
 
 
 class DeliveryQuery(PageQuery):
@@ -24,8 +25,8 @@ class DeliveryView(View):
     """One row of the ledger. `last_error` is `last_error_code` in words."""
 
     id: UUID
-    notification_id: UUID
-    member: Receiver
+    notification_id: UUID | None
+    member: Receiver | None
     channel: str
     status: Status
     attempts: int
@@ -43,7 +44,7 @@ class DeliveryView(View):
         return cls(
             id=row.id,
             notification_id=row.notification_id,
-            member=Receiver(id=row.member_id, name=name),
+            member=Receiver(id=row.member_id, name=name) if row.member_id else None,
             channel=row.channel,
             status=Status(row.status),
             attempts=row.attempts,

@@ -1,0 +1,57 @@
+"""The states of a delivery, and when it is tried again (decision 0035)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+# Waits after each temporary failure; after the last, in two days and some hours, the delivery is given up.
+_BACKOFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 480, 960, 1440)]
+
+
+class Channel(StrEnum):
+    """How a member or a customer can be told."""
+
+    IN_APP = "in_app"
+    EMAIL = "email"
+    ROBOT = "robot"
+    SMS = "sms"
+
+
+class Status(StrEnum):
+    """`queued`: due at `next_attempt_at`, which a worker that took it moves to the end of its lease; `sending`: from the
+    moment before it is handed over; `uncertain`: handed over, and nobody knows whether it was taken; `bounced`: its
+    address does not exist; `suppressed`: it was never to be sent; `failed`: refused for good; `dead`: tried too often.
+    """
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    UNCERTAIN = "uncertain"
+    BOUNCED = "bounced"
+    SUPPRESSED = "suppressed"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+# What a person may send again, under the same Message-ID.
+RESENDABLE = frozenset({Status.UNCERTAIN, Status.BOUNCED, Status.FAILED, Status.DEAD})
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a delivery was not taken. `permanent`: never try again; `disconnected`: the connection is of no more use."""
+
+    code: str
+    permanent: bool = False
+    disconnected: bool = False
+
+
+def message_id(delivery_id: UUID, domain: str) -> str:
+    """The Message-ID of a delivery: the same at each attempt, so that receivers can tell a repetition."""
+    return f"<{delivery_id}@{domain}>"
+
+
+def wait_after(attempts: int) -> timedelta | None:
+    """How long to wait after the failure of the `attempts`-th try; None: give up."""
+    return _BACKOFF[attempts - 1] if attempts <= len(_BACKOFF) else None
