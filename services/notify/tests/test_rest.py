@@ -13,7 +13,7 @@ from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.notifications.due import forget_old
 from crm_notify.notifications.model import Notification
-from crm_notify.notifications.rules import Kind
+from crm_notify.notifications.rules import CATEGORY_OF, Category, Kind
 from crm_notify.service import SERVICE
 from services.notify.tests.support import change, changed, get, listed, post, receive
 from tests.support.organisation import Member
@@ -195,7 +195,10 @@ def test_every_kind_and_code_has_words_in_both_languages() -> None:
     for folder in (("messages",), ("notifications", "texts")):
         chinese, english = (read(*folder, f"{language}.toml") for language in ("zh", "en"))
         assert chinese.keys() == english.keys()
-    assert {kind.value for kind in Kind} | {"phrases", "causes", "reasons", "due_kinds"} == english.keys()
+    sections = {"categories", "kinds", "phrases", "causes", "reasons", "due_kinds"}
+    assert {kind.value for kind in Kind} | sections == english.keys()
     assert all({"title", "text"} == english[kind.value].keys() for kind in Kind)
-    for name in ("phrases", "causes", "reasons", "due_kinds"):
+    for name in sections:
         assert chinese[name].keys() == english[name].keys()
+    assert set(Kind) == CATEGORY_OF.keys() == english["kinds"].keys()
+    assert set(Category) == set(CATEGORY_OF.values()) == english["categories"].keys()

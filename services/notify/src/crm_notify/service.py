@@ -4,9 +4,6 @@ import crm_notify.announcements.model
 import crm_notify.mail.model
 import crm_notify.mailings.model
 import crm_notify.member_messages.model
-import crm_notify.message_templates.model
-import crm_notify.preferences.model
-import crm_notify.robots.model
 import crm_notify.suppressions.model  # noqa: F401 - its tables
 from chassis.http.auditing import audit_api
 from chassis.service import Service
@@ -18,13 +15,16 @@ from crm_notify.database import Base
 from crm_notify.deliveries.http import api as deliveries_api
 from crm_notify.imports.events import IMPORTS
 from crm_notify.merges.events import MERGES
+from crm_notify.message_templates.model import MessageTemplate
 from crm_notify.notifications.due import FORGET_OLD
 from crm_notify.notifications.http import api as notifications_api
+from crm_notify.preferences.model import PreferenceDefaults, Preferences
 from crm_notify.push.events import DIRECTORY
 from crm_notify.push.http import api as push_api
 from crm_notify.push.role import push_role
 from crm_notify.recycling.events import RECYCLING
 from crm_notify.reveals.events import REVEALS
+from crm_notify.robots.model import Robot
 from crm_notify.sending.due import MEASURE_DELIVERIES, SEND_MAIL
 from crm_notify.settings import Settings
 from crm_notify.work.events import WORK
@@ -42,6 +42,7 @@ SERVICE = Service(
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_notify"],
+    versions=[Preferences.version, PreferenceDefaults.version, MessageTemplate.version, Robot.version],
     subscriptions=[
         DIRECTORY,
         ASSIGNMENTS,

@@ -58,6 +58,86 @@ class Kind(StrEnum):
     IMPORT_UNDONE = "import_undone"
     EXPORT_FINISHED = "export_finished"
     EXPORT_FAILED = "export_failed"
+    MESSAGE_RECEIVED = "message_received"
+    ANNOUNCEMENT = "announcement"
+
+
+class Category(StrEnum):
+    """What users call a group of kinds: the filter of the inbox and the chapters of preferences."""
+
+    CUSTOMERS = "customers"
+    POOLS = "pools"
+    WORK = "work"
+    COLLABORATION = "collaboration"
+    IMPORTS = "imports"
+    MESSAGES = "messages"
+    ANNOUNCEMENTS = "announcements"
+
+
+KINDS_OF = {
+    Category.CUSTOMERS: (
+        Kind.CUSTOMERS_ASSIGNED,
+        Kind.CUSTOMERS_IMPORTED,
+        Kind.CUSTOMERS_TRANSFERRED_IN,
+        Kind.CUSTOMERS_TAKEN_OVER,
+        Kind.CUSTOMERS_TRANSFERRED_OUT,
+        Kind.CUSTOMERS_HANDED_OVER,
+        Kind.OWNER_LEFT,
+        Kind.CUSTOMERS_CHANGED,
+        Kind.CUSTOMERS_TAGGED,
+        Kind.CUSTOMERS_DELETED,
+        Kind.CUSTOMERS_RESTORED,
+        Kind.CUSTOMERS_MERGED,
+        Kind.CUSTOMERS_UNMERGED,
+        Kind.ASSIGNMENT_BATCH_FINISHED,
+        Kind.CUSTOMER_BATCH_FINISHED,
+    ),
+    Category.POOLS: (
+        Kind.CUSTOMERS_EXPIRING,
+        Kind.CUSTOMERS_RELEASED,
+        Kind.CUSTOMERS_RECYCLED,
+        Kind.CUSTOMERS_RETURNED,
+        Kind.EXTENSION_REQUESTED,
+        Kind.EXTENSION_GRANTED,
+        Kind.EXTENSION_REFUSED,
+        Kind.RECYCLING_HELD,
+        Kind.RECYCLE_RULE_ANNOUNCED,
+        Kind.REVEALS_SURGED,
+    ),
+    Category.WORK: (
+        Kind.WORK_DUE,
+        Kind.REMINDER_DUE,
+        Kind.TASK_ASSIGNED,
+        Kind.TASK_COMPLETED,
+        Kind.TASK_ENDED,
+        Kind.TASK_HANDED_ON,
+        Kind.TASKS_DISPATCHED,
+        Kind.DISPATCH_FINISHED,
+    ),
+    Category.COLLABORATION: (
+        Kind.COLLABORATION_TO_READ,
+        Kind.COLLABORATION_TO_WRITE,
+        Kind.COLLABORATION_ENDED,
+        Kind.COLLABORATION_ASKED,
+        Kind.CUSTOMER_DISPUTED,
+        Kind.COLLISION_KEPT,
+        Kind.COLLISION_SHARED,
+        Kind.COLLISION_GIVEN,
+        Kind.COLLISION_TO_MERGE,
+        Kind.COLLISION_WITHDRAWN,
+    ),
+    Category.IMPORTS: (
+        Kind.IMPORT_FINISHED,
+        Kind.IMPORT_FAILED,
+        Kind.IMPORT_CANCELLED,
+        Kind.IMPORT_UNDONE,
+        Kind.EXPORT_FINISHED,
+        Kind.EXPORT_FAILED,
+    ),
+    Category.MESSAGES: (Kind.MESSAGE_RECEIVED,),
+    Category.ANNOUNCEMENTS: (Kind.ANNOUNCEMENT,),
+}
+CATEGORY_OF = {kind: category for category, kinds in KINDS_OF.items() for kind in kinds}
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,16 @@ def words(kind: str, parameters: Mapping[str, Any], names: Mapping[UUID, str], l
     return Words(" ".join(title.split()), text)
 
 
+def name_of_kind(kind: str, language: str) -> str:
+    """What preferences call a kind; its own name when a newer release wrote it."""
+    return _source(language)["kinds"].get(kind, kind)
+
+
+def name_of_category(category: str, language: str) -> str:
+    """What users call a category of kinds."""
+    return _source(language)["categories"][category]
+
+
 def _context(parameters: Mapping[str, Any], names: Mapping[UUID, str], language: str) -> dict[str, Any]:
     def name(id_: str) -> str:
         return names.get(UUID(id_), "?")
