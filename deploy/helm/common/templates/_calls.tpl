@@ -3,7 +3,7 @@
 customer: [identity, pool]
 identity: []
 import: [customer, identity]
-notify: [identity]
+notify: [customer, identity]
 pool: [customer, identity]
 {{- end }}
 
