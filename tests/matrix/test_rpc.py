@@ -47,6 +47,9 @@ REQUESTS: dict[str, Callable[[str], Any]] = {
         kind=customer.RECORD_KIND_CUSTOMERS,
         selection=selection_pb2.Selection(ids=selection_pb2.IdList(ids=[_ID()])),
     ),
+    "customer.ListRecipients": lambda _: customer.ListRecipientsRequest(
+        selection=selection_pb2.Selection(ids=selection_pb2.IdList(ids=[_ID()])), address=customer.ADDRESS_KIND_EMAIL
+    ),
     "customer.ListCustomerStates": lambda _: customer.ListCustomerStatesRequest(page_size=1),
     "identity.ExportDirectory": lambda _: identity.ExportDirectoryRequest(),
     "identity.BulkWriteMembers": lambda actor: identity.BulkWriteMembersRequest(

@@ -74,6 +74,7 @@ from crm_customer.payments import http as payments_http
 from crm_customer.people import http as people_http
 from crm_customer.products import http as products_http
 from crm_customer.products.model import Product
+from crm_customer.recipients.rpc import Recipients
 from crm_customer.relations import http as relations_http
 from crm_customer.reminders import http as reminders_http
 from crm_customer.reminders.due import REMINDERS
@@ -107,6 +108,7 @@ class _CustomerService(
     Exports,
     CustomFields,
     HandoverCards,
+    Recipients,
     CustomerServiceServicer,
 ):
     """CustomerService, each feature answering its own methods."""

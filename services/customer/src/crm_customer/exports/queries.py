@@ -30,6 +30,7 @@ from crm_customer.exports.rules import Column, activity_columns, contact_columns
 from crm_customer.fields.queries import custom_fields
 from crm_customer.fields.words import Words
 from crm_customer.imports.tagging import Vocabulary, load_vocabulary
+from crm_customer.listing.pages import created_at, matching_after, part_of, visible_after
 from crm_customer.listing.queries import page_of, visible_ids
 from crm_customer.listing.rules import Filter
 from crm_customer.ownership.queries import administered_pools
@@ -105,12 +106,9 @@ def load_words(session: Session, sight: Sight, language: str) -> tuple[Words, li
 
 def _customers(session: Session, asked: Asked, after: str, size: int) -> Page:
     if asked.wanted is None:
-        part, goes_on = _part(asked.ids, after, size)
-        visible = visible_ids(session, asked.sight, part)
-        return Page(_customer_values(session, asked.sight, [id_ for id_ in part if id_ in visible]), goes_on)
-    found = page_of(session, asked.sight, _beyond(asked.wanted, *_place(after)[:2]), 0, size + 1)
-    ids = found[:size]
-    goes_on = _written(_created(session, ids[-1:])[ids[-1]], ids[-1]) if len(found) > size else ""
+        ids, goes_on = visible_after(session, asked.sight, asked.ids, after, size)
+    else:
+        ids, goes_on = matching_after(session, asked.sight, asked.wanted, after, size)
     return Page(_customer_values(session, asked.sight, ids), goes_on)
 
 
@@ -147,7 +145,7 @@ def _customer(one: Seen, profile: dict[str, Any], vocabulary: Vocabulary) -> Val
 
 def _contacts(session: Session, asked: Asked, after: str, size: int) -> Page:
     if asked.wanted is None:
-        part, goes_on = _part(asked.ids, after, size)
+        part, goes_on = part_of(asked.ids, after, size)
         people = visible_contacts(session, asked.sight, part)
         return Page(_contact_values(session, [(one, contact_detail(one).customer) for one in people]), goes_on)
     links, goes_on = _of_customers(session, asked, after, size, _LINKED)
@@ -181,7 +179,7 @@ def _contact(one: SeenContact, customer: str, vocabulary: Vocabulary) -> Values:
 
 def _activities(session: Session, asked: Asked, after: str, size: int) -> Page:
     if asked.wanted is None:
-        part, goes_on = _part(asked.ids, after, size)
+        part, goes_on = part_of(asked.ids, after, size)
     else:
         links, goes_on = _of_customers(session, asked, after, size, _WRITTEN)
         part = [activity_id for activity_id, _ in links]
@@ -215,20 +213,15 @@ def _of_customers(
     if len(rows) > size:
         begun = ids.index(links[-1][1])
         before = ids[begun - 1] if begun else customer_id
-        moment = _created(session, [before])[before] if before else None
+        moment = created_at(session, before) if before else None
         return links, _written(moment, before, links[-1][0])
     if len(found) > _CUSTOMERS_AT_ONCE:
-        return links, _written(_created(session, ids[-1:])[ids[-1]], ids[-1])
+        return links, _written(created_at(session, ids[-1]), ids[-1])
     return links, ""
 
 
 def _beyond(wanted: Filter, at: datetime | None, customer_id: UUID | None) -> Filter:
     return wanted if at is None or customer_id is None else replace(wanted, after=(at, customer_id))
-
-
-def _created(session: Session, ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    rows = session.execute(select(Customer.id, Customer.created_at).where(one_of(Customer.id, ids)))
-    return {row.id: row.created_at for row in rows}
 
 
 def _place(written: str) -> tuple[datetime | None, UUID | None, UUID | None]:
@@ -245,13 +238,6 @@ def _place(written: str) -> tuple[datetime | None, UUID | None, UUID | None]:
 
 def _written(at: datetime | None, customer_id: UUID | None, last: UUID | None = None) -> str:
     return write_cursor(at.isoformat() if at else "", str(customer_id or ""), str(last or ""))
-
-
-def _part(ids: Sequence[UUID], after: str, size: int) -> tuple[list[UUID], str]:
-    """The next of the ids, and the place after them."""
-    start = read_cursor(after, int) if after else 0
-    end = start + size
-    return list(ids[start:end]), write_cursor(end) if end < len(ids) else ""
 
 
 def _naming(session: Session, names: Collection[str]) -> Callable[[Any], str]:

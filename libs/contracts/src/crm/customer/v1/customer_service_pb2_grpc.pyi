@@ -36,8 +36,9 @@ class CustomerServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CustomerServiceAsyncStub: ...
     ListRecipients: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ListRecipientsRequest, _customer_service_pb2.ListRecipientsResponse]
-    """Whom a mailing of the actor reaches, page by page in the order of ids: one row per customer of the selection that the
-    actor sees, with the primary contact's address or why there is none (J-06, J-17). Ids out of sight are left out.
+    """Whom a mailing of the actor reaches, page by page, newest first or in the order of the ids asked for: one row per
+    customer of the selection that the actor sees, with the primary contact's address or why there is none (J-06, J-17).
+    Ids out of sight are left out. PERMISSION_DENIED without customer.read and notify.mail.
     """
     ResolveSelection: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ResolveSelectionRequest, _customer_service_pb2.ResolveSelectionResponse]
     """Ids that the actor may see out of a selection; the only way to learn "all 12,345 matching".
@@ -81,8 +82,9 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListRecipients: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListRecipientsRequest, _customer_service_pb2.ListRecipientsResponse]  # type: ignore[assignment]
-    """Whom a mailing of the actor reaches, page by page in the order of ids: one row per customer of the selection that the
-    actor sees, with the primary contact's address or why there is none (J-06, J-17). Ids out of sight are left out.
+    """Whom a mailing of the actor reaches, page by page, newest first or in the order of the ids asked for: one row per
+    customer of the selection that the actor sees, with the primary contact's address or why there is none (J-06, J-17).
+    Ids out of sight are left out. PERMISSION_DENIED without customer.read and notify.mail.
     """
     ResolveSelection: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ResolveSelectionRequest, _customer_service_pb2.ResolveSelectionResponse]  # type: ignore[assignment]
     """Ids that the actor may see out of a selection; the only way to learn "all 12,345 matching".
@@ -129,8 +131,9 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _customer_service_pb2.ListRecipientsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_customer_service_pb2.ListRecipientsResponse, _abc.Awaitable[_customer_service_pb2.ListRecipientsResponse]]:
-        """Whom a mailing of the actor reaches, page by page in the order of ids: one row per customer of the selection that the
-        actor sees, with the primary contact's address or why there is none (J-06, J-17). Ids out of sight are left out.
+        """Whom a mailing of the actor reaches, page by page, newest first or in the order of the ids asked for: one row per
+        customer of the selection that the actor sees, with the primary contact's address or why there is none (J-06, J-17).
+        Ids out of sight are left out. PERMISSION_DENIED without customer.read and notify.mail.
         """
 
     @_abc_1.abstractmethod
