@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from highsea_local.servers.nats import NatsServer
 from highsea_local.servers.postgres import PostgresServer
@@ -20,6 +21,10 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+# How long an example takes says something of the machine, not of the code.
+settings.register_profile("highsea", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("highsea")
 
 
 def pytest_sessionstart() -> None:

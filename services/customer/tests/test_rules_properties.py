@@ -68,7 +68,7 @@ GIVEN = st.fixed_dictionaries({}, optional={name: st.none() | TEXTS for name in 
     {}, optional={name: st.none() | TEXTS for name in FIELDS} | {f"custom.{kind}": JSON for kind in CUSTOM}
 )
 # Always the same examples.
-always = settings(max_examples=150, derandomize=True, database=None, deadline=None)
+always = settings(max_examples=150, derandomize=True, database=None)
 LIMITS = {
     "name": 50,
     "address_detail": 100,

@@ -123,7 +123,7 @@ def test_a_year_that_comes_last_is_read_in_the_files_own_order_or_not_at_all() -
     assert Typing({"day": Form.DAY}).typed("day", "05/01/2026") == "05/01/2026"
 
 
-@settings(max_examples=300, derandomize=True, database=None, deadline=None)
+@settings(max_examples=300, derandomize=True, database=None)
 @given(
     st.sampled_from(list(Form)),
     st.sampled_from([None, *DateOrder]),
