@@ -358,7 +358,7 @@ DELIVERIES = st.permutations([*VERSIONS, *VERSIONS]).flatmap(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(DELIVERIES)
 def test_calls_and_events_in_any_order_never_let_an_older_version_win_nor_lose_an_effect(
     customers: Any, rpc: Any, deliveries: list[tuple[int, bool, bool]]
