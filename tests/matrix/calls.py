@@ -106,6 +106,12 @@ def _feed(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", address.removeprefix("/api/v1"))
 
 
+def _shown_again(case: Case) -> None:
+    """Other tests look for it."""
+    record = case.world.record("notification", case.caller, case.place)
+    case.ask("POST", f"/notifications/{record}:restore").raise_for_status()
+
+
 def _deleted_entry(case: Case) -> str:
     entry_id = case.world.new_entry(case.owner)
     path, headers = f"/schedules/{entry_id}", case.world.people.headers(case.owner)
@@ -590,6 +596,11 @@ CALLS: dict[str, Call] = {
     "POST /exports": Call(body=lambda _: {"kind": "customers", "ids": [str(new_id())]}),
     "POST /exports/{export_id}:cancel": Call(conflicts=("export_already_ended",)),
     "GET /exports/content/{ticket}": Call(path={"ticket": lambda case: case.world.new_export_ticket()}),
+    "POST /notifications/{notification_id}:snooze": Call(
+        body=lambda _: {"until": f"{FAR_AHEAD}T00:00:00Z"}, after=_shown_again
+    ),
+    "POST /notifications/{notification_id}:dismiss": Call(after=_shown_again),
+    "POST /notifications:dismiss": Call(body=lambda _: {"ids": [str(new_id())]}),
     "GET /notifications/stream": Call(send=_open_stream),
     "DELETE /auth/sessions/{session_id}": Call(path={"session_id": _new_session}, after=_sign_in),
     "POST /auth/logout-everywhere": Call(after=_sign_in),

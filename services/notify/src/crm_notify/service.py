@@ -16,7 +16,7 @@ from crm_notify.deliveries.http import api as deliveries_api
 from crm_notify.imports.events import IMPORTS
 from crm_notify.merges.events import MERGES
 from crm_notify.message_templates.model import MessageTemplate
-from crm_notify.notifications.due import FORGET_OLD
+from crm_notify.notifications.due import FORGET_OLD, WAKE_SNOOZED
 from crm_notify.notifications.http import api as notifications_api
 from crm_notify.preferences.model import PreferenceDefaults, Preferences
 from crm_notify.push.events import DIRECTORY
@@ -56,6 +56,6 @@ SERVICE = Service(
         WORK,
     ],
     projections=[directory_projection()],
-    due=[SEND_MAIL, MEASURE_DELIVERIES, FORGET_OLD],
+    due=[SEND_MAIL, MEASURE_DELIVERIES, WAKE_SNOOZED, FORGET_OLD],
     roles={"push": push_role(MIGRATIONS)},
 )

@@ -32,10 +32,15 @@ def _notifications() -> None:
     op.add_column("notifications", sa.Column("snoozed_until", _TIME))
     op.add_column("notifications", sa.Column("dismissed_at", _TIME))
     op.execute("UPDATE notifications SET occurred_at = created_at")
-    shown = sa.text("in_app")
-    op.create_index(
-        "ix_notifications_inbox", "notifications", ["member_id", "occurred_at", "id"], postgresql_where=shown
-    )
+    in_order = ["member_id", "occurred_at", "id"]
+    shown = "in_app AND dismissed_at IS NULL AND snoozed_until IS NULL"
+    op.create_index("ix_notifications_inbox", "notifications", in_order, postgresql_where=sa.text(shown))
+    op.drop_index("ix_notifications_unread", "notifications")
+    unread = sa.text(f"{shown} AND read_at IS NULL")
+    op.create_index("ix_notifications_unread", "notifications", in_order, postgresql_where=unread)
+    aside = sa.text("in_app AND (dismissed_at IS NOT NULL OR snoozed_until IS NOT NULL)")
+    op.create_index("ix_notifications_aside", "notifications", in_order, postgresql_where=aside)
+    op.create_index("ix_notifications_kind", "notifications", ["member_id", "kind", "occurred_at", "id"])
     snoozed = sa.text("snoozed_until IS NOT NULL")
     op.create_index("ix_notifications_snoozed", "notifications", ["snoozed_until"], postgresql_where=snoozed)
     op.drop_index("ix_notifications_shown", "notifications")
@@ -279,7 +284,9 @@ def downgrade() -> None:
         op.drop_table(table)
     shown = sa.text("in_app")
     op.create_index("ix_notifications_shown", "notifications", ["member_id", "id"], postgresql_where=shown)
-    op.drop_index("ix_notifications_inbox", "notifications")
-    op.drop_index("ix_notifications_snoozed", "notifications")
+    for index in ("inbox", "unread", "aside", "kind", "snoozed"):
+        op.drop_index(f"ix_notifications_{index}", "notifications")
+    unread = sa.text("in_app AND read_at IS NULL")
+    op.create_index("ix_notifications_unread", "notifications", ["member_id", "id"], postgresql_where=unread)
     for column in ("occurred_at", "snoozed_until", "dismissed_at"):
         op.drop_column("notifications", column)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.errors import NotFound
 from chassis.identifiers import new_id
 from crm_notify.notifications.model import Notification
-from crm_notify.notifications.rules import Notice
+from crm_notify.notifications.rules import Kind, Notice
 
 NOTIFICATIONS_CHANNEL, PROGRESS_CHANNEL = "notifications", "progress"
 # A payload of NOTIFY holds less than 8,000 bytes, the longest word and its comma take 81.
@@ -49,24 +49,90 @@ def _row(id_: UUID, notice: Notice) -> dict[str, object]:
 
 def mark_read(session: Session, member_id: UUID, notification_id: UUID, now: datetime) -> Notification:
     """Mark one's own notification as read; again is fine. Raises NotFound for anybody else's."""
-    found = session.scalar(
-        select(Notification)
-        .where(Notification.id == notification_id, Notification.member_id == member_id, Notification.in_app)
-        .with_for_update()
+    found = _own(session, member_id, notification_id)
+    return _told(session, found, changed=found.mark_read(now))
+
+
+def mark_unread(session: Session, member_id: UUID, notification_id: UUID) -> Notification:
+    """Mark one's own notification as unread; again is fine. Raises NotFound."""
+    found = _own(session, member_id, notification_id)
+    return _told(session, found, changed=found.mark_unread())
+
+
+def snooze(session: Session, member_id: UUID, notification_id: UUID, until: datetime) -> Notification:
+    """Put one's own notification out of sight until then (K-14). Raises NotFound, Conflict notification_dismissed."""
+    found = _own(session, member_id, notification_id)
+    found.snooze(until)
+    return _told(session, found, changed=True)
+
+
+def restore(session: Session, member_id: UUID, notification_id: UUID) -> Notification:
+    """Bring back one's own notification that was dismissed or snoozed; again is fine. Raises NotFound."""
+    found = _own(session, member_id, notification_id)
+    return _told(session, found, changed=found.restore())
+
+
+def dismiss(session: Session, member_id: UUID, notification_ids: Collection[UUID], now: datetime) -> set[UUID]:
+    """Put one's own notifications out of sight for good (K-14); again is fine. Returns those that are one's own."""
+    own = select(Notification).where(
+        Notification.id.in_(notification_ids), Notification.member_id == member_id, Notification.in_app
     )
-    if found is None:
-        raise NotFound("not_found")
-    if found.mark_read(now):
+    found = session.scalars(own.order_by(Notification.id).with_for_update()).all()
+    changed = [notification.dismiss(now) for notification in found]
+    if any(changed):
         announce(session, NOTIFICATIONS_CHANNEL, [member_id])
-    return found
+    return {notification.id for notification in found}
 
 
-def mark_all_read(session: Session, member_id: UUID, now: datetime) -> None:
-    """Mark all of one's notifications as read; again is fine."""
-    unread = (Notification.member_id == member_id, Notification.in_app, Notification.read_at.is_(None))
+def dismiss_one(session: Session, member_id: UUID, notification_id: UUID, now: datetime) -> Notification:
+    """As `dismiss`. Raises NotFound."""
+    found = _own(session, member_id, notification_id)
+    return _told(session, found, changed=found.dismiss(now))
+
+
+def mark_all_read(session: Session, member_id: UUID, kinds: Collection[Kind] | None, now: datetime) -> None:
+    """Mark all of one's notifications that are shown as read, or those of some kinds; again is fine."""
+    unread = [
+        Notification.member_id == member_id,
+        Notification.in_app,
+        Notification.read_at.is_(None),
+        Notification.dismissed_at.is_(None),
+        Notification.snoozed_until.is_(None),
+    ]
+    if kinds is not None:
+        unread.append(Notification.kind.in_(kinds))
     changed = session.scalars(update(Notification).where(*unread).values(read_at=now).returning(Notification.id)).all()
     if changed:
         announce(session, NOTIFICATIONS_CHANNEL, [member_id])
+
+
+def wake(session: Session, now: datetime, limit: int) -> int:
+    """Show again, unread, what was snoozed until now, `limit` at most. Returns how many it was."""
+    due = (
+        select(Notification.id)
+        .where(Notification.snoozed_until <= now)
+        .order_by(Notification.snoozed_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    woken = update(Notification).where(Notification.id.in_(due)).values(snoozed_until=None, read_at=None)
+    members = session.scalars(woken.returning(Notification.member_id)).all()
+    announce(session, NOTIFICATIONS_CHANNEL, members)
+    return len(members)
+
+
+def _own(session: Session, member_id: UUID, notification_id: UUID) -> Notification:
+    own = (Notification.id == notification_id, Notification.member_id == member_id, Notification.in_app)
+    found = session.scalar(select(Notification).where(*own).with_for_update())
+    if found is None:
+        raise NotFound("not_found")
+    return found
+
+
+def _told(session: Session, notification: Notification, *, changed: bool) -> Notification:
+    if changed:
+        announce(session, NOTIFICATIONS_CHANNEL, [notification.member_id])
+    return notification
 
 
 def show_in_app(session: Session, notification_ids: Collection[UUID]) -> None:

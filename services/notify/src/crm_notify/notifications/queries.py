@@ -1,39 +1,72 @@
 """Reading one's own notifications, and the members that words name."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnExpressionArgument, select
 from sqlalchemy.orm import Session
 
 from crm_notify.notifications.model import Notification
+from crm_notify.notifications.rules import Category, Kind, category_of
+from crm_notify.paging import COUNTED_ROWS, PagedQuery, bounded_count, rows_of
 from directory.permissions import Permission
 from directory.scope import holders_of, managers_of
 from directory.tables import members
 
+_ORDER = (Notification.occurred_at, Notification.id)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which notifications of an inbox; None asks nothing. What is snoozed or dismissed is listed for itself."""
+
+    unread: bool | None = None
+    kinds: Collection[Kind] | None = None
+    subject_id: UUID | None = None
+    snoozed: bool = False
+    dismissed: bool = False
+
 
 def own_notifications(
-    session: Session, member_id: UUID, unread: bool | None, page: int, page_size: int
+    session: Session, member_id: UUID, wanted: Wanted, query: PagedQuery
 ) -> tuple[Sequence[Notification], int]:
-    """One page, newest first, and how many there are; `unread` True or False keeps only those."""
-    wanted = [Notification.member_id == member_id, Notification.in_app]
-    if unread is not None:
-        wanted.append(Notification.read_at.is_(None) if unread else Notification.read_at.is_not(None))
-    total = session.scalar(select(func.count()).select_from(Notification).where(*wanted)) or 0
-    rows = session.scalars(
-        select(Notification)
-        .where(*wanted)
-        .order_by(Notification.id.desc())
-        .limit(page_size)
-        .offset((page - 1) * page_size)
-    )
-    return rows.all(), total
+    """The page of the inbox and one row more, the latest event first, and the bounded count (J-14, K-14)."""
+    found = select(Notification).where(*_matching(member_id, wanted))
+    return rows_of(session, found, _ORDER, query), bounded_count(session, found, _ORDER)
+
+
+def _matching(member_id: UUID, wanted: Wanted) -> list[ColumnExpressionArgument[bool]]:
+    found: list[ColumnExpressionArgument[bool]] = [Notification.member_id == member_id, Notification.in_app]
+    found.append(Notification.dismissed_at.is_not(None) if wanted.dismissed else Notification.dismissed_at.is_(None))
+    found.append(Notification.snoozed_until.is_not(None) if wanted.snoozed else Notification.snoozed_until.is_(None))
+    if wanted.unread is not None:
+        found.append(Notification.read_at.is_(None) if wanted.unread else Notification.read_at.is_not(None))
+    if wanted.kinds is not None:
+        found.append(Notification.kind.in_(sorted(wanted.kinds)))
+    if wanted.subject_id is not None:
+        found.append(Notification.subject_id == wanted.subject_id)
+    return found
 
 
 def unread_count(session: Session, member_id: UUID) -> int:
-    """How many of the member's notifications are unread (J-14)."""
-    unread = (Notification.member_id == member_id, Notification.in_app, Notification.read_at.is_(None))
-    return session.scalar(select(func.count()).select_from(Notification).where(*unread)) or 0
+    """How many of the member's notifications are unread, COUNTED_ROWS at most (J-14)."""
+    unread = select(Notification).where(*_matching(member_id, Wanted(unread=True)))
+    return min(bounded_count(session, unread, _ORDER), COUNTED_ROWS)
+
+
+def unread_by_category(session: Session, member_id: UUID) -> tuple[int, Mapping[Category, int]]:
+    """How many of the member's notifications are unread, in all and of each category, the newest COUNTED_ROWS at most."""
+    unread = (
+        select(Notification.kind)
+        .where(*_matching(member_id, Wanted(unread=True)))
+        .order_by(*(column.desc() for column in _ORDER))
+        .limit(COUNTED_ROWS)
+    )
+    kinds = session.scalars(unread).all()
+    counted = Counter(category_of(kind) for kind in kinds)
+    return len(kinds), {category: counted[category] for category in Category}
 
 
 def names_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, str]:

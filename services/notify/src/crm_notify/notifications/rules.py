@@ -1,8 +1,9 @@
 """What can be told, and the parameters its words need."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 
@@ -138,6 +139,18 @@ KINDS_OF = {
     Category.ANNOUNCEMENTS: (Kind.ANNOUNCEMENT,),
 }
 CATEGORY_OF = {kind: category for category, kinds in KINDS_OF.items() for kind in kinds}
+# Snoozing longer than this is forgetting (K-14).
+MOST_SNOOZED = timedelta(days=366)
+
+
+def category_of(kind: str) -> Category | None:
+    """The category of a kind as stored; None for one of a newer release."""
+    return CATEGORY_OF.get(cast("Kind", kind))
+
+
+def may_be_snoozed(until: datetime, now: datetime) -> bool:
+    """Whether a notification can be out of sight until then: from now on, for a year at most."""
+    return now < until <= now + MOST_SNOOZED
 
 
 @dataclass(frozen=True)
