@@ -75,6 +75,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "tag_id": lambda: str(new_id()),
         "cap_id": lambda: str(new_id()),
         "reason_id": lambda: str(new_id()),
+        "template_id": lambda: str(new_id()),
         "receivable_id": lambda: str(new_id()),
         "payment_id": lambda: str(new_id()),
         "year": lambda: "2099",

@@ -277,6 +277,13 @@ def _dismiss(case: Case) -> None:
     case.world.admin.post(f"/duplicates/groups/{case.world.record('duplicate group', case.caller, case.place)}:dismiss")
 
 
+def _deleted_template(case: Case) -> str:
+    id_: str = _NEW_TEMPLATE(case)
+    headers = case.world.people.headers("administrator") | {"If-Match": '"1"'}
+    case.world.http.delete(f"/message-templates/{id_}", headers=headers).raise_for_status()
+    return id_
+
+
 def _helper(case: Case) -> str:
     """A collaborator whom an administrator has just added."""
     shared = {"collaborators": [{"member_id": _receiver(case), "access": "read"}]}
@@ -299,6 +306,10 @@ _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
 _NEW_REASON = _made("/releases/reasons", label_zh=_own_name, label_en=_own_name)
+_SMS: Mapping[str, Any] = {"channel": "sms", "body": "{{customer_name}}"}
+_NEW_TEMPLATE = _made(
+    "/message-templates", name=_own_name, **{key: lambda _, v=value: v for key, value in _SMS.items()}
+)
 _NEW_CAP = _made("/pools/caps", cap=lambda _: 9, member_id=_uncapped)
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
 _NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
@@ -602,6 +613,14 @@ CALLS: dict[str, Call] = {
     "POST /notifications/{notification_id}:dismiss": Call(after=_shown_again),
     "POST /notifications:dismiss": Call(body=lambda _: {"ids": [str(new_id())]}),
     "GET /notifications/stream": Call(send=_open_stream),
+    "POST /message-templates": Call(body=lambda case: {**_SMS, "name": _own_name(case)}),
+    "GET /message-templates/{template_id}": Call(path={"template_id": _NEW_TEMPLATE}),
+    "PATCH /message-templates/{template_id}": Call(
+        body=lambda case: {"name": _own_name(case)}, path={"template_id": _NEW_TEMPLATE}
+    ),
+    "DELETE /message-templates/{template_id}": Call(path={"template_id": _NEW_TEMPLATE}),
+    "POST /message-templates/{template_id}:restore": Call(path={"template_id": _deleted_template}),
+    "POST /message-templates:preview": Call(body=lambda _: _SMS),
     "DELETE /auth/sessions/{session_id}": Call(path={"session_id": _new_session}, after=_sign_in),
     "POST /auth/logout-everywhere": Call(after=_sign_in),
     "POST /auth/password:redeem": Call(

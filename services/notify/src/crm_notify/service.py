@@ -15,6 +15,7 @@ from crm_notify.database import Base
 from crm_notify.deliveries.http import api as deliveries_api
 from crm_notify.imports.events import IMPORTS
 from crm_notify.merges.events import MERGES
+from crm_notify.message_templates.http import api as message_templates_api
 from crm_notify.message_templates.model import MessageTemplate
 from crm_notify.notifications.due import FORGET_OLD, WAKE_SNOOZED
 from crm_notify.notifications.http import api as notifications_api
@@ -38,7 +39,7 @@ SERVICE = Service(
     name="notify",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[notifications_api, push_api, deliveries_api, audit_api("notify")],
+    apis=[notifications_api, push_api, deliveries_api, message_templates_api, audit_api("notify")],
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_notify"],

@@ -1,6 +1,7 @@
 """Texts for mailings, kept for all who send some."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, Index, Text, func, text
@@ -10,7 +11,7 @@ from crm_notify.database import Base
 
 
 class MessageTemplate(Base):
-    """A template for e-mails (subject and HTML body) or SMS (text body); variables are those of `mailings.rules`."""
+    """A template for e-mails (subject and HTML body) or SMS (text body); variables are those of `rules`."""
 
     __tablename__ = "message_templates"
     __table_args__ = (
@@ -27,3 +28,7 @@ class MessageTemplate(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    def state(self) -> dict[str, Any]:
+        """What users can change."""
+        return {"name": self.name, "subject": self.subject, "body": self.body}
