@@ -3,32 +3,49 @@
 from datetime import datetime
 from uuid import UUID
 
-from chassis.http.api import PageQuery, View
+from pydantic import Field
+
+from chassis.http.api import NearDay, View
 from crm_notify.deliveries.model import Delivery
-from crm_notify.deliveries.rules import Status
+from crm_notify.deliveries.rules import Channel, Status
+from crm_notify.notifications.rules import Kind
+from crm_notify.paging import PagedQuery
 
 
-class DeliveryQuery(PageQuery):
-    """Which deliveries to list."""
+class DeliveryQuery(PagedQuery):
+    """Which deliveries to list. `kind`: of notifications; `from` and `to`: days of the organisation, inclusive."""
 
     status: Status | None = None
+    channel: Channel | None = None
+    member_id: UUID | None = None
+    kind: Kind | None = None
+    notification_id: UUID | None = None
+    mailing_id: UUID | None = None
+    from_: NearDay | None = Field(default=None, alias="from")
+    to: NearDay | None = None
 
 
 class Receiver(View):
-    """The member a mail goes to; never the address."""
+    """The member a message goes to; never the address."""
 
     id: UUID
     name: str
 
 
 class DeliveryView(View):
-    """One row of the ledger. `last_error` is `last_error_code` in words."""
+    """One row of the ledger: of a notification (`kind` says of what) or of a mailing's recipient. `digest`: it goes out
+    with others of its day. `last_error` is `last_error_code` in words: why it failed, or was never to be sent.
+    """
 
     id: UUID
     notification_id: UUID | None
+    kind: str | None
+    mailing_id: UUID | None
+    recipient_id: UUID | None
     member: Receiver | None
     channel: str
     status: Status
+    digest: bool
     attempts: int
     next_attempt_at: datetime | None
     last_error_code: str | None
@@ -38,15 +55,21 @@ class DeliveryView(View):
     sent_at: datetime | None
 
     @classmethod
-    def of(cls, row: Delivery, name: str, last_error: str | None) -> "DeliveryView":
-        """The view of `row`."""
+    def of(
+        cls, row: Delivery, *, kind: str | None, mailing_id: UUID | None, name: str, last_error: str | None
+    ) -> "DeliveryView":
+        """The view of `row`; `name` is its member's."""
         open_ = row.status in (Status.QUEUED, Status.SENDING)
         return cls(
             id=row.id,
             notification_id=row.notification_id,
+            kind=kind,
+            mailing_id=mailing_id,
+            recipient_id=row.recipient_id,
             member=Receiver(id=row.member_id, name=name) if row.member_id else None,
             channel=row.channel,
             status=Status(row.status),
+            digest=row.digest_id is not None,
             attempts=row.attempts,
             next_attempt_at=row.next_attempt_at if open_ else None,
             last_error_code=row.last_error_code,

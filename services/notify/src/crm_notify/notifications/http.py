@@ -1,6 +1,7 @@
 """REST of one's own notifications (J-14, K-14). Every route is strictly about the caller's own."""
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,7 @@ from crm_notify.notifications.views import (
     SnoozeBody,
     UnreadCount,
 )
-from crm_notify.paging import Position, page_of
+from crm_notify.paging import page_of
 
 api = Api("notifications")
 
@@ -49,7 +50,7 @@ def list_notifications(call: Call[None, NotificationQuery]) -> Page[Notification
     )
     with call.runtime.database.reading() as session:
         rows, total = queries.own_notifications(session, call.actor.id, wanted, query)
-        return page_of(rows, query, total, partial(views_of, session, language=call.language), _position)
+        return page_of(rows, query, total, partial(views_of, session, language=call.language), _place)
 
 
 def _kinds(query: NotificationQuery) -> Collection[Kind] | None:
@@ -57,10 +58,6 @@ def _kinds(query: NotificationQuery) -> Collection[Kind] | None:
     if query.kind is None:
         return of_category
     return {query.kind} if of_category is None else {query.kind} & of_category
-
-
-def _position(row: Notification) -> Position:
-    return Position(row.occurred_at, row.id)
 
 
 @api.route(
@@ -185,6 +182,10 @@ def views_of(session: Session, rows: Sequence[Notification], language: str) -> l
     ids: set[Any] = set().union(*(named_members(row.parameters) for row in rows))
     names = queries.names_of(session, ids)
     return [NotificationView.of(row, names, language) for row in rows]
+
+
+def _place(row: Notification) -> tuple[datetime, UUID]:
+    return row.occurred_at, row.id
 
 
 def _changed(call: Call[Any, Any], change: Callable[[Session], Notification]) -> NotificationView:
