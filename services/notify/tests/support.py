@@ -3,6 +3,7 @@
 import email
 import email.policy
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -154,22 +155,31 @@ def make_due(notify: OpenService) -> None:
 
 @dataclass
 class MailServer:
-    """A real SMTP server on one port. `answer` decides the reply to a mail by its receiver; None takes it."""
+    """A real SMTP server on one port. `answer` decides the reply to a mail by its receiver, `answer_rcpt` to RCPT; None
+    takes it. It drops the connection when RCPT names `drop_at_rcpt`, and after the dot of a mail to `drop_after_dot`.
+    """
 
     port: int = field(default_factory=free_port)
     mails: list[EmailMessage] = field(default_factory=list)
     answer: Callable[[str], str | None] = lambda _receiver: None
+    answer_rcpt: Callable[[str], str | None] = lambda _receiver: None
+    drop_at_rcpt: str = ""
+    drop_after_dot: str = ""
     connections: int = 0
+    scheme: str = "smtp"
+    tls: ssl.SSLContext | None = None
     _controller: Controller | None = None
 
     @property
     def url(self) -> str:
         """Its SMTP_URL."""
-        return f"smtp://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Answer from now on."""
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        tls = {"ssl_context" if self.scheme == "smtps" else "tls_context": self.tls} if self.tls else {}
+        starttls = self.scheme == "smtp+starttls"
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, require_starttls=starttls, **tls)
         self._controller.start()
 
     def stop(self) -> None:
@@ -184,13 +194,24 @@ class MailServer:
         session.host_name = hostname
         return replies
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def handle_RCPT(self, server: Any, _session: Any, envelope: Any, address: str, _options: list[str]) -> str:
+        """Take the receiver, refuse them, or go away."""
+        if address == self.drop_at_rcpt:
+            server.transport.abort()
+        refusal = self.answer_rcpt(address)
+        if refusal is None:
+            envelope.rcpt_tos.append(address)
+        return refusal or "250 OK"
+
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
         """Take the mail or refuse it."""
         refusal = self.answer(envelope.rcpt_tos[0])
         if refusal is not None:
             return refusal
         parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)
         self.mails.append(parsed)  # type: ignore[arg-type]
+        if envelope.rcpt_tos[0] == self.drop_after_dot:
+            server.transport.abort()
         return "250 taken"
 
     def of(self, member: Member) -> list[EmailMessage]:

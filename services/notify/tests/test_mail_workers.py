@@ -3,8 +3,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from crm_notify.deliveries.commands import settle, take
-from crm_notify.deliveries.rules import Failure
+from crm_notify.deliveries.leasing import begin, settle, take
+from crm_notify.deliveries.rules import Channel, Failure, Outcome
 from crm_notify.sending.due import BATCH, send_mail
 from services.notify.tests.support import MailServer, assign_by_mail, ledger, make_due, statuses
 from tests.support.services import OpenService
@@ -62,7 +62,7 @@ def test_what_a_dead_worker_took_is_sent_by_another_under_the_same_message_id(
 ) -> None:
     assign_by_mail(notify, notify.organisation.sales)
     with notify.database.transaction() as session:
-        [taken] = take(session, BATCH)  # and it is never heard of again
+        [[taken]] = take(session, Channel.EMAIL, BATCH)  # and it is never heard of again
 
     assert send_mail(notify.runtime) is False
     make_due(notify)
@@ -76,23 +76,24 @@ def test_what_a_dead_worker_took_is_sent_by_another_under_the_same_message_id(
 def test_a_worker_that_lost_its_lease_records_nothing(notify: OpenService) -> None:
     assign_by_mail(notify, notify.organisation.sales)
     with notify.database.transaction() as session:
-        slow = take(session, BATCH)
+        [slow] = take(session, Channel.EMAIL, BATCH)
     make_due(notify)
     with notify.database.transaction() as session:
-        take(session, BATCH)
+        take(session, Channel.EMAIL, BATCH)
 
     with notify.database.transaction() as session:
-        settle(session, slow, Failure("smtp_550", permanent=True))
+        assert begin(session, slow) == []
+        settle(session, slow, Failure("smtp_550", Outcome.FAILED))
 
     [row] = ledger(notify)
-    assert (row["status"], row["attempts"], row["last_error_code"]) == ("sending", 2, None)
+    assert (row["status"], row["attempts"], row["last_error_code"]) == ("queued", 2, None)
 
 
 def test_a_connection_that_breaks_costs_only_the_mail_under_way_an_attempt(
     notify: OpenService, mail_server: MailServer
 ) -> None:
     people = notify.organisation
-    mail_server.answer = lambda to: "421 4.3.2 closing" if to == people.sales.email else None
+    mail_server.drop_at_rcpt = people.sales.email
     assign_by_mail(notify, people.sales)
     assign_by_mail(notify, people.colleague)
 

@@ -26,7 +26,7 @@ from crm_notify.push.role import push_role
 from crm_notify.recycling.events import RECYCLING
 from crm_notify.reveals.events import REVEALS
 from crm_notify.robots.model import Robot
-from crm_notify.sending.due import MEASURE_DELIVERIES, SEND_MAIL
+from crm_notify.sending.due import LOSE_TRACK, MEASURE_DELIVERIES, SEND_MAIL
 from crm_notify.settings import Settings
 from crm_notify.work.events import WORK
 from directory.actors import DirectoryActors
@@ -57,6 +57,6 @@ SERVICE = Service(
         WORK,
     ],
     projections=[directory_projection()],
-    due=[SEND_MAIL, MEASURE_DELIVERIES, WAKE_SNOOZED, FORGET_OLD],
+    due=[SEND_MAIL, LOSE_TRACK, MEASURE_DELIVERIES, WAKE_SNOOZED, FORGET_OLD],
     roles={"push": push_role(MIGRATIONS)},
 )

@@ -5,7 +5,7 @@ from email.utils import parseaddr
 from pydantic import Field, field_validator
 
 from chassis.settings import ServiceSettings
-from crm_notify.mail.rules import MailChannel, SmtpServer
+from crm_notify.mail.rules import MailChannel, Pace, SmtpServer
 
 
 class Settings(ServiceSettings):
@@ -17,6 +17,12 @@ class Settings(ServiceSettings):
     )
     mail_from: str = Field(
         default="Highsea <highsea@localhost>", description="sender of e-mails, an address with or without a name"
+    )
+    mail_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=100_000,
+        description="most e-mails a minute, of all workers together; 0: as many as there are",
     )
     push_streams: int = Field(default=2000, ge=1, description="most streams of a push process; 503 beyond")
 
@@ -41,3 +47,7 @@ class Settings(ServiceSettings):
         if not self.smtp_url:
             return None
         return MailChannel(SmtpServer.parse(self.smtp_url), self.mail_from, self.public_url)
+
+    def mail_pace(self) -> Pace | None:
+        """How fast e-mails may go, None: as fast as they do."""
+        return Pace(self.mail_per_minute) if self.mail_per_minute else None

@@ -1,32 +1,16 @@
-"""The delivery ledger's moves: queue, take under a lease, settle, give back."""
+"""Putting deliveries into the queue: new ones, and again those that a person wants sent once more."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, insert, select, tuple_, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
+from chassis.audit import AuditEntry, record_audit
 from chassis.identifiers import new_id
 from crm_notify.deliveries.model import Delivery
-from crm_notify.deliveries.rules import Channel, Failure, Status, message_id, wait_after
-from crm_notify.notifications.commands import show_in_app
+from crm_notify.deliveries.rules import RESENDABLE, Channel, Status, message_id
 from crm_notify.notifications.rules import Notice
-
-# Longer than a worker needs for what it takes; after it another one takes over.
-LEASE = timedelta(minutes=5)
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A delivery leased to this worker. `attempts` tells this lease from a later one."""
-
-    id: UUID
-    notification_id: UUID | None
-    member_id: UUID | None
-    message_id: str
-    attempts: int
 
 
 def queue_mails(session: Session, notices: Mapping[UUID, Notice], domain: str) -> None:
@@ -50,55 +34,27 @@ def queue_mails(session: Session, notices: Mapping[UUID, Notice], domain: str) -
         )
 
 
-def take(session: Session, limit: int) -> Sequence[Taken]:
-    """Lease what is due, and what a worker took and never settled. Two workers never get the same row."""
-    due = (
-        select(Delivery.id)
-        .where(Delivery.status.in_([Status.QUEUED, Status.SENDING]), Delivery.next_attempt_at <= func.now())
-        .order_by(Delivery.next_attempt_at, Delivery.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    rows = session.execute(
+def resend(session: Session, ids: Collection[UUID], actor_id: UUID) -> Sequence[UUID]:
+    """Queue again what is uncertain or was given up, under the same Message-ID and with all its tries. Returns which of
+    `ids` these are; the others are left alone.
+    """
+    rows = session.scalars(
+        select(Delivery)
+        .where(Delivery.id.in_(ids), Delivery.status.in_(RESENDABLE))
+        .order_by(Delivery.id)
+        .with_for_update()
+    ).all()
+    record_audit(session, *[_resent(row, actor_id) for row in rows])
+    found = [row.id for row in rows]
+    session.execute(
         update(Delivery)
-        .where(Delivery.id == due.c.id)
-        .values(status=Status.SENDING, attempts=Delivery.attempts + 1, next_attempt_at=func.now() + LEASE)
-        .returning(Delivery.id, Delivery.notification_id, Delivery.member_id, Delivery.message_id, Delivery.attempts)
-        .execution_options(synchronize_session=False)
+        .where(Delivery.id.in_(found))
+        .values(status=Status.QUEUED, attempts=0, next_attempt_at=func.now(), last_error_code=None)
+        .execution_options(synchronize_session="fetch")
     )
-    return sorted((Taken(*row) for row in rows), key=lambda taken: taken.id)
+    return found
 
 
-def settle(session: Session, taken: Sequence[Taken], failure: Failure | None) -> None:
-    """Record how the sending of these ended: all went out, or all failed alike. A lease lost meanwhile is left alone."""
-    if failure is None:
-        _update(session, taken, status=Status.SENT, sent_at=func.now(), last_error_code=None)
-        return
-    for attempts in {one.attempts for one in taken}:
-        alike = [one for one in taken if one.attempts == attempts]
-        wait = wait_after(attempts)
-        if failure.permanent or wait is None:
-            status = Status.FAILED if failure.permanent else Status.DEAD
-            _update(session, alike, status=status, last_error_code=failure.code)
-            show_in_app(session, [one.notification_id for one in alike if one.notification_id])
-        else:
-            retry_at = func.now() + wait
-            _update(session, alike, status=Status.QUEUED, next_attempt_at=retry_at, last_error_code=failure.code)
-
-
-def give_back(session: Session, taken: Sequence[Taken]) -> None:
-    """Return what was taken and never tried: due at once, the attempt not counted."""
-    _update(session, taken, status=Status.QUEUED, attempts=Delivery.attempts - 1, next_attempt_at=func.now())
-
-
-def _update(session: Session, taken: Collection[Taken], **values: object) -> None:
-    if taken:
-        session.execute(
-            update(Delivery).where(_mine(taken)).values(**values).execution_options(synchronize_session=False)
-        )
-
-
-def _mine(taken: Collection[Taken]) -> ColumnElement[bool]:
-    held = [(one.id, one.attempts) for one in taken]
-    return and_(Delivery.status == Status.SENDING, tuple_(Delivery.id, Delivery.attempts).in_(held))
+def _resent(row: Delivery, actor_id: UUID) -> AuditEntry:
+    before = {"status": row.status, "last_error_code": row.last_error_code}
+    return AuditEntry("delivery.resent", "delivery", row.id, actor_id, before, {"status": Status.QUEUED.value})

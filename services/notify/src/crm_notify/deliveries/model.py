@@ -8,6 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_notify.database import Base
 
+_QUEUED_NOTICE = text("status = 'queued' AND recipient_id IS NULL AND digest_id IS NULL")
+_QUEUED_DIGEST = text("status = 'queued' AND digest_id IS NOT NULL")
+_QUEUED_MAILING = text("status = 'queued' AND recipient_id IS NOT NULL AND digest_id IS NULL")
+
 
 class Delivery(Base):
     """One notification on its way to one member, or one mailing to one recipient, over one channel (decision 0035).
@@ -24,10 +28,9 @@ class Delivery(Base):
         ),
         CheckConstraint("num_nonnulls(notification_id, recipient_id) = 1", name="of_one"),
         UniqueConstraint("recipient_id"),
-        Index("ix_deliveries_due", "next_attempt_at", "id", postgresql_where=text("status IN ('queued', 'sending')")),
-        Index(
-            "ix_deliveries_digest_id", "digest_id", postgresql_where=text("digest_id IS NOT NULL AND status = 'queued'")
-        ),
+        Index("ix_deliveries_due_notices", "channel", "next_attempt_at", "id", postgresql_where=_QUEUED_NOTICE),
+        Index("ix_deliveries_due_digests", "channel", "next_attempt_at", "digest_id", postgresql_where=_QUEUED_DIGEST),
+        Index("ix_deliveries_due_mailings", "channel", "next_attempt_at", "id", postgresql_where=_QUEUED_MAILING),
         Index("ix_deliveries_member_id_id", "member_id", "id"),
         Index("ix_deliveries_status_id", "status", "id"),
         Index("ix_deliveries_notification_id", "notification_id"),

@@ -38,13 +38,30 @@ class Status(StrEnum):
 RESENDABLE = frozenset({Status.UNCERTAIN, Status.BOUNCED, Status.FAILED, Status.DEAD})
 
 
+class Outcome(StrEnum):
+    """What becomes of a delivery that was not taken. `retry`: tried again after a while, a few times; `throttled`: the
+    other side wants to be left alone, so it is tried again and not counted; the others are the status it ends with.
+    """
+
+    RETRY = "retry"
+    THROTTLED = "throttled"
+    UNCERTAIN = "uncertain"
+    BOUNCED = "bounced"
+    SUPPRESSED = "suppressed"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True)
 class Failure:
-    """Why a delivery was not taken. `permanent`: never try again; `disconnected`: the connection is of no more use."""
+    """Why a delivery was not taken. `disconnected`: the connection is of no more use."""
 
     code: str
-    permanent: bool = False
+    outcome: Outcome = Outcome.RETRY
     disconnected: bool = False
+
+
+# Handed over, and nobody knows whether it was taken.
+UNKNOWN = Failure("outcome_unknown", Outcome.UNCERTAIN, disconnected=True)
 
 
 def message_id(delivery_id: UUID, domain: str) -> str:

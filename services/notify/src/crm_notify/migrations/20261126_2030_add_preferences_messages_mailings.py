@@ -220,8 +220,18 @@ def _deliveries() -> None:
         "deliveries",
         "status IN ('queued', 'sending', 'sent', 'uncertain', 'bounced', 'suppressed', 'failed', 'dead')",
     )
-    waiting = sa.text("digest_id IS NOT NULL AND status = 'queued'")
-    op.create_index("ix_deliveries_digest_id", "deliveries", ["digest_id"], postgresql_where=waiting)
+    op.drop_index("ix_deliveries_due", "deliveries")
+    for name, what, last in (
+        ("notices", "recipient_id IS NULL AND digest_id IS NULL", "id"),
+        ("digests", "digest_id IS NOT NULL", "digest_id"),
+        ("mailings", "recipient_id IS NOT NULL AND digest_id IS NULL", "id"),
+    ):
+        op.create_index(
+            f"ix_deliveries_due_{name}",
+            "deliveries",
+            ["channel", "next_attempt_at", last],
+            postgresql_where=sa.text(f"status = 'queued' AND {what}"),
+        )
 
 
 def _channels() -> None:
@@ -243,7 +253,7 @@ def _channels() -> None:
         sa.Column("created_by", _ID),
         sa.Column("created_at", _TIME, nullable=False, server_default=_NOW),
         sa.PrimaryKeyConstraint("id", name="pk_suppressions"),
-        sa.UniqueConstraint("channel", "address", name="uq_suppressions_channel_address"),
+        sa.UniqueConstraint("channel", "address", "reason", name="uq_suppressions_channel_address_reason"),
         sa.CheckConstraint("reason IN ('bounced', 'unsubscribed', 'manual')", name="ck_suppressions_reason_known"),
     )
     op.create_table(
@@ -274,10 +284,13 @@ def downgrade() -> None:
         "ck_deliveries_status_known", "deliveries", "status IN ('queued', 'sending', 'sent', 'failed', 'dead')"
     )
     op.drop_constraint("ck_deliveries_of_one", "deliveries", type_="check")
+    op.drop_index("ix_deliveries_due_notices", "deliveries")
     op.drop_column("deliveries", "recipient_id")
     op.drop_column("deliveries", "digest_id")
     op.alter_column("deliveries", "notification_id", nullable=False)
     op.alter_column("deliveries", "member_id", nullable=False)
+    due = sa.text("status IN ('queued', 'sending')")
+    op.create_index("ix_deliveries_due", "deliveries", ["next_attempt_at", "id"], postgresql_where=due)
     for table in ("mailing_attachments", "mailing_recipients", "mailings", "message_templates"):
         op.drop_table(table)
     for table in ("member_messages", "announcements", "preferences", "preference_defaults"):

@@ -1,7 +1,7 @@
-"""What the mails of taken deliveries need."""
+"""What the letters of taken deliveries need."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -9,38 +9,69 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from chassis.wording import language_of
-from crm_notify.deliveries.commands import Taken
+from crm_notify.deliveries.leasing import Message, Taken
 from crm_notify.deliveries.model import Delivery
+from crm_notify.deliveries.rules import Channel
+from crm_notify.notifications.links import path_of
 from crm_notify.notifications.model import Notification
 from crm_notify.notifications.queries import names_of
-from crm_notify.notifications.texts import Words, named_members, words
+from crm_notify.notifications.texts import named_members, words
+from crm_notify.sending.rules import Notified
+from crm_notify.suppressions.queries import reasons_of
 from directory.tables import members
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Who gets a mail and what it says. `address` is empty when the directory has none or its member has left."""
+    """Who gets a mail and what it tells, oldest first. `address` is empty when the directory has none or its member has
+    left; `suppressed` says why nothing goes to it.
+    """
 
     name: str
     address: str
     language: str
-    words: Words
+    notified: Sequence[Notified]
+    suppressed: Collection[str] = field(default=())
 
 
-def receivers(session: Session, taken: Sequence[Taken]) -> Mapping[UUID, Receiver]:
-    """By delivery id: address and language as the directory knows them at this moment."""
+def receivers(session: Session, messages: Sequence[Message]) -> Mapping[UUID, Receiver]:
+    """By the id of a message's first delivery: address, language and words as they are at this moment."""
+    found = _rows(session, [one for message in messages for one in message])
+    names = names_of(session, set().union(*(named_members(row.parameters) for row in found.values())))
+    made = {}
+    for message in messages:
+        rows = [found[one.id] for one in message if one.id in found]
+        if rows:
+            made[message[0].id] = _receiver(rows, names)
+    reasons = reasons_of(session, Channel.EMAIL, {receiver.address for receiver in made.values()})
+    return {id_: replace(one, suppressed=reasons.get(one.address, ())) for id_, one in made.items()}
+
+
+def _rows(session: Session, taken: Sequence[Taken]) -> Mapping[UUID, Any]:
+    told = (
+        Notification.kind,
+        Notification.parameters,
+        Notification.subject_type,
+        Notification.subject_id,
+        Notification.occurred_at,
+    )
     rows = session.execute(
-        select(Delivery.id, Notification.kind, Notification.parameters, members)
+        select(Delivery.id.label("delivery_id"), *told, members.c.name, members.c.email, members.c.active)
+        .add_columns(members.c.language)
         .join(Notification, Notification.id == Delivery.notification_id)
         .join(members, members.c.id == Delivery.member_id)
         .where(Delivery.id.in_([one.id for one in taken]))
-    ).all()
-    ids: set[UUID] = set().union(*(named_members(row.parameters) for row in rows))
-    names = names_of(session, ids)
-    return {row[0]: _receiver(row, names) for row in rows}
+    )
+    return {row.delivery_id: row for row in rows}
 
 
-def _receiver(row: Any, names: Mapping[UUID, str]) -> Receiver:
-    language = language_of(row.language)
+def _receiver(rows: Sequence[Any], names: Mapping[UUID, str]) -> Receiver:
+    first, language = rows[0], language_of(rows[0].language)
+    notified = [_notified(row, names, language) for row in rows]
+    notified.sort(key=lambda one: one.occurred_at)
+    return Receiver(first.name, first.email if first.active else "", language, notified)
+
+
+def _notified(row: Any, names: Mapping[UUID, str], language: str) -> Notified:
     made = words(row.kind, row.parameters, names, language)
-    return Receiver(row.name, row.email if row.active else "", language, made)
+    return Notified(row.kind, made, path_of(row.subject_type, row.subject_id), row.occurred_at)

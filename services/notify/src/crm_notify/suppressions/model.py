@@ -10,14 +10,14 @@ from crm_notify.database import Base
 
 
 class Suppression(Base):
-    """One address of one channel. `reason`: `bounced` stops everything, `unsubscribed` and `manual` stop mailings alone.
+    """One address of one channel and why; each reason is lifted by itself. `reason`: `bounced` stops everything, `unsubscribed` and `manual` stop mailings alone.
 
     `address` is as `suppressions.rules.normalised` makes it.
     """
 
     __tablename__ = "suppressions"
     __table_args__ = (
-        UniqueConstraint("channel", "address"),
+        UniqueConstraint("channel", "address", "reason"),
         CheckConstraint("reason IN ('bounced', 'unsubscribed', 'manual')", name="reason_known"),
     )
 
