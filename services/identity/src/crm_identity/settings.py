@@ -1,11 +1,10 @@
 """Settings of the identity service."""
 
-import base64
-import binascii
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from pydantic import Field, field_validator
 
+from chassis import sealing
 from chassis.runtime import Runtime
 from chassis.settings import ServiceSettings
 
@@ -28,12 +27,7 @@ class Settings(ServiceSettings):
     @field_validator("key_encryption_key")
     @classmethod
     def _is_a_key(cls, value: str) -> str:
-        try:
-            key = base64.b64decode(value, validate=True)
-        except binascii.Error:
-            key = b""
-        if len(key) != 32:
-            raise ValueError("must be base64 of exactly 32 bytes, for example from: openssl rand -base64 32")
+        sealing.sealing_key(value)
         return value
 
     @field_validator("gateway_networks")
@@ -46,7 +40,7 @@ class Settings(ServiceSettings):
     @property
     def sealing_key(self) -> bytes:
         """The 32 bytes that seal private signing keys."""
-        return base64.b64decode(self.key_encryption_key)
+        return sealing.sealing_key(self.key_encryption_key)
 
     @property
     def trusted_networks(self) -> list[IPv4Network | IPv6Network]:

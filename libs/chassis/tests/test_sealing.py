@@ -1,0 +1,29 @@
+"""Sealed secrets: read with the same key alone."""
+
+import base64
+
+import pytest
+
+from chassis.sealing import Unreadable, seal, sealing_key, unseal
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+
+
+def test_what_is_sealed_is_read_with_the_same_key() -> None:
+    sealed = seal("密钥".encode(), KEY)
+
+    assert unseal(sealed, KEY).decode() == "密钥"
+    assert seal("密钥".encode(), KEY) != sealed
+
+
+@pytest.mark.parametrize("broken", ["", "nothing", "a.b.c.d.e", seal(b"x", OTHER), seal(b"x", KEY)[:-4]])
+def test_what_this_key_did_not_seal_is_unreadable(broken: str) -> None:
+    with pytest.raises(Unreadable):
+        unseal(broken, KEY)
+
+
+def test_a_key_is_32_bytes_of_base64() -> None:
+    assert sealing_key(base64.b64encode(KEY).decode()) == KEY
+    for wrong in ("", "not base64!", base64.b64encode(KEY[:-1]).decode()):
+        with pytest.raises(ValueError, match="32 bytes"):
+            sealing_key(wrong)
