@@ -14,6 +14,7 @@ _OWN_ONLY = {
     "activity_author_only",
     "contact_delete_own_only",
     "delete_own_only",
+    "message_of_another",
     "not_yours_to_give",
     "only_owner_asks",
     "own_extension",
@@ -85,6 +86,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "task_id": lambda: case.world.new_task(case.caller, case.place),
         "opportunity_id": lambda: case.world.opportunity_of(case.customer),
         "order_id": lambda: case.world.order_of(case.customer),
+        "message_id": lambda: case.world.message(case.caller, case.place),
         "kind_name": lambda: case.row.remark or "customers",
     }
     kind = _OF_SECTION.get(case.row.section) or name.removesuffix("_id")

@@ -621,6 +621,13 @@ CALLS: dict[str, Call] = {
     "DELETE /message-templates/{template_id}": Call(path={"template_id": _NEW_TEMPLATE}),
     "POST /message-templates/{template_id}:restore": Call(path={"template_id": _deleted_template}),
     "POST /message-templates:preview": Call(body=lambda _: _SMS),
+    "POST /messages": Call(
+        body=lambda case: {"receiver_ids": [case.world.people.members["receiver"].id], "text": _own_name(case)}
+    ),
+    "POST /messages/{message_id}:reply": Call(body=lambda case: {"text": _own_name(case)}),
+    "POST /messages/{message_id}:withdraw": Call(
+        path={"message_id": lambda case: case.world.new_message(case.caller, case.place)}
+    ),
     "DELETE /auth/sessions/{session_id}": Call(path={"session_id": _new_session}, after=_sign_in),
     "POST /auth/logout-everywhere": Call(after=_sign_in),
     "POST /auth/password:redeem": Call(

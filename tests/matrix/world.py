@@ -180,6 +180,21 @@ class World:
         answer = self.http.post("/tasks", json=body, headers=self.people.headers(issuer))
         return str(answer.raise_for_status().json()["id"])
 
+    def message(self, caller: str, place: str) -> str:
+        """The id of a message that stays: the caller's own, one that they got, or one between others."""
+        key = (f"message {place}", caller)
+        if key not in self.records:
+            self.records[key] = self.new_message(caller, place)
+        return self.records[key]
+
+    def new_message(self, caller: str, place: str) -> str:
+        """The id of such a message that nobody has asked about."""
+        asking = caller if caller in PERSONS else "sales"
+        sender, receiver = {"own": (asking, "mate"), "received": ("mate", asking)}.get(place, ("mate", "stranger"))
+        body = {"receiver_ids": [self.people.members[receiver].id], "text": self.people.name()}
+        answer = self.http.post("/messages", json=body, headers=self.people.headers(sender))
+        return str(answer.raise_for_status().json()["id"])
+
     def new_dispatch(self) -> dict[str, Any]:
         """A task for a customer that does not exist."""
         handler_ids = [self.people.members["sales"].id]

@@ -3,7 +3,6 @@
 import crm_notify.announcements.model
 import crm_notify.mail.model
 import crm_notify.mailings.model
-import crm_notify.member_messages.model
 import crm_notify.suppressions.model  # noqa: F401 - its tables
 from chassis.http.auditing import audit_api
 from chassis.service import Service
@@ -14,6 +13,7 @@ from crm_notify.collisions.events import COLLISIONS
 from crm_notify.database import Base
 from crm_notify.deliveries.http import api as deliveries_api
 from crm_notify.imports.events import IMPORTS
+from crm_notify.member_messages.http import api as member_messages_api
 from crm_notify.merges.events import MERGES
 from crm_notify.message_templates.http import api as message_templates_api
 from crm_notify.message_templates.model import MessageTemplate
@@ -39,7 +39,14 @@ SERVICE = Service(
     name="notify",
     settings=Settings,
     actors=DirectoryActors(),
-    apis=[notifications_api, push_api, deliveries_api, message_templates_api, audit_api("notify")],
+    apis=[
+        notifications_api,
+        push_api,
+        deliveries_api,
+        member_messages_api,
+        message_templates_api,
+        audit_api("notify"),
+    ],
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
     messages=["crm_notify"],
