@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from crm.identity.v1 import identity_events_pb2 as identity
 from crm.imports.v1 import imports_events_pb2 as imports
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.imports.events import IMPORTS
+from crm_notify.notifications.due import wake_snoozed
 from crm_notify.push.events import DIRECTORY
 from crm_notify.push.hub import STREAMS_A_MEMBER
 from crm_notify.push.rules import Stream
 from crm_notify.service import SERVICE
 from directory import store
-from services.notify.tests.support import PushProcess, change, changed, eventually, post, pushing, receive
+from services.notify.tests.support import PushProcess, change, changed, eventually, listed, post, pushing, receive
 from tests.support.organisation import Member
 from tests.support.services import Opener, OpenService
 
@@ -97,6 +99,40 @@ def test_a_stream_begins_with_what_is_unread_and_hints_at_what_comes(
         assert events.next_hint() == _hint(2)
         post(notify, sales, "/notifications:read-all")
         assert events.next_hint() == _hint(0)
+
+
+def test_every_process_hints_and_a_stream_that_comes_back_learns_the_count(
+    notify: OpenService, push: PushProcess, sales: Member, tmp_path: Path
+) -> None:
+    with pushing(notify, tmp_path / "second.log") as second:
+        with push.stream(sales) as one, second.stream(sales) as other:
+            assert one.next_hint() == other.next_hint() == _hint(0)
+            _assign(notify, sales)
+            assert one.next_hint() == other.next_hint() == _hint(1)
+        _assign(notify, sales)  # told while none of the streams is open
+        with second.stream(sales) as again:
+            assert again.next_hint() == _hint(2)
+
+
+def test_what_goes_out_of_sight_or_comes_back_is_hinted(notify: OpenService, push: PushProcess, sales: Member) -> None:
+    _assign(notify, sales)
+    path = f"/api/v1/notifications/{listed(notify, sales)[0]['id']}"
+
+    def act(name: str, body: dict[str, str]) -> None:
+        assert notify.client.post(f"{path}:{name}", json=body, headers=notify.headers(sales)).status_code == 200
+
+    with push.stream(sales) as events:
+        assert events.next_hint() == _hint(1)
+        act("snooze", {"until": (datetime.now(UTC) + timedelta(hours=1)).isoformat()})
+        assert events.next_hint() == _hint(0)
+        with notify.database.transaction() as session:
+            session.execute(text("UPDATE notifications SET snoozed_until = now() WHERE snoozed_until IS NOT NULL"))
+        wake_snoozed(notify.runtime)
+        assert events.next_hint() == _hint(1)
+        act("dismiss", {})
+        assert events.next_hint() == _hint(0)
+        act("restore", {})
+        assert events.next_hint() == _hint(1)
 
 
 def test_progress_of_an_import_is_hinted_to_whoever_started_it(
