@@ -306,6 +306,7 @@ _ENDED_IMPORT: Made = lambda case: case.world.record("ended import", case.caller
 _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
 _NEW_REASON = _made("/releases/reasons", label_zh=_own_name, label_en=_own_name)
+_NEW_SUPPRESSION = _made("/suppressions", address=lambda case: f"{case.world.people.name()}@matrix.test")
 _SMS: Mapping[str, Any] = {"channel": "sms", "body": "{{customer_name}}"}
 _NEW_TEMPLATE = _made(
     "/message-templates", name=_own_name, **{key: lambda _, v=value: v for key, value in _SMS.items()}
@@ -613,6 +614,8 @@ CALLS: dict[str, Call] = {
     "POST /notifications/{notification_id}:dismiss": Call(after=_shown_again),
     "POST /notifications:dismiss": Call(body=lambda _: {"ids": [str(new_id())]}),
     "GET /notifications/stream": Call(send=_open_stream),
+    "POST /suppressions": Call(body=lambda case: {"address": f"{case.world.people.name()}@matrix.test"}),
+    "DELETE /suppressions/{suppression_id}": Call(path={"suppression_id": _NEW_SUPPRESSION}),
     "POST /message-templates": Call(body=lambda case: {**_SMS, "name": _own_name(case)}),
     "GET /message-templates/{template_id}": Call(path={"template_id": _NEW_TEMPLATE}),
     "PATCH /message-templates/{template_id}": Call(

@@ -25,6 +25,9 @@ ROUTES = [
     ("POST", "/notifications/01a20155-ffc1-703f-bec5-d67443045ad9:read"),
     ("POST", "/notifications:read-all"),
     ("GET", "/deliveries"),
+    ("GET", "/suppressions"),
+    ("POST", "/suppressions"),
+    ("DELETE", "/suppressions/01a20155-ffc1-703f-bec5-d67443045ad9"),
 ]
 
 

@@ -1,9 +1,7 @@
 """The composition root of notify."""
 
 import crm_notify.announcements.model
-import crm_notify.mail.model
-import crm_notify.mailings.model
-import crm_notify.suppressions.model  # noqa: F401 - its tables
+import crm_notify.mailings.model  # noqa: F401 - its tables
 from chassis.http.auditing import audit_api
 from chassis.service import Service
 from crm_notify.assignments.events import ASSIGNMENTS
@@ -28,6 +26,7 @@ from crm_notify.reveals.events import REVEALS
 from crm_notify.robots.model import Robot
 from crm_notify.sending.due import LOSE_TRACK, MEASURE_DELIVERIES, SEND_MAIL
 from crm_notify.settings import Settings
+from crm_notify.suppressions.http import api as suppressions_api
 from crm_notify.work.events import WORK
 from directory.actors import DirectoryActors
 from directory.events import directory_projection
@@ -43,6 +42,7 @@ SERVICE = Service(
         notifications_api,
         push_api,
         deliveries_api,
+        suppressions_api,
         member_messages_api,
         message_templates_api,
         audit_api("notify"),
