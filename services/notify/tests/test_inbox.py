@@ -52,7 +52,8 @@ def test_what_is_told_late_stands_where_it_happened(notify: OpenService) -> None
     first, second, late = (_assign(notify, sales) for _ in range(3))
     with notify.database.transaction() as session:
         session.execute(
-            text("UPDATE notifications SET occurred_at = now() - interval '2 days' WHERE id = :id"), {"id": late["id"]}
+            text("UPDATE notifications SET occurred_at = occurred_at - interval '2 days' WHERE id = :id"),
+            {"id": late["id"]},
         )
 
     assert _ids(notify, sales) == [second["id"], first["id"], late["id"]]

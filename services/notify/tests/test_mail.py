@@ -97,13 +97,14 @@ def test_a_batch_is_one_mail_for_each_receiver(notify: OpenService, mail_server:
     assert [mail["Subject"] for mail in mail_server.of(people.colleague)] == ["1 个客户已分配给你"]
 
 
-def test_without_a_mail_server_no_mail_is_made_and_the_app_tells_instead(notify_without_mail: OpenService) -> None:
+def test_without_a_mail_server_no_mail_is_sent_and_the_app_tells_instead(notify_without_mail: OpenService) -> None:
     notify = notify_without_mail
     sales = notify.organisation.sales
     assign_by_mail(notify, sales)
 
     assert send_mail(notify.runtime) is False
-    assert ledger(notify) == []
+    [row] = ledger(notify)
+    assert (row["status"], row["last_error_code"]) == ("suppressed", "mail_off")
     assert len(listed(notify, sales)) == 1
 
 

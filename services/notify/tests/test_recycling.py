@@ -13,7 +13,7 @@ from crm.customer.v1 import customer_events_pb2 as customer
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.notifications.model import Notification
-from crm_notify.recycling.events import RECYCLING, apply_recycling
+from crm_notify.recycling.events import RECYCLING
 from crm_notify.recycling.rules import MOST_LINES
 from crm_notify.reveals.events import REVEALS
 from crm_notify.sending.due import send_mail
@@ -34,7 +34,7 @@ def test_a_member_gets_one_digest_in_the_app_and_by_mail_however_often_it_arrive
     for _ in range(2):
         receive(notify, RECYCLING, fact)
     with notify.database.transaction() as session:  # as if the inbox had forgotten it
-        apply_recycling(session, [fact], channel=None)
+        RECYCLING.apply(session, [fact])
     send_mail(notify.runtime)
 
     [found] = listed(notify, people.sales)

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from chassis.identifiers import new_id
 from crm.imports.v1 import imports_events_pb2 as imports
 from crm.pool.v1 import pool_events_pb2 as pool
-from crm_notify.assignments.events import ASSIGNMENTS, apply_assignments
+from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.assignments.rules import concerns_somebody, notices_of_changes
 from crm_notify.imports.events import IMPORTS
 from crm_notify.notifications.model import Notification
@@ -278,7 +278,7 @@ def test_a_repeated_fact_tells_once(notify: OpenService) -> None:
     for _ in range(3):
         receive(notify, ASSIGNMENTS, fact)
     with notify.database.transaction() as session:  # as if the inbox had forgotten it
-        apply_assignments(session, [fact], channel=None)
+        ASSIGNMENTS.apply(session, [fact])
 
     assert len(listed(notify, people.sales)) == 1
 
@@ -312,7 +312,7 @@ def test_the_manager_is_told_that_an_owner_has_left_once_and_with_what_to_open(
 
     receive(notify, ASSIGNMENTS, fact)
     with notify.database.transaction() as session:  # as if the inbox had forgotten it
-        apply_assignments(session, [fact], channel=None)
+        ASSIGNMENTS.apply(session, [fact])
     send_mail(notify.runtime)
 
     [found] = listed(notify, people.supervisor, Accept_Language=language)

@@ -7,7 +7,7 @@ from uuid import UUID
 from google.protobuf.message import Message
 
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_notify.notifications.rules import Kind, Notice
+from crm_notify.notifications.rules import Kind, Notice, Wish
 
 Fact = pb.AssignmentsChanged | pb.AssignmentBatchFinished
 # A shorter batch without skips was answered on the spot: its result needs no summary.
@@ -19,7 +19,7 @@ _RECEIVED = {
     pb.CAUSE_HANDOVER: Kind.CUSTOMERS_TAKEN_OVER,
     pb.CAUSE_UNDO: Kind.CUSTOMERS_RETURNED,
 }
-# What former owners are told, always in the app.
+# What former owners are told, whatever the operator wished.
 _LOST = {
     pb.CAUSE_TRANSFER: Kind.CUSTOMERS_TRANSFERRED_OUT,
     pb.CAUSE_RELEASE: Kind.CUSTOMERS_RELEASED,
@@ -61,7 +61,7 @@ def notices_of_batch(event_id: UUID, fact: pb.AssignmentBatchFinished) -> Iterat
 
 
 def notice_of_leaver(event_id: UUID, fact: pb.OwnerLeft, member_id: UUID) -> Notice:
-    """What `member_id`, who looks after the leaver's customers, is told, in the app and by e-mail."""
+    """What `member_id`, who looks after the leaver's customers, is told."""
     return Notice(
         source_event_id=event_id,
         member_id=member_id,
@@ -73,14 +73,13 @@ def notice_of_leaver(event_id: UUID, fact: pb.OwnerLeft, member_id: UUID) -> Not
         },
         subject_type="leaver",
         subject_id=UUID(fact.member_id),
-        email=True,
     )
 
 
 def _received(event_id: UUID, fact: Fact, owner_id: str, count: int) -> Iterator[Notice]:
     kind, wish = _RECEIVED.get(fact.cause), fact.notice
     if kind and owner_id and owner_id != fact.actor_id and (wish.in_app or wish.email):
-        yield replace(_notice(event_id, fact, owner_id, kind, count), in_app=wish.in_app, email=wish.email)
+        yield replace(_notice(event_id, fact, owner_id, kind, count), wish=Wish(wish.in_app, wish.email))
 
 
 def _lost(event_id: UUID, fact: Fact, owner_id: str, count: int) -> Iterator[Notice]:

@@ -1,21 +1,19 @@
 """What notify reads of customer's batches: durable `notify-customer-batches`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import cast
 
 from sqlalchemy.orm import Session
 
-from chassis.events.consumer import Event, Subscription
+from chassis.events.consumer import Event
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_notify.batches.rules import notices_of_customer_batch
-from crm_notify.telling.commands import tell
+from crm_notify.notifications.rules import Notice
+from crm_notify.telling.events import told
 
 
-def apply_customer_batches(session: Session, events: Sequence[Event]) -> None:
-    """Tell actors and owners in the app. Events of single pages of a batch concern nobody."""
-    facts = [(event.id, event.message) for event in events if isinstance(event.message, pb.CustomerBatchFinished)]
-    tell(session, [notice for id_, fact in facts for notice in notices_of_customer_batch(id_, fact)], None)
+def _notices(_session: Session, event: Event) -> Iterable[Notice]:
+    return notices_of_customer_batch(event.id, cast("pb.CustomerBatchFinished", event.message))
 
 
-CUSTOMER_BATCHES = Subscription(
-    "notify-customer-batches", "CRM_CUSTOMER", (pb.CustomerBatchFinished,), apply_customer_batches
-)
+CUSTOMER_BATCHES = told("notify-customer-batches", "CRM_CUSTOMER", (pb.CustomerBatchFinished,), _notices)

@@ -1,19 +1,19 @@
 """What notify reads of customer's collaborators: durable `notify-collaborations`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import cast
 
 from sqlalchemy.orm import Session
 
-from chassis.events.consumer import Event, Subscription
+from chassis.events.consumer import Event
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_notify.collaborations.rules import notices_of_collaboration
-from crm_notify.telling.commands import tell_active
+from crm_notify.notifications.rules import Notice
+from crm_notify.telling.events import told
 
 
-def apply_collaborations(session: Session, events: Sequence[Event]) -> None:
-    """Tell members in the app; nobody hears instead of one who has left."""
-    facts = [(event.id, event.message) for event in events if isinstance(event.message, pb.CollaborationChanged)]
-    tell_active(session, [notice for id_, fact in facts for notice in notices_of_collaboration(id_, fact)], None)
+def _notices(_session: Session, event: Event) -> Iterable[Notice]:
+    return notices_of_collaboration(event.id, cast("pb.CollaborationChanged", event.message))
 
 
-COLLABORATIONS = Subscription("notify-collaborations", "CRM_CUSTOMER", (pb.CollaborationChanged,), apply_collaborations)
+COLLABORATIONS = told("notify-collaborations", "CRM_CUSTOMER", (pb.CollaborationChanged,), _notices)

@@ -1,23 +1,22 @@
 """What notify reads of customer's collision desk: durable `notify-collisions`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import cast
 
 from sqlalchemy.orm import Session
 
-from chassis.events.consumer import Event, Subscription
+from chassis.events.consumer import Event
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_notify.collisions.rules import notices_of_closing, notices_of_opening
-from crm_notify.telling.commands import tell
+from crm_notify.notifications.rules import Notice
+from crm_notify.telling.events import told
 
 
-def apply_collisions(session: Session, events: Sequence[Event]) -> None:
-    """Tell, in the app, whoever decides, and then whom it concerns; for members who have left their managers hear."""
-    opened = [(event.id, event.message) for event in events if isinstance(event.message, pb.CollisionOpened)]
-    closed = [(event.id, event.message) for event in events if isinstance(event.message, pb.CollisionClosed)]
-    notices = [notice for id_, fact in opened for notice in notices_of_opening(id_, fact)]
-    tell(session, notices + [notice for id_, fact in closed for notice in notices_of_closing(id_, fact)], None)
+def _notices(_session: Session, event: Event) -> Iterable[Notice]:
+    """For whoever decides, and then for whom it concerns."""
+    if isinstance(event.message, pb.CollisionOpened):
+        return notices_of_opening(event.id, event.message)
+    return notices_of_closing(event.id, cast("pb.CollisionClosed", event.message))
 
 
-COLLISIONS = Subscription(
-    "notify-collisions", "CRM_CUSTOMER", (pb.CollisionOpened, pb.CollisionClosed), apply_collisions
-)
+COLLISIONS = told("notify-collisions", "CRM_CUSTOMER", (pb.CollisionOpened, pb.CollisionClosed), _notices)

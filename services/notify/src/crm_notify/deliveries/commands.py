@@ -1,37 +1,38 @@
 """Putting deliveries into the queue: new ones, and again those that a person wants sent once more."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Table, func, select, update
 from sqlalchemy.orm import Session
 
 from chassis.audit import AuditEntry, record_audit
+from chassis.database.rows import insert_rows
 from chassis.identifiers import new_id
 from crm_notify.deliveries.model import Delivery
-from crm_notify.deliveries.rules import RESENDABLE, Channel, Status, message_id
-from crm_notify.notifications.rules import Notice
+from crm_notify.deliveries.rules import RESENDABLE, Status, Way, digest_id, message_id
 
 
-def queue_mails(session: Session, notices: Mapping[UUID, Notice], domain: str) -> None:
-    """Queue a mail for each of these notifications (by id) that is wanted by e-mail; `domain` is the sender's."""
-    ids = {notification_id: new_id() for notification_id, notice in notices.items() if notice.email}
-    if ids:
-        session.execute(
-            insert(Delivery),
-            [
-                {
-                    "id": id_,
-                    "notification_id": notification_id,
-                    "member_id": notices[notification_id].member_id,
-                    "channel": Channel.EMAIL,
-                    "status": Status.QUEUED,
-                    "attempts": 0,
-                    "message_id": message_id(id_, domain),
-                }
-                for notification_id, id_ in ids.items()
-            ],
-        )
+def queue(session: Session, ways: Sequence[tuple[UUID, UUID, Way]], domain: str | None) -> None:
+    """Write the row of each (notification id, member id, way); `domain` is that of the sender of e-mails."""
+    insert_rows(session, cast("Table", Delivery.__table__), [_row(*way, domain or "localhost") for way in ways])
+
+
+def _row(notification_id: UUID, member_id: UUID, way: Way, domain: str) -> dict[str, object]:
+    id_ = new_id()
+    return {
+        "id": id_,
+        "notification_id": notification_id,
+        "member_id": member_id,
+        "channel": str(way.channel),
+        "status": str(Status.SUPPRESSED if way.code else Status.QUEUED),
+        "digest_id": digest_id(member_id, way.channel, way.slot) if way.slot else None,
+        "attempts": 0,
+        "next_attempt_at": way.at,
+        "last_error_code": way.code,
+        "message_id": message_id(id_, domain),
+    }
 
 
 def resend(session: Session, ids: Collection[UUID], actor_id: UUID) -> Sequence[UUID]:

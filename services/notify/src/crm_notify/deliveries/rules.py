@@ -1,9 +1,9 @@
 """The states of a delivery, and when it is tried again (decision 0035)."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from uuid import UUID
+from uuid import UUID, uuid5
 
 # Waits after each temporary failure; after the last, in two days and some hours, the delivery is given up.
 _BACKOFF = [timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 240, 480, 960, 1440)]
@@ -52,6 +52,18 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class Way:
+    """One channel of one notification: sent from `at` on, with all else of the digest of `slot`; with a `code` never, which
+    says why.
+    """
+
+    channel: Channel
+    at: datetime
+    slot: datetime | None = None
+    code: str | None = None
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why a delivery was not taken. `disconnected`: the connection is of no more use."""
 
@@ -67,6 +79,11 @@ UNKNOWN = Failure("outcome_unknown", Outcome.UNCERTAIN, disconnected=True)
 def message_id(delivery_id: UUID, domain: str) -> str:
     """The Message-ID of a delivery: the same at each attempt, so that receivers can tell a repetition."""
     return f"<{delivery_id}@{domain}>"
+
+
+def digest_id(member_id: UUID, channel: Channel, slot: datetime) -> UUID:
+    """What rows that go out as one message share."""
+    return uuid5(member_id, f"{channel} {slot.isoformat()}")
 
 
 def wait_after(attempts: int) -> timedelta | None:

@@ -17,7 +17,7 @@ from crm_notify.member_messages.rules import answered, excerpt
 from crm_notify.notifications.commands import NOTIFICATIONS_CHANNEL, announce
 from crm_notify.notifications.model import Notification
 from crm_notify.notifications.rules import Kind, Notice
-from crm_notify.telling.commands import tell_active
+from crm_notify.telling.commands import tell
 from crm_notify.withdrawing.commands import withdraw
 
 
@@ -94,7 +94,7 @@ def _sent(session: Session, message: MemberMessage, channel: MailChannel | None)
         )
         for receiver_id in message.receiver_ids
     ]
-    tell_active(session, notices, channel)
+    tell(session, notices, channel.domain if channel else None)
     return message
 
 

@@ -1,21 +1,22 @@
 """What notify reads of customer's merges: durable `notify-merges`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import cast
 
 from sqlalchemy.orm import Session
 
-from chassis.events.consumer import Event, Subscription
+from chassis.events.consumer import Event
 from crm.customer.v1 import customer_events_pb2 as pb
 from crm_notify.merges.rules import notices_of_merge, notices_of_unmerge
-from crm_notify.telling.commands import tell
+from crm_notify.notifications.rules import Notice
+from crm_notify.telling.events import told
 
 
-def apply_merges(session: Session, events: Sequence[Event]) -> None:
-    """Tell owners of losers, in the app alone; for members who have left their managers hear."""
-    merged = [(event.id, event.message) for event in events if isinstance(event.message, pb.CustomersMerged)]
-    undone = [(event.id, event.message) for event in events if isinstance(event.message, pb.CustomersUnmerged)]
-    notices = [notice for id_, fact in merged for notice in notices_of_merge(id_, fact)]
-    tell(session, notices + [notice for id_, fact in undone for notice in notices_of_unmerge(id_, fact)], None)
+def _notices(_session: Session, event: Event) -> Iterable[Notice]:
+    """For owners of losers."""
+    if isinstance(event.message, pb.CustomersMerged):
+        return notices_of_merge(event.id, event.message)
+    return notices_of_unmerge(event.id, cast("pb.CustomersUnmerged", event.message))
 
 
-MERGES = Subscription("notify-merges", "CRM_CUSTOMER", (pb.CustomersMerged, pb.CustomersUnmerged), apply_merges)
+MERGES = told("notify-merges", "CRM_CUSTOMER", (pb.CustomersMerged, pb.CustomersUnmerged), _notices)

@@ -2,12 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select, text, update
+from sqlalchemy import Table, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
+from chassis.database.rows import listed, rowset
 from chassis.errors import NotFound
 from chassis.identifiers import new_id
 from crm_notify.notifications.model import Notification
@@ -18,22 +22,23 @@ NOTIFICATIONS_CHANNEL, PROGRESS_CHANNEL = "notifications", "progress"
 _WORDS_A_PAYLOAD = 90
 
 
-def notify(session: Session, notices: Sequence[Notice]) -> dict[UUID, Notice]:
-    """Store what has not been told yet and wake the streams of its readers. Returns the new ones by notification id."""
+def notify(session: Session, notices: Sequence[tuple[Notice, bool]], now: datetime) -> dict[UUID, int]:
+    """Store what has not been told yet, each notice shown in the app or not, and wake the streams of its readers.
+
+    Returns the ids of the new ones, each with its place in `notices`.
+    """
     if not notices:
         return {}
-    by_id = {new_id(): notice for notice in notices}
-    new = set(
-        session.scalars(
-            insert(Notification).on_conflict_do_nothing().returning(Notification.id),
-            [_row(id_, notice) for id_, notice in by_id.items()],
-        )
+    rows = [_row(new_id(), notice, now, shown=shown) for notice, shown in notices]
+    places = {row["id"]: place for place, row in enumerate(rows)}
+    told = {row.id: places[row.id] for row in session.execute(_insertion(tuple(rows[0])), listed(rows))}
+    announce(
+        session, NOTIFICATIONS_CHANNEL, {rows[place]["member_id"] for place in told.values() if rows[place]["in_app"]}
     )
-    announce(session, NOTIFICATIONS_CHANNEL, {by_id[id_].member_id for id_ in new if by_id[id_].in_app})
-    return {id_: notice for id_, notice in by_id.items() if id_ in new}
+    return told
 
 
-def _row(id_: UUID, notice: Notice) -> dict[str, object]:
+def _row(id_: UUID, notice: Notice, now: datetime, *, shown: bool) -> dict[str, Any]:
     return {
         "id": id_,
         "member_id": notice.member_id,
@@ -43,8 +48,16 @@ def _row(id_: UUID, notice: Notice) -> dict[str, object]:
         "parameters": notice.parameters,
         "batch_id": notice.batch_id,
         "source_event_id": notice.source_event_id,
-        "in_app": notice.in_app,
+        "in_app": shown,
+        "occurred_at": notice.occurred_at or now,
     }
+
+
+@cache
+def _insertion(keys: tuple[str, ...]) -> ReturningInsert[Any]:
+    table = cast("Table", Notification.__table__)
+    new = insert(table).from_select(keys, select(rowset(table, keys)))
+    return new.on_conflict_do_nothing().returning(table.c.id)
 
 
 def mark_read(session: Session, member_id: UUID, notification_id: UUID, now: datetime) -> Notification:

@@ -154,11 +154,20 @@ def may_be_snoozed(until: datetime, now: datetime) -> bool:
 
 
 @dataclass(frozen=True)
+class Wish:
+    """Over which channels an operator wants the receivers to be told (C-35, J-09, J-13): one of them at least."""
+
+    in_app: bool
+    email: bool
+
+
+@dataclass(frozen=True)
 class Notice:
-    """What one member is to hear of one event, in the app, by e-mail or both.
+    """What one member is to hear of one event; over which channels, preferences say.
 
     `parameters` are JSON: ids of members as text (`actor_id`, `left_member_ids`, `owner_id` of what is `expiring`), whose names are looked up when the
-    words are made, and plain values. `subject_type` and `subject_id` say what to open.
+    words are made, and plain values. `subject_type` and `subject_id` say what to open. `occurred_at` is when the event
+    happened, None: just now.
     """
 
     source_event_id: UUID
@@ -168,5 +177,5 @@ class Notice:
     subject_type: str | None = None
     subject_id: UUID | None = None
     batch_id: UUID | None = None
-    in_app: bool = True
-    email: bool = False
+    wish: Wish | None = None
+    occurred_at: datetime | None = None

@@ -30,7 +30,6 @@ def notice_of_expiry(event_id: UUID, fact: pb.ExpiryDigest) -> Notice:
             "expiring": [_line(one, own=one.owner_id == fact.member_id) for one in lines[:MOST_LINES]],
             "more": sum(one.customers for one in lines[MOST_LINES:]),
         },
-        email=True,
     )
 
 
@@ -73,7 +72,7 @@ def notice_of_decision(event_id: UUID, fact: pb.ExtensionDecided) -> Notice:
 
 
 def notices_of_held_run(event_id: UUID, fact: pb.RecyclingHeld) -> Iterator[Notice]:
-    """One for each who can confirm it; by e-mail too, since nothing is taken until somebody does."""
+    """One for each who can confirm it: nothing is taken until somebody does."""
     for receiver_id in fact.receiver_ids:
         yield Notice(
             source_event_id=event_id,
@@ -82,7 +81,6 @@ def notices_of_held_run(event_id: UUID, fact: pb.RecyclingHeld) -> Iterator[Noti
             parameters={"day": fact.day, "count": fact.customers, "reasons": list(fact.reasons)},
             subject_type="recycling_run",
             subject_id=UUID(fact.run_id),
-            email=True,
         )
 
 

@@ -8,7 +8,7 @@ from crm_notify.notifications.rules import Kind, Notice
 
 
 def notices_of_reveals(event_id: UUID, fact: pb.RevealsSurged) -> Iterator[Notice]:
-    """One for each who runs the pool, by e-mail too; whoever looked is not told of it."""
+    """One for each who runs the pool; whoever looked is not told of it."""
     for receiver_id in fact.receiver_ids:
         if receiver_id != fact.member_id:
             yield Notice(
@@ -23,5 +23,4 @@ def notices_of_reveals(event_id: UUID, fact: pb.RevealsSurged) -> Iterator[Notic
                 },
                 subject_type="pool",
                 subject_id=UUID(fact.pool_id),
-                email=True,
             )

@@ -1,35 +1,67 @@
 """Telling members what happened, over the channels they want."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from crm_notify.deliveries.commands import queue_mails
-from crm_notify.mail.rules import MailChannel
+from chassis import clock
+from crm_notify.deliveries.commands import queue
+from crm_notify.deliveries.rules import Channel
 from crm_notify.notifications.commands import notify
 from crm_notify.notifications.queries import stand_ins
 from crm_notify.notifications.rules import Notice
+from crm_notify.preferences.queries import ORDINARY, Receiver, defaults_of, receivers
+from crm_notify.preferences.rules import Decision, decide
+from crm_notify.robots.model import Robot
 from crm_notify.telling.rules import merged
-from directory.scope import active_members
+from directory.scope import zone_of
+
+Decide = Callable[[Notice, Receiver], Decision]
 
 
-def tell(session: Session, notices: Sequence[Notice], channel: MailChannel | None) -> None:
-    """Store notices and queue their mails. Without a mail channel what was meant for e-mail is told in the app.
+def tell(session: Session, notices: Sequence[Notice], mail_domain: str | None) -> None:
+    """Store notices and what is to leave the app of each, with a number of statements that does not grow with theirs.
 
-    For members who have left their managers hear.
+    `mail_domain` is that of the sender of e-mails, None while e-mail is off. For members who have left their managers
+    hear, or nobody, as the kind has it. An event told before is not told again.
     """
-    _tell(session, merged(notices, stand_ins(session, {notice.member_id for notice in notices})), channel)
+    heard = merged(notices, stand_ins(session, {notice.member_id for notice in notices}))
+    if not heard:
+        return
+    now = clock.now()
+    decided = _decisions(session, heard, mail_domain, now)
+    shown = [(notice, decision.in_app) for notice, decision in zip(heard, decided, strict=True)]
+    new = notify(session, shown, now)
+    ways = [(id_, heard[place].member_id, way) for id_, place in new.items() for way in decided[place].ways]
+    queue(session, ways, mail_domain)
 
 
-def tell_active(session: Session, notices: Sequence[Notice], channel: MailChannel | None) -> None:
-    """As `tell`, for what any of several members sees to: nobody hears in place of one who has left."""
-    active = active_members(session, {notice.member_id for notice in notices})
-    _tell(session, [notice for notice in notices if notice.member_id in active], channel)
+def _decisions(
+    session: Session, notices: Sequence[Notice], mail_domain: str | None, now: datetime
+) -> Sequence[Decision]:
+    defaults, zone = defaults_of(session), ZoneInfo(zone_of(session))
+    special = receivers(session, {notice.member_id for notice in notices})
+    without_robot = {} if session.scalar(select(exists().where(Robot.active))) else {Channel.ROBOT: "robot_missing"}
+    ordinary: dict[tuple[str, object], Decision] = {}
 
+    def decision(notice: Notice, receiver: Receiver) -> Decision:
+        without_mail = {Channel.EMAIL: "mail_off"} if mail_domain is None else {}
+        if not receiver.has_address:
+            without_mail = without_mail or {Channel.EMAIL: "mail_no_address"}
+        lacking = without_robot | without_mail
+        return decide(notice.kind, notice.wish, defaults, receiver.own, lacking=lacking, now=now, zone=zone)
 
-def _tell(session: Session, notices: Sequence[Notice], channel: MailChannel | None) -> None:
-    if channel is None:
-        notify(session, [replace(notice, in_app=True, email=False) for notice in notices])
-    else:
-        queue_mails(session, notify(session, notices), channel.domain)
+    def found(notice: Notice) -> Decision:
+        receiver = special.get(notice.member_id)
+        if receiver is not None:
+            return decision(notice, receiver)
+        # Those who chose nothing are told alike: of an announcement to thousands one decision is made.
+        key = (notice.kind, notice.wish)
+        if key not in ordinary:
+            ordinary[key] = decision(notice, ORDINARY)
+        return ordinary[key]
+
+    return [found(notice) for notice in notices]

@@ -18,7 +18,7 @@ _TASK_KINDS = {
 
 
 def notice_of_digest(event_id: UUID, fact: pb.WorkDigest) -> Notice:
-    """What is due for a member today, by e-mail too."""
+    """What is due for a member today."""
     return Notice(
         source_event_id=event_id,
         member_id=UUID(fact.member_id),
@@ -28,7 +28,6 @@ def notice_of_digest(event_id: UUID, fact: pb.WorkDigest) -> Notice:
             "day": fact.day,
             "due": [_group(group) for group in fact.groups],
         },
-        email=True,
     )
 
 
