@@ -613,6 +613,10 @@ CALLS: dict[str, Call] = {
     ),
     "POST /notifications/{notification_id}:dismiss": Call(after=_shown_again),
     "POST /notifications:dismiss": Call(body=lambda _: {"ids": [str(new_id())]}),
+    "POST /deliveries/{delivery_id}:resend": Call(
+        permission="notify.configure", conflicts=("delivery_not_resendable",)
+    ),
+    "POST /deliveries:resend": Call(body=lambda _: {"ids": [str(new_id())]}),
     "GET /notifications/stream": Call(send=_open_stream),
     "POST /suppressions": Call(body=lambda case: {"address": f"{case.world.people.name()}@matrix.test"}),
     "DELETE /suppressions/{suppression_id}": Call(path={"suppression_id": _NEW_SUPPRESSION}),

@@ -555,9 +555,11 @@ class World:
         for member, customer in zip(members, self._make_customers([("", "public")] * len(members)), strict=True):
             self.assign(customer, member)
         ids = {self.people.members[member].id: member for member in members}
-        one = "SELECT DISTINCT ON (member_id) member_id, id FROM notifications WHERE member_id = ANY(%s::uuid[])"
-        found = until(lambda: len(rows := self.whole.rows("notify", one, [[*ids]])) == len(ids) and rows)
-        self.records |= {("notification", ids[str(row["member_id"])]): str(row["id"]) for row in found}
+        for kind in ("notification", "delivery"):
+            table = {"notification": "notifications", "delivery": "deliveries"}[kind]
+            one = f"SELECT DISTINCT ON (member_id) member_id, id FROM {table} WHERE member_id = ANY(%s::uuid[])"
+            found = until(lambda one=one: len(rows := self.whole.rows("notify", one, [[*ids]])) == len(ids) and rows)
+            self.records |= {(kind, ids[str(row["member_id"])]): str(row["id"]) for row in found}
 
 
 def _whose(caller: str, place: str) -> str:

@@ -9,6 +9,9 @@ from sqlalchemy import text
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
+from crm_notify.deliveries.rules import Channel
+from crm_notify.suppressions.commands import lift, suppress
+from crm_notify.suppressions.rules import Reason
 from services.notify.tests.support import assign_by_mail, change, changed, get, receive
 from tests.support.organisation import Member
 from tests.support.services import OpenService
@@ -123,5 +126,103 @@ def test_what_others_got_is_asked_for_by_who_may_read_the_audit(notify: OpenServ
 )
 def test_a_wrong_filter_is_named(notify: OpenService, query: str, pointer: str) -> None:
     reply = get(notify, notify.organisation.admin, f"/deliveries?{query}")
+
+    assert (reply.status_code, [error["pointer"] for error in reply.json["errors"]]) == (422, [pointer])
+
+
+def _resend(notify: OpenService, member: Member, delivery_id: str, **headers: str) -> Any:
+    path = f"/api/v1/deliveries/{delivery_id}:resend"
+    return notify.client.post(path, headers=notify.headers(member, Accept_Language="en", **headers))
+
+
+@pytest.mark.parametrize("status", ["uncertain", "bounced", "failed", "dead"])
+def test_what_was_given_up_is_sent_again_once_under_its_message_id(notify: OpenService, status: str) -> None:
+    people = notify.organisation
+    assign_by_mail(notify, people.sales)
+    before = _listed(notify, people.admin)[0]
+    _set(notify, before["id"], status=status, last_error_code="smtp_550", attempts=8)
+
+    first, second = (_resend(notify, people.admin, before["id"]) for _ in range(2))
+
+    assert first.status_code == 200, first.json
+    assert (first.json["status"], first.json["attempts"], first.json["last_error"]) == ("queued", 0, None)
+    assert first.json["message_id"] == before["message_id"]
+    assert (second.status_code, second.json["code"]) == (409, "delivery_not_resendable")
+    entries = get(notify, people.admin, "/notify/audit?action=delivery.resent").json["items"]
+    assert [entry["before"]["status"] for entry in entries] == [status]
+
+
+def test_a_repeated_request_with_its_key_gets_the_same_answer(notify: OpenService) -> None:
+    people = notify.organisation
+    assign_by_mail(notify, people.sales)
+    delivery = _ids(notify, people.admin)[0]
+    _set(notify, delivery, status="dead")
+
+    answers = [_resend(notify, people.admin, delivery, Idempotency_Key="once") for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json == answers[1].json
+
+
+def test_what_bounced_is_sent_again_after_its_suppression_was_lifted(notify: OpenService) -> None:
+    people = notify.organisation
+    assign_by_mail(notify, people.sales)
+    delivery = _ids(notify, people.admin)[0]
+    _set(notify, delivery, status="bounced", last_error_code="address_bounced")
+    with notify.database.transaction() as session:
+        suppression = suppress(session, Channel.EMAIL, people.sales.email, Reason.BOUNCED).id
+
+    refused = _resend(notify, people.admin, delivery)
+    with notify.database.transaction() as session:
+        lift(session, suppression, people.admin.id)
+
+    assert (refused.status_code, refused.json["code"]) == (409, "address_still_bounced")
+    assert _resend(notify, people.admin, delivery).json["status"] == "queued"
+
+
+@pytest.mark.parametrize(("who", "status", "code"), [("sales", 403, "forbidden"), ("colleague", 404, "not_found")])
+def test_a_notice_is_sent_again_by_who_may_configure_alone(
+    notify: OpenService, who: str, status: int, code: str
+) -> None:
+    people = notify.organisation
+    assign_by_mail(notify, people.sales)
+    delivery = _ids(notify, people.admin)[0]
+    _set(notify, delivery, status="dead")
+
+    reply = _resend(notify, getattr(people, who), delivery)
+
+    assert (reply.status_code, reply.json["code"]) == (status, code)
+    assert _listed(notify, people.admin)[0]["status"] == "dead"
+
+
+def test_who_sent_a_mailing_has_its_mails_sent_again_and_hears_of_each(notify: OpenService) -> None:
+    people = notify.organisation
+    _, dead = send_mailing(notify, people.sales)
+    _, sent = send_mailing(notify, people.sales)
+    _, others = send_mailing(notify, people.colleague)
+    for delivery, status in ((dead, "dead"), (sent, "sent"), (others, "dead")):
+        _set(notify, delivery, status=status)
+
+    unknown = str(new_id())
+    reply = notify.client.post(
+        "/api/v1/deliveries:resend",
+        json={"ids": [dead, sent, others, unknown, dead]},
+        headers=notify.headers(people.sales, Accept_Language="en"),
+    )
+
+    results = reply.json["results"]
+    assert [(row["id"], row["outcome"], row["code"]) for row in results] == [
+        (dead, "queued", None),
+        (sent, "refused", "delivery_not_resendable"),
+        (others, "refused", "not_found"),
+        (unknown, "refused", "not_found"),
+    ]
+    assert all(row["message"] for row in results[1:])
+
+
+@pytest.mark.parametrize(("ids", "pointer"), [([], "/ids"), (["7"], "/ids/0"), ([str(new_id())] * 201, "/ids")])
+def test_wrong_ids_are_named(notify: OpenService, ids: list[str], pointer: str) -> None:
+    headers = notify.headers(notify.organisation.admin)
+    reply = notify.client.post("/api/v1/deliveries:resend", json={"ids": ids}, headers=headers)
 
     assert (reply.status_code, [error["pointer"] for error in reply.json["errors"]]) == (422, [pointer])

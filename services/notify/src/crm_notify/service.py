@@ -22,6 +22,7 @@ from crm_notify.push.events import DIRECTORY
 from crm_notify.push.http import api as push_api
 from crm_notify.push.role import push_role
 from crm_notify.recycling.events import RECYCLING
+from crm_notify.resending.http import api as resending_api
 from crm_notify.reveals.events import REVEALS
 from crm_notify.robots.model import Robot
 from crm_notify.sending.due import LOSE_TRACK, MEASURE_DELIVERIES, SEND_MAIL
@@ -43,6 +44,7 @@ SERVICE = Service(
         push_api,
         deliveries_api,
         suppressions_api,
+        resending_api,
         member_messages_api,
         message_templates_api,
         audit_api("notify"),

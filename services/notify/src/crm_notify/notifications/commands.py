@@ -149,8 +149,8 @@ def _told(session: Session, notification: Notification, *, changed: bool) -> Not
 
 
 def show_in_app(session: Session, notification_ids: Collection[UUID]) -> None:
-    """Show what could not be told by e-mail, so that its receiver hears of it all the same."""
-    hidden = (Notification.id.in_(notification_ids), ~Notification.in_app)
+    """Show what could not be told by e-mail, so that its receiver hears of it all the same; not what was withdrawn."""
+    hidden = (Notification.id.in_(notification_ids), ~Notification.in_app, Notification.dismissed_at.is_(None))
     members = session.scalars(
         update(Notification).where(*hidden).values(in_app=True).returning(Notification.member_id)
     ).all()
