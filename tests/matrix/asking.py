@@ -86,6 +86,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "task_id": lambda: case.world.new_task(case.caller, case.place),
         "opportunity_id": lambda: case.world.opportunity_of(case.customer),
         "order_id": lambda: case.world.order_of(case.customer),
+        "announcement_id": lambda: case.world.announcement(case.caller, case.place),
         "message_id": lambda: case.world.message(case.caller, case.place),
         "kind_name": lambda: case.row.remark or "customers",
     }

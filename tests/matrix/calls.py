@@ -628,6 +628,15 @@ CALLS: dict[str, Call] = {
     "DELETE /message-templates/{template_id}": Call(path={"template_id": _NEW_TEMPLATE}),
     "POST /message-templates/{template_id}:restore": Call(path={"template_id": _deleted_template}),
     "POST /message-templates:preview": Call(body=lambda _: _SMS),
+    "POST /announcements": Call(body=lambda case: case.world.new_announcement("receiver")),
+    "POST /announcements:count": Call(body=lambda _: {"everybody": True}),
+    "POST /announcements/{announcement_id}:withdraw": Call(
+        path={
+            "announcement_id": lambda case: case.world.admin.post(
+                "/announcements", case.world.new_announcement("receiver")
+            )["id"]
+        }
+    ),
     "POST /messages": Call(
         body=lambda case: {"receiver_ids": [case.world.people.members["receiver"].id], "text": _own_name(case)}
     ),

@@ -180,6 +180,20 @@ class World:
         answer = self.http.post("/tasks", json=body, headers=self.people.headers(issuer))
         return str(answer.raise_for_status().json()["id"])
 
+    def new_announcement(self, member: str) -> dict[str, Any]:
+        """What can be announced to one member."""
+        name = self.people.name()
+        return {"title": name, "text": name, "audience": {"member_ids": [self.people.members[member].id]}}
+
+    def announcement(self, caller: str, place: str) -> str:
+        """The id of an announcement that the caller was told, or that was for somebody else."""
+        key = ("announcement", caller if place == "told" and caller in PERSONS else "mate")
+        if key not in self.records:
+            made = self.admin.post("/announcements", self.new_announcement(key[1]))["id"]
+            until(lambda: self.admin.get(f"/announcements/{made}")["status"] == "told")
+            self.records[key] = made
+        return self.records[key]
+
     def message(self, caller: str, place: str) -> str:
         """The id of a message that stays: the caller's own, one that they got, or one between others."""
         key = (f"message {place}", caller)

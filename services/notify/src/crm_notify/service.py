@@ -1,9 +1,10 @@
 """The composition root of notify."""
 
-import crm_notify.announcements.model
 import crm_notify.mailings.model  # noqa: F401 - its tables
 from chassis.http.auditing import audit_api
 from chassis.service import Service
+from crm_notify.announcements.due import TELL_ANNOUNCED
+from crm_notify.announcements.http import api as announcements_api
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.batches.events import CUSTOMER_BATCHES
 from crm_notify.collaborations.events import COLLABORATIONS
@@ -46,6 +47,7 @@ SERVICE = Service(
         suppressions_api,
         resending_api,
         member_messages_api,
+        announcements_api,
         message_templates_api,
         audit_api("notify"),
     ],
@@ -66,6 +68,6 @@ SERVICE = Service(
         WORK,
     ],
     projections=[directory_projection()],
-    due=[SEND_MAIL, LOSE_TRACK, MEASURE_DELIVERIES, WAKE_SNOOZED, FORGET_OLD],
+    due=[SEND_MAIL, LOSE_TRACK, MEASURE_DELIVERIES, WAKE_SNOOZED, FORGET_OLD, TELL_ANNOUNCED],
     roles={"push": push_role(MIGRATIONS)},
 )

@@ -13,13 +13,14 @@ from crm_notify.database import Base
 
 class Announcement(Base):
     """An announcement. `audience`: {} everybody, else lists of department_ids (with those below), role_ids, group_ids and
-    member_ids, joined by OR. While `telling`, a worker walks the members by id, `told_to` being the last one told.
+    member_ids, joined by OR. While `telling` or `withdrawing`, a worker walks the members by id, `told_to` being the last
+    one done.
     """
 
     __tablename__ = "announcements"
     __table_args__ = (
-        CheckConstraint("status IN ('telling', 'told', 'withdrawn')", name="status_known"),
-        Index("ix_announcements_telling", "id", postgresql_where=text("status = 'telling'")),
+        CheckConstraint("status IN ('telling', 'told', 'withdrawing', 'withdrawn')", name="status_known"),
+        Index("ix_announcements_under_way", "id", postgresql_where=text("status IN ('telling', 'withdrawing')")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 from chassis.audit import AuditEntry, record_audit
 from chassis.errors import Conflict, FieldError, Forbidden, invalid
 from chassis.identifiers import new_id
-from crm_notify.mail.rules import MailChannel
 from crm_notify.member_messages import queries
 from crm_notify.member_messages.model import MemberMessage
-from crm_notify.member_messages.rules import answered, excerpt
+from crm_notify.member_messages.rules import answered
 from crm_notify.notifications.commands import NOTIFICATIONS_CHANNEL, announce
 from crm_notify.notifications.model import Notification
 from crm_notify.notifications.rules import Kind, Notice
 from crm_notify.telling.commands import tell
 from crm_notify.withdrawing.commands import withdraw
+from crm_notify.withdrawing.rules import excerpt
 
 
 def send(
@@ -27,7 +27,7 @@ def send(
     receiver_ids: Sequence[UUID],
     text: str,
     customer: tuple[UUID, str] | None,
-    channel: MailChannel | None,
+    mail_domain: str | None,
 ) -> MemberMessage:
     """Write to colleagues; `customer`: id and name of the one it is about. Raises Invalid receiver_unknown, receiver_is_oneself."""
     reachable = queries.reachable(session, receiver_ids)
@@ -49,11 +49,11 @@ def send(
         customer_id=customer_id,
         customer_name=customer_name,
     )
-    return _sent(session, message, channel)
+    return _sent(session, message, mail_domain)
 
 
 def answer(
-    session: Session, actor_id: UUID, message_id: UUID, text: str, everybody: bool, channel: MailChannel | None
+    session: Session, actor_id: UUID, message_id: UUID, text: str, everybody: bool, mail_domain: str | None
 ) -> MemberMessage:
     """Answer a message in its thread, about the same customer. Raises NotFound, Conflict message_withdrawn, receivers_left."""
     first = queries.message_of(session, message_id, actor_id)
@@ -72,10 +72,10 @@ def answer(
         customer_id=first.customer_id,
         customer_name=first.customer_name,
     )
-    return _sent(session, message, channel)
+    return _sent(session, message, mail_domain)
 
 
-def _sent(session: Session, message: MemberMessage, channel: MailChannel | None) -> MemberMessage:
+def _sent(session: Session, message: MemberMessage, mail_domain: str | None) -> MemberMessage:
     session.add(message)
     session.flush()
     quoted = {
@@ -94,7 +94,7 @@ def _sent(session: Session, message: MemberMessage, channel: MailChannel | None)
         )
         for receiver_id in message.receiver_ids
     ]
-    tell(session, notices, channel.domain if channel else None)
+    tell(session, notices, mail_domain)
     return message
 
 

@@ -11,12 +11,11 @@ from chassis.errors import FieldError, invalid
 from chassis.http.api import Access, Api, Page, PageQuery
 from chassis.http.call import Call
 from crm_notify.customers.clients import customer_name
-from crm_notify.mail.rules import MailChannel
 from crm_notify.member_messages import commands, queries
 from crm_notify.member_messages.model import MemberMessage
 from crm_notify.member_messages.views import Answer, MessageQuery, MessageView, NewMessage
 from crm_notify.notifications.queries import names_of
-from crm_notify.settings import Settings
+from crm_notify.telling.events import mail_domain
 
 api = Api("messages")
 
@@ -42,7 +41,9 @@ def send_message(call: Call[NewMessage, None]) -> MessageView:
     body, customer = call.body, _customer(call)
 
     def send(session: Session) -> MessageView:
-        message = commands.send(session, call.actor.id, body.receiver_ids, body.text, customer, _channel(call))
+        message = commands.send(
+            session, call.actor.id, body.receiver_ids, body.text, customer, mail_domain(call.runtime)
+        )
         return _views(session, [message], call.actor.id)[0]
 
     return call.command(send)
@@ -66,7 +67,9 @@ def reply_to_message(call: Call[Answer, None], message_id: UUID) -> MessageView:
     body = call.body
 
     def reply(session: Session) -> MessageView:
-        message = commands.answer(session, call.actor.id, message_id, body.text, body.everybody, _channel(call))
+        message = commands.answer(
+            session, call.actor.id, message_id, body.text, body.everybody, mail_domain(call.runtime)
+        )
         return _views(session, [message], call.actor.id)[0]
 
     return call.command(reply)
@@ -136,10 +139,6 @@ def withdraw_message(call: Call[None, None], message_id: UUID) -> MessageView:
         return _views(session, [message], call.actor.id)[0]
 
     return call.command(take_back)
-
-
-def _channel(call: Call[Any, Any]) -> MailChannel | None:
-    return cast(Settings, call.runtime.settings).mail_channel()
 
 
 def _customer(call: Call[NewMessage, None]) -> tuple[UUID, str] | None:

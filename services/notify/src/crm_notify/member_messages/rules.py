@@ -1,10 +1,9 @@
-"""Who hears of a message, and what a notification quotes of it."""
+"""Who hears of a message."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 MOST_RECEIVERS, LONGEST_TEXT = 50, 5000
-_LONGEST_EXCERPT = 100
 
 
 def answered(sender_id: UUID, receiver_ids: Sequence[UUID], actor_id: UUID, everybody: bool) -> list[UUID]:
@@ -13,9 +12,3 @@ def answered(sender_id: UUID, receiver_ids: Sequence[UUID], actor_id: UUID, ever
     """
     wanted = [sender_id, *receiver_ids] if everybody or sender_id == actor_id else [sender_id]
     return [id_ for id_ in dict.fromkeys(wanted) if id_ != actor_id]
-
-
-def excerpt(text: str) -> str:
-    """The beginning of a text, on one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_EXCERPT else f"{line[: _LONGEST_EXCERPT - 1]}…"

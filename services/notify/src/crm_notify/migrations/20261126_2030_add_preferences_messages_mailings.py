@@ -85,10 +85,12 @@ def _announcements() -> None:
         sa.Column("created_at", _TIME, nullable=False, server_default=_NOW),
         sa.Column("withdrawn_at", _TIME),
         sa.PrimaryKeyConstraint("id", name="pk_announcements"),
-        sa.CheckConstraint("status IN ('telling', 'told', 'withdrawn')", name="ck_announcements_status_known"),
+        sa.CheckConstraint(
+            "status IN ('telling', 'told', 'withdrawing', 'withdrawn')", name="ck_announcements_status_known"
+        ),
     )
-    telling = sa.text("status = 'telling'")
-    op.create_index("ix_announcements_telling", "announcements", ["id"], postgresql_where=telling)
+    under_way = sa.text("status IN ('telling', 'withdrawing')")
+    op.create_index("ix_announcements_under_way", "announcements", ["id"], postgresql_where=under_way)
 
 
 def _messages() -> None:
