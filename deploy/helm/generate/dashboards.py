@@ -173,7 +173,7 @@ MAIL = Dashboard(
     "mail", "Highsea / Mail and push", ["service"],
     {
         "E-mail 邮件": [
-            Panel("E-mails not sent", "未发出邮件", "On their way, refused for good (failed), or tried too often (dead).", "short",
+            Panel("E-mails not sent", "未发出邮件", "Due or tried, begun, refused (bounced, failed), given up (dead), or in doubt (uncertain).", "short",
                   {"{{status}}": _fact("crm_deliveries", "status")}),
             Panel("Attempts", "发送尝试", "E-mails tried per second: sent, or why not.", "cps",
                   {"{{outcome}}": _rate("crm_mail_attempts_total", "outcome")}),

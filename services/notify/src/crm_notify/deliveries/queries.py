@@ -99,10 +99,13 @@ def about(session: Session, rows: Collection[Delivery]) -> About:
 
 
 def unsent(session: Session) -> Mapping[Status, int]:
-    """How many deliveries have each status but `sent`, which most have: they are not counted."""
+    """How many deliveries have each status but `sent`, which most have: they are not counted. Of those `queued` the ones
+    that are due or were tried; what waits for its time is nobody's trouble.
+    """
     wanted = [status for status in Status if status is not Status.SENT]
+    late = or_(Delivery.status != Status.QUEUED, Delivery.next_attempt_at <= func.now(), Delivery.attempts > 0)
     rows = session.execute(
-        select(Delivery.status, func.count()).where(Delivery.status.in_(wanted)).group_by(Delivery.status)
+        select(Delivery.status, func.count()).where(Delivery.status.in_(wanted), late).group_by(Delivery.status)
     )
     counted = {row[0]: row[1] for row in rows}
     return {status: counted.get(status, 0) for status in wanted}

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import cast
 
@@ -10,51 +9,31 @@ import aiosmtplib
 from prometheus_client import Counter
 from sqlalchemy.orm import Session
 
-from chassis import clock
-from chassis.days import day_of
 from chassis.due import DueTask, measuring
+from chassis.errors import Unavailable
 from chassis.logs import get_logger
 from chassis.metrics import Fact
 from chassis.runtime import Runtime
-from crm_notify.deliveries.leasing import Message, begin, give_back, lose, settle, take
+from crm_notify.deliveries.leasing import begin, give_back, lose, settle, take
 from crm_notify.deliveries.queries import unsent
 from crm_notify.deliveries.rules import Channel, Failure, Outcome
 from crm_notify.mail import clients
 from crm_notify.mail.commands import forgive, leave_alone, spend, turn
 from crm_notify.mail.rules import MailChannel
-from crm_notify.sending.letters import compose
-from crm_notify.sending.queries import Receiver, receivers
+from crm_notify.sending.outgoing import Ended, Letter, outgoing
 from crm_notify.settings import Settings
 from crm_notify.suppressions.commands import suppress
-from crm_notify.suppressions.rules import Reason, why_not
-from directory.scope import zone_of
+from crm_notify.suppressions.rules import Reason
 
 BATCH = 50
 _outcomes = Counter("crm_mail_attempts_total", "E-mails tried (work; sum)", ["outcome"])
 _outcomes.labels("sent")
-_unsent = Fact("crm_deliveries", "Deliveries that were not sent, of those kept (work; max)", ["status"])
+_unsent = Fact(
+    "crm_deliveries",
+    "Deliveries that were not sent, of those kept; queued: due or tried before (work; max)",
+    ["status"],
+)
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Letter:
-    """A message ready to be handed over."""
-
-    message: Message
-    mail: EmailMessage
-
-    @property
-    def address(self) -> str:
-        """Whom it goes to."""
-        return str(self.mail["To"].addresses[0].addr_spec)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How the handing over of a letter ended; None: it was taken."""
-
-    letter: Letter
-    failure: Failure | None
 
 
 def send_mail(runtime: Runtime) -> bool:
@@ -69,57 +48,31 @@ def send_mail(runtime: Runtime) -> bool:
         spend(session, channel.name, pace, len(taken))
     if not taken:
         return False
-    letters = _letters(runtime, channel, taken)
+    letters, unsendable = outgoing(runtime, channel, taken)
+    _settle_all(runtime, channel, unsendable)
     ended, left = asyncio.run(_send(runtime, channel, letters)) if letters else ([], [])
-    for one in ended:
-        _tell(one.letter.message, one.failure)
     with runtime.database.transaction() as session:
         give_back(session, [one for letter in left for one in letter.message])
         spend(session, channel.name, pace, len(letters) - len(left) - len(taken))
         if now.pauses and any(one.failure is None for one in ended):
             forgive(session, channel.name)
+    for one in (*unsendable, *ended):
+        _outcomes.labels(one.failure.code if one.failure else "sent").inc()
+        if one.failure is not None:
+            log.warning("mail_not_taken", deliveries=[str(row.id) for row in one.message], code=one.failure.code)
     return len(taken) == BATCH
-
-
-def _letters(runtime: Runtime, channel: MailChannel, messages: Sequence[Message]) -> list[Letter]:
-    """The mails that can be written; the others are settled here and now."""
-    with runtime.database.reading() as session:
-        found, day = receivers(session, messages), day_of(clock.now(), zone_of(session))
-    letters = []
-    for message in messages:
-        receiver = found.get(message[0].id)
-        failure = _unsendable(receiver)
-        if receiver is not None and failure is None:
-            try:
-                letters.append(Letter(message, compose(channel, message[0].message_id, receiver, day)))
-                continue
-            except ValueError:
-                failure = Failure("mail_address_unusable", Outcome.FAILED)
-        with runtime.database.transaction() as session:
-            settle(session, message, failure)
-        _tell(message, failure)
-    return letters
-
-
-def _unsendable(receiver: Receiver | None) -> Failure | None:
-    if receiver is None or not receiver.address:
-        return Failure("mail_no_address", Outcome.FAILED)
-    code = why_not(receiver.suppressed, mailing=False)
-    return Failure(code, Outcome.SUPPRESSED) if code else None
 
 
 async def _send(
     runtime: Runtime, channel: MailChannel, letters: Sequence[Letter]
 ) -> tuple[Sequence[Ended], Sequence[Letter]]:
-    """Send over one connection. Returns what was begun, and the letters that were not."""
+    """Send over one connection. Returns how each that was tried ended, and the letters that were not."""
     try:
         async with clients.connected(channel.server) as client:
             return await _send_over(runtime, channel, client, letters)
     except clients.ConnectionRefused as error:
-        ended = [Ended(letter, error.failure) for letter in letters]
-    with runtime.database.transaction() as session:
-        for one in ended:
-            _settle(session, channel, one)
+        ended = [Ended(letter.message, letter.address, error.failure) for letter in letters]
+    _settle_all(runtime, channel, ended)
     return ended, []
 
 
@@ -132,13 +85,15 @@ async def _send_over(
     last: Ended | None = None
     while left and not (_spent(last) or runtime.draining.is_set()):
         letter, left = left[0], left[1:]
+        mail = _written(letter)
         with runtime.database.transaction() as session:
             _settle(session, channel, last)
-            begun = begin(session, letter.message)
-        last = None
-        if begun:
-            last = Ended(Letter(begun, letter.mail), await clients.send(client, letter.mail))
-            ended.append(last)
+            begun = [] if isinstance(mail, Failure) else begin(session, letter.message)
+        if isinstance(mail, Failure):
+            last = Ended(letter.message, letter.address, mail)
+        else:
+            last = Ended(begun, letter.address, await clients.send(client, mail)) if begun else None
+        ended += [last] if last else []
     with runtime.database.transaction() as session:
         _settle(session, channel, last)
     return ended, left
@@ -149,21 +104,32 @@ def _spent(last: Ended | None) -> bool:
     return failure is not None and (failure.disconnected or failure.outcome is Outcome.THROTTLED)
 
 
+def _written(letter: Letter) -> EmailMessage | Failure:
+    try:
+        return letter.write()
+    except ValueError:
+        return Failure("mail_address_unusable", Outcome.FAILED)
+    except FileNotFoundError:
+        return Failure("attachment_missing", Outcome.FAILED)
+    except Unavailable:
+        return Failure("attachment_unavailable")
+
+
+def _settle_all(runtime: Runtime, channel: MailChannel, ended: Sequence[Ended]) -> None:
+    with runtime.database.transaction() as session:
+        for one in ended:
+            _settle(session, channel, one)
+
+
 def _settle(session: Session, channel: MailChannel, ended: Ended | None) -> None:
     if ended is None:
         return
-    settle(session, ended.letter.message, ended.failure)
+    settle(session, ended.message, ended.failure)
     outcome = ended.failure.outcome if ended.failure else None
     if outcome is Outcome.BOUNCED:
-        suppress(session, Channel.EMAIL, ended.letter.address, Reason.BOUNCED)
+        suppress(session, Channel.EMAIL, ended.address, Reason.BOUNCED)
     elif outcome is Outcome.THROTTLED:
         leave_alone(session, channel.name)
-
-
-def _tell(message: Message, failure: Failure | None) -> None:
-    _outcomes.labels(failure.code if failure else "sent").inc()
-    if failure is not None:
-        log.warning("mail_not_taken", deliveries=[str(one.id) for one in message], code=failure.code)
 
 
 def lose_track(runtime: Runtime) -> bool:

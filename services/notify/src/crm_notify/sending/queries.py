@@ -1,7 +1,7 @@
 """What the letters of taken deliveries need."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,40 +11,30 @@ from sqlalchemy.orm import Session
 from chassis.wording import language_of
 from crm_notify.deliveries.leasing import Message, Taken
 from crm_notify.deliveries.model import Delivery
-from crm_notify.deliveries.rules import Channel
 from crm_notify.notifications.links import path_of
 from crm_notify.notifications.model import Notification
 from crm_notify.notifications.queries import names_of
 from crm_notify.notifications.texts import named_members, words
 from crm_notify.sending.rules import Notified
-from crm_notify.suppressions.queries import reasons_of
 from directory.tables import members
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """Who gets a mail and what it tells, oldest first. `address` is empty when the directory has none or its member has
-    left; `suppressed` says why nothing goes to it.
-    """
+    """Who gets a mail and what it tells, oldest first. `address` is empty when the directory has none or its member has left."""
 
     name: str
     address: str
     language: str
     notified: Sequence[Notified]
-    suppressed: Collection[str] = field(default=())
 
 
 def receivers(session: Session, messages: Sequence[Message]) -> Mapping[UUID, Receiver]:
     """By the id of a message's first delivery: address, language and words as they are at this moment."""
     found = _rows(session, [one for message in messages for one in message])
     names = names_of(session, set().union(*(named_members(row.parameters) for row in found.values())))
-    made = {}
-    for message in messages:
-        rows = [found[one.id] for one in message if one.id in found]
-        if rows:
-            made[message[0].id] = _receiver(rows, names)
-    reasons = reasons_of(session, Channel.EMAIL, {receiver.address for receiver in made.values()})
-    return {id_: replace(one, suppressed=reasons.get(one.address, ())) for id_, one in made.items()}
+    rows = {message[0].id: [found[one.id] for one in message if one.id in found] for message in messages}
+    return {id_: _receiver(some, names) for id_, some in rows.items() if some}
 
 
 def _rows(session: Session, taken: Sequence[Taken]) -> Mapping[UUID, Any]:
