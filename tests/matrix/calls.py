@@ -95,6 +95,10 @@ def _calendar(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", path, params={"from": "2030-01-01", "to": "2030-01-07"})
 
 
+def _explanation(case: Case, path: str) -> httpx.Response:
+    return case.ask("GET", path, params={"kind": "customers_assigned"})
+
+
 def _own_feed(case: Case, path: str) -> httpx.Response:
     case.ask("PUT", path)
     return case.ask(case.row.name.split()[0], path)
@@ -613,6 +617,8 @@ CALLS: dict[str, Call] = {
     ),
     "POST /notifications/{notification_id}:dismiss": Call(after=_shown_again),
     "POST /notifications:dismiss": Call(body=lambda _: {"ids": [str(new_id())]}),
+    "GET /notifications/explanation": Call(send=_explanation),
+    "POST /notifications:sample": Call(body=lambda _: {"kind": "reminder_due"}),
     "POST /deliveries/{delivery_id}:resend": Call(
         permission="notify.configure", conflicts=("delivery_not_resendable",)
     ),

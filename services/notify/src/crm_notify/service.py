@@ -11,6 +11,7 @@ from crm_notify.collaborations.events import COLLABORATIONS
 from crm_notify.collisions.events import COLLISIONS
 from crm_notify.database import Base
 from crm_notify.deliveries.http import api as deliveries_api
+from crm_notify.explaining.http import api as explaining_api
 from crm_notify.imports.events import IMPORTS
 from crm_notify.member_messages.http import api as member_messages_api
 from crm_notify.merges.events import MERGES
@@ -46,6 +47,7 @@ SERVICE = Service(
         deliveries_api,
         suppressions_api,
         resending_api,
+        explaining_api,
         member_messages_api,
         announcements_api,
         message_templates_api,

@@ -9,7 +9,7 @@ from crm_notify.notifications.rules import Kind, Notice
 
 NAMED_CUSTOMERS = 3
 # What somebody has to hear when its receiver has left: their manager does (design §3). All else nobody hears then.
-_HEARD_IN_PLACE = frozenset(
+HEARD_IN_PLACE = frozenset(
     {
         Kind.CUSTOMERS_ASSIGNED,
         Kind.CUSTOMERS_TRANSFERRED_IN,
@@ -52,7 +52,7 @@ def merged(notices: Iterable[Notice], stand_ins: Mapping[UUID, UUID | None]) -> 
 
 
 def _for_stand_in(notice: Notice, stand_in: UUID | None) -> Notice | None:
-    if notice.kind not in _HEARD_IN_PLACE or stand_in is None or str(stand_in) == notice.parameters.get("actor_id"):
+    if notice.kind not in HEARD_IN_PLACE or stand_in is None or str(stand_in) == notice.parameters.get("actor_id"):
         return None
     parameters = {**notice.parameters, "left_member_ids": [str(notice.member_id)]}
     return replace(notice, member_id=stand_in, parameters=parameters)

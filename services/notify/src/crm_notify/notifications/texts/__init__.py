@@ -29,17 +29,20 @@ def named_members(parameters: Mapping[str, Any]) -> set[UUID]:
 
 
 def words(kind: str, parameters: Mapping[str, Any], names: Mapping[UUID, str], language: str) -> Words:
-    """The words of one notification. `names` holds the names of `named_members`; `language` is zh or en.
+    """The words of one notification. `names` holds the names of `named_members`; `language` is zh or en. A sample says so,
+    in the language that it was asked for in.
 
     A kind written by a newer release has no words here yet: its own name stands in for them.
     """
+    language = parameters.get("sample_language") or language
     templates = _templates(language)
     if kind not in templates:
         return Words(kind, "")
     context = _context(parameters, names, language)
     phrases = {name: template.render(context) for name, template in templates["phrases"].items()}
     title, text = (templates[kind][part].render({**context, **phrases}) for part in ("title", "text"))
-    return Words(" ".join(title.split()), text)
+    mark = phrases["sample"] if parameters.get("sample") else ""
+    return Words(mark + " ".join(title.split()), text)
 
 
 def name_of_kind(kind: str, language: str) -> str:
