@@ -4,8 +4,11 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -31,9 +34,13 @@ from crm_notify.mail.rules import Pace, SmtpServer, pause, refusal
 from crm_notify.sending.due import BATCH, lose_track, send_mail
 from crm_notify.service import SERVICE
 from crm_notify.suppressions.rules import Reason, normalised, why_not
+from highsea_local.ports import free_port
 from services.notify.tests.support import (
+    LIMIT_SECONDS,
     MailServer,
     assign_by_mail,
+    environment,
+    eventually,
     get,
     ledger,
     listed,
@@ -41,6 +48,7 @@ from services.notify.tests.support import (
     statuses,
 )
 from tests.support.organisation import Member
+from tests.support.plans import explained, rows_read
 from tests.support.services import Opener, OpenService
 
 
@@ -133,6 +141,47 @@ def test_a_mail_whose_worker_vanished_is_sent_unless_it_was_begun(
     _run_out(notify)
 
     assert (len(mail_server.mails), statuses(notify)) == (mails, [status])
+
+
+@pytest.mark.parametrize(("step", "taken"), [("answer_rcpt", 0), ("answer", 1)])
+def test_a_worker_killed_while_it_hands_over_leaves_the_mail_uncertain_and_others_to_be_sent_once(
+    notify: OpenService, mail_server: MailServer, tmp_path: Path, step: str, taken: int
+) -> None:
+    people = notify.organisation
+    arrived, leave = threading.Event(), threading.Event()
+
+    def hold(_to: str) -> None:
+        arrived.set()
+        leave.wait(LIMIT_SECONDS)
+
+    setattr(mail_server, step, hold)
+    assign_by_mail(notify, people.sales)
+    assign_by_mail(notify, people.colleague)
+    with _worker(notify, tmp_path / "log") as worker:
+        assert arrived.wait(LIMIT_SECONDS)
+        worker.kill()
+    setattr(mail_server, step, lambda _to: None)
+    leave.set()
+
+    _run_out(notify)
+
+    eventually(lambda: len(mail_server.of(people.sales)) == taken)
+    assert len(mail_server.of(people.colleague)) == 1
+    assert statuses(notify) == ["sent", "uncertain"]
+
+
+@contextmanager
+def _worker(notify: OpenService, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m crm_notify work` over the database of an opened service."""
+    binds = {"HTTP_BIND": f"127.0.0.1:{free_port()}", "METRICS_BIND": f"127.0.0.1:{free_port()}"}
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "crm_notify", "work"]
+        process = subprocess.Popen(command, env=environment(notify, **binds), stdout=out, stderr=out)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(LIMIT_SECONDS)
 
 
 def test_what_took_longer_than_its_lease_and_went_out_is_known_to_be_sent(
@@ -615,3 +664,45 @@ def test_what_a_suppression_stops(reasons: list[str], code: str | None, *, maili
 def test_spellings_of_an_address_are_one() -> None:
     assert normalised(" Zhang.San@Example.COM ") == normalised("zhang.san@example.com")
     assert normalised("+86138") == "+86138"
+
+
+def test_taking_reads_no_more_than_it_takes_however_much_waits(notify: OpenService) -> None:
+    people = notify.organisation
+    assign_by_mail(notify, people.sales)
+    with notify.database.transaction() as session:
+        for statement in _CROWD.split(";"):
+            session.execute(text(statement), {"member": people.colleague.id, "rows": 20_000})
+    with notify.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE deliveries"))
+
+    with explained(notify.database.engine, "deliveries") as plans, notify.database.transaction() as session:
+        messages = take(session, Channel.EMAIL, BATCH)
+
+    assert len(messages) == BATCH
+    assert len(plans) == 3  # what goes to members at once, digests, mailings
+    for plan in plans:
+        assert rows_read(plan) <= 5 * BATCH
+
+
+# Sent ones, digests for tomorrow, and a mailing that is due.
+_CROWD = """
+    INSERT INTO notifications (id, member_id, kind, parameters, source_event_id, in_app)
+    SELECT gen_random_uuid(), :member, 'customers_assigned', '{}', gen_random_uuid(), TRUE FROM generate_series(1, :rows);
+
+    INSERT INTO deliveries (id, channel, status, attempts, message_id, notification_id, member_id, sent_at)
+    SELECT gen_random_uuid(), 'email', 'sent', 1, '', id, member_id, now() FROM notifications;
+
+    INSERT INTO deliveries
+        (id, channel, status, attempts, message_id, notification_id, member_id, next_attempt_at, digest_id)
+    SELECT gen_random_uuid(), 'email', 'queued', 0, '', id, member_id, now() + interval '1 day', gen_random_uuid()
+    FROM notifications;
+
+    INSERT INTO mailings (id, actor_id, channel, subject, body, selection, scope, status, cursor, total)
+    VALUES (:member, :member, 'email', '', '', '', '{}', 'sending', '', 0);
+
+    INSERT INTO mailing_recipients (id, mailing_id, customer_id, customer_name, contact_name, address)
+    SELECT gen_random_uuid(), :member, gen_random_uuid(), '', '', n FROM generate_series(1, :rows) AS n;
+
+    INSERT INTO deliveries (id, channel, status, attempts, message_id, recipient_id)
+    SELECT gen_random_uuid(), 'email', 'queued', 0, '', id FROM mailing_recipients
+"""
