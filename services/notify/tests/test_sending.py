@@ -30,7 +30,7 @@ from crm_notify.deliveries.leasing import begin, take
 from crm_notify.deliveries.model import Delivery
 from crm_notify.deliveries.rules import Channel, Failure, Outcome
 from crm_notify.mail import clients
-from crm_notify.mail.rules import Pace, SmtpServer, pause, refusal
+from crm_notify.mail.rules import Pace, SmtpServer, header_address, pause, refusal
 from crm_notify.sending.due import BATCH, lose_track, send_mail
 from crm_notify.service import SERVICE
 from crm_notify.suppressions.rules import Reason, normalised, why_not
@@ -659,6 +659,28 @@ def test_pauses_double_up_to_a_quarter_of_an_hour() -> None:
 )
 def test_what_a_suppression_stops(reasons: list[str], code: str | None, *, mailing: bool) -> None:
     assert why_not(reasons, mailing=mailing) == code
+
+
+@pytest.mark.parametrize(
+    ("address", "spelt"),
+    [
+        ("Zhang.San@Example.com", "Zhang.San@Example.com"),
+        ("zhang@例子.cn", "zhang@xn--fsqu00a.cn"),
+        ("zhang", None),
+        ("zhang@", None),
+        ("a b@example.com", None),
+        ("a@b..c", None),
+        ("a@b\r\nBcc: c@d", None),
+        ("<a@b.c>", None),
+        ("", None),
+    ],
+)
+def test_an_address_in_a_header_is_one_or_refused(address: str, spelt: str | None) -> None:
+    if spelt is None:
+        with pytest.raises(ValueError, match="not an address"):
+            header_address("张三", address)
+    else:
+        assert header_address("张三", address).addr_spec == spelt
 
 
 def test_spellings_of_an_address_are_one() -> None:

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -62,6 +64,18 @@ class MailChannel:
     def name(self) -> str:
         """What the mail server is called in `mail_servers`."""
         return f"{self.server.host}:{self.server.port}"
+
+
+def header_address(name: str, address: str) -> Address:
+    """An address as the headers of a mail and its envelope have it: a domain in other letters as DNS has it (IDNA). Raises
+    ValueError for what cannot be one.
+    """
+    local, _, domain = address.rpartition("@")
+    try:
+        return Address(" ".join(name.split()), addr_spec=f"{local}@{domain.encode('idna').decode()}")
+    # What the standard library makes of rubbish.
+    except (MessageError, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise ValueError("not an address") from error
 
 
 def refusal(code: int, text: str, *, of_receiver: bool = False) -> Failure:

@@ -1,8 +1,6 @@
 """A message to a member as an e-mail: subject, text part always, a simple HTML part."""
 
 from datetime import date
-from email.errors import MessageError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
@@ -10,7 +8,7 @@ from jinja2 import PackageLoader, select_autoescape
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from chassis import clock
-from crm_notify.mail.rules import MailChannel
+from crm_notify.mail.rules import MailChannel, header_address
 from crm_notify.notifications.texts import name_of_category
 from crm_notify.sending.queries import Receiver
 from crm_notify.sending.rules import sections
@@ -49,8 +47,8 @@ def _letter(
     sender_name, sender = parseaddr(channel.sender)
     letter = EmailMessage()
     letter["Subject"] = subject
-    letter["From"] = _address(sender_name, sender)
-    letter["To"] = _address(receiver.name, receiver.address)
+    letter["From"] = header_address(sender_name, sender)
+    letter["To"] = header_address(receiver.name, receiver.address)
     letter["Date"] = format_datetime(clock.now())
     letter["Message-ID"] = message_id
     # Out-of-office replies and other robots must not answer (RFC 3834).
@@ -62,15 +60,3 @@ def _letter(
 
 def _rendered(language: str, name: str, context: dict[str, object]) -> str:
     return _TEMPLATES.get_template(f"{language}/{name}.j2").render(context)
-
-
-def _address(name: str, address: str) -> Address:
-    try:
-        return Address(" ".join(name.split()), addr_spec=address)
-    except (
-        MessageError,
-        LookupError,
-        AttributeError,
-        TypeError,
-    ) as error:  # what the standard library makes of rubbish
-        raise ValueError("not an address") from error
