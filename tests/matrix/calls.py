@@ -315,6 +315,14 @@ _SMS: Mapping[str, Any] = {"channel": "sms", "body": "{{customer_name}}"}
 _NEW_TEMPLATE = _made(
     "/message-templates", name=_own_name, **{key: lambda _, v=value: v for key, value in _SMS.items()}
 )
+_ROBOT: Mapping[str, Made] = {
+    "name": _own_name,
+    "vendor": lambda _: "wecom",
+    "webhook": lambda case: f"http://{case.world.robot_host}/local/mail/robots/matrix",
+    # Each department has one that is active.
+    "active": lambda _: False,
+}
+_NEW_ROBOT = _made("/robots", **_ROBOT)
 _NEW_CAP = _made("/pools/caps", cap=lambda _: 9, member_id=_uncapped)
 _NEW_DEPARTMENT = _made("/departments", name=_own_name, parent_id=_aside)
 _NEW_GROUP = _made("/groups", name=_own_name, member_ids=lambda case: [_stranger(case)])
@@ -650,6 +658,10 @@ CALLS: dict[str, Call] = {
     "POST /messages/{message_id}:withdraw": Call(
         path={"message_id": lambda case: case.world.new_message(case.caller, case.place)}
     ),
+    "POST /robots": Call(body=lambda case: {name: made(case) for name, made in _ROBOT.items()}),
+    "PATCH /robots/{robot_id}": Call(body=lambda case: {"name": _own_name(case)}, path={"robot_id": _NEW_ROBOT}),
+    "DELETE /robots/{robot_id}": Call(path={"robot_id": _NEW_ROBOT}),
+    "POST /robots/{robot_id}:test": Call(path={"robot_id": _NEW_ROBOT}),
     "DELETE /auth/sessions/{session_id}": Call(path={"session_id": _new_session}, after=_sign_in),
     "POST /auth/logout-everywhere": Call(after=_sign_in),
     "POST /auth/password:redeem": Call(

@@ -271,6 +271,12 @@ class World:
             self.admin.post(f"/rules/{rule_id}:announce", {"effective_on": FAR_AHEAD})
         return rule_id
 
+    @property
+    def robot_host(self) -> str:
+        """Where what robots say is caught."""
+        system: Any = self.whole.system
+        return str(system.environment("notify")["ROBOT_HOSTS"])
+
     def new_pool(self, place: str) -> str:
         """An empty pool like the one of that place."""
         return self._open_pool(f"{place} {self.people.name()}", POOLS[place])

@@ -122,6 +122,20 @@ def test_html_of_a_mail_stays_in_a_sandboxed_frame(home: Home) -> None:
     assert mailcatcher.create_app(mailbox).test_client().get("/local/mail/nothing").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "said", [{"text": {"content": "张三：新客户\n李四：新客户"}}, {"content": {"text": "张三：新客户"}}]
+)
+def test_what_a_robot_says_shows_with_the_mails(home: Home, said: dict[str, object]) -> None:
+    client = mailcatcher.create_app(Mailbox(home.mail)).test_client()
+
+    answer = client.post("/local/mail/robots/east", json=said).json or {}
+
+    (mail,) = client.get("/local/mail/api/messages").json or []
+    assert (answer["errcode"], answer["code"]) == (0, 0)
+    assert (mail["from"], mail["to"]) == ("robot", ["east"])
+    assert mail["text"].startswith("张三：新客户")
+
+
 def test_landing_page_shows_health_of_each_process(home: Home) -> None:
     client = page(
         home,

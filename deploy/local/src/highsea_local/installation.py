@@ -89,5 +89,6 @@ class Installation:
                 "SMTP_URL": f"smtp://{LOOPBACK}:{self.ports['smtp']}",
                 "MAIL_FROM": os.environ.get("MAIL_FROM", "Highsea <highsea@example.com>"),
             },
+            "robots": {"ROBOT_HOSTS": f"{LOOPBACK}:{self.ports['mail']}"},
         }
         return {name: value for need in service.needs for name, value in available[need].items()}

@@ -1,9 +1,11 @@
-"""The mail catcher: takes every mail over SMTP, delivers none, shows them at ``/local/mail``. Loopback only.
+"""The mail catcher: takes every mail over SMTP and what robots say over HTTP, delivers none, shows them at
+``/local/mail``. Loopback only.
 
 ``python -m highsea_local.mailcatcher`` with HIGHSEA_HOME, SMTP_BIND and HTTP_BIND (host:port) in the environment.
 """
 
 import os
+from email.message import EmailMessage
 
 import flask
 from aiosmtpd.controller import Controller
@@ -60,7 +62,23 @@ def create_app(mailbox: Mailbox) -> flask.Flask:
         mailbox.clear()
         return "", 204
 
+    @app.post(f"{PREFIX}/robots/<name>")
+    def robot(name: str) -> flask.Response:
+        said = flask.request.get_json()
+        # 飞书 calls it content.text, the others text.content.
+        text = said["content"]["text"] if "content" in said else said["text"]["content"]
+        _keep(mailbox, "robot", name, text)
+        return flask.jsonify(errcode=0, errmsg="ok", code=0)
+
     return app
+
+
+def _keep(mailbox: Mailbox, sender: str, to: str, text: str) -> None:
+    """Keeps what is no mail as one, its beginning as the subject."""
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = sender, " ".join(text.split())[:60]
+    mail.set_content(text)
+    mailbox.add(sender, [to], mail.as_bytes())
 
 
 def main() -> None:

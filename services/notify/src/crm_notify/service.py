@@ -26,8 +26,10 @@ from crm_notify.push.role import push_role
 from crm_notify.recycling.events import RECYCLING
 from crm_notify.resending.http import api as resending_api
 from crm_notify.reveals.events import REVEALS
+from crm_notify.robots.http import api as robots_api
 from crm_notify.robots.model import Robot
 from crm_notify.sending.due import LOSE_TRACK, MEASURE_DELIVERIES, SEND_MAIL
+from crm_notify.sending.robots import SEND_TO_ROBOTS
 from crm_notify.settings import Settings
 from crm_notify.suppressions.http import api as suppressions_api
 from crm_notify.work.events import WORK
@@ -51,6 +53,7 @@ SERVICE = Service(
         member_messages_api,
         announcements_api,
         message_templates_api,
+        robots_api,
         audit_api("notify"),
     ],
     migrations=MIGRATIONS,
@@ -70,6 +73,14 @@ SERVICE = Service(
         WORK,
     ],
     projections=[directory_projection()],
-    due=[SEND_MAIL, LOSE_TRACK, MEASURE_DELIVERIES, WAKE_SNOOZED, FORGET_OLD, TELL_ANNOUNCED],
+    due=[
+        SEND_MAIL,
+        SEND_TO_ROBOTS,
+        LOSE_TRACK,
+        MEASURE_DELIVERIES,
+        WAKE_SNOOZED,
+        FORGET_OLD,
+        TELL_ANNOUNCED,
+    ],
     roles={"push": push_role(MIGRATIONS)},
 )

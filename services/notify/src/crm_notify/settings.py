@@ -4,6 +4,7 @@ from email.utils import parseaddr
 
 from pydantic import Field, field_validator
 
+from chassis import sealing
 from chassis.settings import ServiceSettings
 from crm_notify.mail.rules import MailChannel, Pace, SmtpServer
 
@@ -24,7 +25,22 @@ class Settings(ServiceSettings):
         le=100_000,
         description="most e-mails a minute, of all workers together; 0: as many as there are",
     )
+    key_encryption_key: str = Field(
+        default="",
+        description="base64 of 32 random bytes; seals webhooks and secrets of robots; empty: none can be added",
+    )
+    robot_hosts: str = Field(
+        default="",
+        description="host or host:port that robots may have besides their vendors', also without TLS; comma separated",
+    )
     push_streams: int = Field(default=2000, ge=1, description="most streams of a push process; 503 beyond")
+
+    @field_validator("key_encryption_key")
+    @classmethod
+    def _is_a_key(cls, value: str) -> str:
+        if value:
+            sealing.sealing_key(value)
+        return value
 
     @field_validator("smtp_url")
     @classmethod
@@ -51,3 +67,13 @@ class Settings(ServiceSettings):
     def mail_pace(self) -> Pace | None:
         """How fast e-mails may go, None: as fast as they do."""
         return Pace(self.mail_per_minute) if self.mail_per_minute else None
+
+    @property
+    def sealing_key(self) -> bytes | None:
+        """The 32 bytes that seal secrets; None: there is no key."""
+        return sealing.sealing_key(self.key_encryption_key) if self.key_encryption_key else None
+
+    @property
+    def allowed_robot_hosts(self) -> frozenset[str]:
+        """The hosts in `robot_hosts`."""
+        return frozenset(filter(None, (one.strip().lower() for one in self.robot_hosts.split(","))))
