@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, time
 from enum import Enum
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
 JSON = "application/json"
@@ -37,6 +37,19 @@ def _written_day(value: Any) -> Any:
 
 # A day as in ISO 8601. A bare date would also take a number, as seconds since 1970.
 Day = Annotated[date, BeforeValidator(_written_day)]
+
+
+def _written_time(value: Any) -> Any:
+    # A bare time would also take seconds and a zone.
+    if not isinstance(value, time) and not re.fullmatch(r"[0-2][0-9]:[0-5][0-9]", str(value)):
+        raise PydanticCustomError("time_parsing", "not a time of day")
+    return value
+
+
+# A time of day, to the minute.
+TimeOfDay = Annotated[
+    time, BeforeValidator(_written_time), PlainSerializer(lambda at: at.strftime("%H:%M"), when_used="json")
+]
 
 
 DateT = TypeVar("DateT", bound=date)

@@ -1,14 +1,12 @@
 """Shapes of the pools' REST API."""
 
-import re
 from datetime import time
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field
 
-from chassis.http.api import Body, View
+from chassis.http.api import Body, TimeOfDay, View
 from crm_pool.pools.rules import HIDDEN_BY_DEFAULT, MAX_HIDDEN_FIELDS, MAX_LISTED, PoolKind
 
 Name = Annotated[str, Field(min_length=1, max_length=50)]
@@ -20,19 +18,6 @@ FieldNames = Annotated[
 Quota = Annotated[int | None, Field(ge=1, le=100_000)]
 Looks = Annotated[int | None, Field(ge=0, le=100_000)]
 Days = Annotated[int, Field(ge=0, le=3650)]
-
-
-def _written_time(value: Any) -> Any:
-    # A bare time would also take seconds and a zone.
-    if not isinstance(value, time) and not re.fullmatch(r"[0-2][0-9]:[0-5][0-9]", str(value)):
-        raise PydanticCustomError("time_parsing", "not a time of day")
-    return value
-
-
-# A time of day in the organisation's zone, to the minute.
-TimeOfDay = Annotated[
-    time, BeforeValidator(_written_time), PlainSerializer(lambda at: at.strftime("%H:%M"), when_used="json")
-]
 
 
 class PoolValues(Body):
