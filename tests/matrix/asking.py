@@ -56,7 +56,7 @@ def _ask(case: Case, call: Call, route: Route) -> httpx.Response:
     if call.send is not None:
         return call.send(case, path)
     headers = {"Idempotency-Key": case.world.people.name()[2:]} if route.idempotent else {}
-    if route.method in ("PATCH", "DELETE"):
+    if route.method in ("PATCH", "DELETE") or (route.method == "PUT" and route.versioned):
         headers["If-Match"] = _version(case, path)
     return case.ask(route.method, path, headers=headers, **({"json": call.body(case)} if call.body else {}))
 

@@ -634,6 +634,8 @@ CALLS: dict[str, Call] = {
     "GET /notifications/stream": Call(send=_open_stream),
     "POST /suppressions": Call(body=lambda case: {"address": f"{case.world.people.name()}@matrix.test"}),
     "DELETE /suppressions/{suppression_id}": Call(path={"suppression_id": _NEW_SUPPRESSION}),
+    "PUT /preferences": Call(body=lambda _: {}),
+    "PUT /preferences/defaults": Call(body=lambda _: {}),
     "POST /message-templates": Call(body=lambda case: {**_SMS, "name": _own_name(case)}),
     "GET /message-templates/{template_id}": Call(path={"template_id": _NEW_TEMPLATE}),
     "PATCH /message-templates/{template_id}": Call(

@@ -19,6 +19,7 @@ from crm_notify.message_templates.http import api as message_templates_api
 from crm_notify.message_templates.model import MessageTemplate
 from crm_notify.notifications.due import FORGET_OLD, WAKE_SNOOZED
 from crm_notify.notifications.http import api as notifications_api
+from crm_notify.preferences.http import api as preferences_api
 from crm_notify.preferences.model import PreferenceDefaults, Preferences
 from crm_notify.push.events import DIRECTORY
 from crm_notify.push.http import api as push_api
@@ -50,6 +51,7 @@ SERVICE = Service(
         suppressions_api,
         resending_api,
         explaining_api,
+        preferences_api,
         member_messages_api,
         announcements_api,
         message_templates_api,

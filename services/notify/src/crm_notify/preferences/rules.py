@@ -42,7 +42,10 @@ MODES: Mapping[str, tuple[Mode, ...]] = {
 _BY_EMAIL = frozenset(
     {Kind.OWNER_LEFT, Kind.CUSTOMERS_EXPIRING, Kind.RECYCLING_HELD, Kind.REVEALS_SURGED, Kind.WORK_DUE}
 )
-_TURNED_OFF = {Source.OWN: "turned_off", Source.ADMINISTRATOR: "turned_off_by_administrator"}
+# Of these an operator may choose the channels (C-35): that a member wants none counts, though by default there is none.
+_CHOSEN_BY_OPERATORS = frozenset(
+    {Kind.CUSTOMERS_ASSIGNED, Kind.CUSTOMERS_TRANSFERRED_IN, Kind.CUSTOMERS_TAKEN_OVER, Kind.CUSTOMERS_RETURNED}
+)
 OPERATOR_CHOSE = "operator_chose"
 
 
@@ -120,7 +123,7 @@ def decide(
 ) -> Decision:
     """What becomes of a notice of `kind` for one member.
 
-    `wish` (C-35) stands in for the defaults of the channels it speaks of, not for what the member turned off.
+    `wish` (C-35) stands in for the defaults of the channels it speaks of, not for what the member chose or what is locked.
     `lacking`: channels that cannot reach the member, each with the code that says why; what they were to tell is shown in
     the app. What nobody is told over any channel has one row that says why.
     """
@@ -148,13 +151,19 @@ def _wanted(
 ) -> tuple[Mode, str | None]:
     """How the channel is to be used, and why not; no reason where Highsea itself leaves it out."""
     found = cell(kind, channel, defaults, own)
-    if wish is None or channel is Channel.ROBOT:
-        return found.mode, _TURNED_OFF.get(found.source) if found.mode is Mode.OFF else None
-    if not (wish.in_app if channel is Channel.IN_APP else wish.email):
-        return Mode.OFF, None if found.mode is Mode.OFF else OPERATOR_CHOSE
-    if found.source is Source.OWN or found.locked:
-        return found.mode, _TURNED_OFF.get(found.source) if found.mode is Mode.OFF else None
-    return Mode.NOW, None
+    wished = {Channel.IN_APP: wish.in_app, Channel.EMAIL: wish.email}.get(channel) if wish else None
+    if wished is None or found.locked or found.source is Source.OWN:
+        return found.mode, _why_off(found, wished=bool(wished)) if found.mode is Mode.OFF else None
+    if wished:
+        return Mode.NOW, None
+    return Mode.OFF, None if found.mode is Mode.OFF else OPERATOR_CHOSE
+
+
+def _why_off(found: Cell, *, wished: bool) -> str | None:
+    if found.source is Source.OWN:
+        return "turned_off"
+    by_administrator = found.source is Source.ADMINISTRATOR or (found.locked and wished)
+    return "turned_off_by_administrator" if by_administrator else None
 
 
 def after_quiet(moment: datetime, quiet: Hours | None, zone: ZoneInfo) -> datetime:
@@ -182,7 +191,7 @@ def next_digest(now: datetime, digest_at: time, zone: ZoneInfo) -> datetime:
 
 
 def chosen(wanted: Matrix, defaults: Defaults) -> Matrix:
-    """What of a member's matrix is kept: the cells that differ from what holds anyway.
+    """What of a member's matrix is kept: the cells that differ from what holds anyway, and all that operators choose for.
 
     Raises Invalid for kinds, channels and modes that do not exist, and for another mode of a locked cell.
     """
@@ -194,7 +203,8 @@ def chosen(wanted: Matrix, defaults: Defaults) -> Matrix:
     ]
     if locked:
         raise invalid(*locked)
-    return _differing(wanted, defaults)
+    kept = {kind: dict(channels) for kind, channels in wanted.items() if kind in _CHOSEN_BY_OPERATORS and channels}
+    return {**_differing(wanted, defaults), **kept}
 
 
 def appointed(wanted: Matrix, locked: Mapping[str, Sequence[str]]) -> tuple[Matrix, Mapping[str, list[str]]]:
