@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import Boolean, delete, literal_column
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -11,7 +11,6 @@ from chassis.errors import NotFound
 from chassis.identifiers import new_id
 from crm_notify.deliveries.rules import Channel
 from crm_notify.suppressions.model import Suppression
-from crm_notify.suppressions.queries import suppression
 from crm_notify.suppressions.rules import Reason, normalised
 
 
@@ -19,15 +18,18 @@ def suppress(
     session: Session, channel: Channel, address: str, reason: Reason, *, note: str = "", actor_id: UUID | None = None
 ) -> Suppression:
     """Send nothing more to an address; again for the same reason changes nothing. The audit holds no address."""
-    spelt = normalised(address)
-    values = {"channel": channel, "address": spelt, "reason": reason, "note": note, "created_by": actor_id}
-    new = session.scalar(
-        insert(Suppression).values(id=new_id(), **values).on_conflict_do_nothing().returning(Suppression.id)
+    values = {"channel": channel, "address": normalised(address), "reason": reason, "note": note}
+    wanted = insert(Suppression).values(id=new_id(), created_by=actor_id, **values)
+    # Changing nothing, so that the row is answered, and locked, if it is there already.
+    same = wanted.on_conflict_do_update(
+        index_elements=["channel", "address", "reason"], set_={"reason": wanted.excluded.reason}
     )
-    if new is not None:
+    row, new = session.execute(same.returning(Suppression, literal_column("xmax = 0", Boolean))).one()
+    if new:
         after = {"channel": channel.value, "reason": reason.value, "note": note}
-        record_audit(session, AuditEntry("suppression.added", "suppression", new, actor_id, None, after))
-    return suppression(session, channel, spelt, reason)
+        record_audit(session, AuditEntry("suppression.added", "suppression", row.id, actor_id, None, after))
+    found: Suppression = row
+    return found
 
 
 def lift(session: Session, suppression_id: UUID, actor_id: UUID) -> None:

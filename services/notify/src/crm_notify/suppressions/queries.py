@@ -22,15 +22,6 @@ def reasons_of(session: Session, channel: Channel, addresses: Collection[str]) -
     return {address: found[key] for address, key in spelt.items() if key in found}
 
 
-def suppression(session: Session, channel: Channel, address: str, reason: Reason) -> Suppression:
-    """The one of a normalised address for a reason; it must exist."""
-    return session.scalars(
-        select(Suppression).where(
-            Suppression.channel == channel, Suppression.address == address, Suppression.reason == reason
-        )
-    ).one()
-
-
 def suppressions(
     session: Session, search: str, reason: Reason | None, page: int, page_size: int
 ) -> tuple[Sequence[Suppression], int]:
