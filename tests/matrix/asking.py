@@ -77,6 +77,7 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "cap_id": lambda: str(new_id()),
         "reason_id": lambda: str(new_id()),
         "template_id": lambda: str(new_id()),
+        "attachment_id": lambda: str(new_id()),
         "receivable_id": lambda: str(new_id()),
         "payment_id": lambda: str(new_id()),
         "year": lambda: "2099",

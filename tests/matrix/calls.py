@@ -288,6 +288,14 @@ def _deleted_template(case: Case) -> str:
     return id_
 
 
+def _upload_attachment(case: Case, path: str) -> httpx.Response:
+    return case.ask("POST", path, files={"file": ("a.txt", b"a")})
+
+
+def _new_attachment(case: Case) -> str:
+    return str(_upload_attachment(case, "/mailing-attachments").raise_for_status().json()["id"])
+
+
 def _helper(case: Case) -> str:
     """A collaborator whom an administrator has just added."""
     shared = {"collaborators": [{"member_id": _receiver(case), "access": "read"}]}
@@ -311,6 +319,12 @@ _POOL: Made = lambda case: [case.world.people.departments["home"]]
 _NEW_POOL = _made("/pools", name=_own_name, kind=lambda _: "public", department_ids=_POOL)
 _NEW_REASON = _made("/releases/reasons", label_zh=_own_name, label_en=_own_name)
 _NEW_SUPPRESSION = _made("/suppressions", address=lambda case: f"{case.world.people.name()}@matrix.test")
+_MAIL: Mapping[str, Any] = {
+    "channel": "email",
+    "subject": "{{customer_name}}",
+    "body": "<p>{{contact_name}}</p>",
+    "selection": {"scope": "selected", "ids": [str(new_id())]},
+}
 _SMS: Mapping[str, Any] = {"channel": "sms", "body": "{{customer_name}}"}
 _NEW_TEMPLATE = _made(
     "/message-templates", name=_own_name, **{key: lambda _, v=value: v for key, value in _SMS.items()}
@@ -636,6 +650,13 @@ CALLS: dict[str, Call] = {
     "DELETE /suppressions/{suppression_id}": Call(path={"suppression_id": _NEW_SUPPRESSION}),
     "PUT /preferences": Call(body=lambda _: {}),
     "PUT /preferences/defaults": Call(body=lambda _: {}),
+    "POST /mailings:preview": Call(body=lambda _: _MAIL),
+    "POST /mailings": Call(body=lambda _: _MAIL, conflicts=("mail_server_missing",)),
+    "POST /mailings/{mailing_id}:cancel": Call(conflicts=("mailing_ended",)),
+    "POST /mailing-attachments": Call(send=_upload_attachment),
+    "DELETE /mailing-attachments/{attachment_id}": Call(path={"attachment_id": _new_attachment}),
+    "GET /mailings/unsubscribe/{token}": Call(path={"token": lambda case: case.world.unsubscribe_token}),
+    "POST /mailings/unsubscribe/{token}": Call(path={"token": lambda case: case.world.unsubscribe_token}),
     "POST /message-templates": Call(body=lambda case: {**_SMS, "name": _own_name(case)}),
     "GET /message-templates/{template_id}": Call(path={"template_id": _NEW_TEMPLATE}),
     "PATCH /message-templates/{template_id}": Call(

@@ -100,6 +100,8 @@ class World:
         for member in (*PERSONS, "mate", "stranger"):
             self.records["absence", member] = self._absence_of(member)
         self._notify((*PERSONS, "mate"))
+        for member in (*PERSONS, "mate"):
+            self.records["mailing", member] = self._finished_mailing(member)
         self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
         self.records["rehearsal", "mate"] = self.admin.post(f"/rules/{self.rules['draft']}:rehearse")["id"]
@@ -336,6 +338,25 @@ class World:
         path = f"/exports/{self.records['export', 'administrator']}:ticket"
         answer = self.http.post(path, headers=self.people.headers("administrator"))
         return str(answer.raise_for_status().json()["url"]).rpartition("/")[2]
+
+    def _finished_mailing(self, member: str) -> str:
+        """A mailing of the member's to one customer: no mail server is configured here to write one with."""
+        id_, token = str(new_id()), self.people.name()
+        sender = self.people.members[member].id
+        self.whole.rows(
+            "notify",
+            "INSERT INTO mailings (id, actor_id, channel, subject, body, selection, scope, status, cursor, total, finished_at)"
+            " VALUES (%s, %s, 'email', 's', 'b', '', '{}', 'finished', '', 1, now()) RETURNING id",
+            [id_, sender],
+        )
+        self.whole.rows(
+            "notify",
+            "INSERT INTO mailing_recipients (id, mailing_id, customer_id, customer_name, contact_name, address, unsubscribe_token)"
+            " VALUES (gen_random_uuid(), %s, gen_random_uuid(), 'n', 'c', 'a@matrix.test', %s) RETURNING id",
+            [id_, token],
+        )
+        self.unsubscribe_token = token
+        return id_
 
     def new_entry(self, owner: str) -> str:
         """Something on the owner's schedule."""

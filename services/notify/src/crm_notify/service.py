@@ -1,6 +1,5 @@
 """The composition root of notify."""
 
-import crm_notify.mailings.model  # noqa: F401 - its tables
 from chassis.http.auditing import audit_api
 from chassis.service import Service
 from crm_notify.announcements.due import TELL_ANNOUNCED
@@ -13,6 +12,10 @@ from crm_notify.database import Base
 from crm_notify.deliveries.http import api as deliveries_api
 from crm_notify.explaining.http import api as explaining_api
 from crm_notify.imports.events import IMPORTS
+from crm_notify.mailing_attachments.due import FORGET_ATTACHMENTS
+from crm_notify.mailing_attachments.http import api as mailing_attachments_api
+from crm_notify.mailings.due import COLLECT_RECIPIENTS, FINISH_MAILINGS, FORGET_MAILINGS
+from crm_notify.mailings.http import api as mailings_api
 from crm_notify.member_messages.http import api as member_messages_api
 from crm_notify.merges.events import MERGES
 from crm_notify.message_templates.http import api as message_templates_api
@@ -33,6 +36,7 @@ from crm_notify.sending.due import LOSE_TRACK, MEASURE_DELIVERIES, SEND_MAIL
 from crm_notify.sending.robots import SEND_TO_ROBOTS
 from crm_notify.settings import Settings
 from crm_notify.suppressions.http import api as suppressions_api
+from crm_notify.unsubscribing.http import api as unsubscribing_api
 from crm_notify.work.events import WORK
 from directory.actors import DirectoryActors
 from directory.events import directory_projection
@@ -56,6 +60,9 @@ SERVICE = Service(
         announcements_api,
         message_templates_api,
         robots_api,
+        mailings_api,
+        mailing_attachments_api,
+        unsubscribing_api,
         audit_api("notify"),
     ],
     migrations=MIGRATIONS,
@@ -83,6 +90,10 @@ SERVICE = Service(
         WAKE_SNOOZED,
         FORGET_OLD,
         TELL_ANNOUNCED,
+        COLLECT_RECIPIENTS,
+        FINISH_MAILINGS,
+        FORGET_MAILINGS,
+        FORGET_ATTACHMENTS,
     ],
     roles={"push": push_role(MIGRATIONS)},
 )

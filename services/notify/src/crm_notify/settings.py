@@ -33,6 +33,9 @@ class Settings(ServiceSettings):
         default="",
         description="host or host:port that robots may have besides their vendors', also without TLS; comma separated",
     )
+    mailing_recipients_per_day: int = Field(
+        default=20_000, ge=1, le=1_000_000, description="most recipients of a member's mailings in a day, by channel"
+    )
     push_streams: int = Field(default=2000, ge=1, description="most streams of a push process; 503 beyond")
 
     @field_validator("key_encryption_key")
@@ -57,6 +60,11 @@ class Settings(ServiceSettings):
         if not name or not domain or not address.isascii() or len(value.splitlines()) > 1:
             raise ValueError("needs one address such as 'Highsea <highsea@example.com>'")
         return value
+
+    @property
+    def mail_domain(self) -> str:
+        """The sender's domain, which Message-IDs end with."""
+        return parseaddr(self.mail_from)[1].rpartition("@")[2]
 
     def mail_channel(self) -> MailChannel | None:
         """The e-mail channel, None while it is off."""

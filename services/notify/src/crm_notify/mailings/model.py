@@ -19,7 +19,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm.common.v1.selection_pb2 import Selection
 from crm_notify.database import Base
+from crm_notify.deliveries.rules import Channel
+from crm_notify.mailings.rules import OPEN, Status
 
 
 class Mailing(Base):
@@ -50,6 +53,24 @@ class Mailing(Base):
     next_attempt_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    @property
+    def kind(self) -> Channel:
+        """How its recipients are written to."""
+        return Channel(self.channel)
+
+    @property
+    def open(self) -> bool:
+        """Whether more may still be sent."""
+        return self.status in OPEN
+
+    def chosen(self) -> Selection:
+        """Which customers it goes to."""
+        return Selection.FromString(self.selection)
+
+    def end(self, status: Status, now: datetime, error_code: str | None = None) -> None:
+        """No more is sent after this."""
+        self.status, self.finished_at, self.error_code = status, now, error_code
 
 
 class MailingRecipient(Base):

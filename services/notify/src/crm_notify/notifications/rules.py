@@ -59,6 +59,7 @@ class Kind(StrEnum):
     IMPORT_UNDONE = "import_undone"
     EXPORT_FINISHED = "export_finished"
     EXPORT_FAILED = "export_failed"
+    MAILING_FINISHED = "mailing_finished"
     MESSAGE_RECEIVED = "message_received"
     ANNOUNCEMENT = "announcement"
 
@@ -135,7 +136,7 @@ KINDS_OF = {
         Kind.EXPORT_FINISHED,
         Kind.EXPORT_FAILED,
     ),
-    Category.MESSAGES: (Kind.MESSAGE_RECEIVED,),
+    Category.MESSAGES: (Kind.MESSAGE_RECEIVED, Kind.MAILING_FINISHED),
     Category.ANNOUNCEMENTS: (Kind.ANNOUNCEMENT,),
 }
 CATEGORY_OF = {kind: category for category, kinds in KINDS_OF.items() for kind in kinds}
