@@ -127,11 +127,16 @@ def test_only_uploads_are_limited_and_buffered(table: RoutingTable) -> None:
     buffered = {
         name: router["middlewares"][2:] for name, router in routes["routers"].items() if router["middlewares"][2:]
     }
-    assert buffered == {"customer-files": ["upload-limit-files"], "import-imports": ["upload-limit-imports"]}
+    assert buffered == {
+        "customer-files": ["upload-limit-files"],
+        "import-imports": ["upload-limit-imports"],
+        "notify-mailing-attachments": ["upload-limit-mailing-attachments"],
+    }
     limits = {name: routes["middlewares"][limit]["buffering"] for name, (limit,) in buffered.items()}
     assert {name: limit["maxRequestBodyBytes"] for name, limit in limits.items()} == {
         "customer-files": 53_477_376,
         "import-imports": 22_020_096,
+        "notify-mailing-attachments": 11_534_336,
     }
     assert {limit["memRequestBodyBytes"] for limit in limits.values()} == {2**20}
     assert all(router["middlewares"][:2] == ["rate-limit", "headers"] for router in routes["routers"].values())
