@@ -482,7 +482,9 @@ def test_an_export_of_contacts_comes_back_without_a_change(customers: Any, impor
     company = customers.create(sales, "华夏", contact={"name": "=1+1", "salutation": "道长", "qq": "0012345"})
     for _ in range(2):
         twin = customers.create(sales, "同名")
-        customers.new_contact(sales, **FULL | {"name": '𠮷"野,\n家😀'}, customer_id=twin["id"])
+        customers.new_contact(
+            sales, **FULL | {"name": '𠮷"野,\n家😀', "birthday_is_lunar": True}, customer_id=twin["id"]
+        )
     customers.new_contact(sales, name="不属于谁", phone="+86 25-1234567")
     before = {one["id"]: customers.contact(sales, one) for one in customers.contacts(sales)}
     asked = pb.ExportRowsRequest(actor_id=str(sales.id), kind=pb.RECORD_KIND_CONTACTS)
@@ -501,5 +503,5 @@ def test_an_export_of_contacts_comes_back_without_a_change(customers: Any, impor
 
     assert _codes(results) == [(UPDATED, [])] * 4
     assert {one["id"]: customers.contact(sales, one) for one in customers.contacts(sales)} == before
-    assert known >= {"id", "customer", *FULL, "owner"}
+    assert known >= {"id", "customer", *FULL, "birthday_is_lunar", "owner"}
     assert company["id"] not in [row["customer"] for row in rows]

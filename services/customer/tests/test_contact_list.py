@@ -15,7 +15,7 @@ from crm.common.v1.place_pb2 import Place
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer import counting
 from crm_customer.contact_list.queries import page_statement, total
-from crm_customer.contact_list.rules import ContactConditions, Days, birthdays_between, birthdays_of
+from crm_customer.contact_list.rules import ContactConditions, Days, birthdays_between, birthdays_of, coming_birthdays
 from crm_customer.contacts.model import Contact
 from crm_customer.counting import Total, explain
 from crm_customer.customers.sight import sight_of
@@ -228,7 +228,7 @@ def test_birthdays_go_over_new_year_and_29_february_is_kept_on_the_28th(customer
 ROWS, OWNERS, MOST_ROWS_READ = 100_000, 1_000, 10_000
 LAST_DAY = datetime(2026, 11, 25, tzinfo=UTC)
 # A third lies in a pool, older than the rest, and nobody owns their contacts. Owner 1 is `sales`, half of the others work
-# in the south. Each tenth contact is deleted, each 50th has a birthday.
+# in the south. Each tenth contact is deleted, some have a birthday, few a lunar one.
 FILL = (
     """
     INSERT INTO customers (id, version, facts_version, name, owner_id, owner_department_id, pool_id, assignment_version,
@@ -243,10 +243,12 @@ FILL = (
     ) AS given
     """,
     """
-    INSERT INTO contacts (id, customer_id, owner_id, name, mobile, created_at, updated_at, deleted_at, birthday)
+    INSERT INTO contacts (id, customer_id, owner_id, name, mobile, created_at, updated_at, deleted_at, birthday,
+        lunar_birthday)
     SELECT gen_random_uuid(), id, owner_id, '联系人' || substr(name, 3), '138' || lpad(substr(name, 3), 8, '0'), created_at,
         updated_at, CASE WHEN name LIKE '%7' THEN created_at END,
-        CASE WHEN name LIKE '%50' THEN date '1980-01-01' + CAST(substr(name, 3) AS int) % 10000 END
+        CASE WHEN name LIKE '%50' THEN date '1980-01-01' + CAST(substr(name, 3) AS int) % 10000 END,
+        CASE WHEN name LIKE '%150' THEN 101 + CAST(substr(name, 3) AS int) % 12 * 100 + CAST(substr(name, 3) AS int) % 30 END
     FROM customers
     """,
     "INSERT INTO customer_contacts (customer_id, contact_id, is_primary) SELECT customer_id, id, TRUE FROM contacts",
@@ -302,6 +304,10 @@ def _cases(many: Any, member: Any) -> Iterator[tuple[str, ContactConditions]]:
     yield "the end of a number", ContactConditions(phone="2999")
     yield "a frequent number", ContactConditions(phone="138")
     yield "birthdays", ContactConditions(birthdays=Days(1225, 105))
+    yield (
+        "birthdays of both calendars",
+        ContactConditions(birthdays=coming_birthdays(date(2026, 12, 10), date(2027, 1, 8))),
+    )
 
 
 @pytest.mark.parametrize("role", ["sales", "supervisor", "rival_supervisor", "operations", "admin"])

@@ -17,7 +17,7 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm_customer.contact_imports.answers import answer
 from crm_customer.contact_imports.queries import Judged
 from crm_customer.contact_imports.rules import Create, Update
-from crm_customer.contacts.model import FORM_FIELDS, CustomerContact
+from crm_customer.contacts.model import FORM_FIELDS, CustomerContact, columns_of
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.sight import one_of
 from crm_customer.imports.records import CONTACTS, add_contacts, new_contact
@@ -71,11 +71,15 @@ def _update(session: Session, judged: Judged, changes: Sequence[Update], now: da
     if not changes:
         return
     rows = [
-        {"id": one.person.id, **{name: one.after.get(name, one.person.values[name]) for name in FORM_FIELDS}}
+        {
+            "id": one.person.id,
+            **columns_of({name: one.after.get(name, one.person.values[name]) for name in FORM_FIELDS}),
+        }
         for one in changes
     ]
     given = rowset(CONTACTS, tuple(rows[0]))
-    values = {name: given.c[name] for name in FORM_FIELDS} | {"version": CONTACTS.c.version + 1, "updated_at": now}
+    own = {name: given.c[name] for name in rows[0] if name != "id"}
+    values = own | {"version": CONTACTS.c.version + 1, "updated_at": now}
     session.execute(update(CONTACTS).where(CONTACTS.c.id == given.c.id).values(**values), listed(rows))
     keep_contacts_in_search(session, {one.person.id: one.after["name"] for one in changes if "name" in one.after})
     cause = {"source_job": str(judged.chunk.job_id)}

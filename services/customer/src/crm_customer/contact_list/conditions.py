@@ -133,4 +133,10 @@ def _holds(wanted: str) -> Condition:
 def _born(days: Days) -> Condition:
     day = day_of_year()
     within = day.between(days.first, days.last) if days.first <= days.last else or_(day >= days.first, day <= days.last)
-    return and_(Contact.birthday.is_not(None), within)
+    solar = and_(Contact.birthday.is_not(None), within)
+    if days.lunar is None:
+        return solar
+    return or_(
+        and_(Contact.lunar_birthday.is_(None), solar),
+        Contact.lunar_birthday.in_([birthday for birthday, _ in days.lunar]),
+    )

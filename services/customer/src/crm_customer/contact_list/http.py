@@ -15,8 +15,8 @@ from crm_customer.contact_list.rules import (
     ContactConditions,
     ContactListView,
     Days,
-    birthdays_between,
     birthdays_of,
+    coming_birthdays,
 )
 from crm_customer.contact_list.views import ContactQuery
 from crm_customer.customers.sight import sight_of
@@ -75,7 +75,7 @@ def _filter(call: Call[None, ContactQuery], zone: str) -> ContactConditions:
         created_from=narrowed.created_from,
         created_until=narrowed.created_until,
         updated_from=narrowed.updated_from,
-        birthdays=birthdays_between(today, today + BIRTHDAYS_AHEAD) if coming else _birthdays(query, today),
+        birthdays=coming_birthdays(today, today + BIRTHDAYS_AHEAD) if coming else _birthdays(query, today),
         deleted=narrowed.deleted,
     )
 

@@ -10,12 +10,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, union, union_all
+from sqlalchemy import Select, case, func, select, union, union_all
 from sqlalchemy.orm import Session
 
 from chassis.database import Database
 from crm_customer.contact_list.conditions import alive, asked, listed, listed_of_all, named, ways
-from crm_customer.contact_list.rules import ContactConditions
+from crm_customer.contact_list.rules import ContactConditions, Days
 from crm_customer.contacts.model import Contact, day_of_year
 from crm_customer.counting import Total, counted, explain
 from crm_customer.customers.sight import Sight
@@ -57,11 +57,16 @@ def _straight(sight: Sight, wanted: ContactConditions, shape: Shape) -> Select[U
     walked = shape is Shape.WALKED
     found = select(Contact.id).where(*asked(sight, wanted, frequent=walked), listed(sight))
     if wanted.birthdays:
-        day = day_of_year()
+        day = _kept_on(wanted.birthdays)
         return found.order_by(*_directed(wanted, day >= wanted.birthdays.first, -day, Contact.id))
     moment = getattr(Contact, wanted.moment)
     # An order that no index has: what is asked for is collected, whatever PostgreSQL hopes to meet soon.
     return found.order_by(*_directed(wanted, moment if walked else moment + timedelta(), Contact.id))
+
+
+def _kept_on(days: Days) -> Any:
+    """The day on which a birthday is kept, as month * 100 + day."""
+    return case(dict(days.lunar), value=Contact.lunar_birthday, else_=day_of_year()) if days.lunar else day_of_year()
 
 
 def _merged(sight: Sight, wanted: ContactConditions, last: int) -> Select[UUID]:

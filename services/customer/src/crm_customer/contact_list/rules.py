@@ -1,10 +1,12 @@
 """What the list of contacts shows, as plain values, and the days behind birthdays. Pure functions."""
 
 from calendar import isleap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
+
+from crm_customer.contacts.lunar import lunar_birthdays_between
 
 BIRTHDAYS_AHEAD = timedelta(days=29)
 
@@ -24,10 +26,15 @@ class ContactListView(StrEnum):
 
 @dataclass(frozen=True)
 class Days:
-    """Days of any year from `first` to `last` as month * 100 + day; over New Year where `last` comes before `first`."""
+    """Days of any year from `first` to `last` as month * 100 + day; over New Year where `last` comes before `first`.
+
+    `lunar`: lunar birthdays that are kept on these days, each with its day; None: days of birth count, whatever calendar
+    a birthday is kept by.
+    """
 
     first: int
     last: int
+    lunar: tuple[tuple[int, int], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,12 @@ def birthdays_between(first: date, last: date) -> Days:
     if isleap(last.year):
         return days
     return Days(days.first, 229) if days.last == 228 else days
+
+
+def coming_birthdays(first: date, last: date) -> Days:
+    """The same, each kept by its own calendar (K-11)."""
+    lunar = tuple((birthday, _number(kept)) for birthday, kept in lunar_birthdays_between(first, last))
+    return replace(birthdays_between(first, last), lunar=lunar)
 
 
 def birthdays_of(first: str, last: str, today: date) -> Days:

@@ -28,7 +28,9 @@ class ContactSearch(Body):
     created_from: Day | None = Field(default=None, description="day in the organisation's zone, inclusive")
     created_to: Day | None = Field(default=None, description="day in the organisation's zone, inclusive")
     birthday_from: str | None = Field(
-        default=None, pattern=_DAY, description="MM-DD; with birthday_to, over New Year too"
+        default=None,
+        pattern=_DAY,
+        description="MM-DD of the day of birth, by the solar calendar; with birthday_to, over New Year too",
     )
     birthday_to: str | None = Field(default=None, pattern=_DAY, description="MM-DD, inclusive")
 

@@ -1,5 +1,6 @@
 """Contacts (联系人): people at any number of customers, of each at most one the primary contact (首要联系人)."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -19,19 +20,33 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm_customer.contacts.lunar import lunar_birthday
 from crm_customer.database import Base, Versioned
 
 # Fields that a form or an import may fill, named as in REST below `contact`.
 FIELDS = ("name", "salutation", "email", "position", "qq", "phone", "mobile", "remark")
 # What the contact's own form holds (B-12 to B-24).
-FORM_FIELDS = (*FIELDS, "address", "postcode", "birthday", "contact_group")
+FORM_FIELDS = (*FIELDS, "address", "postcode", "birthday", "birthday_is_lunar", "contact_group")
 
 
 _ALIVE, _DELETED = text("deleted_at IS NULL"), text("deleted_at IS NOT NULL")
 
 
 _WITH_BIRTHDAY = text("birthday IS NOT NULL AND deleted_at IS NULL")
+_WITH_LUNAR_BIRTHDAY = text("lunar_birthday IS NOT NULL AND deleted_at IS NULL")
 _DAY_OF_YEAR = "(CAST(EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) AS SMALLINT))"
+
+
+def columns_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the form as the columns hold them."""
+    columns = {name: value for name, value in values.items() if name != "birthday_is_lunar"}
+    if "birthday" in columns:
+        columns["lunar_birthday"] = _lunar(columns["birthday"], is_lunar=values.get("birthday_is_lunar"))
+    return columns
+
+
+def _lunar(birthday: date | None, *, is_lunar: bool | None) -> int | None:
+    return lunar_birthday(birthday) if birthday and is_lunar else None
 
 
 def phone_digits(phone: Any) -> Any:
@@ -86,6 +101,7 @@ class Contact(Versioned, Base):
         Index("ix_contacts_deleted_at_id", "deleted_at", "id", postgresql_where=_DELETED),
         Index("ix_contacts_owner_id_deleted_at_id", "owner_id", "deleted_at", "id", postgresql_where=_DELETED),
         Index("ix_contacts_birthday", text(_DAY_OF_YEAR), postgresql_where=_WITH_BIRTHDAY),
+        Index("ix_contacts_lunar_birthday", "lunar_birthday", postgresql_where=_WITH_LUNAR_BIRTHDAY),
         Index("ix_contacts_mobile", "mobile", postgresql_where=text("mobile IS NOT NULL AND deleted_at IS NULL")),
     )
 
@@ -107,10 +123,28 @@ class Contact(Versioned, Base):
     address: Mapped[str | None] = mapped_column(Text)
     postcode: Mapped[str | None] = mapped_column(Text)
     birthday: Mapped[date | None] = mapped_column(Date)
+    # Of a birthday that is kept by the lunar calendar (K-11): its lunar month * 100 + day.
+    lunar_birthday: Mapped[int | None] = mapped_column(SmallInteger)
     # Option of the dictionary contact_group (B-36).
     contact_group: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     deleted_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    @property
+    def birthday_is_lunar(self) -> bool:
+        """Whether the birthday is kept by the lunar calendar."""
+        return self.lunar_birthday is not None
+
+    @birthday_is_lunar.setter
+    def birthday_is_lunar(self, is_lunar: bool | None) -> None:
+        self.lunar_birthday = _lunar(self.birthday, is_lunar=is_lunar)
+
+    def change(self, values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """The same as of every record; the lunar birthday follows."""
+        is_lunar = values.get("birthday_is_lunar", self.birthday_is_lunar)
+        before = super().change(values, now)
+        self.birthday_is_lunar = is_lunar
+        return before
 
     def values(self) -> dict[str, Any]:
         """What the customer's form shows of its primary contact."""

@@ -148,6 +148,7 @@ CONTACTS = (
     _of_contact("address", "联系地址", "Contact address"),
     _of_contact("postcode", "邮编", "Postcode"),
     _of_contact("birthday", "生日", "Birthday", Kind.DATE),
+    _of_contact("birthday_is_lunar", "农历生日", "Lunar birthday", FLAG),
     _of_contact("contact_group", "联系人分组", "Contact group", Kind.SINGLE_CHOICE),
     _of_contact("remark", "备注", "Remark"),
     _of_contact("owner_id", "负责人", "Owner", MEMBER),

@@ -12,6 +12,7 @@ from crm_customer.dictionaries.rules import Options, Regions
 from crm_customer.fields.rules import BETWEEN_CHOICES, Choice, Field
 
 _STARS = {"zh": ("一星", "二星", "三星"), "en": ("1 star", "2 stars", "3 stars")}
+_YES = {"zh": "是", "en": "yes"}
 _REGIONS = ("province", "city")
 # Columns whose options are kept under another name.
 _DICTIONARIES = {"method": "follow_up_method"}
@@ -29,7 +30,7 @@ class Words:
 
     def cell(self, name: str, value: Any) -> str:
         """The text of a field's value; empty for none."""
-        if value in (None, "", []):
+        if value in (None, "", []) or value is False:
             return ""
         if name.startswith("custom."):
             return self._custom(self.custom[name.removeprefix("custom.")], value)
@@ -41,6 +42,8 @@ class Words:
         return self._labels.get((_DICTIONARIES.get(name, name), text), text)
 
     def _text(self, value: Any) -> str:
+        if value is True:
+            return _YES[self.language]
         if isinstance(value, datetime):
             return value.astimezone(self.zone).replace(tzinfo=None).isoformat(" ", "seconds")
         if isinstance(value, date):

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from chassis.audit import AuditEntry, record_audit
 from chassis.database.rows import listed, rowset
 from chassis.errors import Refusal
-from crm_customer.contacts.model import FORM_FIELDS, Contact
+from crm_customer.contacts.model import FORM_FIELDS, Contact, columns_of
 from crm_customer.customers.commands import CONTACT, SUBJECT
 from crm_customer.customers.rules import Problem
 from crm_customer.import_undo.queries import Undo, WrittenRow, require, trails_of, uses_of
@@ -148,9 +148,11 @@ def change_contacts(
     session: Session, undo: Undo, finals: Mapping[UUID, Mapping[str, Any]], fields: Sequence[str]
 ) -> None:
     """Write all `fields` of contacts, as JSON has them, with one statement, and make them findable."""
-    rows = [{"id": id_} | {name: _typed(name, final[name]) for name in fields} for id_, final in finals.items()]
+    rows = [
+        {"id": id_} | columns_of({name: _typed(name, final[name]) for name in fields}) for id_, final in finals.items()
+    ]
     given = rowset(_CONTACTS, tuple(rows[0]))
-    values: dict[str, Any] = {name: given.c[name] for name in fields}
+    values: dict[str, Any] = {name: given.c[name] for name in rows[0] if name != "id"}
     session.execute(
         update(_CONTACTS)
         .where(_CONTACTS.c.id == given.c.id)

@@ -9,7 +9,7 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from chassis.identifiers import new_id
-from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact
+from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact, columns_of
 from crm_customer.database import Id, copy_rows
 from crm_customer.dictionaries.rules import Regions
 from crm_customer.imports.rules import Chunk
@@ -25,8 +25,7 @@ def new_contact(
 ) -> dict[str, Any]:
     """The contact that a row brings, named after its customer unless it has a name (A-53)."""
     return {
-        **_BLANK,
-        **values,
+        **columns_of({**_BLANK, **values}),
         "id": contact_id or str(new_id()),
         "customer_id": customer_id,
         "owner_id": owner_id,

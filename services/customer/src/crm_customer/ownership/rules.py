@@ -18,15 +18,19 @@ HIDDEN_BY_DEFAULT = (
 _NEVER = frozenset(
     {"name", "owner_id", "pool_id", "created_by", "created_at", "updated_at", "expires_on", "wecom_friend", "tags"}
 )
+_BIRTHDAY = frozenset({"contact.birthday", "contact.birthday_is_lunar"})
 _ADDRESS = frozenset({"province", "city", "address_detail"})
 
 
 def hidden_by(chosen: Iterable[str]) -> frozenset[str]:
     """Everything that is hidden where the fields `chosen` are.
 
-    The address (客户联系地址) is made of its parts, so it is hidden with any of them, and they with it.
+    The address (客户联系地址) is made of its parts, so it is hidden with any of them, and they with it; a birthday is with
+    the calendar that it is kept by.
     """
     hidden = frozenset(chosen) - _NEVER
+    if not hidden.isdisjoint(_BIRTHDAY):
+        hidden |= _BIRTHDAY
     if "address" in hidden:
         return hidden | _ADDRESS
     return hidden if hidden.isdisjoint(_ADDRESS) else hidden | {"address"}

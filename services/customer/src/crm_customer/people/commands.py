@@ -109,7 +109,7 @@ def change_contact(
     seen = visible_contact(session, sight, contact_id, lock=True)
     contact = seen.contact
     require_changeable(sight, seen)
-    present = {name: getattr(contact, name) for name in ("salutation", "contact_group")}
+    present = {name: getattr(contact, name) for name in FORM_FIELDS}
     values, problems = checked(draft.given, setting.reference, setting.today, present)
     given = draft.owner_id not in (None, contact.owner_id)
     errors = owner_problems(session, sight, draft.owner_id) if given and draft.owner_id else []

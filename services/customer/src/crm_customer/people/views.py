@@ -37,6 +37,9 @@ class ContactForm(Body):
     address: str | None = _text(100, "联系地址")
     postcode: str | None = _text(6, "six digits")
     birthday: Day | None = Field(default=None, description="a day in the past")
+    birthday_is_lunar: bool | None = Field(
+        default=None, description="keep it by the lunar calendar (农历生日, K-11): from 1900-01-31 on"
+    )
     contact_group: str | None = Field(default=None, description="option of the dictionary contact_group")
     remark: str | None = _text(500, "备注")
     owner_id: UUID | None = None
@@ -92,6 +95,8 @@ class ContactDetail(View):
     address: str | None
     postcode: str | None
     birthday: date | None
+    birthday_is_lunar: bool | None = Field(description="kept by the lunar calendar (K-11); null: masked")
+    lunar_birthday: str | None = Field(description="month and day by which it is kept then, MM-DD")
     contact_group: str | None
     remark: str | None
     masked: bool = Field(description="fields are masked: claim one of the customers to read them")
@@ -169,6 +174,7 @@ def contact_detail(seen: SeenContact) -> ContactDetail:
         id=contact.id,
         version=contact.version,
         **values,
+        lunar_birthday=_lunar(contact) if values["birthday_is_lunar"] else None,
         telephone=values["phone"] or values["mobile"],
         masked=any(name.startswith("contact.") for name in seen.hidden),
         customer=Named(id=main.id, name=main.name) if main else None,
@@ -180,6 +186,11 @@ def contact_detail(seen: SeenContact) -> ContactDetail:
         deleted_at=contact.deleted_at,
         tags=[BorneTag.model_validate(tag) for tag in seen.tags],
     )
+
+
+def _lunar(contact: Contact) -> str:
+    month, day = divmod(contact.lunar_birthday or 0, 100)
+    return f"{month:02}-{day:02}"
 
 
 def _customer(link: Link) -> ContactCustomer:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from chassis.days import day_after, day_of, start_of
 from crm_customer.configuration import settings_of
 from crm_customer.contact_list.rules import birthdays_between
+from crm_customer.contacts.lunar import lunar_birthdays_between
 from crm_customer.reminders.model import ReminderSettings, WorkDigest
 from crm_customer.reminders.rules import Ahead, Day, DueKind, Group, Item, next_birthday
 from directory.scope import zone_of
@@ -85,11 +86,14 @@ _RECEIVABLE = """
 """
 _BIRTHDAY = """
     SELECT customers.owner_id AS member_id, contacts.id AS subject_id, customers.id AS customer_id,
-        customers.name AS customer_name, contacts.name AS title, birthday AS due_on
+        customers.name AS customer_name, contacts.name AS title, CASE WHEN lunar_birthday IS NULL THEN birthday
+            ELSE (CAST(:lunar_days AS date[]))[array_position(CAST(:lunar_birthdays AS smallint[]), lunar_birthday)]
+        END AS due_on
     FROM contacts JOIN customers ON customers.id = contacts.customer_id
     WHERE customers.owner_id = ANY(:members) AND customers.deleted_at IS NULL AND birthday IS NOT NULL
         AND contacts.deleted_at IS NULL
-        AND CASE WHEN :first_day <= :last_day
+        AND CASE WHEN lunar_birthday IS NOT NULL THEN lunar_birthday = ANY(CAST(:lunar_birthdays AS smallint[]))
+            WHEN :first_day <= :last_day
             THEN EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) BETWEEN :first_day AND :last_day
             ELSE EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) >= :first_day
                 OR EXTRACT(month FROM birthday) * 100 + EXTRACT(day FROM birthday) <= :last_day END
@@ -147,7 +151,8 @@ def due(
     offset: int = 0,
 ) -> dict[UUID, Group]:
     """What of one kind is due for each of the members who have any, the most urgent first, from number `offset` on."""
-    birthdays = birthdays_between(day.today, day.today + timedelta(days=ahead.birthday_days))
+    last = day.today + timedelta(days=ahead.birthday_days)
+    birthdays, lunar = birthdays_between(day.today, last), lunar_birthdays_between(day.today, last)
     parameters: dict[str, Any] = {
         "members": list(member_ids),
         "today": day.today,
@@ -156,6 +161,8 @@ def due(
         "zone": zone,
         "first_day": birthdays.first,
         "last_day": birthdays.last,
+        "lunar_birthdays": [birthday for birthday, _ in lunar],
+        "lunar_days": [kept for _, kept in lunar],
         "most": most,
         "offset": offset,
         **vars(ahead),
