@@ -45,7 +45,7 @@ IDENTITYS_CODES = {
 CONTACTS_CODES = (
     "missing", "contact_name_missing", "contact_name_too_long", "string_too_long", "unknown_option", "option_inactive",
     "postcode_invalid", "email_invalid", "qq_invalid", "mobile_invalid", "null_character", "date_invalid",
-    "birthday_not_past", "uuid_parsing", "customer_not_found", "ambiguous_customer", "claim_first",
+    "birthday_not_past", "birthday_not_lunar", "lunar_day_unknown", "not_yes_or_no", "uuid_parsing", "customer_not_found", "ambiguous_customer", "claim_first",
     "read_only_collaborator", "not_of_this_customer", "unknown_owner", "ambiguous_owner", "forbidden",
     "owner_out_of_reach", "contact_exists", "exists_out_of_scope", "ambiguous_match", "match_changed",
 )  # fmt: skip

@@ -6,6 +6,7 @@ from directory.permissions import Permission
 # The options at the beginning, for the drop-down of the template while customer cannot be asked for those of today.
 CONTACT_GROUPS = ("决策人", "影响人", "使用人")
 SALUTATIONS = ("先生", "女士", "老师", "医生", "博士", "教授")
+YES_OR_NO = ("是", "否")
 # fmt: off
 FIELDS = (
     Field("customer", "所属客户", "Customer", (
@@ -30,6 +31,8 @@ FIELDS = (
     Field("postcode", "邮编", "Postcode", ("邮政编码", "邮政编号", "zip", "zip code", "postal code", "post code"),
         form=Form.DIGITS),
     Field("birthday", "生日", "Birthday", ("出生日期", "出生年月", "date of birth", "birth date", "dob"), form=Form.DAY),
+    Field("birthday_is_lunar", "农历生日", "Lunar birthday", (
+        "农历", "是否农历", "是否农历生日", "按农历过生日", "阴历生日", "lunar", "is lunar"), YES_OR_NO, suggests=True),
     Field("contact_group", "联系人分组", "Contact group", ("分组", "联系人类型", "group"), CONTACT_GROUPS,
         dictionary="contact_group"),
     Field("owner", "负责人", "Owner", (
