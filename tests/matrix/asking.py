@@ -78,6 +78,8 @@ def _parameter(case: Case, call: Call, name: str) -> str:
         "reason_id": lambda: str(new_id()),
         "template_id": lambda: str(new_id()),
         "attachment_id": lambda: str(new_id()),
+        "suppression_id": lambda: str(new_id()),
+        "robot_id": lambda: str(new_id()),
         "receivable_id": lambda: str(new_id()),
         "payment_id": lambda: str(new_id()),
         "year": lambda: "2099",
