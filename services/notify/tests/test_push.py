@@ -135,6 +135,19 @@ def test_what_goes_out_of_sight_or_comes_back_is_hinted(notify: OpenService, pus
         assert events.next_hint() == _hint(1)
 
 
+def test_a_message_and_its_withdrawal_are_hinted(
+    notify: OpenService, push: PushProcess, sales: Member, colleague: Member
+) -> None:
+    headers = notify.headers(colleague)
+    with push.stream(sales) as events:
+        assert events.next_hint() == _hint(0)
+        body = {"receiver_ids": [str(sales.id)], "text": "明天见"}
+        message = notify.client.post("/api/v1/messages", json=body, headers=headers).json
+        assert events.next_hint() == _hint(1)
+        notify.client.post(f"/api/v1/messages/{message['id']}:withdraw", json={}, headers=headers)
+        assert events.next_hint() == _hint(0)
+
+
 def test_progress_of_an_import_is_hinted_to_whoever_started_it(
     notify: OpenService, push: PushProcess, sales: Member, colleague: Member
 ) -> None:
