@@ -2,8 +2,6 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.errors import MessageError
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, parseaddr
@@ -17,7 +15,7 @@ from chassis import clock
 from chassis.http.app import PREFIX
 from chassis.objects import ObjectStore
 from chassis.runtime import Runtime
-from crm_notify.mail.rules import MailChannel
+from crm_notify.mail.rules import MailChannel, header_address
 from crm_notify.mailings.model import Mailing, MailingAttachment, MailingRecipient
 from crm_notify.mailings.rules import Status
 from crm_notify.message_templates.queries import CommonValues, common_values
@@ -104,10 +102,10 @@ def compose(channel: MailChannel, message_id: str, draft: Draft) -> EmailMessage
     """The mail. Raises ValueError for an address that cannot be one, Unavailable or FileNotFoundError for its files."""
     letter = EmailMessage()
     letter["Subject"] = draft.wording.subject
-    letter["From"] = _address(draft.sender_name, parseaddr(channel.sender)[1])
-    letter["To"] = _address(draft.name, draft.address)
+    letter["From"] = header_address(draft.sender_name, parseaddr(channel.sender)[1])
+    letter["To"] = header_address(draft.name, draft.address)
     if draft.reply_to:
-        letter["Reply-To"] = _address(draft.sender_name, draft.reply_to)
+        letter["Reply-To"] = header_address(draft.sender_name, draft.reply_to)
     letter["Date"] = format_datetime(clock.now())
     letter["Message-ID"] = message_id
     text, html = draft.wording.text, draft.wording.html
@@ -134,10 +132,3 @@ class _Whole(str):
 
     def fold(self, *, policy: EmailPolicy) -> str:
         return f"{self.name}: {self}{policy.linesep}"
-
-
-def _address(name: str, address: str) -> Address:
-    try:
-        return Address(" ".join(name.split()), addr_spec=address)
-    except (MessageError, LookupError, AttributeError, TypeError) as error:  # what the library makes of rubbish
-        raise ValueError("not an address") from error

@@ -44,7 +44,7 @@ def send_mail(runtime: Runtime) -> bool:
         return False
     with runtime.database.transaction() as session:
         now = turn(session, channel.name, pace, BATCH)
-        taken = take(session, Channel.EMAIL, now.mails, mailings=False) if now.mails else []
+        taken = take(session, Channel.EMAIL, now.mails) if now.mails else []
         spend(session, channel.name, pace, len(taken))
     if not taken:
         return False

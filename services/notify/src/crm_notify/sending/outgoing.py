@@ -12,6 +12,7 @@ from chassis.runtime import Runtime
 from crm_notify.deliveries.leasing import Message
 from crm_notify.deliveries.rules import Channel, Failure, Outcome
 from crm_notify.mail.rules import MailChannel
+from crm_notify.mailings import letters as mailings
 from crm_notify.sending import letters
 from crm_notify.sending.queries import receivers
 from crm_notify.suppressions.queries import reasons_of
@@ -44,7 +45,7 @@ class Ended:
 
 def outgoing(runtime: Runtime, channel: MailChannel, messages: Sequence[Message]) -> tuple[list[Letter], list[Ended]]:
     """The letters, in the order of the messages, and what is not to be sent, with why."""
-    made = _to_members(runtime, channel, messages)
+    made = {**_to_members(runtime, channel, messages), **_of_mailings(runtime, channel, messages)}
     with runtime.database.reading() as session:
         reasons = reasons_of(session, Channel.EMAIL, {letter.address for letter in made.values()})
     found: list[Letter] = []
@@ -68,4 +69,19 @@ def _to_members(runtime: Runtime, channel: MailChannel, messages: Sequence[Messa
         message[0].id: Letter(message, one.address, partial(letters.compose, channel, message[0].message_id, one, day))
         for message in wanted
         if (one := found.get(message[0].id)) and one.address
+    }
+
+
+def _of_mailings(runtime: Runtime, channel: MailChannel, messages: Sequence[Message]) -> Mapping[UUID, Letter]:
+    by_recipient = {message[0].recipient_id: message for message in messages if message[0].recipient_id}
+    if not by_recipient:
+        return {}
+    found = mailings.drafts(runtime, list(by_recipient))
+    return {
+        by_recipient[id_][0].id: Letter(
+            by_recipient[id_],
+            draft.address,
+            partial(mailings.compose, channel, by_recipient[id_][0].message_id, draft),
+        )
+        for id_, draft in found.items()
     }
