@@ -53,8 +53,12 @@ def _write(notify: OpenService, sender: Member, *receivers: Member, text: str = 
     return reply.json
 
 
+def _ids(page: dict[str, Any]) -> list[str]:
+    return [message["id"] for message in page["items"]]
+
+
 def _box(notify: OpenService, member: Member, query: str = "") -> list[str]:
-    return [message["id"] for message in get(notify, member, f"/messages{query}").json["items"]]
+    return _ids(get(notify, member, f"/messages{query}").json)
 
 
 def _leave(notify: OpenService, member: Member) -> None:
@@ -119,6 +123,10 @@ def test_an_answer_goes_to_the_sender_or_to_everybody_and_each_sees_their_part(n
         thread = get(notify, reader, f"/messages/{together['id']}").json
         assert [message["id"] for message in thread["items"]] == [message["id"] for message in seen]
         assert {message["thread_id"] for message in thread["items"]} == {first["id"]}
+    first_page = get(notify, people.colleague, f"/messages/{first['id']}?page_size=1").json
+    assert _ids(first_page) == [more["id"]]
+    rest = f"/messages/{first['id']}?page_size=2&cursor={first_page['next_cursor']}"
+    assert _ids(get(notify, people.colleague, rest).json) == [together["id"], first["id"]]
     assert _box(notify, people.supervisor) == [together["id"], alone["id"]]
     assert _box(notify, people.supervisor, "?box=sent") == [more["id"], first["id"]]
 

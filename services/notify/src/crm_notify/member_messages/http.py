@@ -1,20 +1,22 @@
 """REST of messages between members (J-11, J-12)."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from functools import partial
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from chassis import clock
 from chassis.errors import FieldError, invalid
-from chassis.http.api import Access, Api, Page, PageQuery
+from chassis.http.api import Access, Api, Page
 from chassis.http.call import Call
 from crm_notify.customers.clients import customer_name
 from crm_notify.member_messages import commands, queries
 from crm_notify.member_messages.model import MemberMessage
 from crm_notify.member_messages.views import Answer, MessageQuery, MessageView, NewMessage
 from crm_notify.notifications.queries import names_of
+from crm_notify.paging import PagedQuery, page_of
 from crm_notify.telling.events import mail_domain
 
 api = Api("messages")
@@ -87,7 +89,8 @@ def list_messages(call: Call[None, MessageQuery]) -> Page[MessageView]:
     query = call.query
     with call.runtime.database.reading() as session:
         rows, total = queries.messages(session, call.actor.id, query)
-        return _paged(session, rows, total, call)
+        show = partial(_views, session, reader_id=call.actor.id)
+        return page_of(rows, query, total, show, lambda row: (row.id,))
 
 
 @api.route(
@@ -95,16 +98,17 @@ def list_messages(call: Call[None, MessageQuery]) -> Page[MessageView]:
     "/messages/<uuid:message_id>",
     access=Access.MEMBER,
     summary="The conversation that a message is part of, newest first",
-    query=PageQuery,
+    query=PagedQuery,
     reply=Page[MessageView],
 )
-def show_conversation(call: Call[None, PageQuery], message_id: UUID) -> Page[MessageView]:
+def show_conversation(call: Call[None, PagedQuery], message_id: UUID) -> Page[MessageView]:
     """As far as one wrote or got its messages."""
     query, reader_id = call.query, call.actor.id
     with call.runtime.database.reading() as session:
         message = queries.message_of(session, message_id, reader_id)
-        rows, total = queries.conversation(session, message, reader_id, query.page, query.page_size)
-        return _paged(session, rows, total, call)
+        rows, total = queries.conversation(session, message, reader_id, query)
+        show = partial(_views, session, reader_id=reader_id)
+        return page_of(rows, query, total, show, lambda row: (row.id,))
 
 
 @api.route(
@@ -149,11 +153,6 @@ def _customer(call: Call[NewMessage, None]) -> tuple[UUID, str] | None:
     if name is None:
         raise invalid(FieldError("/customer_id", "customer_not_visible"))
     return customer_id, name
-
-
-def _paged(session: Session, rows: Sequence[MemberMessage], total: int, call: Call[None, Any]) -> Page[MessageView]:
-    items = _views(session, rows, call.actor.id)
-    return Page[MessageView](items=items, page=call.query.page, page_size=call.query.page_size, total=total)
 
 
 def _views(session: Session, rows: Sequence[MemberMessage], reader_id: UUID) -> list[MessageView]:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
@@ -12,7 +12,10 @@ from crm_notify.member_messages.model import MemberMessage
 from crm_notify.member_messages.views import Box, MessageQuery
 from crm_notify.notifications.model import Notification
 from crm_notify.notifications.rules import Kind
+from crm_notify.paging import PagedQuery, bounded_count, rows_of
 from directory.tables import members
+
+_ORDER = (MemberMessage.id,)
 
 
 def message_of(session: Session, message_id: UUID, member_id: UUID) -> MemberMessage:
@@ -24,7 +27,7 @@ def message_of(session: Session, message_id: UUID, member_id: UUID) -> MemberMes
 
 
 def messages(session: Session, member_id: UUID, query: MessageQuery) -> tuple[Sequence[MemberMessage], int]:
-    """One page of a member's messages, newest first, and how many there are."""
+    """The page of a member's messages and one row more, newest first, and the bounded count."""
     box = _received(member_id) if query.box is Box.RECEIVED else MemberMessage.sender_id == member_id
     wanted = [box]
     if query.customer_id is not None:
@@ -35,14 +38,14 @@ def messages(session: Session, member_id: UUID, query: MessageQuery) -> tuple[Se
             MemberMessage.withdrawn_at.is_(None),
             or_(*(place.icontains(query.search, autoescape=True) for place in places)),
         ]
-    return _page(session, wanted, query.page, query.page_size)
+    return _page(session, wanted, query)
 
 
 def conversation(
-    session: Session, message: MemberMessage, member_id: UUID, page: int, page_size: int
+    session: Session, message: MemberMessage, member_id: UUID, query: PagedQuery
 ) -> tuple[Sequence[MemberMessage], int]:
-    """One page of the thread that a message is part of, newest first, as far as it concerns the member."""
-    return _page(session, [MemberMessage.thread_id == message.thread_id, _concerns(member_id)], page, page_size)
+    """The same of the thread that a message is part of, as far as it concerns the member."""
+    return _page(session, [MemberMessage.thread_id == message.thread_id, _concerns(member_id)], query)
 
 
 def read_times(session: Session, message_ids: Collection[UUID]) -> Mapping[tuple[UUID, UUID], datetime | None]:
@@ -62,11 +65,10 @@ def reachable(session: Session, member_ids: Collection[UUID]) -> set[UUID]:
 
 
 def _page(
-    session: Session, wanted: Sequence[ColumnElement[bool]], page: int, page_size: int
+    session: Session, wanted: Sequence[ColumnElement[bool]], query: PagedQuery
 ) -> tuple[Sequence[MemberMessage], int]:
-    total = session.scalar(select(func.count()).select_from(MemberMessage).where(*wanted)) or 0
-    found = select(MemberMessage).where(*wanted).order_by(MemberMessage.id.desc())
-    return session.scalars(found.limit(page_size).offset((page - 1) * page_size)).all(), total
+    found = select(MemberMessage).where(*wanted)
+    return rows_of(session, found, _ORDER, query), bounded_count(session, found, _ORDER)
 
 
 def _concerns(member_id: UUID) -> ColumnElement[bool]:

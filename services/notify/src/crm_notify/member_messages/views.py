@@ -7,9 +7,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from chassis.http.api import Body, PageQuery, View
+from chassis.http.api import Body, View
 from crm_notify.member_messages.model import MemberMessage
 from crm_notify.member_messages.rules import LONGEST_TEXT, MOST_RECEIVERS
+from crm_notify.paging import PagedQuery
 
 
 class Box(StrEnum):
@@ -34,7 +35,7 @@ class Answer(Body):
     everybody: bool = False
 
 
-class MessageQuery(PageQuery):
+class MessageQuery(PagedQuery):
     """Which of one's messages to list; `search`: in their text and the customer's name."""
 
     box: Box = Box.RECEIVED

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnExpressionArgument, select
+from sqlalchemy import ARRAY, ColumnExpressionArgument, Uuid, any_, literal, select
 from sqlalchemy.orm import Session
 
 from crm_notify.notifications.model import Notification
@@ -81,7 +81,8 @@ def names_of(session: Session, member_ids: Collection[UUID]) -> dict[UUID, str]:
 
 def stand_ins(session: Session, member_ids: Collection[UUID]) -> dict[UUID, UUID | None]:
     """Of `member_ids`, those who have left, each with the active manager who hears in their place (design §3)."""
-    left = session.scalars(select(members.c.id).where(members.c.id.in_(member_ids), ~members.c.active)).all()
+    wanted = literal(list(member_ids), ARRAY(Uuid))
+    left = session.scalars(select(members.c.id).where(members.c.id == any_(wanted), ~members.c.active)).all()
     return managers(session, left)
 
 
