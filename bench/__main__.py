@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import claim, duplicates, idle, imports, lists, recycle, search, tracing
+from bench import claim, duplicates, idle, imports, lists, notify, recycle, search, tracing
 
 MEASUREMENTS = {
     "imports": imports.main,
@@ -11,6 +11,7 @@ MEASUREMENTS = {
     "claim": claim.main,
     "recycle": recycle.main,
     "duplicates": duplicates.main,
+    "notify": notify.main,
     "idle": idle.main,
     "tracing": tracing.main,
 }
