@@ -122,6 +122,8 @@ def sample_parameters(kind: Kind, member_id: UUID, now: datetime, names: Mapping
         "succeeded": 7,
         "undone": 8,
         "kept": 2,
+        "sent": 7,
+        "unsent": 1,
     }
     return {
         "sample": True,
