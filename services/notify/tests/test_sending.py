@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text, update
+from sqlalchemy import event, text, update
 
+from chassis.errors import Unavailable
 from chassis.identifiers import new_id
 from crm_notify.deliveries.commands import resend
 from crm_notify.deliveries.leasing import begin, take
@@ -50,6 +51,7 @@ from services.notify.tests.support import (
 from tests.support.organisation import Member
 from tests.support.plans import explained, rows_read
 from tests.support.services import Opener, OpenService
+from tests.support.statements import failing_at
 
 
 def _pauses(notify: OpenService) -> tuple[float, int]:
@@ -168,6 +170,55 @@ def test_a_worker_killed_while_it_hands_over_leaves_the_mail_uncertain_and_other
     eventually(lambda: len(mail_server.of(people.sales)) == taken)
     assert len(mail_server.of(people.colleague)) == 1
     assert statuses(notify) == ["sent", "uncertain"]
+
+
+def test_a_worker_that_dies_at_any_statement_loses_nothing_and_sends_nothing_twice(
+    notify: OpenService, mail_server: MailServer
+) -> None:
+    people, deaths = notify.organisation, 0
+    for place in range(100):
+        assign_by_mail(notify, people.sales, people.colleague)
+        try:
+            with failing_at(notify.database, place) as failed:
+                send_mail(notify.runtime)
+        except ConnectionError:
+            deaths += 1
+        _run_out(notify)
+        if not failed:
+            break
+
+    assert deaths > 10
+    ids = [mail["Message-ID"] for mail in mail_server.mails]
+    assert len(ids) == len(set(ids))
+    rows = ledger(notify)
+    assert {row["status"] for row in rows} == {"sent", "uncertain"}
+    assert {row["message_id"] for row in rows if row["status"] == "sent"} <= set(ids)
+
+
+def test_a_database_that_is_away_for_a_moment_leaves_no_mail_in_doubt(
+    notify: OpenService, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_notify.sending.due._AGAIN_SECONDS", 0.01)
+    away = 0
+
+    def be_away(*_: object) -> None:
+        nonlocal away
+        if away:
+            away -= 1
+            raise Unavailable("database_unavailable")
+
+    def go_away(_to: str) -> None:
+        nonlocal away
+        away = 3
+
+    event.listen(notify.database.engine, "before_cursor_execute", be_away)
+    mail_server.answer = go_away
+    assign_by_mail(notify, notify.organisation.sales, notify.organisation.colleague)
+
+    send_mail(notify.runtime)
+
+    assert statuses(notify) == ["sent", "sent"]
+    assert len(mail_server.mails) == 2
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from chassis.errors import Unavailable
 from chassis.logs import get_logger
 from chassis.metrics import Fact
 from chassis.runtime import Runtime
-from crm_notify.deliveries.leasing import begin, give_back, lose, settle, take
+from crm_notify.deliveries.leasing import Message, begin, give_back, lose, settle, take
 from crm_notify.deliveries.queries import unsent
 from crm_notify.deliveries.rules import Channel, Failure, Outcome
 from crm_notify.mail import clients
@@ -26,6 +26,8 @@ from crm_notify.suppressions.commands import suppress
 from crm_notify.suppressions.rules import Reason
 
 BATCH = 50
+# Well below the lease.
+_TRIES, _AGAIN_SECONDS = 60, 1.0
 _outcomes = Counter("crm_mail_attempts_total", "E-mails tried (work; sum)", ["outcome"])
 _outcomes.labels("sent")
 _unsent = Fact(
@@ -86,17 +88,29 @@ async def _send_over(
     while left and not (_spent(last) or runtime.draining.is_set()):
         letter, left = left[0], left[1:]
         mail = _written(letter)
-        with runtime.database.transaction() as session:
-            _settle(session, channel, last)
-            begun = [] if isinstance(mail, Failure) else begin(session, letter.message)
+        begun = await _settled(runtime, channel, last, [] if isinstance(mail, Failure) else letter.message)
         if isinstance(mail, Failure):
             last = Ended(letter.message, letter.address, mail)
         else:
             last = Ended(begun, letter.address, await clients.send(client, mail)) if begun else None
         ended += [last] if last else []
-    with runtime.database.transaction() as session:
-        _settle(session, channel, last)
+    await _settled(runtime, channel, last, [])
     return ended, left
+
+
+async def _settled(runtime: Runtime, channel: MailChannel, last: Ended | None, following: Message) -> Message:
+    """Record how the last one ended and begin the next in one transaction. While the database is away this is tried again
+    for a while: what is known to have gone out should not end as uncertain.
+    """
+    for _ in range(_TRIES):
+        try:
+            with runtime.database.transaction() as session:
+                _settle(session, channel, last)
+                return begin(session, following) if following else []
+        except Unavailable:
+            log.warning("settling_waits_for_the_database")
+            await asyncio.sleep(_AGAIN_SECONDS)
+    raise Unavailable("database_unavailable")
 
 
 def _spent(last: Ended | None) -> bool:
