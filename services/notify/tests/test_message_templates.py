@@ -66,6 +66,7 @@ def test_a_missing_value_is_what_was_written_for_it(text: str, shown: str) -> No
         (Channel.EMAIL, "", "<p>a</p>", [("/subject", "missing")]),
         (Channel.EMAIL, "a", "<script>b</script>", [("/body", "missing")]),
         (Channel.EMAIL, "a", '<a href="{{customer_name}}">b</a>', [("/body", "variable_in_tag")]),
+        (Channel.EMAIL, "a", "&" * 20_001, [("/body", "string_too_long")]),
         (Channel.SMS, "a", "b", [("/subject", "sms_without_subject")]),
         (Channel.SMS, "", "b" * 501, [("/body", "string_too_long")]),
     ],

@@ -14,7 +14,7 @@ from crm_notify.explaining.http import api as explaining_api
 from crm_notify.imports.events import IMPORTS
 from crm_notify.mailing_attachments.due import FORGET_ATTACHMENTS
 from crm_notify.mailing_attachments.http import api as mailing_attachments_api
-from crm_notify.mailings.due import COLLECT_RECIPIENTS, FINISH_MAILINGS, FORGET_MAILINGS
+from crm_notify.mailings.due import COLLECT_RECIPIENTS, FINISH_MAILINGS, FORGET_MAILINGS, MEASURE_MAILINGS
 from crm_notify.mailings.http import api as mailings_api
 from crm_notify.member_messages.http import api as member_messages_api
 from crm_notify.merges.events import MERGES
@@ -93,6 +93,7 @@ SERVICE = Service(
         COLLECT_RECIPIENTS,
         FINISH_MAILINGS,
         FORGET_MAILINGS,
+        MEASURE_MAILINGS,
         FORGET_ATTACHMENTS,
     ],
     roles={"push": push_role(MIGRATIONS)},

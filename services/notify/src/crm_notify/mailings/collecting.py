@@ -154,7 +154,7 @@ def _rows(session: Session, mailing: Mailing, found: Sequence[pb.Recipient]) -> 
                 "customer_id": UUID(one.customer_id),
                 "customer_name": one.customer_name,
                 "contact_name": one.contact_name,
-                "address": address,
+                "address": "" if skip_code else address,
                 "owner_id": UUID(one.owner_id) if one.owner_id else None,
                 "skip_code": skip_code,
                 "unsubscribe_token": None if skip_code else secrets.token_urlsafe(24),

@@ -19,7 +19,7 @@ from crm_notify.deliveries.rules import Channel
 from crm_notify.deliveries.rules import Status as DeliveryStatus
 from crm_notify.mailings.model import Mailing, MailingRecipient
 from crm_notify.mailings.queries import counts_of, unused_attachments, used_since
-from crm_notify.mailings.rules import MIB, MOST_BYTES, Status
+from crm_notify.mailings.rules import KEPT, MIB, MOST_BYTES, Status
 from crm_notify.message_templates.rules import Wording
 from directory.scope import zone_of
 
@@ -112,6 +112,23 @@ def finish_one(session: Session, now: datetime) -> tuple[Mailing, Mapping[str, i
     sent = delivered.get(DeliveryStatus.SENT, 0)
     counts = {"sent": sent, "unsent": sum(delivered.values()) - sent, "skipped": sum(skipped.values())}
     return mailing, counts
+
+
+def forget_one(session: Session, now: datetime) -> bool:
+    """Blank what is personal in a mailing that ended long ago: addresses, contacts' names and the links of its mails."""
+    old = (Mailing.forgotten_at.is_(None), Mailing.finished_at < now - KEPT)
+    due = select(Mailing).where(*old).order_by(Mailing.finished_at).limit(1)
+    mailing = session.scalar(due.with_for_update(skip_locked=True))
+    if mailing is None:
+        return False
+    session.execute(
+        update(MailingRecipient)
+        .where(MailingRecipient.mailing_id == mailing.id)
+        .values(address="", contact_name="", unsubscribe_token=None)
+        .execution_options(synchronize_session=False)
+    )
+    mailing.forgotten_at = now
+    return True
 
 
 def _require_budget(session: Session, actor_id: UUID, channel: Channel, total: int, budget: int, now: datetime) -> None:

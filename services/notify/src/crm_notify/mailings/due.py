@@ -2,32 +2,25 @@
 
 from typing import cast
 
-from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from chassis.clock import now
-from chassis.database import try_lock
-from chassis.due import DueTask
+from chassis.due import DueTask, measuring
 from chassis.errors import Forbidden, Refusal, TooManyRequests, Unavailable
 from chassis.logs import get_logger
+from chassis.metrics import Fact
 from chassis.runtime import Runtime
 from crm_notify.customers.clients import list_recipients
 from crm_notify.mailings import collecting
-from crm_notify.mailings.commands import SUBJECT, finish_one
+from crm_notify.mailings.commands import SUBJECT, finish_one, forget_one
+from crm_notify.mailings.queries import open_mailings
 from crm_notify.notifications.rules import Kind, Notice
 from crm_notify.settings import Settings
 from crm_notify.telling.commands import tell
 from crm_notify.telling.events import mail_domain
 
 _PAGE, _PAGE_SECONDS = 500, 30
-# Addresses and tokens of what ended 180 days ago; the names stay, as those of customers do.
-_BLANK = text("""
-    UPDATE mailing_recipients SET address = '', contact_name = '', unsubscribe_token = NULL WHERE id IN (
-        SELECT recipient.id FROM mailing_recipients recipient JOIN mailings ON mailings.id = recipient.mailing_id
-        WHERE mailings.finished_at < now() - interval '180 days'
-          AND (recipient.address <> '' OR recipient.unsubscribe_token IS NOT NULL)
-        LIMIT 5000
-    ) RETURNING 1
-""")
+_open = Fact("crm_mailings", "Mailings under way (work; max)", ["status"])
 log = get_logger(__name__)
 
 
@@ -75,11 +68,17 @@ def finish(runtime: Runtime) -> bool:
 
 
 def forget(runtime: Runtime) -> bool:
-    """Addresses, 180 days after the end (design rule 10)."""
+    """The addresses of one mailing, 180 days after its end (design rule 10)."""
     with runtime.database.transaction() as session:
-        return try_lock(session, "forget-mailings") and len(session.execute(_BLANK).all()) == 5000
+        return forget_one(session, now())
+
+
+def measure_mailings(session: Session) -> None:
+    """Count what is being collected and sent."""
+    _open.set_all({(status,): count for status, count in open_mailings(session).items()})
 
 
 COLLECT_RECIPIENTS = DueTask("collect-recipients", 1, collect)
 FINISH_MAILINGS = DueTask("finish-mailings", 5, finish)
 FORGET_MAILINGS = DueTask("forget-mailings", 600, forget)
+MEASURE_MAILINGS = measuring("mailings", measure_mailings)

@@ -28,6 +28,7 @@ from crm_notify.mailings.rules import OPEN, Status
 class Mailing(Base):
     """One text to many customers. `selection` is the Selection message; while `collecting`, a worker asks customer for the
     recipients page by page, `cursor` being customer's. `failed` with `error_code`: nobody could be collected any more.
+    `forgotten_at`: since when its recipients have no addresses and contacts' names any more.
     """
 
     __tablename__ = "mailings"
@@ -35,6 +36,7 @@ class Mailing(Base):
         CheckConstraint("status IN ('collecting', 'sending', 'finished', 'cancelled', 'failed')", name="status_known"),
         Index("ix_mailings_open", "id", postgresql_where=text("status IN ('collecting', 'sending')")),
         Index("ix_mailings_actor_id_id", "actor_id", "id"),
+        Index("ix_mailings_unforgotten", "finished_at", postgresql_where=text("forgotten_at IS NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -53,6 +55,7 @@ class Mailing(Base):
     next_attempt_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    forgotten_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     @property
     def kind(self) -> Channel:
@@ -88,7 +91,7 @@ class MailingRecipient(Base):
             "mailing_id",
             "address",
             unique=True,
-            postgresql_where=text("skip_code IS NULL"),
+            postgresql_where=text("skip_code IS NULL AND address <> ''"),
         ),
     )
 

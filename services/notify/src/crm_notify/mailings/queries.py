@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from chassis.errors import FieldError, NotFound, invalid
 from crm_notify.deliveries.model import Delivery
 from crm_notify.mailings.model import Mailing, MailingAttachment, MailingRecipient
-from crm_notify.mailings.rules import USABLE, Status
+from crm_notify.mailings.rules import OPEN, USABLE, Status
 
 # Recipients by the status of their delivery, and those without one by why they were skipped.
 Counts = tuple[Mapping[str, int], Mapping[str, int]]
@@ -37,6 +37,13 @@ def mailing(session: Session, mailing_id: UUID, actor_id: UUID | None, *, locked
     if found is None or actor_id not in (None, found.actor_id):
         raise NotFound("not_found")
     return found
+
+
+def open_mailings(session: Session) -> Mapping[Status, int]:
+    """How many mailings are collecting and sending."""
+    counted = select(Mailing.status, func.count()).where(Mailing.status.in_(OPEN)).group_by(Mailing.status)
+    found = {row[0]: row[1] for row in session.execute(counted)}
+    return {status: found.get(status, 0) for status in OPEN}
 
 
 def counts_of(session: Session, mailing_id: UUID) -> Counts:

@@ -9,6 +9,8 @@ MIB = 1024 * 1024
 MOST_RECIPIENTS = 20_000
 MOST_ATTACHMENTS = 5
 MOST_BYTES = 15 * MIB
+# How long addresses are kept after a mailing's end, as deliveries are.
+KEPT = timedelta(days=180)
 # How long an uploaded file waits for its mailing.
 USABLE = timedelta(days=1)
 # A worker that took a mailing and died leaves it to another after this: far longer than a page takes.

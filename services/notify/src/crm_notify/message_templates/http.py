@@ -21,6 +21,7 @@ from crm_notify.message_templates.views import (
     NewTemplate,
     TemplateChanges,
     TemplateQuery,
+    TemplateRow,
     TemplateView,
     TextToPreview,
 )
@@ -37,14 +38,14 @@ _SAMPLES = {"zh": ("远大科技有限公司", "王芳"), "en": ("Yuanda Technol
     access=Permission.NOTIFY_MAIL,
     summary="List message templates by name",
     query=TemplateQuery,
-    reply=Page[TemplateView],
+    reply=Page[TemplateRow],
 )
-def list_templates(call: Call[None, TemplateQuery]) -> Page[TemplateView]:
+def list_templates(call: Call[None, TemplateQuery]) -> Page[TemplateRow]:
     query = call.query
     with call.runtime.database.reading() as session:
         rows, total = queries.templates(session, query.channel, query.deleted, query.page, query.page_size)
-        items = [_view(row) for row in rows]
-    return Page[TemplateView](items=items, page=query.page, page_size=query.page_size, total=total)
+        items = [TemplateRow.model_validate(row) for row in rows]
+    return Page[TemplateRow](items=items, page=query.page, page_size=query.page_size, total=total)
 
 
 @api.route(

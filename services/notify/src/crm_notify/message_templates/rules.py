@@ -17,7 +17,7 @@ from crm_notify.message_templates.plain import text_of
 # How customers are written to.
 MailingChannel = Literal[Channel.EMAIL, Channel.SMS]
 MOST_SUBJECT, MOST_BODY, MOST_SMS = 200, 100_000, 500
-_PLACE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_PLACE = re.compile(r"\{\{([^{}]*)\}\}")
 _ATTRIBUTES = {**nh3.ALLOWED_ATTRIBUTES, "*": {"style", "title"}}
 _STYLES = frozenset(
     [
@@ -68,6 +68,8 @@ def written(channel: Channel, subject: str, body: str) -> Wording:
         errors.append(FieldError("/subject", "sms_without_subject"))
     if channel is Channel.SMS and len(body) > MOST_SMS:
         errors.append(FieldError("/body", "string_too_long", {"max_length": MOST_SMS}))
+    if len(wording.html) > MOST_BODY:  # what stands for one character may take five
+        errors.append(FieldError("/body", "string_too_long", {"max_length": MOST_BODY}))
     if not wording.text and "<img" not in wording.html:
         errors.append(FieldError("/body", "missing"))
     if _variable_in_tag(wording.html):

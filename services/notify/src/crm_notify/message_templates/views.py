@@ -46,19 +46,24 @@ class TemplateChanges(Body):
     body: Text | None = None
 
 
-class TemplateView(View):
-    """A template as it is kept, its HTML cleaned."""
+class TemplateRow(View):
+    """A template in the list, without its body."""
 
     id: UUID
     version: int
     channel: Channel
     name: str
     subject: str
-    body: str
     created_by: UUID
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+
+
+class TemplateView(TemplateRow):
+    """A template as it is kept, its HTML cleaned."""
+
+    body: str
 
 
 class TextToPreview(Body):

@@ -147,6 +147,7 @@ def _mailings() -> None:
         sa.Column("next_attempt_at", _TIME, nullable=False, server_default=_NOW),
         sa.Column("created_at", _TIME, nullable=False, server_default=_NOW),
         sa.Column("finished_at", _TIME),
+        sa.Column("forgotten_at", _TIME),
         sa.PrimaryKeyConstraint("id", name="pk_mailings"),
         sa.CheckConstraint(
             "status IN ('collecting', 'sending', 'finished', 'cancelled', 'failed')", name="ck_mailings_status_known"
@@ -155,6 +156,8 @@ def _mailings() -> None:
     open_ = sa.text("status IN ('collecting', 'sending')")
     op.create_index("ix_mailings_open", "mailings", ["id"], postgresql_where=open_)
     op.create_index("ix_mailings_actor_id_id", "mailings", ["actor_id", "id"])
+    unforgotten = sa.text("forgotten_at IS NULL")
+    op.create_index("ix_mailings_unforgotten", "mailings", ["finished_at"], postgresql_where=unforgotten)
     op.create_table(
         "mailing_recipients",
         sa.Column("id", _ID, nullable=False),
@@ -173,7 +176,7 @@ def _mailings() -> None:
         sa.UniqueConstraint("mailing_id", "customer_id", name="uq_mailing_recipients_mailing_id_customer_id"),
         sa.UniqueConstraint("unsubscribe_token", name="uq_mailing_recipients_unsubscribe_token"),
     )
-    sent = sa.text("skip_code IS NULL")
+    sent = sa.text("skip_code IS NULL AND address <> ''")
     op.create_index(
         "uq_mailing_recipients_address",
         "mailing_recipients",
