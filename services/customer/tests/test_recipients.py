@@ -161,6 +161,14 @@ def test_the_rights_are_asked_for_at_every_page(customers: Any, mailer: Mailer) 
         mailer.page(sales, page_size=1, after=first.next)
 
 
+def test_names_alone_are_for_whoever_reads_customers(customers: Any, mailer: Mailer) -> None:
+    sales = customers.organisation.sales
+    customers.create(sales, "东", contact=CONTACT)
+    customers.grant("sales", without=("notify.mail",))
+
+    assert [(one.customer_name, one.address) for one in mailer.all(sales, pb.ADDRESS_KIND_NONE)] == [("东", "")]
+
+
 def test_bad_requests_are_named(customers: Any, mailer: Mailer) -> None:
     cases: list[tuple[str, dict[str, Any]]] = [
         ("unknown_address_kind", {"address": 0}),

@@ -38,7 +38,7 @@ class Recipients:
         counts = {}
         with self.runtime.database.reading() as session:
             sight = sight_of(session, actor_id)
-            for permission in (Permission.CUSTOMER_READ, Permission.NOTIFY_MAIL):
+            for permission in _needed(request):
                 if not sight.scope.may(permission):
                     raise Forbidden("forbidden", permission=permission)
             if ids:
@@ -55,12 +55,19 @@ class Recipients:
         return pb.ListRecipientsResponse(recipients=map(_written, found), next=goes_on, **counts)
 
 
+def _needed(request: pb.ListRecipientsRequest) -> list[Permission]:
+    writes = request.address != pb.ADDRESS_KIND_NONE
+    return [Permission.CUSTOMER_READ, *([Permission.NOTIFY_MAIL] if writes else [])]
+
+
 def _reading(request: pb.ListRecipientsRequest, mobile_pattern: str) -> Reading:
     if request.address == pb.ADDRESS_KIND_EMAIL:
         return Reading("email", email_address)
     if request.address == pb.ADDRESS_KIND_MOBILE:
         pattern = re.compile(mobile_pattern)
         return Reading("mobile", lambda value: mobile_number(value, pattern))
+    if request.address == pb.ADDRESS_KIND_NONE:
+        return Reading("email", lambda _: "")
     raise Invalid("unknown_address_kind")
 
 

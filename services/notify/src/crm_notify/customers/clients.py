@@ -28,7 +28,7 @@ def list_recipients(
 def customer_name(runtime: Runtime, actor_id: UUID, customer_id: UUID) -> str | None:
     """What a customer is called, None when the actor does not see it; empty when customer does not tell. Raises nothing."""
     selection = Selection(ids=IdList(ids=[str(customer_id)]))
-    request = pb.ListRecipientsRequest(selection=selection, address=pb.ADDRESS_KIND_EMAIL, page_size=1)
+    request = pb.ListRecipientsRequest(selection=selection, address=pb.ADDRESS_KIND_NONE, page_size=1)
     try:
         found = list_recipients(runtime, actor_id, request, _NAME_SECONDS).recipients
     except Forbidden:

@@ -33,12 +33,16 @@ class _AddressKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AddressKi
     ADDRESS_KIND_UNSPECIFIED: _AddressKind.ValueType  # 0
     ADDRESS_KIND_EMAIL: _AddressKind.ValueType  # 1
     ADDRESS_KIND_MOBILE: _AddressKind.ValueType  # 2
+    ADDRESS_KIND_NONE: _AddressKind.ValueType  # 3
+    """Names alone: asks for no right to write to customers."""
 
 class AddressKind(_AddressKind, metaclass=_AddressKindEnumTypeWrapper): ...
 
 ADDRESS_KIND_UNSPECIFIED: AddressKind.ValueType  # 0
 ADDRESS_KIND_EMAIL: AddressKind.ValueType  # 1
 ADDRESS_KIND_MOBILE: AddressKind.ValueType  # 2
+ADDRESS_KIND_NONE: AddressKind.ValueType  # 3
+"""Names alone: asks for no right to write to customers."""
 Global___AddressKind: _TypeAlias = AddressKind  # noqa: Y015
 
 class _RecordKind:
