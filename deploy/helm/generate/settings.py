@@ -9,7 +9,7 @@ Schema = dict[str, Any]
 
 # Keys of the service's Secret.
 SECRETS = ("DATABASE_URL", "NATS_URL", "VALKEY_URL", "OBJECT_STORE_URL", "SERVICE_KEY", "SERVICE_KEYS")
-OWN_SECRETS = ("KEY_ENCRYPTION_KEY", "SMTP_URL")
+OWN_SECRETS = ("KEY_ENCRYPTION_KEY", "SMTP_URL", "SMS_URL")
 # What the image or the chart knows itself, and what only a migration reads.
 _MANAGED = (
     *("HTTP_BIND", "GRPC_BIND", "METRICS_BIND", "DRAIN_SECONDS", "HIGHSEA_DEMO"),

@@ -136,6 +136,17 @@ def test_what_a_robot_says_shows_with_the_mails(home: Home, said: dict[str, obje
     assert mail["text"].startswith("张三：新客户")
 
 
+def test_an_sms_shows_with_the_mails(home: Home) -> None:
+    client = mailcatcher.create_app(Mailbox(home.mail)).test_client()
+    form = {"To": "+8613800138000", "From": "Highsea", "Body": "您好"}
+
+    answer = client.post("/local/mail/sms/2010-04-01/Accounts/highsea/Messages.json", data=form)
+
+    (mail,) = client.get("/local/mail/api/messages").json or []
+    assert (answer.status_code, (answer.json or {})["sid"]) == (201, mail["id"])
+    assert (mail["from"], mail["to"], mail["text"].strip()) == ("sms", ["+8613800138000"], "您好")
+
+
 def test_landing_page_shows_health_of_each_process(home: Home) -> None:
     client = page(
         home,

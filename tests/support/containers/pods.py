@@ -69,7 +69,7 @@ class Pods:
         available = {
             "key_encryption_key": {"KEY_ENCRYPTION_KEY": known.key_encryption_key},
             "smtp": {"SMTP_URL": self.smtp_url, "MAIL_FROM": "Highsea <highsea@example.com>"},
-            "robots": {},
+            "groups_and_phones": {},
         }
         return common | {name: value for need in service.needs for name, value in available[need].items()}
 

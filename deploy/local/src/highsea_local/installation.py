@@ -89,6 +89,10 @@ class Installation:
                 "SMTP_URL": f"smtp://{LOOPBACK}:{self.ports['smtp']}",
                 "MAIL_FROM": os.environ.get("MAIL_FROM", "Highsea <highsea@example.com>"),
             },
-            "robots": {"ROBOT_HOSTS": f"{LOOPBACK}:{self.ports['mail']}"},
+            "groups_and_phones": {
+                "ROBOT_HOSTS": f"{LOOPBACK}:{self.ports['mail']}",
+                "SMS_URL": f"http://highsea:caught@{LOOPBACK}:{self.ports['mail']}/local/mail/sms",
+                "SMS_FROM": "Highsea",
+            },
         }
         return {name: value for need in service.needs for name, value in available[need].items()}

@@ -1,5 +1,5 @@
-"""The mail catcher: takes every mail over SMTP and what robots say over HTTP, delivers none, shows them at
-``/local/mail``. Loopback only.
+"""The mail catcher: takes every mail over SMTP, SMS and what robots say over HTTP, delivers none, shows them
+at ``/local/mail``. Loopback only.
 
 ``python -m highsea_local.mailcatcher`` with HIGHSEA_HOME, SMTP_BIND and HTTP_BIND (host:port) in the environment.
 """
@@ -13,7 +13,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from highsea_local import web
 from highsea_local.home import Home, default_home
-from highsea_local.mailbox import Mailbox
+from highsea_local.mailbox import Mail, Mailbox
 
 PREFIX = "/local/mail"
 
@@ -70,15 +70,22 @@ def create_app(mailbox: Mailbox) -> flask.Flask:
         _keep(mailbox, "robot", name, text)
         return flask.jsonify(errcode=0, errmsg="ok", code=0)
 
+    @app.post(f"{PREFIX}/sms/2010-04-01/Accounts/<account>/Messages.json")
+    def sms(account: str) -> "flask.typing.ResponseReturnValue":
+        """As Twilio answers."""
+        form = flask.request.form
+        mail = _keep(mailbox, "sms", form["To"], form["Body"])
+        return flask.jsonify(sid=mail.id, status="queued", error_code=None), 201
+
     return app
 
 
-def _keep(mailbox: Mailbox, sender: str, to: str, text: str) -> None:
+def _keep(mailbox: Mailbox, sender: str, to: str, text: str) -> Mail:
     """Keeps what is no mail as one, its beginning as the subject."""
     mail = EmailMessage()
     mail["From"], mail["Subject"] = sender, " ".join(text.split())[:60]
     mail.set_content(text)
-    mailbox.add(sender, [to], mail.as_bytes())
+    return mailbox.add(sender, [to], mail.as_bytes())
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ class Service:
     """A service: its package is ``crm_<name>``, its database, role and NATS user are called like it.
 
     ``roles`` are the processes that keep running (``python -m crm_<name> <role>``), ``needs`` names what it gets
-    beyond the common environment: ``key_encryption_key``, ``smtp`` or ``robots``.
+    beyond the common environment: ``key_encryption_key``, ``smtp`` or ``groups_and_phones``.
     """
 
     name: str
@@ -29,7 +29,7 @@ SERVICES = (
     Service("customer"),
     Service("pool"),
     Service("import", roles=(SERVE, WORK, PROCESS)),
-    Service("notify", roles=(SERVE, WORK, PUSH), needs=("key_encryption_key", "smtp", "robots")),
+    Service("notify", roles=(SERVE, WORK, PUSH), needs=("key_encryption_key", "smtp", "groups_and_phones")),
 )
 GRPC_PEERS = ("identity", "customer", "pool")  # whose address everybody gets as <NAME>_GRPC
 SERVER_PORTS = ("gateway", "gateway.ping", "postgres", "nats", "nats.monitor", "valkey", "smtp", "mail", "landing")

@@ -2,11 +2,12 @@
 
 from email.utils import parseaddr
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from chassis import sealing
 from chassis.settings import ServiceSettings
 from crm_notify.mail.rules import MailChannel, Pace, SmtpServer
+from crm_notify.sms.rules import SmsProvider
 
 
 class Settings(ServiceSettings):
@@ -36,6 +37,12 @@ class Settings(ServiceSettings):
     mailing_recipients_per_day: int = Field(
         default=20_000, ge=1, le=1_000_000, description="most recipients of a member's mailings in a day, by channel"
     )
+    # Before the URL, whose check wants it.
+    sms_from: str = Field(default="", description="sender of SMS: a number, a name, or a messaging service (MG…)")
+    sms_url: str = Field(
+        default="",
+        description="https://account:token@host of a provider with Twilio's Messages API; empty: SMS are off",
+    )
     push_streams: int = Field(default=2000, ge=1, description="most streams of a push process; 503 beyond")
 
     @field_validator("key_encryption_key")
@@ -43,6 +50,13 @@ class Settings(ServiceSettings):
     def _is_a_key(cls, value: str) -> str:
         if value:
             sealing.sealing_key(value)
+        return value
+
+    @field_validator("sms_url")
+    @classmethod
+    def _readable_provider(cls, value: str, others: ValidationInfo) -> str:
+        if value:
+            SmsProvider.parse(value, others.data.get("sms_from", ""))
         return value
 
     @field_validator("smtp_url")
@@ -75,6 +89,10 @@ class Settings(ServiceSettings):
     def mail_pace(self) -> Pace | None:
         """How fast e-mails may go, None: as fast as they do."""
         return Pace(self.mail_per_minute) if self.mail_per_minute else None
+
+    def sms_provider(self) -> SmsProvider | None:
+        """Where SMS are handed over, None while they are off."""
+        return SmsProvider.parse(self.sms_url, self.sms_from) if self.sms_url else None
 
     @property
     def sealing_key(self) -> bytes | None:

@@ -79,8 +79,8 @@ def reason_of(row: Delivery, messages: Messages, language: str) -> str | None:
     code = row.last_error_code
     if code is None:
         return None
-    # A reply code of its own words, else those of its class: smtp_452 → smtp_4xx.
-    return messages.text((code, f"{code[:6]}xx", code), language, {"code": code})
+    # A reply code of its own words, else those of its class: smtp_452 → smtp_4xx, sms_21408 → sms_xx.
+    return messages.text((code, f"{code[:6]}xx", f"{code.partition('_')[0]}_xx", code), language, {"code": code})
 
 
 def _place(row: Delivery) -> tuple[UUID]:
