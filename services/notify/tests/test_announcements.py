@@ -15,7 +15,7 @@ from crm.identity.v1 import identity_events_pb2 as pb
 from crm_notify.announcements import commands
 from crm_notify.announcements.due import tell_announced
 from directory import store
-from services.notify.tests.support import get, listed
+from services.notify.tests.support import get, ledger, listed, statuses
 from tests.support.organisation import Member
 from tests.support.services import OpenService
 
@@ -50,9 +50,10 @@ def _told(notify: OpenService) -> Counter[str]:
         return Counter(ids[str(id_)] for id_ in session.scalars(text("SELECT member_id FROM notifications")))
 
 
-def _rows(notify: OpenService, statement: str) -> list[Any]:
-    with notify.database.reading() as session:
-        return list(session.scalars(text(statement)))
+def _prefer(notify: OpenService, member: Member, matrix: dict[str, Any], path: str = "/preferences") -> None:
+    headers = notify.headers(member, If_Match='"0"')
+    reply = notify.client.put(f"/api/v1{path}", json={"matrix": matrix}, headers=headers)
+    assert reply.status_code == 200, reply.json
 
 
 @pytest.fixture
@@ -146,17 +147,25 @@ def test_a_step_that_dies_at_any_statement_leaves_nobody_out_and_tells_nobody_tw
     assert _show(notify, made)["progress"]["told"] == 6
 
 
+def test_members_are_told_as_their_preferences_say(notify: OpenService, in_pairs: None) -> None:
+    people = notify.organisation
+    _prefer(notify, people.admin, {"announcement": {"email": "now"}}, "/preferences/defaults")
+    _prefer(notify, people.sales, {"announcement": {"in_app": "off", "email": "off"}})
+    made = _publish(notify)
+    _work(notify)
+    queued = {row["member"]["id"] for row in ledger(notify) if row["status"] == "queued"}
+    everybody = {str(member.id) for key, member in people.members.items() if key != "operations"}
+    assert queued == everybody - {str(people.sales.id)}
+    assert (listed(notify, people.sales), len(listed(notify, people.colleague))) == ([], 1)
+    assert _show(notify, made)["progress"]["told"] == 6
+
+
 def test_a_withdrawn_announcement_leaves_every_inbox_and_the_queue(notify: OpenService, in_pairs: None) -> None:
     people = notify.organisation
+    _prefer(notify, people.admin, {"announcement": {"email": "now"}}, "/preferences/defaults")
     made = _publish(notify)
     tell_announced(notify.runtime)
-    with notify.database.transaction() as session:
-        session.execute(
-            text(
-                "INSERT INTO deliveries (id, notification_id, member_id, channel, status, attempts, message_id)"
-                " SELECT gen_random_uuid(), id, member_id, 'email', 'queued', 0, id::text FROM notifications"
-            )
-        )
+    assert statuses(notify) == ["queued", "queued"]
     path = f"/announcements/{made['id']}:withdraw"
     withdrawn = _post(notify, people.operations, path).json
     assert withdrawn["status"] == "withdrawing"
@@ -165,10 +174,12 @@ def test_a_withdrawn_announcement_leaves_every_inbox_and_the_queue(notify: OpenS
     assert (again["status"], again["withdrawn_at"]) == ("withdrawn", withdrawn["withdrawn_at"])
     assert [listed(notify, member) for member in people.members.values()] == [[]] * 7
     assert again["progress"]["told"] == 2
-    assert set(_rows(notify, "SELECT status || ' ' || last_error_code FROM deliveries")) == {"suppressed withdrawn"}
-    assert set(_rows(notify, "SELECT parameters ->> 'title' FROM notifications")) == {None}
+    assert [(row["status"], row["last_error"]) for row in ledger(notify)] == [
+        ("suppressed", "Withdrawn before it was sent")
+    ] * 2
     with notify.database.reading() as session:
         entries = find_audit(session, AuditFilter(action="announcement."), None, 10)
+        assert set(session.scalars(text("SELECT parameters ->> 'title' FROM notifications"))) == {None}
     assert [(entry.action, entry.actor_id) for entry in entries] == [
         ("announcement.withdrawn", people.operations.id),
         ("announcement.published", people.operations.id),
