@@ -38,9 +38,7 @@ moments = st.integers(0, 2 * 365 * 24 * 60).map(lambda minutes: NOON + timedelta
 times = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 modes = st.fixed_dictionaries({}, optional={channel: st.sampled_from(MODES[channel]) for channel in MODES})
 wishes = st.sampled_from([None, Wish(True, False), Wish(False, True), Wish(True, True)])
-lackings = st.fixed_dictionaries(
-    {}, optional={Channel.EMAIL: st.just("mail_off"), Channel.ROBOT: st.just("robot_missing")}
-)
+lackings = st.fixed_dictionaries({}, optional={Channel.EMAIL: st.just("mail_off"), Channel.ROBOT: st.just("robot_off")})
 
 
 @pytest.mark.parametrize(
@@ -95,7 +93,7 @@ def _decide(
         ({"email": "now", "in_app": "off"}, None, {}, (False, {"email": None})),
         ({"email": "now", "in_app": "off"}, None, {"email": "mail_off"}, (True, {"email": "mail_off"})),
         ({"email": "off", "in_app": "off"}, None, {}, (False, {"email": "turned_off", "in_app": "turned_off"})),
-        ({"robot": "now"}, None, {"robot": "robot_missing"}, (True, {"robot": "robot_missing"})),
+        ({"robot": "now"}, None, {"robot": "robot_off"}, (True, {"robot": "robot_off"})),
         ({}, Wish(in_app=False, email=True), {}, (False, {"email": None})),
         ({}, Wish(in_app=False, email=True), {"email": "mail_no_address"}, (True, {"email": "mail_no_address"})),
         ({"email": "off"}, Wish(in_app=False, email=True), {}, (True, {"email": "turned_off"})),
@@ -197,6 +195,15 @@ def test_whoever_chose_nothing_has_the_defaults_in_their_language(notify: OpenSe
         "source": "built_in",
         "locked": False,
         "modes": ["off", "now", "daily"],
+    }
+
+
+def test_channels_that_tell_nobody_here_say_why(notify_without_mail: OpenService) -> None:
+    reply = get(notify_without_mail, notify_without_mail.organisation.sales, "/preferences", Accept_Language="en")
+
+    assert reply.json["unavailable"] == {
+        "email": "No mail server is configured",
+        "robot": "No robot has been set up",
     }
 
 

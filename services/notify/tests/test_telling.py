@@ -20,6 +20,7 @@ from crm_notify.deliveries.rules import Channel, digest_id
 from crm_notify.imports.events import IMPORTS
 from crm_notify.notifications.model import Notification
 from crm_notify.preferences.commands import appoint, choose
+from crm_notify.robots.model import Robot
 from crm_notify.sending.due import send_mail
 from crm_notify.telling.events import mail_domain
 from directory import store
@@ -205,8 +206,33 @@ def test_whoever_has_no_address_and_no_robot_is_told_in_the_app(notify: OpenServ
 
     assign_by_mail(notify, sales)
 
-    assert rows(notify) == [("email", "suppressed", "mail_no_address"), ("robot", "suppressed", "robot_missing")]
+    assert rows(notify) == [("email", "suppressed", "mail_no_address"), ("robot", "suppressed", "robot_off")]
     assert len(listed(notify, sales)) == 1
+
+
+def test_what_a_robot_is_to_repeat_is_queued_where_there_is_one(notify: OpenService) -> None:
+    sales = notify.organisation.sales
+    prefer(notify, sales, matrix={"customers_assigned": {"robot": "now"}})
+    with notify.database.transaction() as session:
+        robot = {"id": new_id(), "version": 1, "vendor": "wecom", "name": "销售群", "webhook": b"", "active": True}
+        session.add(Robot(**robot))
+
+    assigned(notify, sales)
+
+    assert rows(notify) == [("robot", "queued", None)]
+
+
+def test_what_was_for_one_who_left_alone_nobody_hears(notify: OpenService) -> None:
+    people = notify.organisation
+    gone = people.member_state(people.sales, version=2)
+    gone.active = False
+    with notify.database.transaction() as session:
+        store.store_members(session, [gone])
+
+    receive(notify, IMPORTS, import_finished(people.sales))
+
+    with notify.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Notification)) == 0
 
 
 def test_a_notification_says_when_it_happened(notify: OpenService) -> None:

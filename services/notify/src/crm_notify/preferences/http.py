@@ -1,14 +1,17 @@
 """REST of preferences: one's own, and what holds for whoever chose nothing (K-12)."""
 
+from typing import Any, cast
+
 from sqlalchemy.orm import Session
 
 from chassis.http.api import Access, Api
 from chassis.http.call import Call
 from crm_notify.preferences import commands
 from crm_notify.preferences.model import PreferenceDefaults, Preferences
-from crm_notify.preferences.queries import as_defaults, choices_of, defaults_of
-from crm_notify.preferences.rules import Choices
+from crm_notify.preferences.queries import as_defaults, choices_of, defaults_of, unavailable
+from crm_notify.preferences.rules import Choices, Defaults
 from crm_notify.preferences.views import NewDefaults, NewPreferences, PreferencesView
+from crm_notify.settings import Settings
 from directory.permissions import Permission
 from directory.scope import zone_of
 
@@ -26,7 +29,7 @@ api = Api("preferences")
 def read_preferences(call: Call[None, None]) -> PreferencesView:
     """With what each choice stems from, and what an administrator locked. The language is the member's own (identity)."""
     with call.runtime.database.reading() as session:
-        return _own(session, session.get(Preferences, call.actor.id), call.language)
+        return _own(call, session, session.get(Preferences, call.actor.id))
 
 
 @api.route(
@@ -42,7 +45,7 @@ def put_preferences(call: Call[NewPreferences, None]) -> PreferencesView:
     """What equals the defaults is not kept: it follows them. A locked cell can only be sent as it is."""
     expected, values = call.expected_version(), call.body.values()
     with call.runtime.database.transaction() as session:
-        return _own(session, commands.choose(session, call.actor.id, expected, values), call.language)
+        return _own(call, session, commands.choose(session, call.actor.id, expected, values))
 
 
 @api.route(
@@ -55,7 +58,7 @@ def put_preferences(call: Call[NewPreferences, None]) -> PreferencesView:
 )
 def read_preference_defaults(call: Call[None, None]) -> PreferencesView:
     with call.runtime.database.reading() as session:
-        return _of_defaults(session, session.get(PreferenceDefaults, 1), call.language)
+        return _of_defaults(call, session, session.get(PreferenceDefaults, 1))
 
 
 @api.route(
@@ -71,14 +74,23 @@ def put_preference_defaults(call: Call[NewDefaults, None]) -> PreferencesView:
     """What members chose otherwise stays, but for locked cells, where it does not count while they are locked."""
     expected, values = call.expected_version(), call.body.values()
     with call.runtime.database.transaction() as session:
-        return _of_defaults(session, commands.appoint(session, call.actor.id, expected, values), call.language)
+        return _of_defaults(call, session, commands.appoint(session, call.actor.id, expected, values))
 
 
-def _own(session: Session, row: Preferences | None, language: str) -> PreferencesView:
-    version = row.version if row else 0
-    return PreferencesView.of(version, defaults_of(session), choices_of(row), zone_of(session), language)
+def _own(call: Call[Any, None], session: Session, row: Preferences | None) -> PreferencesView:
+    return _view(call, session, row.version if row else 0, defaults_of(session), choices_of(row))
 
 
-def _of_defaults(session: Session, row: PreferenceDefaults | None, language: str) -> PreferencesView:
-    version = row.version if row else 0
-    return PreferencesView.of(version, as_defaults(row), Choices(), zone_of(session), language)
+def _of_defaults(call: Call[Any, None], session: Session, row: PreferenceDefaults | None) -> PreferencesView:
+    return _view(call, session, row.version if row else 0, as_defaults(row), Choices())
+
+
+def _view(call: Call[Any, None], session: Session, version: int, defaults: Defaults, own: Choices) -> PreferencesView:
+    mail = cast("Settings", call.runtime.settings).mail_channel() is not None
+    missing = {
+        channel: call.runtime.messages.text((code,), call.language, {})
+        for channel, code in unavailable(session, mail=mail).items()
+    }
+    return PreferencesView.of(
+        version, defaults, own, zone=zone_of(session), unavailable=missing, language=call.language
+    )

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, literal, select
+from sqlalchemy import ARRAY, Uuid, any_, exists, literal, select
 from sqlalchemy.orm import Session
 
+from crm_notify.deliveries.rules import Channel
 from crm_notify.preferences.model import PreferenceDefaults, Preferences
 from crm_notify.preferences.rules import Choices, Defaults, Hours
+from crm_notify.robots.model import Robot
 from directory.tables import members
 
 
@@ -39,6 +41,12 @@ def as_defaults(row: PreferenceDefaults | None) -> Defaults:
 def choices_of(row: Preferences | None) -> Choices:
     """What a member chose."""
     return Choices() if row is None else Choices(row.matrix, _hours(row), row.digest_at)
+
+
+def unavailable(session: Session, *, mail: bool) -> dict[Channel, str]:
+    """The channels that tell nobody here, each with the code that says why; `mail`: whether there is a mail server."""
+    robots = session.scalar(select(exists().where(Robot.active)))
+    return ({} if mail else {Channel.EMAIL: "mail_off"}) | ({} if robots else {Channel.ROBOT: "robot_off"})
 
 
 def receivers(session: Session, member_ids: Collection[UUID]) -> dict[UUID, Receiver]:

@@ -83,22 +83,35 @@ class DigestTimeView(View):
 
 
 class PreferencesView(View):
-    """What holds now. `version` 0: nothing was ever chosen. Times are of `zone`, the organisation's."""
+    """What holds now. `version` 0: nothing was ever chosen. Times are of `zone`, the organisation's. `unavailable`: channels
+    that tell nobody here, each with the reason in words; what they were to tell is shown in the app.
+    """
 
     version: int
     zone: str
+    unavailable: dict[Channel, str]
     categories: list[CategoryView]
     quiet_hours: QuietHoursView | None
     digest: DigestTimeView
 
     @classmethod
-    def of(cls, version: int, defaults: Defaults, own: Choices, zone: str, language: str) -> "PreferencesView":
+    def of(
+        cls,
+        version: int,
+        defaults: Defaults,
+        own: Choices,
+        *,
+        zone: str,
+        unavailable: dict[Channel, str],
+        language: str,
+    ) -> "PreferencesView":
         """The view for a member who chose `own`; for the defaults themselves nothing."""
         hours = own.quiet or defaults.quiet
         by = Source.OWN if own.quiet else Source.ADMINISTRATOR
         return cls(
             version=version,
             zone=zone,
+            unavailable=unavailable,
             categories=[_category(category, defaults, own, language) for category in Category],
             quiet_hours=QuietHoursView(begins=hours[0], ends=hours[1], source=by) if hours else None,
             digest=DigestTimeView(at=digest_time(defaults, own), source=_source_of_digest(defaults, own)),

@@ -1,10 +1,9 @@
 """Telling members what happened, over the channels they want."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from chassis import clock
@@ -13,13 +12,10 @@ from crm_notify.deliveries.rules import Channel
 from crm_notify.notifications.commands import notify
 from crm_notify.notifications.queries import stand_ins
 from crm_notify.notifications.rules import Notice
-from crm_notify.preferences.queries import ORDINARY, Receiver, defaults_of, receivers
+from crm_notify.preferences.queries import ORDINARY, Receiver, defaults_of, receivers, unavailable
 from crm_notify.preferences.rules import Decision, decide
-from crm_notify.robots.model import Robot
 from crm_notify.telling.rules import merged
 from directory.scope import zone_of
-
-Decide = Callable[[Notice, Receiver], Decision]
 
 
 def tell(session: Session, notices: Sequence[Notice], mail_domain: str | None) -> None:
@@ -44,15 +40,13 @@ def _decisions(
 ) -> Sequence[Decision]:
     defaults, zone = defaults_of(session), ZoneInfo(zone_of(session))
     special = receivers(session, {notice.member_id for notice in notices})
-    without_robot = {} if session.scalar(select(exists().where(Robot.active))) else {Channel.ROBOT: "robot_missing"}
+    lacking = unavailable(session, mail=mail_domain is not None)
+    without_address = {Channel.EMAIL: "mail_no_address"} | lacking
     ordinary: dict[tuple[str, object], Decision] = {}
 
     def decision(notice: Notice, receiver: Receiver) -> Decision:
-        without_mail = {Channel.EMAIL: "mail_off"} if mail_domain is None else {}
-        if not receiver.has_address:
-            without_mail = without_mail or {Channel.EMAIL: "mail_no_address"}
-        lacking = without_robot | without_mail
-        return decide(notice.kind, notice.wish, defaults, receiver.own, lacking=lacking, now=now, zone=zone)
+        missing = lacking if receiver.has_address else without_address
+        return decide(notice.kind, notice.wish, defaults, receiver.own, lacking=missing, now=now, zone=zone)
 
     def found(notice: Notice) -> Decision:
         receiver = special.get(notice.member_id)
