@@ -114,8 +114,8 @@ def mark_all_read(session: Session, member_id: UUID, kinds: Collection[Kind] | N
     ]
     if kinds is not None:
         unread.append(Notification.kind.in_(kinds))
-    changed = session.scalars(update(Notification).where(*unread).values(read_at=now).returning(Notification.id)).all()
-    if changed:
+    read = update(Notification).where(*unread).values(read_at=now).execution_options(synchronize_session=False)
+    if session.connection().execute(read).rowcount:
         announce(session, NOTIFICATIONS_CHANNEL, [member_id])
 
 
