@@ -651,7 +651,7 @@ CALLS: dict[str, Call] = {
     "PUT /preferences": Call(body=lambda _: {}),
     "PUT /preferences/defaults": Call(body=lambda _: {}),
     "POST /mailings:preview": Call(body=lambda _: _MAIL),
-    "POST /mailings": Call(body=lambda _: _MAIL, conflicts=("mail_server_missing",)),
+    "POST /mailings": Call(body=lambda _: _MAIL),
     "POST /mailings/{mailing_id}:cancel": Call(conflicts=("mailing_ended",)),
     "POST /mailing-attachments": Call(send=_upload_attachment),
     "DELETE /mailing-attachments/{attachment_id}": Call(path={"attachment_id": _new_attachment}),

@@ -340,7 +340,7 @@ class World:
         return str(answer.raise_for_status().json()["url"]).rpartition("/")[2]
 
     def _finished_mailing(self, member: str) -> str:
-        """A mailing of the member's to one customer: no mail server is configured here to write one with."""
+        """A mailing of the member's to one customer, written by hand: who asks may have no right to write one."""
         id_, token = str(new_id()), self.people.name()
         sender = self.people.members[member].id
         self.whole.rows(
