@@ -14,6 +14,7 @@ from tests.support.services import OpenService
         ("smtp_url", "http://user:secret@mail.example.test"),
         ("smtp_url", "smtp://user:secret@"),
         ("smtp_url", "smtp://user:secret@host:port"),
+        ("mail_per_minute", -1),
         ("mail_from", "secret"),
         ("mail_from", "a@b\nBcc: secret@d"),
     ],
