@@ -1,5 +1,6 @@
 """The ledger: who may see which deliveries, and what it says of each."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,13 @@ from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pool
 from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.deliveries.rules import Channel
+from crm_notify.service import SERVICE
 from crm_notify.suppressions.commands import lift, suppress
 from crm_notify.suppressions.rules import Reason
 from services.notify.tests.support import assign_by_mail, change, changed, get, receive
 from tests.support.organisation import Member
-from tests.support.services import OpenService
+from tests.support.plans import explained, rows_read
+from tests.support.services import Opener, OpenService
 
 
 def _listed(notify: OpenService, member: Member, query: str = "") -> list[dict[str, Any]]:
@@ -226,3 +229,49 @@ def test_wrong_ids_are_named(notify: OpenService, ids: list[str], pointer: str) 
     reply = notify.client.post("/api/v1/deliveries:resend", json={"ids": ids}, headers=headers)
 
     assert (reply.status_code, [error["pointer"] for error in reply.json["errors"]]) == (422, [pointer])
+
+
+@pytest.fixture(scope="module")
+def crowded(services: Opener) -> Iterator[OpenService]:
+    """A ledger of 100,000, a few of them dead, every hundredth to one member."""
+    with services.open(SERVICE) as opened:
+        people = opened.organisation
+        with opened.database.transaction() as session:
+            session.execute(
+                text("""
+                    WITH told AS (
+                        INSERT INTO notifications (id, member_id, kind, parameters, source_event_id, in_app)
+                        SELECT gen_random_uuid(), CASE WHEN n % 100 = 0 THEN :own ELSE CAST(:other AS uuid) END,
+                            'work_due', '{}', gen_random_uuid(), TRUE
+                        FROM generate_series(1, 100000) AS n RETURNING id, member_id
+                    )
+                    INSERT INTO deliveries (id, notification_id, member_id, channel, status, attempts, message_id)
+                    SELECT gen_random_uuid(), id, member_id, 'email',
+                        CASE WHEN row_number() OVER () % 2000 = 0 THEN 'dead' ELSE 'sent' END, 1, ''
+                    FROM told
+                """),
+                {"own": people.sales.id, "other": people.colleague.id},
+            )
+        with opened.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE notifications, deliveries"))
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("who", "query"),
+    [
+        ("sales", ""),
+        ("admin", ""),
+        ("admin", "?status=dead"),
+        ("admin", "?page=100"),
+        ("admin", "?kind=work_due"),
+        ("sales", "?kind=owner_left"),
+    ],
+)
+def test_a_page_of_a_crowded_ledger_reads_little(crowded: OpenService, who: str, query: str) -> None:
+    with explained(crowded.database.engine, "FROM deliveries") as plans:
+        answer = get(crowded, getattr(crowded.organisation, who), f"/deliveries{query}")
+
+    assert answer.status_code == 200
+    assert plans
+    assert sum(map(rows_read, plans)) <= 10_000
