@@ -98,7 +98,16 @@ def test_exported_contacts_and_follow_ups_come_back_without_a_change(whole: Whol
     contacts = [
         person.post("/contacts", {"name": f"{start}{mark[:20]}", "customer_id": customer["id"], **more})
         for start, more in (
-            ("-李", {"mobile": "13800138000", "qq": "00123", "birthday": "1990-01-05", "remark": "'=1\n二"}),
+            (
+                "-李",
+                {
+                    "mobile": "13800138000",
+                    "qq": "00123",
+                    "remark": "'=1\n二",
+                    "birthday": "1990-01-05",
+                    "birthday_is_lunar": True,
+                },
+            ),
             ("𠮷", {"phone": "+8602512345678", "address": '"路", 1号', "postcode": "010010", "salutation": "女士"}),
         )
     ]

@@ -131,12 +131,13 @@ def _holds(wanted: str) -> Condition:
 
 
 def _born(days: Days) -> Condition:
+    """One index scan a part: before and after New Year, and by the lunar calendar."""
     day = day_of_year()
-    within = day.between(days.first, days.last) if days.first <= days.last else or_(day >= days.first, day <= days.last)
-    solar = and_(Contact.birthday.is_not(None), within)
+    over_new_year = [day >= days.first, day <= days.last]
+    parts = [day.between(days.first, days.last)] if days.first <= days.last else over_new_year
+    solar = [Contact.birthday.is_not(None)]
     if days.lunar is None:
-        return solar
-    return or_(
-        and_(Contact.lunar_birthday.is_(None), solar),
-        Contact.lunar_birthday.in_([birthday for birthday, _ in days.lunar]),
-    )
+        return or_(*(and_(*solar, part) for part in parts))
+    solar.append(Contact.lunar_birthday.is_(None))
+    lunar = Contact.lunar_birthday.in_([birthday for birthday, _ in days.lunar])
+    return or_(*(and_(*solar, part) for part in parts), lunar)
