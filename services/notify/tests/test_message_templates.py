@@ -150,9 +150,16 @@ def test_a_preview_fills_in_samples_or_a_customer_one_sees(mailer: OpenService, 
 
     sample = send(mailer, sales, "POST", path, text, Accept_Language="en")
     real = send(mailer, sales, "POST", path, text | seen)
+    sms = send(mailer, sales, "POST", path, {"channel": "sms", "body": "字" * 71})
     none = send(mailer, sales, "POST", path, text | {"customer_id": str(UUID(int=1))})
 
+    assert sms.json["segments"] == 2
     assert sample.json["subject"] == "Yuanda Technology Ltd"
-    assert real.json == {"subject": "远大", "html": f"<p>您 {sales.name}</p>", "text": f"您 {sales.name}"}
+    assert real.json == {
+        "subject": "远大",
+        "html": f"<p>您 {sales.name}</p>",
+        "text": f"您 {sales.name}",
+        "segments": None,
+    }
     assert customer.asked[0][0] == str(sales.id)
     assert codes(none) == [("/customer_id", "unknown_customer")]

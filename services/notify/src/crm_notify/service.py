@@ -34,6 +34,7 @@ from crm_notify.robots.http import api as robots_api
 from crm_notify.robots.model import Robot
 from crm_notify.sending.due import LOSE_TRACK, MEASURE_DELIVERIES, SEND_MAIL
 from crm_notify.sending.robots import SEND_TO_ROBOTS
+from crm_notify.sending.sms import SEND_SMS
 from crm_notify.settings import Settings
 from crm_notify.suppressions.http import api as suppressions_api
 from crm_notify.unsubscribing.http import api as unsubscribing_api
@@ -85,6 +86,7 @@ SERVICE = Service(
     due=[
         SEND_MAIL,
         SEND_TO_ROBOTS,
+        SEND_SMS,
         LOSE_TRACK,
         MEASURE_DELIVERIES,
         WAKE_SNOOZED,

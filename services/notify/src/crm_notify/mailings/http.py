@@ -233,9 +233,10 @@ def _whose(call: Call[Any, Any]) -> UUID | None:
 
 def _missing(call: Call[Any, Any], channel: Channel) -> str | None:
     """The code of what a channel lacks."""
+    settings = cast("Settings", call.runtime.settings)
     if channel is Channel.EMAIL:
-        return None if cast("Settings", call.runtime.settings).smtp_url else "mail_server_missing"
-    return "sms_provider_missing"
+        return None if settings.smtp_url else "mail_server_missing"
+    return None if settings.sms_url else "sms_provider_missing"
 
 
 def _availability(call: Call[None, None], channel: Channel) -> Availability:

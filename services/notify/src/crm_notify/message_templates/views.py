@@ -1,14 +1,15 @@
 """Shapes of message templates and previews."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chassis.http.api import Body, PageQuery, View
 from crm_notify.deliveries.rules import Channel
 from crm_notify.message_templates.rules import MOST_BODY, MOST_SUBJECT, MailingChannel
+from crm_notify.sms.rules import segments
 
 Subject = Annotated[str, Field(max_length=MOST_SUBJECT, description="with variables; empty for SMS")]
 Text = Annotated[
@@ -76,8 +77,16 @@ class TextToPreview(Body):
 
 
 class FilledView(View):
-    """A text as one receiver gets it. `html` is cleaned and empty for SMS; `text` is the text part, or the SMS."""
+    """A text as one receiver gets it. `html` is cleaned and empty for SMS; `text` is the text part, or the SMS, and
+    `segments` as how many it is paid for; null for e-mails.
+    """
 
     subject: str
     html: str
     text: str
+    segments: int | None = None
+
+    @model_validator(mode="after")
+    def _count(self) -> Self:
+        self.segments = None if self.html else segments(self.text)
+        return self
