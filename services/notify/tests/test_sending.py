@@ -510,6 +510,22 @@ def test_the_link_of_a_letter_opens_the_record(notify: OpenService, mail_server:
     assert f"{notify.runtime.settings.public_url}/customers/{customer_id}" in mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
 
+def test_a_mail_that_cannot_be_written_holds_up_no_other(notify: OpenService, mail_server: MailServer) -> None:
+    people = notify.organisation
+    assign_by_mail(notify, people.sales, people.colleague)
+    with notify.database.transaction() as session:
+        broken = 'UPDATE notifications SET parameters = \'{"count": 2, "customers": 7}\' WHERE member_id = :id'
+        session.execute(text(broken), {"id": people.sales.id})
+
+    send_mail(notify.runtime)
+
+    assert len(mail_server.of(people.colleague)) == 1
+    assert sorted((row["status"], row["last_error_code"]) for row in ledger(notify)) == [
+        ("queued", "mail_unwritable"),
+        ("sent", None),
+    ]
+
+
 class _Raw:
     """A server that treats each connection as told, for what a well-behaved one never does."""
 

@@ -127,6 +127,10 @@ def _written(letter: Letter) -> EmailMessage | Failure:
         return Failure("attachment_missing", Outcome.FAILED)
     except Unavailable:
         return Failure("attachment_unavailable")
+    except Exception:
+        # One that cannot be written must not hold up the others.
+        log.exception("mail_unwritable", deliveries=[str(one.id) for one in letter.message])
+        return Failure("mail_unwritable")
 
 
 def _settle_all(runtime: Runtime, channel: MailChannel, ended: Sequence[Ended]) -> None:

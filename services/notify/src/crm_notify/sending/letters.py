@@ -30,14 +30,13 @@ def compose(channel: MailChannel, message_id: str, receiver: Receiver, today: da
     """
     url, language = channel.public_url.rstrip("/"), receiver.language
     context: dict[str, object] = {"name": receiver.name, "url": url, "language": language}
-    if len(receiver.notified) == 1:
-        [only] = receiver.notified
+    notified = receiver.notified()
+    if len(notified) == 1:
+        [only] = notified
         return _letter(channel, message_id, receiver, only.words.title, "letter", {**context, "only": only})
-    named = {
-        name_of_category(category, language): told for category, told in sections(receiver.notified[-_MOST:]).items()
-    }
-    subject = _SUBJECTS[language].format(day=today.isoformat(), count=len(receiver.notified))
-    context |= {"subject": subject, "sections": named, "more": len(receiver.notified[:-_MOST])}
+    named = {name_of_category(category, language): told for category, told in sections(notified[-_MOST:]).items()}
+    subject = _SUBJECTS[language].format(day=today.isoformat(), count=len(notified))
+    context |= {"subject": subject, "sections": named, "more": len(notified[:-_MOST])}
     return _letter(channel, message_id, receiver, subject, "digest", context)
 
 

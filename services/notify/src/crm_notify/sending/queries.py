@@ -1,6 +1,6 @@
 """What the letters of taken deliveries need."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,12 +21,14 @@ from directory.tables import members
 
 @dataclass(frozen=True)
 class Receiver:
-    """Who gets a mail and what it tells, oldest first. `address` is empty when the directory has none or its member has left."""
+    """Who gets a mail. `address` is empty when the directory has none or its member has left; `notified` makes the words of
+    what it tells, oldest first.
+    """
 
     name: str
     address: str
     language: str
-    notified: Sequence[Notified]
+    notified: Callable[[], Sequence[Notified]]
 
 
 def receivers(session: Session, messages: Sequence[Message]) -> Mapping[UUID, Receiver]:
@@ -57,8 +59,11 @@ def _rows(session: Session, taken: Sequence[Taken]) -> Mapping[UUID, Any]:
 
 def _receiver(rows: Sequence[Any], names: Mapping[UUID, str]) -> Receiver:
     first, language = rows[0], language_of(rows[0].language)
-    notified = [_notified(row, names, language) for row in rows]
-    notified.sort(key=lambda one: one.occurred_at)
+    oldest_first = sorted(rows, key=lambda row: row.occurred_at)
+
+    def notified() -> Sequence[Notified]:
+        return [_notified(row, names, language) for row in oldest_first]
+
     return Receiver(first.name, first.email if first.active else "", language, notified)
 
 
