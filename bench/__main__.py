@@ -24,6 +24,7 @@ def main(names: list[str]) -> int:
         print(f"unknown: {', '.join(unknown)}; there are {', '.join(MEASUREMENTS)}", file=sys.stderr)
         return 2
     for name in names or MEASUREMENTS:
+        sys.argv[1:] = []  # names are no sizes, which each reads when it is run alone
         MEASUREMENTS[name]()
     return 0
 

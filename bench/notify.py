@@ -66,7 +66,7 @@ _TABLES = ("notifications", "deliveries")
 
 def main() -> None:
     """Measure on a fresh system and print one line each."""
-    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    numbers = list(map(int, sys.argv[1:]))
     receivers, mails = [*numbers, *(RECEIVERS, MAILS)[len(numbers) :]]
     with _sink() as url, whole_system({"notify": {"SMTP_URL": url}}) as whole:
         group_id = str(new_id())
