@@ -19,12 +19,13 @@ from crm_notify.mailing_attachments.rules import is_program
 from crm_notify.mailings import due
 from crm_notify.mailings.letters import compose, drafts
 from crm_notify.mailings.rules import masked, wait_after
+from crm_notify.service import SERVICE
 from crm_notify.suppressions.commands import suppress
 from crm_notify.suppressions.rules import Reason
 from services.notify.tests.customers import CustomerStandIn, recipient, send, without_right
 from services.notify.tests.support import listed
 from tests.support.organisation import Member
-from tests.support.services import OpenService
+from tests.support.services import Opener, OpenService
 from tests.support.statements import failing_at
 
 ALL = {"scope": "all", "filter": {"industry": "software"}}
@@ -483,6 +484,13 @@ def test_programs_and_empty_files_are_refused(mailer: OpenService) -> None:
 
     assert refused(uploaded(mailer, sales, "a.pdf", b"MZ")) == (422, "program_refused", ["/file"])
     assert refused(uploaded(mailer, sales, "a.pdf", b"")) == (422, "file_empty", ["/file"])
+
+
+def test_without_a_place_for_files_mailings_go_without(services: Opener) -> None:
+    with services.open(SERVICE, object_store_url="") as opened:
+        reply = uploaded(opened, opened.organisation.sales, "a.pdf", b"%PDF")
+
+    assert refused(reply) == (409, "object_store_missing", [])
 
 
 def test_files_that_no_mailing_took_are_removed_after_a_day(mailer: OpenService) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from chassis.clock import now
+from chassis.errors import Conflict
 from chassis.http.api import Api
 from chassis.http.call import Call
 from chassis.http.uploads import FORM_BYTES, MULTIPART, uploaded_file
@@ -29,6 +30,8 @@ api = Api("mailing attachments")
 )
 def upload_attachment(call: Call[None, None]) -> AttachmentView:
     """The part `file` of a form, at most 10 MB and no program. `POST /mailings` takes it within a day, else it is removed."""
+    if call.runtime.objects is None:
+        raise Conflict("object_store_missing")
     with uploaded_file(MOST_FILE_BYTES, "attachment_too_large") as upload:
         kept = commands.checked(upload, call.actor.id, now())
         call.runtime.object_store().put_file(kept.object_key, upload.path)
