@@ -223,6 +223,18 @@ def test_who_sent_a_mailing_has_its_mails_sent_again_and_hears_of_each(notify: O
     assert all(row["message"] for row in results[1:])
 
 
+def test_no_mail_of_a_cancelled_mailing_is_sent_again(notify: OpenService) -> None:
+    sales = notify.organisation.sales
+    mailing, delivery = send_mailing(notify, sales)
+    _set(notify, delivery, status="dead")
+    with notify.database.transaction() as session:
+        session.execute(text("UPDATE mailings SET status = 'cancelled' WHERE id = :id"), {"id": UUID(mailing)})
+
+    reply = _resend(notify, sales, delivery)
+
+    assert (reply.status_code, reply.json["code"]) == (409, "mailing_stopped")
+
+
 @pytest.mark.parametrize(("ids", "pointer"), [([], "/ids"), (["7"], "/ids/0"), ([str(new_id())] * 201, "/ids")])
 def test_wrong_ids_are_named(notify: OpenService, ids: list[str], pointer: str) -> None:
     headers = notify.headers(notify.organisation.admin)

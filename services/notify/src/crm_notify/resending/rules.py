@@ -9,6 +9,7 @@ from crm_notify.suppressions.rules import Reason
 
 NOT_FOUND, FORBIDDEN = "not_found", "forbidden"
 NOT_RESENDABLE, STILL_BOUNCED = "delivery_not_resendable", "address_still_bounced"
+STOPPED = "mailing_stopped"
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,14 @@ class Asker:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A delivery to send again: to whom it goes, who sent the mailing it is of, why its address is suppressed."""
+    """A delivery to send again: to whom it goes, why its address is suppressed; who sent the mailing it is of, and whether
+    that was `stopped`.
+    """
 
     status: Status
     member_id: UUID | None
     sender_id: UUID | None
+    stopped: bool
     suppressed: Collection[str]
 
 
@@ -38,6 +42,8 @@ def refusal(candidate: Candidate | None, asker: Asker) -> str | None:
         return FORBIDDEN if asker.may_read_all or candidate.member_id == asker.id else NOT_FOUND
     if candidate.status not in RESENDABLE:
         return NOT_RESENDABLE
+    if candidate.stopped:
+        return STOPPED
     if candidate.status is Status.BOUNCED and Reason.BOUNCED in candidate.suppressed:
         return STILL_BOUNCED
     return None
