@@ -91,7 +91,8 @@ _DNS = {"peers": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata
 
 def _own_servers(service) -> set[str]:
     files = {"objectStore"} if calls.keeps_files(service) else set()
-    return files | ({"smtp"} if "smtp_url" in service_of(PACKAGES[service]).settings.model_fields else set())
+    sends = "smtp_url" in service_of(PACKAGES[service]).settings.model_fields
+    return files | ({"smtp", "messengers"} if sends else set())
 
 
 def _outside(objects, pod, direction) -> set[str]:
