@@ -4,14 +4,15 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
 from chassis.auth.actors import ActorSource
+from chassis.database.rows import insert_rows, listed, rowset
 from chassis.days import day_of, start_of
 from chassis.identifiers import new_id
 from crm.common.v1.selection_pb2 import Selection
@@ -28,6 +29,7 @@ from crm_notify.suppressions.rules import normalised, why_not
 from directory.permissions import Permission
 from directory.scope import zone_of
 
+_RECIPIENTS, _DELIVERIES = (cast("Table", model.__table__) for model in (MailingRecipient, Delivery))
 _ADDRESSES = {Channel.EMAIL: pb.ADDRESS_KIND_EMAIL, Channel.SMS: pb.ADDRESS_KIND_MOBILE}
 
 
@@ -121,12 +123,15 @@ def _add(session: Session, mailing: Mailing, found: Sequence[pb.Recipient], doma
     rows = _rows(session, mailing, found)
     if not rows:
         return
+    keys = tuple(rows[0])
+    given = rowset(_RECIPIENTS, keys)
     new = set(
         session.scalars(
-            upsert(MailingRecipient)
+            upsert(_RECIPIENTS)
+            .from_select(keys, select(*(given.c[key] for key in keys)))
             .on_conflict_do_nothing(index_elements=["mailing_id", "customer_id"])
-            .returning(MailingRecipient.id),
-            rows,
+            .returning(_RECIPIENTS.c.id),
+            listed(rows),
         )
     )
     to_send = [row for row in rows if row["id"] in new and row["skip_code"] is None]
@@ -135,8 +140,7 @@ def _add(session: Session, mailing: Mailing, found: Sequence[pb.Recipient], doma
         _delivery(row["id"], mailing.kind, why_not(stopped.get(row["address"], ()), mailing=True), domain)
         for row in to_send
     ]
-    if deliveries:
-        session.execute(insert(Delivery), deliveries)
+    insert_rows(session, _DELIVERIES, deliveries)
 
 
 def _rows(session: Session, mailing: Mailing, found: Sequence[pb.Recipient]) -> list[dict[str, Any]]:
