@@ -17,6 +17,7 @@ from crm_notify.assignments.events import ASSIGNMENTS
 from crm_notify.deliveries.model import Delivery
 from crm_notify.deliveries.rules import Channel, Outcome, Status
 from crm_notify.notifications.model import Notification
+from crm_notify.preferences.commands import choose
 from crm_notify.robots import clients, rules
 from crm_notify.robots.model import Robot
 from crm_notify.robots.queries import robots_of
@@ -353,6 +354,21 @@ def test_what_members_of_a_department_are_told_is_one_message(notify: OpenServic
     assert {row[0] for row in _rows(notify)} == {"sent"}
     assert send_to_robots(notify.runtime) is False
     assert len(vendor.posted) == 2
+
+
+def test_what_a_member_wants_of_a_robot_is_said_in_the_group(notify: OpenService, vendor: WebServer) -> None:
+    organisation = notify.organisation
+    _robot(notify, webhook=_webhook(vendor))
+    with notify.database.transaction() as session:
+        choose(session, organisation.sales.id, 0, {"matrix": {"customers_assigned": {"robot": "now"}}})
+
+    moves = [change(one, name="远大科技") for one in (organisation.sales, organisation.colleague)]
+    receive(notify, ASSIGNMENTS, changed(*moves, actor=organisation.admin))
+    send_to_robots(notify.runtime)
+
+    (said,) = _said(vendor)
+    assert said.startswith("张三：")
+    assert "李四" not in said
 
 
 def test_more_than_twenty_lines_are_several_messages(notify: OpenService, vendor: WebServer) -> None:
