@@ -41,7 +41,9 @@ def test_a_leavers_customers_are_handed_over_and_the_release_is_undone(whole: Wh
     pools = {supervisor.get(f"/assignments/{id_}")["pool"]["name"] for id_ in ids}
     assert pools == {whole.pool("to_be_assigned")["name"]}
 
-    release = next(one for one in operations.get("/releases")["items"] if one["former_owner"]["id"] == leaver.id)
+    release = next(
+        one for one in operations.get("/releases", page_size=200)["items"] if one["former_owner"]["id"] == leaver.id
+    )
     operations.post(f"/releases/{release['id']}:undo")
     until(lambda: operations.get(f"/releases/{release['id']}")["undo"]["returned"] == 2)
     until(lambda: {owner_of(supervisor.get(f"/customers/{id_}")) for id_ in ids} == {leaver.id})
