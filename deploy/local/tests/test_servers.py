@@ -136,6 +136,8 @@ def test_foreign_publish_never_reaches_a_subscriber(broker: NatsServer) -> None:
             await connection.publish(subject, b"x")
             await connection.flush()
             await connection.close()
+        # What was said before has arrived once the server answers; draining alone may lose it.
+        await admin.flush()
         await admin.drain()
         return seen
 
