@@ -164,6 +164,7 @@ def test_a_filter_that_customer_refuses_is_named(mailer: OpenService, customer: 
     reply = send(mailer, mailer.organisation.sales, "POST", "/mailings", MAIL)
 
     assert refused(reply) == (422, "validation_failed", ["/selection/filter/industry"])
+    assert reply.json["errors"][0]["message"] == "系统中不存在该选项，请改为已有选项"
 
 
 def test_the_text_of_a_template_is_frozen(mailer: OpenService, customer: CustomerStandIn) -> None:

@@ -77,10 +77,10 @@ def test_a_robot_is_set_up_changed_and_deleted_by_its_version(notify: OpenServic
     assert (reply.status_code, reply.json["has_secret"], reply.json["department_id"]) == (200, False, east)
     same = _request(notify, "PATCH", f"/robots/{made['id']}", {"name": "新名"}, If_Match='"2"')
     assert same.json["version"] == 2
-    (listed,) = _request(notify, "GET", "/robots").json["robots"]
+    (listed,) = _request(notify, "GET", "/robots").json["items"]
     assert (listed["name"], listed["vendor"], listed["version"]) == ("新名", "dingtalk", 2)
     assert _request(notify, "DELETE", f"/robots/{made['id']}", If_Match='"2"').status_code == 204
-    assert _request(notify, "GET", "/robots").json["robots"] == []
+    assert _request(notify, "GET", "/robots").json["items"] == []
     actions = [one["action"] for one in _request(notify, "GET", "/notify/audit").json["items"]]
     assert actions == ["robot.deleted", "robot.changed", "robot.created"]
 
@@ -149,7 +149,7 @@ def test_the_same_request_twice_makes_one_robot(notify: OpenService) -> None:
     first, second = (_request(notify, "POST", "/robots", body, Idempotency_Key="k") for _ in range(2))
 
     assert (first.status_code, first.json) == (second.status_code, second.json)
-    assert len(_request(notify, "GET", "/robots").json["robots"]) == 1
+    assert len(_request(notify, "GET", "/robots").json["items"]) == 1
 
 
 def test_robots_are_set_up_by_who_configures_notifications(notify: OpenService) -> None:

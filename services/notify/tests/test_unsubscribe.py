@@ -69,8 +69,9 @@ def test_the_audit_holds_no_address(mailer: OpenService, token: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_wrong_link_says_so(mailer: OpenService, method: str) -> None:
-    page = visit(mailer, method, "wrong")
+@pytest.mark.parametrize("wrong", ["wrong", "%00", "%ff", "退订"])
+def test_a_wrong_link_says_so(mailer: OpenService, method: str, wrong: str) -> None:
+    page = visit(mailer, method, wrong)
 
     assert (page.status_code, page.content_type) == (404, "text/html; charset=utf-8")
 

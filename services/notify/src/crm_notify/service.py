@@ -68,7 +68,7 @@ SERVICE = Service(
     ],
     migrations=MIGRATIONS,
     metadatas=[Base.metadata, directory_metadata],
-    messages=["crm_notify"],
+    messages=["batch", "crm_notify"],
     versions=[Preferences.version, PreferenceDefaults.version, MessageTemplate.version, Robot.version],
     subscriptions=[
         DIRECTORY,

@@ -29,6 +29,7 @@ def publish(
     """Announce to whoever is in one of the lists, to everybody without any; a worker tells them. Raises Invalid not_in_directory."""
     if errors := queries.unknown(session, lists):
         raise invalid(*errors)
+    title = " ".join(title.split())
     announcement = Announcement(
         id=new_id(),
         title=title,

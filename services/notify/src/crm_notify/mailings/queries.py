@@ -128,6 +128,8 @@ def unused_attachments(
 
 def recipient_of_token(session: Session, token: str) -> tuple[MailingRecipient, Mailing]:
     """Whose link it is. Raises NotFound."""
+    if not token.isprintable():  # PostgreSQL takes no NUL
+        raise NotFound("not_found")
     row = session.execute(
         select(MailingRecipient, Mailing)
         .join(Mailing, Mailing.id == MailingRecipient.mailing_id)

@@ -23,7 +23,7 @@ _TEST = {"zh": "Highsea：这是一条测试消息", "en": "Highsea: this is a t
 @api.route("GET", "/robots", access=Permission.NOTIFY_CONFIGURE, summary="List robots", reply=RobotsView)
 def list_robots(call: Call[None, None]) -> RobotsView:
     with call.runtime.database.reading() as session:
-        return RobotsView(robots=[RobotView.of(one) for one in all_robots(session)])
+        return RobotsView(items=[RobotView.of(one) for one in all_robots(session)])
 
 
 @api.route(

@@ -59,7 +59,7 @@ class RobotView(View):
 class RobotsView(View):
     """Every robot, the oldest first."""
 
-    robots: list[RobotView]
+    items: list[RobotView]
 
 
 class RobotTest(View):
