@@ -7,9 +7,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, func, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from chassis.database import try_lock
@@ -21,6 +22,8 @@ from crm_notify.notifications.commands import show_in_app
 LEASE = timedelta(minutes=5)
 _THROTTLED = timedelta(minutes=1)
 _OPEN = (Status.QUEUED, Status.SENDING)
+# Its statements write many rows of the ledger a second, and none of them is in a session.
+_TABLE = cast("Table", Delivery.__table__)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def _due(channel: Channel) -> ColumnElement[bool]:
 
 def _lease(session: Session, which: ColumnElement[bool]) -> Sequence[Taken]:
     rows = session.execute(
-        update(Delivery)
+        update(_TABLE)
         .where(which)
         .values(attempts=Delivery.attempts + 1, next_attempt_at=func.now() + LEASE)
         .returning(
@@ -100,7 +103,6 @@ def _lease(session: Session, which: ColumnElement[bool]) -> Sequence[Taken]:
             Delivery.attempts,
             Delivery.next_attempt_at.label("lease"),
         )
-        .execution_options(synchronize_session=False)
     )
     return sorted((Taken(**row) for row in rows.mappings()), key=lambda one: one.id)
 
@@ -118,11 +120,10 @@ def begin(session: Session, message: Message) -> Message:
     )
     whole = select(func.count()).select_from(held).scalar_subquery() == len(message)
     rows = session.execute(
-        update(Delivery)
+        update(_TABLE)
         .where(Delivery.id == held.c.id, whole)
         .values(status=Status.SENDING, next_attempt_at=func.now() + LEASE, message_id=message[0].message_id)
         .returning(Delivery.id, Delivery.next_attempt_at)
-        .execution_options(synchronize_session=False)
     )
     leases = {row[0]: row[1] for row in rows}
     return [replace(one, lease=leases[one.id]) for one in message if one.id in leases]
@@ -171,11 +172,10 @@ def lose(session: Session) -> int:
     """Call uncertain what was begun and never settled, whoever held it. Returns how many."""
     over = (Delivery.status == Status.SENDING, Delivery.next_attempt_at <= func.now())
     rows = session.scalars(
-        update(Delivery)
+        update(_TABLE)
         .where(*over)
         .values(status=Status.UNCERTAIN, last_error_code=UNKNOWN.code)
         .returning(Delivery.notification_id)
-        .execution_options(synchronize_session=False)
     ).all()
     show_in_app(session, [notification_id for notification_id in rows if notification_id])
     return len(rows)
@@ -183,12 +183,7 @@ def lose(session: Session) -> int:
 
 def _update(session: Session, taken: Collection[Taken], while_: Collection[Status], **values: object) -> None:
     if taken:
-        session.execute(
-            update(Delivery)
-            .where(Delivery.status.in_(while_), _held(taken))
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
+        session.execute(update(_TABLE).where(Delivery.status.in_(while_), _held(taken)).values(**values))
 
 
 def _held(taken: Collection[Taken]) -> ColumnElement[bool]:
