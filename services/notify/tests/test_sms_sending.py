@@ -140,6 +140,19 @@ def test_what_holds_for_all_ends_the_round(
     assert {one[0] for one in _rows(sender)} == {"sent"}
 
 
+def test_why_the_provider_refused_is_told_in_words(
+    sender: OpenService, customer: CustomerStandIn, gateway: WebServer
+) -> None:
+    gateway.answer = lambda _: (400, {"code": 21408})
+    mailing = _write(sender, customer, FIRST)
+    send_sms(sender.runtime)
+
+    reply = send(sender, sender.organisation.sales, "GET", f"/mailings/{mailing['id']}/recipients")
+    assert [(one["status"], one["reason"]) for one in reply.json["items"]] == [
+        ("failed", "短信服务商拒绝了短信（sms_21408）")
+    ]
+
+
 def test_an_sms_whose_answer_is_lost_is_never_sent_again_by_itself(
     sender: OpenService, customer: CustomerStandIn, gateway: WebServer
 ) -> None:

@@ -13,7 +13,7 @@ from chassis.http.call import Call
 from chassis.wording import Messages
 from crm_notify.deliveries import queries
 from crm_notify.deliveries.model import Delivery
-from crm_notify.deliveries.views import DeliveryQuery, DeliveryView
+from crm_notify.deliveries.views import DeliveryQuery, DeliveryView, reason_of
 from crm_notify.notifications.queries import names_of
 from crm_notify.paging import page_of
 from directory.permissions import Permission
@@ -68,19 +68,10 @@ def views_of(session: Session, rows: Sequence[Delivery], messages: Messages, lan
             kind=about.kinds.get(row.notification_id) if row.notification_id else None,
             mailing_id=about.mailings.get(row.recipient_id) if row.recipient_id else None,
             name=names.get(row.member_id, "") if row.member_id else "",
-            last_error=reason_of(row, messages, language),
+            last_error=reason_of(row.last_error_code, messages, language),
         )
         for row in rows
     ]
-
-
-def reason_of(row: Delivery, messages: Messages, language: str) -> str | None:
-    """Why it was not sent, in words; None when nothing is known to be in its way."""
-    code = row.last_error_code
-    if code is None:
-        return None
-    # A reply code of its own words, else those of its class: smtp_452 → smtp_4xx, sms_21408 → sms_xx.
-    return messages.text((code, f"{code[:6]}xx", f"{code.partition('_')[0]}_xx", code), language, {"code": code})
 
 
 def _place(row: Delivery) -> tuple[UUID]:

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from chassis.http.api import NearDay, View
+from chassis.wording import Messages
 from crm_notify.deliveries.model import Delivery
 from crm_notify.deliveries.rules import Channel, Status
 from crm_notify.notifications.rules import Kind
@@ -78,3 +79,11 @@ class DeliveryView(View):
             created_at=row.created_at,
             sent_at=row.sent_at,
         )
+
+
+def reason_of(code: str | None, messages: Messages, language: str) -> str | None:
+    """Why something was not sent, in words, from the `code` of its delivery; None when nothing is known to be in its way."""
+    if code is None:
+        return None
+    # A reply code of its own words, else those of its class: smtp_452 → smtp_4xx, sms_21408 → sms_xx.
+    return messages.text((code, f"{code[:6]}xx", f"{code.partition('_')[0]}_xx", code), language, {"code": code})

@@ -6,9 +6,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from chassis.wording import Messages
-from crm_notify.deliveries.http import reason_of
 from crm_notify.deliveries.model import Delivery
 from crm_notify.deliveries.rules import Channel, Status
+from crm_notify.deliveries.views import reason_of
 from crm_notify.explaining.queries import About
 from crm_notify.explaining.rules import (
     Found,
@@ -76,7 +76,7 @@ def _outcome(
     outcome, at = found
     text = asked.words["outcomes"][outcome].format(
         at=at.astimezone(asked.zone).strftime("%Y-%m-%d %H:%M") if at else "",
-        why=(reason_of(row, asked.messages, asked.language) if row else None) or "",
+        why=(reason_of(row.last_error_code, asked.messages, asked.language) if row else None) or "",
         attempts=row.attempts if row else 0,
         source=asked.words["sources"][holds.source] if holds else "",
     )

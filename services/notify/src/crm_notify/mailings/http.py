@@ -19,6 +19,7 @@ from crm_notify.customers.clients import list_recipients
 from crm_notify.deliveries.model import Delivery
 from crm_notify.deliveries.rules import Channel
 from crm_notify.deliveries.rules import Status as DeliveryStatus
+from crm_notify.deliveries.views import reason_of
 from crm_notify.mailings import commands, queries
 from crm_notify.mailings.collecting import recipients_request
 from crm_notify.mailings.model import Mailing, MailingRecipient
@@ -319,7 +320,7 @@ def _view(session: Session, call: Call[Any, Any], mailing: Mailing) -> MailingVi
         scope=mailing.scope,
         status=Status(mailing.status),
         error_code=mailing.error_code,
-        error=_words(call, mailing.error_code, "recipients_refused"),
+        error=_why_failed(call, mailing.error_code),
         attachments=[AttachmentView.model_validate(one) for one in queries.attachments_of(session, mailing.id)],
         progress=Progress(
             total=mailing.total,
@@ -341,7 +342,7 @@ def _progress(delivered: Mapping[str, int]) -> dict[str, int]:
 
 def _skipped(call: Call[Any, Any], counts: Mapping[str, int]) -> list[SkippedView]:
     return [
-        SkippedView(code=code, reason=_words(call, code, code) or code, count=count)
+        SkippedView(code=code, reason=call.runtime.messages.text(code, call.language, {}), count=count)
         for code, count in sorted(counts.items())
     ]
 
@@ -359,14 +360,14 @@ def _recipient(
         address=recipient.address if own else masked(mailing.channel, recipient.address),
         status=DeliveryStatus(delivery.status) if delivery else None,
         code=code,
-        reason=_words(call, code, f"{code[:6]}xx" if code else ""),
+        reason=reason_of(code, call.runtime.messages, call.language),
         delivery_id=delivery.id if delivery else None,
         sent_at=delivery.sent_at if delivery else None,
     )
 
 
-def _words(call: Call[Any, Any], code: str | None, otherwise: str) -> str | None:
-    """The words of a code, or of its class: smtp_452 → smtp_4xx."""
+def _why_failed(call: Call[Any, Any], code: str | None) -> str | None:
     if code is None:
         return None
-    return call.runtime.messages.text((code, otherwise), call.language, {"code": code, "most": MOST_RECIPIENTS})
+    parameters = {"code": code, "most": MOST_RECIPIENTS}
+    return call.runtime.messages.text((code, "recipients_refused"), call.language, parameters)

@@ -106,7 +106,7 @@ class CustomerServiceServicer:
     def ListRecipients(self, request, context):
         """Whom a mailing of the actor reaches, page by page, newest first or in the order of the ids asked for: one row per
         customer of the selection that the actor sees, with the primary contact's address or why there is none (J-06, J-17).
-        Ids out of sight are left out. PERMISSION_DENIED without customer.read and notify.mail.
+        Ids out of sight are left out. PERMISSION_DENIED without customer.read, and for addresses notify.mail.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

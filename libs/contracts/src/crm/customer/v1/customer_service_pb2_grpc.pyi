@@ -38,7 +38,7 @@ class CustomerServiceStub:
     ListRecipients: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ListRecipientsRequest, _customer_service_pb2.ListRecipientsResponse]
     """Whom a mailing of the actor reaches, page by page, newest first or in the order of the ids asked for: one row per
     customer of the selection that the actor sees, with the primary contact's address or why there is none (J-06, J-17).
-    Ids out of sight are left out. PERMISSION_DENIED without customer.read and notify.mail.
+    Ids out of sight are left out. PERMISSION_DENIED without customer.read, and for addresses notify.mail.
     """
     ResolveSelection: _grpc.UnaryUnaryMultiCallable[_customer_service_pb2.ResolveSelectionRequest, _customer_service_pb2.ResolveSelectionResponse]
     """Ids that the actor may see out of a selection; the only way to learn "all 12,345 matching".
@@ -84,7 +84,7 @@ class CustomerServiceAsyncStub(CustomerServiceStub):
     ListRecipients: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ListRecipientsRequest, _customer_service_pb2.ListRecipientsResponse]  # type: ignore[assignment]
     """Whom a mailing of the actor reaches, page by page, newest first or in the order of the ids asked for: one row per
     customer of the selection that the actor sees, with the primary contact's address or why there is none (J-06, J-17).
-    Ids out of sight are left out. PERMISSION_DENIED without customer.read and notify.mail.
+    Ids out of sight are left out. PERMISSION_DENIED without customer.read, and for addresses notify.mail.
     """
     ResolveSelection: _aio.UnaryUnaryMultiCallable[_customer_service_pb2.ResolveSelectionRequest, _customer_service_pb2.ResolveSelectionResponse]  # type: ignore[assignment]
     """Ids that the actor may see out of a selection; the only way to learn "all 12,345 matching".
@@ -133,7 +133,7 @@ class CustomerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_customer_service_pb2.ListRecipientsResponse, _abc.Awaitable[_customer_service_pb2.ListRecipientsResponse]]:
         """Whom a mailing of the actor reaches, page by page, newest first or in the order of the ids asked for: one row per
         customer of the selection that the actor sees, with the primary contact's address or why there is none (J-06, J-17).
-        Ids out of sight are left out. PERMISSION_DENIED without customer.read and notify.mail.
+        Ids out of sight are left out. PERMISSION_DENIED without customer.read, and for addresses notify.mail.
         """
 
     @_abc_1.abstractmethod
