@@ -17,7 +17,7 @@ _FORGET = text(
 
 
 def forget_old(runtime: Runtime) -> bool:
-    """Delete notifications and deliveries after 180 days (design §5, Kept), 5,000 at a time."""
+    """Delete notifications and their deliveries after 180 days (design §5, Kept), 5,000 at a time."""
     with runtime.database.transaction() as session:
         return try_lock(session, "forget-old") and len(session.execute(_FORGET).all()) == 5000
 
