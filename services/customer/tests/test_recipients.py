@@ -118,6 +118,16 @@ def test_what_a_pool_hides_is_no_address(customers: Any, mailer: Mailer) -> None
         assert (seen.address, seen.skip_code) == (shown, "")
 
 
+def test_a_mailing_may_go_to_a_pool_alone(customers: Any, mailer: Mailer) -> None:
+    operations = customers.organisation.operations
+    customers.create(operations, "公海的", pool_id=str(customers.open_pool), contact=CONTACT)
+    customers.create(operations, "自己的", contact=CONTACT)
+    pool = Selection(filter=CustomerFilter(pool_id=str(customers.open_pool)))
+
+    assert {one.customer_name for one in mailer.all(operations)} == {"公海的", "自己的"}
+    assert [one.customer_name for one in mailer.all(operations, selection=pool)] == ["公海的"]
+
+
 def test_ids_out_of_sight_are_left_out_and_counted(customers: Any, mailer: Mailer) -> None:
     organisation = customers.organisation
     mine = [customers.create(organisation.sales, f"东{number}") for number in range(3)]
