@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63rm/common/v1/import_rows.proto\x12\rcrm.common.v1\"\xdb\x01\n\tImportRow\x12\x12\n\nrow_number\x18\x01 \x01(\x05\x12\x38\n\x06values\x18\x02 \x03(\x0b\x32$.crm.common.v1.ImportRow.ValuesEntryB\x02\x18\x01\x12/\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32\x1d.crm.common.v1.ImportDecision\x12\x11\n\trecord_id\x18\x04 \x01(\t\x12\r\n\x05texts\x18\x05 \x03(\t\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x97\x02\n\x0fImportRowResult\x12\x12\n\nrow_number\x18\x01 \x01(\x05\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.crm.common.v1.ImportOutcome\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x31\n\x08problems\x18\x04 \x03(\x0b\x32\x1f.crm.common.v1.ImportRowProblem\x12\x12\n\nmatched_by\x18\x05 \x01(\t\x12\x10\n\x08owner_id\x18\x06 \x01(\t\x12\x0f\n\x07pool_id\x18\x07 \x01(\t\x12\x31\n\x07\x63hanges\x18\x08 \x03(\x0b\x32 .crm.common.v1.ImportFieldChange\x12\x11\n\tpool_name\x18\t \x01(\t\"2\n\x11ImportFieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\"5\n\x0eRehearsedOwner\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\xb6\x01\n\x10ImportRowProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\x12\x43\n\nparameters\x18\x04 \x03(\x0b\x32/.crm.common.v1.ImportRowProblem.ParametersEntry\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*~\n\nImportMode\x12\x1b\n\x17IMPORT_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17IMPORT_MODE_CREATE_ONLY\x10\x01\x12!\n\x1dIMPORT_MODE_CREATE_AND_UPDATE\x10\x02\x12\x13\n\x0fIMPORT_MODE_ASK\x10\x03*i\n\x0eImportDecision\x12\x1f\n\x1bIMPORT_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_DECISION_UPDATE\x10\x01\x12\x1a\n\x16IMPORT_DECISION_CREATE\x10\x02*\x9e\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_OUTCOME_CREATED\x10\x01\x12\x1a\n\x16IMPORT_OUTCOME_UPDATED\x10\x02\x12\x1a\n\x16IMPORT_OUTCOME_SKIPPED\x10\x03\x12\x19\n\x15IMPORT_OUTCOME_FAILED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63rm/common/v1/import_rows.proto\x12\rcrm.common.v1\"\xdb\x01\n\tImportRow\x12\x12\n\nrow_number\x18\x01 \x01(\x05\x12\x38\n\x06values\x18\x02 \x03(\x0b\x32$.crm.common.v1.ImportRow.ValuesEntryB\x02\x18\x01\x12/\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0e\x32\x1d.crm.common.v1.ImportDecision\x12\x11\n\trecord_id\x18\x04 \x01(\t\x12\r\n\x05texts\x18\x05 \x03(\t\x1a-\n\x0bValuesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\",\n\x0cImportColumn\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"l\n\x0b\x43reatedRows\x12\x13\n\x0brow_numbers\x18\x01 \x03(\x05\x12\x12\n\nrecord_ids\x18\x02 \x03(\t\x12\x10\n\x08owner_id\x18\x03 \x01(\t\x12\x0f\n\x07pool_id\x18\x04 \x01(\t\x12\x11\n\tpool_name\x18\x05 \x01(\t\"\x97\x02\n\x0fImportRowResult\x12\x12\n\nrow_number\x18\x01 \x01(\x05\x12-\n\x07outcome\x18\x02 \x01(\x0e\x32\x1c.crm.common.v1.ImportOutcome\x12\x11\n\trecord_id\x18\x03 \x01(\t\x12\x31\n\x08problems\x18\x04 \x03(\x0b\x32\x1f.crm.common.v1.ImportRowProblem\x12\x12\n\nmatched_by\x18\x05 \x01(\t\x12\x10\n\x08owner_id\x18\x06 \x01(\t\x12\x0f\n\x07pool_id\x18\x07 \x01(\t\x12\x31\n\x07\x63hanges\x18\x08 \x03(\x0b\x32 .crm.common.v1.ImportFieldChange\x12\x11\n\tpool_name\x18\t \x01(\t\"2\n\x11ImportFieldChange\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06\x62\x65\x66ore\x18\x02 \x01(\t\"5\n\x0eRehearsedOwner\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\xb6\x01\n\x10ImportRowProblem\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\t\x12\x43\n\nparameters\x18\x04 \x03(\x0b\x32/.crm.common.v1.ImportRowProblem.ParametersEntry\x1a\x31\n\x0fParametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*~\n\nImportMode\x12\x1b\n\x17IMPORT_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17IMPORT_MODE_CREATE_ONLY\x10\x01\x12!\n\x1dIMPORT_MODE_CREATE_AND_UPDATE\x10\x02\x12\x13\n\x0fIMPORT_MODE_ASK\x10\x03*i\n\x0eImportDecision\x12\x1f\n\x1bIMPORT_DECISION_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_DECISION_UPDATE\x10\x01\x12\x1a\n\x16IMPORT_DECISION_CREATE\x10\x02*\x9e\x01\n\rImportOutcome\x12\x1e\n\x1aIMPORT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1a\n\x16IMPORT_OUTCOME_CREATED\x10\x01\x12\x1a\n\x16IMPORT_OUTCOME_UPDATED\x10\x02\x12\x1a\n\x16IMPORT_OUTCOME_SKIPPED\x10\x03\x12\x19\n\x15IMPORT_OUTCOME_FAILED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,24 +37,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTROW'].fields_by_name['values']._serialized_options = b'\030\001'
   _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._loaded_options = None
   _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._serialized_options = b'8\001'
-  _globals['_IMPORTMODE']._serialized_start=846
-  _globals['_IMPORTMODE']._serialized_end=972
-  _globals['_IMPORTDECISION']._serialized_start=974
-  _globals['_IMPORTDECISION']._serialized_end=1079
-  _globals['_IMPORTOUTCOME']._serialized_start=1082
-  _globals['_IMPORTOUTCOME']._serialized_end=1240
+  _globals['_IMPORTMODE']._serialized_start=1002
+  _globals['_IMPORTMODE']._serialized_end=1128
+  _globals['_IMPORTDECISION']._serialized_start=1130
+  _globals['_IMPORTDECISION']._serialized_end=1235
+  _globals['_IMPORTOUTCOME']._serialized_start=1238
+  _globals['_IMPORTOUTCOME']._serialized_end=1396
   _globals['_IMPORTROW']._serialized_start=51
   _globals['_IMPORTROW']._serialized_end=270
   _globals['_IMPORTROW_VALUESENTRY']._serialized_start=225
   _globals['_IMPORTROW_VALUESENTRY']._serialized_end=270
-  _globals['_IMPORTROWRESULT']._serialized_start=273
-  _globals['_IMPORTROWRESULT']._serialized_end=552
-  _globals['_IMPORTFIELDCHANGE']._serialized_start=554
-  _globals['_IMPORTFIELDCHANGE']._serialized_end=604
-  _globals['_REHEARSEDOWNER']._serialized_start=606
-  _globals['_REHEARSEDOWNER']._serialized_end=659
-  _globals['_IMPORTROWPROBLEM']._serialized_start=662
-  _globals['_IMPORTROWPROBLEM']._serialized_end=844
-  _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._serialized_start=795
-  _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._serialized_end=844
+  _globals['_IMPORTCOLUMN']._serialized_start=272
+  _globals['_IMPORTCOLUMN']._serialized_end=316
+  _globals['_CREATEDROWS']._serialized_start=318
+  _globals['_CREATEDROWS']._serialized_end=426
+  _globals['_IMPORTROWRESULT']._serialized_start=429
+  _globals['_IMPORTROWRESULT']._serialized_end=708
+  _globals['_IMPORTFIELDCHANGE']._serialized_start=710
+  _globals['_IMPORTFIELDCHANGE']._serialized_end=760
+  _globals['_REHEARSEDOWNER']._serialized_start=762
+  _globals['_REHEARSEDOWNER']._serialized_end=815
+  _globals['_IMPORTROWPROBLEM']._serialized_start=818
+  _globals['_IMPORTROWPROBLEM']._serialized_end=1000
+  _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._serialized_start=951
+  _globals['_IMPORTROWPROBLEM_PARAMETERSENTRY']._serialized_end=1000
 # @@protoc_insertion_point(module_scope)

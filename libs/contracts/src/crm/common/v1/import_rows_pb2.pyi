@@ -156,6 +156,70 @@ class ImportRow(_message.Message):
 Global___ImportRow: _TypeAlias = ImportRow  # noqa: Y015
 
 @_typing.final
+class ImportColumn(_message.Message):
+    """One field of all rows of a chunk, in the order of the request's `row_numbers`: text of each cell, trimmed; empty cells are
+    there and empty.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """Name as in REST (contact fields as contact.mobile)."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportColumn: _TypeAlias = ImportColumn  # noqa: Y015
+
+@_typing.final
+class CreatedRows(_message.Message):
+    """Rows that became records in one place, told by column; each list in file order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROW_NUMBERS_FIELD_NUMBER: _builtins.int
+    RECORD_IDS_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    POOL_ID_FIELD_NUMBER: _builtins.int
+    POOL_NAME_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.str
+    """Where they lie: their owner, else their pool, with its name as far as it is known."""
+    pool_id: _builtins.str
+    pool_name: _builtins.str
+    @_builtins.property
+    def row_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def record_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        row_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        record_ids: _abc.Iterable[_builtins.str] | None = ...,
+        owner_id: _builtins.str = ...,
+        pool_id: _builtins.str = ...,
+        pool_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_id", b"owner_id", "pool_id", b"pool_id", "pool_name", b"pool_name", "record_ids", b"record_ids", "row_numbers", b"row_numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatedRows: _TypeAlias = CreatedRows  # noqa: Y015
+
+@_typing.final
 class ImportRowResult(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -172,6 +172,7 @@ class CustomerCreated(_message.Message):
     BATCH_ID_FIELD_NUMBER: _builtins.int
     ACTOR_ID_FIELD_NUMBER: _builtins.int
     PLACEMENT_ID_FIELD_NUMBER: _builtins.int
+    BORN_FIELD_NUMBER: _builtins.int
     batch_id: _builtins.str
     """UUID of the batch, for example an import job; empty for a single creation."""
     actor_id: _builtins.str
@@ -180,6 +181,10 @@ class CustomerCreated(_message.Message):
     """UUID of the import chunk whose plan these rows carry: they lie where it says."""
     @_builtins.property
     def customers(self) -> _containers.RepeatedCompositeFieldContainer[Global___CustomerState]: ...
+    @_builtins.property
+    def born(self) -> _containers.RepeatedCompositeFieldContainer[Global___BornTogether]:
+        """More of them, told by column (decision 0037)."""
+
     def __init__(
         self,
         *,
@@ -187,14 +192,53 @@ class CustomerCreated(_message.Message):
         batch_id: _builtins.str = ...,
         actor_id: _builtins.str = ...,
         placement_id: _builtins.str = ...,
+        born: _abc.Iterable[Global___BornTogether] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "batch_id", b"batch_id", "customers", b"customers", "placement_id", b"placement_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "batch_id", b"batch_id", "born", b"born", "customers", b"customers", "placement_id", b"placement_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CustomerCreated: _TypeAlias = CustomerCreated  # noqa: Y015
+
+@_typing.final
+class BornTogether(_message.Message):
+    """Customers that came into being together in one place, told by column. Holds 1..1,000."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMON_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def common(self) -> Global___CustomerState:
+        """What they have in common: everything but id, name and level, which are empty here."""
+
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One each, empty: none; no list at all where none has any."""
+
+    def __init__(
+        self,
+        *,
+        common: Global___CustomerState | None = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        levels: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["common", b"common"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "ids", b"ids", "levels", b"levels", "names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BornTogether: _TypeAlias = BornTogether  # noqa: Y015
 
 @_typing.final
 class CustomerUpdated(_message.Message):

@@ -246,18 +246,26 @@ class GetCustomerFactsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
+    KNOWN_VERSIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 1,000."""
+
+    @_builtins.property
+    def known_versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Version of the facts that the caller knows, one for each id, 0: none; or no list at all. Of those that are at this
+        version nothing is answered.
+        """
 
     def __init__(
         self,
         *,
         customer_ids: _abc.Iterable[_builtins.str] | None = ...,
+        known_versions: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_ids", b"customer_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_ids", b"customer_ids", "known_versions", b"known_versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,16 +276,22 @@ class GetCustomerFactsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CUSTOMERS_FIELD_NUMBER: _builtins.int
+    MISSING_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def customers(self) -> _containers.RepeatedCompositeFieldContainer[_customer_events_pb2.CustomerState]: ...
+    @_builtins.property
+    def missing_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `known_versions`: those asked for that do not exist here."""
+
     def __init__(
         self,
         *,
         customers: _abc.Iterable[_customer_events_pb2.CustomerState] | None = ...,
+        missing_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customers", b"customers", "missing_ids", b"missing_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -604,6 +618,8 @@ class BulkWriteCustomersRequest(_message.Message):
     REHEARSAL_FIELD_NUMBER: _builtins.int
     REHEARSED_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
+    ROW_NUMBERS_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """UUID of the import job."""
     chunk_id: _builtins.str
@@ -624,15 +640,25 @@ class BulkWriteCustomersRequest(_message.Message):
         """
 
     @_builtins.property
-    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]: ...
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRow]:
+        """Of mode ask, the rows about which somebody has decided: number, decision and record alone. Where there are no `columns`:
+        all rows, with their texts; for one release.
+        """
+
     @_builtins.property
     def rehearsed(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.RehearsedOwner]:
         """Of a rehearsal: what earlier chunks of it gave to owners."""
 
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What `texts` of the rows are, in their order."""
+        """What `texts` of the rows are, in their order; none where there are `columns`."""
 
+    @_builtins.property
+    def row_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The rows, at most 1,000, by column (decision 0037): as many texts in each as there are numbers."""
+
+    @_builtins.property
+    def columns(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportColumn]: ...
     def __init__(
         self,
         *,
@@ -647,10 +673,12 @@ class BulkWriteCustomersRequest(_message.Message):
         rehearsal: _builtins.bool = ...,
         rehearsed: _abc.Iterable[_import_rows_pb2.RehearsedOwner] | None = ...,
         fields: _abc.Iterable[_builtins.str] | None = ...,
+        row_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        columns: _abc.Iterable[_import_rows_pb2.ImportColumn] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "fields", b"fields", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rehearsal", b"rehearsal", "rehearsed", b"rehearsed", "rows", b"rows", "target_pool_id", b"target_pool_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "chunk_id", b"chunk_id", "clear_empty", b"clear_empty", "columns", b"columns", "fields", b"fields", "job_id", b"job_id", "match_fields", b"match_fields", "mode", b"mode", "rehearsal", b"rehearsal", "rehearsed", b"rehearsed", "row_numbers", b"row_numbers", "rows", b"rows", "target_pool_id", b"target_pool_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -661,18 +689,24 @@ class BulkWriteCustomersResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.ImportRowResult]:
-        """One per row of the request, in its order."""
+        """Each row of the request has its result either here, in the request's order,"""
+
+    @_builtins.property
+    def created(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.CreatedRows]:
+        """or, created and nothing else to be said of it, here; never of a rehearsal."""
 
     def __init__(
         self,
         *,
         results: _abc.Iterable[_import_rows_pb2.ImportRowResult] | None = ...,
+        created: _abc.Iterable[_import_rows_pb2.CreatedRows] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "results", b"results"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,53 +26,55 @@ from crm.common.v1 import place_pb2 as crm_dot_common_dot_v1_dot_place__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63rm/pool/v1/pool_events.proto\x12\x0b\x63rm.pool.v1\x1a\x19\x63rm/common/v1/place.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n\x12\x41ssignmentsChanged\x12.\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12#\n\x06notice\x18\x05 \x01(\x0b\x32\x13.crm.pool.v1.Notice\"\x8b\x02\n\x17\x41ssignmentBatchFinished\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12#\n\x06notice\x18\x04 \x01(\x0b\x32\x13.crm.pool.v1.Notice\x12\x11\n\tsucceeded\x18\x05 \x01(\x05\x12\x0f\n\x07skipped\x18\x06 \x01(\x05\x12-\n\treceivers\x18\x07 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\x12\x31\n\rformer_owners\x18\x08 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\"H\n\tOwnerLeft\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\x12\x15\n\rhands_over_on\x18\x03 \x01(\t\"`\n\x0c\x45xpiryDigest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x30\n\x08\x65xpiring\x18\x03 \x03(\x0b\x32\x1e.crm.pool.v1.ExpiringCustomers\"w\n\x11\x45xpiringCustomers\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x12\n\nexpires_on\x18\x02 \x01(\t\x12\x11\n\tdays_left\x18\x03 \x01(\x05\x12\x11\n\tcustomers\x18\x04 \x01(\x05\x12\x16\n\x0e\x63ustomer_names\x18\x05 \x03(\t\"\x9b\x01\n\x12\x45xtensionRequested\x12\x14\n\x0c\x65xtension_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x15\n\rcustomer_name\x18\x03 \x01(\t\x12\x10\n\x08owner_id\x18\x04 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65\x63ider_ids\x18\x07 \x03(\t\"\xad\x01\n\x10\x45xtensionDecided\x12\x14\n\x0c\x65xtension_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x15\n\rcustomer_name\x18\x03 \x01(\t\x12\x10\n\x08owner_id\x18\x04 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12\x0f\n\x07granted\x18\x06 \x01(\x08\x12\x12\n\ndecided_by\x18\x07 \x01(\t\x12\x12\n\nexpires_on\x18\x08 \x01(\t\"f\n\rRecyclingHeld\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12\x11\n\tcustomers\x18\x04 \x01(\x05\x12\x14\n\x0creceiver_ids\x18\x05 \x03(\t\"\x90\x01\n\x14RecycleRuleAnnounced\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x11\n\tpool_name\x18\x03 \x01(\t\x12\x14\n\x0c\x65\x66\x66\x65\x63tive_on\x18\x04 \x01(\t\x12-\n\treceivers\x18\x05 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\"5\n\rReceiverCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\'\n\x06Notice\x12\x0e\n\x06in_app\x18\x01 \x01(\x08\x12\r\n\x05\x65mail\x18\x02 \x01(\x08\"/\n\x0bPoolChanged\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool\"/\n\x0bPoolDeleted\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool\"\xa5\x01\n\x10\x41ssignmentChange\x12+\n\x05state\x18\x01 \x01(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12&\n\x08previous\x18\x02 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x15\n\rcustomer_name\x18\x03 \x01(\t\x12%\n\x07\x65\x66\x66\x65\x63ts\x18\x04 \x01(\x0b\x32\x14.crm.pool.v1.Effects\"z\n\x07\x45\x66\x66\x65\x63ts\x12\'\n\tfollowing\x18\x01 \x03(\x0e\x32\x14.crm.pool.v1.Related\x12.\n\x0c\x66ormer_owner\x18\x02 \x01(\x0e\x32\x18.crm.pool.v1.FormerOwner\x12\x16\n\x0eundoes_version\x18\x03 \x01(\x03\"\xc6\x01\n\x0f\x41ssignmentState\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12#\n\x05place\x18\x03 \x01(\x0b\x32\x14.crm.common.v1.Place\x12.\n\nheld_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexpires_on\x18\x05 \x01(\t\x12\x11\n\tsuspended\x18\x06 \x01(\x08\x12\x11\n\thad_owner\x18\x07 \x01(\x08\"\x81\x02\n\x04Pool\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.crm.pool.v1.PoolKind\x12\x13\n\x0bopen_to_all\x18\x05 \x01(\x08\x12\x12\n\nmember_ids\x18\x06 \x03(\t\x12\x16\n\x0e\x64\x65partment_ids\x18\x07 \x03(\t\x12\x10\n\x08role_ids\x18\x08 \x03(\t\x12\x11\n\tadmin_ids\x18\t \x03(\t\x12\x15\n\rhidden_fields\x18\n \x03(\t\x12\x1a\n\rdaily_reveals\x18\x0b \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_daily_reveals*g\n\x07Related\x12\x17\n\x13RELATED_UNSPECIFIED\x10\x00\x12\x14\n\x10RELATED_CONTACTS\x10\x01\x12\x19\n\x15RELATED_OPPORTUNITIES\x10\x02\x12\x12\n\x0eRELATED_ORDERS\x10\x03*w\n\x0b\x46ormerOwner\x12\x1c\n\x18\x46ORMER_OWNER_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46ORMER_OWNER_REMOVED\x10\x01\x12\x17\n\x13\x46ORMER_OWNER_READER\x10\x02\x12\x17\n\x13\x46ORMER_OWNER_EDITOR\x10\x03*\xd7\x02\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43\x41USE_BIRTH\x10\x01\x12\x10\n\x0c\x43\x41USE_IMPORT\x10\x02\x12\x0f\n\x0b\x43\x41USE_CLAIM\x10\x03\x12\x10\n\x0c\x43\x41USE_ASSIGN\x10\x04\x12\x12\n\x0e\x43\x41USE_TRANSFER\x10\x05\x12\x11\n\rCAUSE_RELEASE\x10\x06\x12\x11\n\rCAUSE_RECYCLE\x10\x07\x12\x0e\n\nCAUSE_MOVE\x10\x08\x12\x11\n\rCAUSE_SUSPEND\x10\t\x12\x10\n\x0c\x43\x41USE_RESUME\x10\n\x12\x12\n\x0e\x43\x41USE_HANDOVER\x10\x0b\x12\x0e\n\nCAUSE_UNDO\x10\x0c\x12\x14\n\x10\x43\x41USE_RESCHEDULE\x10\r\x12\x11\n\rCAUSE_CONFIRM\x10\x0e\x12\x11\n\rCAUSE_CASCADE\x10\x0f\x12\x0f\n\x0b\x43\x41USE_MERGE\x10\x10\x12\x11\n\rCAUSE_DISPUTE\x10\x11*q\n\x08PoolKind\x12\x19\n\x15POOL_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10POOL_KIND_PUBLIC\x10\x01\x12\x16\n\x12POOL_KIND_PROSPECT\x10\x02\x12\x1c\n\x18POOL_KIND_TO_BE_ASSIGNED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63rm/pool/v1/pool_events.proto\x12\x0b\x63rm.pool.v1\x1a\x19\x63rm/common/v1/place.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xde\x01\n\x12\x41ssignmentsChanged\x12.\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x04 \x01(\t\x12#\n\x06notice\x18\x05 \x01(\x0b\x32\x13.crm.pool.v1.Notice\x12,\n\x08together\x18\x06 \x03(\x0b\x32\x1a.crm.pool.v1.MovedTogether\"\x97\x01\n\rMovedTogether\x12,\n\x06\x63ommon\x18\x01 \x01(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12\x14\n\x0c\x63ustomer_ids\x18\x02 \x03(\t\x12\x10\n\x08versions\x18\x03 \x03(\x03\x12\x16\n\x0e\x63ustomer_names\x18\x04 \x03(\t\x12\x18\n\x10\x66ormer_owner_ids\x18\x05 \x03(\t\"\x8b\x02\n\x17\x41ssignmentBatchFinished\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12#\n\x06notice\x18\x04 \x01(\x0b\x32\x13.crm.pool.v1.Notice\x12\x11\n\tsucceeded\x18\x05 \x01(\x05\x12\x0f\n\x07skipped\x18\x06 \x01(\x05\x12-\n\treceivers\x18\x07 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\x12\x31\n\rformer_owners\x18\x08 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\"H\n\tOwnerLeft\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\x12\x15\n\rhands_over_on\x18\x03 \x01(\t\"`\n\x0c\x45xpiryDigest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x30\n\x08\x65xpiring\x18\x03 \x03(\x0b\x32\x1e.crm.pool.v1.ExpiringCustomers\"w\n\x11\x45xpiringCustomers\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x12\n\nexpires_on\x18\x02 \x01(\t\x12\x11\n\tdays_left\x18\x03 \x01(\x05\x12\x11\n\tcustomers\x18\x04 \x01(\x05\x12\x16\n\x0e\x63ustomer_names\x18\x05 \x03(\t\"\x9b\x01\n\x12\x45xtensionRequested\x12\x14\n\x0c\x65xtension_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x15\n\rcustomer_name\x18\x03 \x01(\t\x12\x10\n\x08owner_id\x18\x04 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x13\n\x0b\x64\x65\x63ider_ids\x18\x07 \x03(\t\"\xad\x01\n\x10\x45xtensionDecided\x12\x14\n\x0c\x65xtension_id\x18\x01 \x01(\t\x12\x13\n\x0b\x63ustomer_id\x18\x02 \x01(\t\x12\x15\n\rcustomer_name\x18\x03 \x01(\t\x12\x10\n\x08owner_id\x18\x04 \x01(\t\x12\x0c\n\x04\x64\x61ys\x18\x05 \x01(\x05\x12\x0f\n\x07granted\x18\x06 \x01(\x08\x12\x12\n\ndecided_by\x18\x07 \x01(\t\x12\x12\n\nexpires_on\x18\x08 \x01(\t\"f\n\rRecyclingHeld\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0b\n\x03\x64\x61y\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12\x11\n\tcustomers\x18\x04 \x01(\x05\x12\x14\n\x0creceiver_ids\x18\x05 \x03(\t\"\x90\x01\n\x14RecycleRuleAnnounced\x12\x0f\n\x07rule_id\x18\x01 \x01(\t\x12\x0f\n\x07pool_id\x18\x02 \x01(\t\x12\x11\n\tpool_name\x18\x03 \x01(\t\x12\x14\n\x0c\x65\x66\x66\x65\x63tive_on\x18\x04 \x01(\t\x12-\n\treceivers\x18\x05 \x03(\x0b\x32\x1a.crm.pool.v1.ReceiverCount\"5\n\rReceiverCount\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tcustomers\x18\x02 \x01(\x05\"\'\n\x06Notice\x12\x0e\n\x06in_app\x18\x01 \x01(\x08\x12\r\n\x05\x65mail\x18\x02 \x01(\x08\"/\n\x0bPoolChanged\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool\"/\n\x0bPoolDeleted\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool\"\xa5\x01\n\x10\x41ssignmentChange\x12+\n\x05state\x18\x01 \x01(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12&\n\x08previous\x18\x02 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x15\n\rcustomer_name\x18\x03 \x01(\t\x12%\n\x07\x65\x66\x66\x65\x63ts\x18\x04 \x01(\x0b\x32\x14.crm.pool.v1.Effects\"z\n\x07\x45\x66\x66\x65\x63ts\x12\'\n\tfollowing\x18\x01 \x03(\x0e\x32\x14.crm.pool.v1.Related\x12.\n\x0c\x66ormer_owner\x18\x02 \x01(\x0e\x32\x18.crm.pool.v1.FormerOwner\x12\x16\n\x0eundoes_version\x18\x03 \x01(\x03\"\xc6\x01\n\x0f\x41ssignmentState\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12#\n\x05place\x18\x03 \x01(\x0b\x32\x14.crm.common.v1.Place\x12.\n\nheld_since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nexpires_on\x18\x05 \x01(\t\x12\x11\n\tsuspended\x18\x06 \x01(\x08\x12\x11\n\thad_owner\x18\x07 \x01(\x08\"\x81\x02\n\x04Pool\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0c\n\x04name\x18\x03 \x01(\t\x12#\n\x04kind\x18\x04 \x01(\x0e\x32\x15.crm.pool.v1.PoolKind\x12\x13\n\x0bopen_to_all\x18\x05 \x01(\x08\x12\x12\n\nmember_ids\x18\x06 \x03(\t\x12\x16\n\x0e\x64\x65partment_ids\x18\x07 \x03(\t\x12\x10\n\x08role_ids\x18\x08 \x03(\t\x12\x11\n\tadmin_ids\x18\t \x03(\t\x12\x15\n\rhidden_fields\x18\n \x03(\t\x12\x1a\n\rdaily_reveals\x18\x0b \x01(\x05H\x00\x88\x01\x01\x42\x10\n\x0e_daily_reveals*g\n\x07Related\x12\x17\n\x13RELATED_UNSPECIFIED\x10\x00\x12\x14\n\x10RELATED_CONTACTS\x10\x01\x12\x19\n\x15RELATED_OPPORTUNITIES\x10\x02\x12\x12\n\x0eRELATED_ORDERS\x10\x03*w\n\x0b\x46ormerOwner\x12\x1c\n\x18\x46ORMER_OWNER_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46ORMER_OWNER_REMOVED\x10\x01\x12\x17\n\x13\x46ORMER_OWNER_READER\x10\x02\x12\x17\n\x13\x46ORMER_OWNER_EDITOR\x10\x03*\xd7\x02\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43\x41USE_BIRTH\x10\x01\x12\x10\n\x0c\x43\x41USE_IMPORT\x10\x02\x12\x0f\n\x0b\x43\x41USE_CLAIM\x10\x03\x12\x10\n\x0c\x43\x41USE_ASSIGN\x10\x04\x12\x12\n\x0e\x43\x41USE_TRANSFER\x10\x05\x12\x11\n\rCAUSE_RELEASE\x10\x06\x12\x11\n\rCAUSE_RECYCLE\x10\x07\x12\x0e\n\nCAUSE_MOVE\x10\x08\x12\x11\n\rCAUSE_SUSPEND\x10\t\x12\x10\n\x0c\x43\x41USE_RESUME\x10\n\x12\x12\n\x0e\x43\x41USE_HANDOVER\x10\x0b\x12\x0e\n\nCAUSE_UNDO\x10\x0c\x12\x14\n\x10\x43\x41USE_RESCHEDULE\x10\r\x12\x11\n\rCAUSE_CONFIRM\x10\x0e\x12\x11\n\rCAUSE_CASCADE\x10\x0f\x12\x0f\n\x0b\x43\x41USE_MERGE\x10\x10\x12\x11\n\rCAUSE_DISPUTE\x10\x11*q\n\x08PoolKind\x12\x19\n\x15POOL_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10POOL_KIND_PUBLIC\x10\x01\x12\x16\n\x12POOL_KIND_PROSPECT\x10\x02\x12\x1c\n\x18POOL_KIND_TO_BE_ASSIGNED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'crm.pool.v1.pool_events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RELATED']._serialized_start=2380
-  _globals['_RELATED']._serialized_end=2483
-  _globals['_FORMEROWNER']._serialized_start=2485
-  _globals['_FORMEROWNER']._serialized_end=2604
-  _globals['_CAUSE']._serialized_start=2607
-  _globals['_CAUSE']._serialized_end=2950
-  _globals['_POOLKIND']._serialized_start=2952
-  _globals['_POOLKIND']._serialized_end=3065
+  _globals['_RELATED']._serialized_start=2580
+  _globals['_RELATED']._serialized_end=2683
+  _globals['_FORMEROWNER']._serialized_start=2685
+  _globals['_FORMEROWNER']._serialized_end=2804
+  _globals['_CAUSE']._serialized_start=2807
+  _globals['_CAUSE']._serialized_end=3150
+  _globals['_POOLKIND']._serialized_start=3152
+  _globals['_POOLKIND']._serialized_end=3265
   _globals['_ASSIGNMENTSCHANGED']._serialized_start=107
-  _globals['_ASSIGNMENTSCHANGED']._serialized_end=283
-  _globals['_ASSIGNMENTBATCHFINISHED']._serialized_start=286
-  _globals['_ASSIGNMENTBATCHFINISHED']._serialized_end=553
-  _globals['_OWNERLEFT']._serialized_start=555
-  _globals['_OWNERLEFT']._serialized_end=627
-  _globals['_EXPIRYDIGEST']._serialized_start=629
-  _globals['_EXPIRYDIGEST']._serialized_end=725
-  _globals['_EXPIRINGCUSTOMERS']._serialized_start=727
-  _globals['_EXPIRINGCUSTOMERS']._serialized_end=846
-  _globals['_EXTENSIONREQUESTED']._serialized_start=849
-  _globals['_EXTENSIONREQUESTED']._serialized_end=1004
-  _globals['_EXTENSIONDECIDED']._serialized_start=1007
-  _globals['_EXTENSIONDECIDED']._serialized_end=1180
-  _globals['_RECYCLINGHELD']._serialized_start=1182
-  _globals['_RECYCLINGHELD']._serialized_end=1284
-  _globals['_RECYCLERULEANNOUNCED']._serialized_start=1287
-  _globals['_RECYCLERULEANNOUNCED']._serialized_end=1431
-  _globals['_RECEIVERCOUNT']._serialized_start=1433
-  _globals['_RECEIVERCOUNT']._serialized_end=1486
-  _globals['_NOTICE']._serialized_start=1488
-  _globals['_NOTICE']._serialized_end=1527
-  _globals['_POOLCHANGED']._serialized_start=1529
-  _globals['_POOLCHANGED']._serialized_end=1576
-  _globals['_POOLDELETED']._serialized_start=1578
-  _globals['_POOLDELETED']._serialized_end=1625
-  _globals['_ASSIGNMENTCHANGE']._serialized_start=1628
-  _globals['_ASSIGNMENTCHANGE']._serialized_end=1793
-  _globals['_EFFECTS']._serialized_start=1795
-  _globals['_EFFECTS']._serialized_end=1917
-  _globals['_ASSIGNMENTSTATE']._serialized_start=1920
-  _globals['_ASSIGNMENTSTATE']._serialized_end=2118
-  _globals['_POOL']._serialized_start=2121
-  _globals['_POOL']._serialized_end=2378
+  _globals['_ASSIGNMENTSCHANGED']._serialized_end=329
+  _globals['_MOVEDTOGETHER']._serialized_start=332
+  _globals['_MOVEDTOGETHER']._serialized_end=483
+  _globals['_ASSIGNMENTBATCHFINISHED']._serialized_start=486
+  _globals['_ASSIGNMENTBATCHFINISHED']._serialized_end=753
+  _globals['_OWNERLEFT']._serialized_start=755
+  _globals['_OWNERLEFT']._serialized_end=827
+  _globals['_EXPIRYDIGEST']._serialized_start=829
+  _globals['_EXPIRYDIGEST']._serialized_end=925
+  _globals['_EXPIRINGCUSTOMERS']._serialized_start=927
+  _globals['_EXPIRINGCUSTOMERS']._serialized_end=1046
+  _globals['_EXTENSIONREQUESTED']._serialized_start=1049
+  _globals['_EXTENSIONREQUESTED']._serialized_end=1204
+  _globals['_EXTENSIONDECIDED']._serialized_start=1207
+  _globals['_EXTENSIONDECIDED']._serialized_end=1380
+  _globals['_RECYCLINGHELD']._serialized_start=1382
+  _globals['_RECYCLINGHELD']._serialized_end=1484
+  _globals['_RECYCLERULEANNOUNCED']._serialized_start=1487
+  _globals['_RECYCLERULEANNOUNCED']._serialized_end=1631
+  _globals['_RECEIVERCOUNT']._serialized_start=1633
+  _globals['_RECEIVERCOUNT']._serialized_end=1686
+  _globals['_NOTICE']._serialized_start=1688
+  _globals['_NOTICE']._serialized_end=1727
+  _globals['_POOLCHANGED']._serialized_start=1729
+  _globals['_POOLCHANGED']._serialized_end=1776
+  _globals['_POOLDELETED']._serialized_start=1778
+  _globals['_POOLDELETED']._serialized_end=1825
+  _globals['_ASSIGNMENTCHANGE']._serialized_start=1828
+  _globals['_ASSIGNMENTCHANGE']._serialized_end=1993
+  _globals['_EFFECTS']._serialized_start=1995
+  _globals['_EFFECTS']._serialized_end=2117
+  _globals['_ASSIGNMENTSTATE']._serialized_start=2120
+  _globals['_ASSIGNMENTSTATE']._serialized_end=2318
+  _globals['_POOL']._serialized_start=2321
+  _globals['_POOL']._serialized_end=2578
 # @@protoc_insertion_point(module_scope)

@@ -175,7 +175,7 @@ Global___PoolKind: _TypeAlias = PoolKind  # noqa: Y015
 class AssignmentsChanged(_message.Message):
     """Facts of ownership. Stream CRM_POOL, subject crm.pool.v1.<message in snake case>.
 
-    Places changed. Holds 1..1,000 changes that share cause, actor and batch.
+    Places changed. Holds 1..1,000 changes, of both forms together, that share cause, actor and batch.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -185,6 +185,7 @@ class AssignmentsChanged(_message.Message):
     ACTOR_ID_FIELD_NUMBER: _builtins.int
     BATCH_ID_FIELD_NUMBER: _builtins.int
     NOTICE_FIELD_NUMBER: _builtins.int
+    TOGETHER_FIELD_NUMBER: _builtins.int
     cause: Global___Cause.ValueType
     actor_id: _builtins.str
     """Member who decided; empty for the system."""
@@ -196,6 +197,10 @@ class AssignmentsChanged(_message.Message):
     def notice(self) -> Global___Notice:
         """Whom to tell and how, as chosen by the operator (C-35)."""
 
+    @_builtins.property
+    def together(self) -> _containers.RepeatedCompositeFieldContainer[Global___MovedTogether]:
+        """More changes of the same cause, actor and batch, told by column (decision 0037); only of a batch."""
+
     def __init__(
         self,
         *,
@@ -204,14 +209,61 @@ class AssignmentsChanged(_message.Message):
         actor_id: _builtins.str = ...,
         batch_id: _builtins.str = ...,
         notice: Global___Notice | None = ...,
+        together: _abc.Iterable[Global___MovedTogether] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["notice", b"notice"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "batch_id", b"batch_id", "cause", b"cause", "changes", b"changes", "notice", b"notice"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "batch_id", b"batch_id", "cause", b"cause", "changes", b"changes", "notice", b"notice", "together", b"together"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssignmentsChanged: _TypeAlias = AssignmentsChanged  # noqa: Y015
+
+@_typing.final
+class MovedTogether(_message.Message):
+    """Customers that one act brought to one place at one moment without any chosen effects: births of an import, what a run of
+    the recycler took. Holds 1..1,000.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMON_FIELD_NUMBER: _builtins.int
+    CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
+    VERSIONS_FIELD_NUMBER: _builtins.int
+    CUSTOMER_NAMES_FIELD_NUMBER: _builtins.int
+    FORMER_OWNER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def common(self) -> Global___AssignmentState:
+        """What they have in common: everything but customer_id and version, which are empty here."""
+
+    @_builtins.property
+    def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def versions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def customer_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As pool knows them."""
+
+    @_builtins.property
+    def former_owner_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Owner before, one each; no list at all at birth."""
+
+    def __init__(
+        self,
+        *,
+        common: Global___AssignmentState | None = ...,
+        customer_ids: _abc.Iterable[_builtins.str] | None = ...,
+        versions: _abc.Iterable[_builtins.int] | None = ...,
+        customer_names: _abc.Iterable[_builtins.str] | None = ...,
+        former_owner_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["common", b"common"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "customer_ids", b"customer_ids", "customer_names", b"customer_names", "former_owner_ids", b"former_owner_ids", "versions", b"versions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MovedTogether: _TypeAlias = MovedTogether  # noqa: Y015
 
 @_typing.final
 class AssignmentBatchFinished(_message.Message):

@@ -29,7 +29,7 @@ from crm.pool.v1 import pool_events_pb2 as crm_dot_pool_dot_v1_dot_pool__events_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63rm/pool/v1/pool_service.proto\x12\x0b\x63rm.pool.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a\x19\x63rm/common/v1/place.proto\x1a\x1d\x63rm/pool/v1/pool_events.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"V\n\x15PlaceCustomersRequest\x12+\n\tcustomers\x18\x01 \x03(\x0b\x32\x18.crm.pool.v1.NewCustomer\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\"D\n\x16PlaceCustomersResponse\x12*\n\nplacements\x18\x01 \x03(\x0b\x32\x16.crm.pool.v1.Placement\"S\n\tPlacement\x12\x30\n\nassignment\x18\x01 \x01(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12\x14\n\x0crefusal_code\x18\x02 \x01(\t\"\xb0\x01\n\x14PlanPlacementRequest\x12\x14\n\x0cplacement_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\x12+\n\tcustomers\x18\x03 \x03(\x0b\x32\x18.crm.pool.v1.NewCustomer\x12\x11\n\trehearsal\x18\x04 \x01(\x08\x12\x30\n\trehearsed\x18\x05 \x03(\x0b\x32\x1d.crm.common.v1.RehearsedOwner\"T\n\x0bNewCustomer\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\"\n\x04wish\x18\x02 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x0c\n\x04name\x18\x03 \x01(\t\"C\n\x15PlanPlacementResponse\x12*\n\nplacements\x18\x01 \x03(\x0b\x32\x16.crm.pool.v1.Placement\"V\n\x16\x43ommitPlacementRequest\x12\x14\n\x0cplacement_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63ustomer_ids\x18\x03 \x03(\t\"/\n\x17\x43ommitPlacementResponse\x12\x14\n\x0cover_cap_ids\x18\x01 \x03(\t\"F\n\x16ListAssignmentsRequest\x12\x19\n\x11\x61\x66ter_customer_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"L\n\x17ListAssignmentsResponse\x12\x31\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.AssignmentState\"K\n\x1cListAssignmentChangesRequest\x12+\n\x05known\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.KnownAssignment\"7\n\x0fKnownAssignment\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"M\n\x1dListAssignmentChangesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.crm.pool.v1.RecordedChange\"\x9c\x01\n\x0eRecordedChange\x12-\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10ListPoolsRequest\"5\n\x11ListPoolsResponse\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool2\x9b\x05\n\x0bPoolService\x12o\n\x0ePlaceCustomers\x12\".crm.pool.v1.PlaceCustomersRequest\x1a#.crm.pool.v1.PlaceCustomersResponse\"\x14\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x08\x63ustomer\x12l\n\rPlanPlacement\x12!.crm.pool.v1.PlanPlacementRequest\x1a\".crm.pool.v1.PlanPlacementResponse\"\x14\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x08\x63ustomer\x12u\n\x0f\x43ommitPlacement\x12#.crm.pool.v1.CommitPlacementRequest\x1a$.crm.pool.v1.CommitPlacementResponse\"\x17\x88\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x08\x63ustomer\x12\x66\n\x0fListAssignments\x12#.crm.pool.v1.ListAssignmentsRequest\x1a$.crm.pool.v1.ListAssignmentsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12x\n\x15ListAssignmentChanges\x12).crm.pool.v1.ListAssignmentChangesRequest\x1a*.crm.pool.v1.ListAssignmentChangesResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12T\n\tListPools\x12\x1d.crm.pool.v1.ListPoolsRequest\x1a\x1e.crm.pool.v1.ListPoolsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63rm/pool/v1/pool_service.proto\x12\x0b\x63rm.pool.v1\x1a\x1f\x63rm/common/v1/import_rows.proto\x1a\x1b\x63rm/common/v1/options.proto\x1a\x19\x63rm/common/v1/place.proto\x1a\x1d\x63rm/pool/v1/pool_events.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"V\n\x15PlaceCustomersRequest\x12+\n\tcustomers\x18\x01 \x03(\x0b\x32\x18.crm.pool.v1.NewCustomer\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\"D\n\x16PlaceCustomersResponse\x12*\n\nplacements\x18\x01 \x03(\x0b\x32\x16.crm.pool.v1.Placement\"S\n\tPlacement\x12\x30\n\nassignment\x18\x01 \x01(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12\x14\n\x0crefusal_code\x18\x02 \x01(\t\"\xdd\x01\n\x14PlanPlacementRequest\x12\x14\n\x0cplacement_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\x12+\n\tcustomers\x18\x03 \x03(\x0b\x32\x18.crm.pool.v1.NewCustomer\x12\x11\n\trehearsal\x18\x04 \x01(\x08\x12\x30\n\trehearsed\x18\x05 \x03(\x0b\x32\x1d.crm.common.v1.RehearsedOwner\x12+\n\x06wished\x18\x06 \x03(\x0b\x32\x1b.crm.pool.v1.WishedTogether\"J\n\x0eWishedTogether\x12\"\n\x04wish\x18\x01 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x14\n\x0c\x63ustomer_ids\x18\x02 \x03(\t\"T\n\x0bNewCustomer\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\"\n\x04wish\x18\x02 \x01(\x0b\x32\x14.crm.common.v1.Place\x12\x0c\n\x04name\x18\x03 \x01(\t\"r\n\x15PlanPlacementResponse\x12*\n\nplacements\x18\x01 \x03(\x0b\x32\x16.crm.pool.v1.Placement\x12-\n\x08together\x18\x02 \x03(\x0b\x32\x1b.crm.pool.v1.PlacedTogether\"j\n\x0ePlacedTogether\x12,\n\x06\x63ommon\x18\x01 \x01(\x0b\x32\x1c.crm.pool.v1.AssignmentState\x12\x14\n\x0crefusal_code\x18\x02 \x01(\t\x12\x14\n\x0c\x63ustomer_ids\x18\x03 \x03(\t\"V\n\x16\x43ommitPlacementRequest\x12\x14\n\x0cplacement_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63ustomer_ids\x18\x03 \x03(\t\"/\n\x17\x43ommitPlacementResponse\x12\x14\n\x0cover_cap_ids\x18\x01 \x03(\t\"F\n\x16ListAssignmentsRequest\x12\x19\n\x11\x61\x66ter_customer_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\"L\n\x17ListAssignmentsResponse\x12\x31\n\x0b\x61ssignments\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.AssignmentState\"K\n\x1cListAssignmentChangesRequest\x12+\n\x05known\x18\x01 \x03(\x0b\x32\x1c.crm.pool.v1.KnownAssignment\"7\n\x0fKnownAssignment\x12\x13\n\x0b\x63ustomer_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\"M\n\x1dListAssignmentChangesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.crm.pool.v1.RecordedChange\"\x9c\x01\n\x0eRecordedChange\x12-\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1d.crm.pool.v1.AssignmentChange\x12!\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32\x12.crm.pool.v1.Cause\x12\x10\n\x08\x61\x63tor_id\x18\x03 \x01(\t\x12&\n\x02\x61t\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x12\n\x10ListPoolsRequest\"5\n\x11ListPoolsResponse\x12 \n\x05pools\x18\x01 \x03(\x0b\x32\x11.crm.pool.v1.Pool2\x9b\x05\n\x0bPoolService\x12o\n\x0ePlaceCustomers\x12\".crm.pool.v1.PlaceCustomersRequest\x1a#.crm.pool.v1.PlaceCustomersResponse\"\x14\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x08\x63ustomer\x12l\n\rPlanPlacement\x12!.crm.pool.v1.PlanPlacementRequest\x1a\".crm.pool.v1.PlanPlacementResponse\"\x14\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x08\x63ustomer\x12u\n\x0f\x43ommitPlacement\x12#.crm.pool.v1.CommitPlacementRequest\x1a$.crm.pool.v1.CommitPlacementResponse\"\x17\x88\x02\x01\x88\xb5\x18\x01\x90\xb5\x18\x01\x9a\xb5\x18\x08\x63ustomer\x12\x66\n\x0fListAssignments\x12#.crm.pool.v1.ListAssignmentsRequest\x1a$.crm.pool.v1.ListAssignmentsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12x\n\x15ListAssignmentChanges\x12).crm.pool.v1.ListAssignmentChangesRequest\x1a*.crm.pool.v1.ListAssignmentChangesResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x12T\n\tListPools\x12\x1d.crm.pool.v1.ListPoolsRequest\x1a\x1e.crm.pool.v1.ListPoolsResponse\"\x08\x88\xb5\x18\x01\x90\xb5\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,31 +55,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLACEMENT']._serialized_start=358
   _globals['_PLACEMENT']._serialized_end=441
   _globals['_PLANPLACEMENTREQUEST']._serialized_start=444
-  _globals['_PLANPLACEMENTREQUEST']._serialized_end=620
-  _globals['_NEWCUSTOMER']._serialized_start=622
-  _globals['_NEWCUSTOMER']._serialized_end=706
-  _globals['_PLANPLACEMENTRESPONSE']._serialized_start=708
-  _globals['_PLANPLACEMENTRESPONSE']._serialized_end=775
-  _globals['_COMMITPLACEMENTREQUEST']._serialized_start=777
-  _globals['_COMMITPLACEMENTREQUEST']._serialized_end=863
-  _globals['_COMMITPLACEMENTRESPONSE']._serialized_start=865
-  _globals['_COMMITPLACEMENTRESPONSE']._serialized_end=912
-  _globals['_LISTASSIGNMENTSREQUEST']._serialized_start=914
-  _globals['_LISTASSIGNMENTSREQUEST']._serialized_end=984
-  _globals['_LISTASSIGNMENTSRESPONSE']._serialized_start=986
-  _globals['_LISTASSIGNMENTSRESPONSE']._serialized_end=1062
-  _globals['_LISTASSIGNMENTCHANGESREQUEST']._serialized_start=1064
-  _globals['_LISTASSIGNMENTCHANGESREQUEST']._serialized_end=1139
-  _globals['_KNOWNASSIGNMENT']._serialized_start=1141
-  _globals['_KNOWNASSIGNMENT']._serialized_end=1196
-  _globals['_LISTASSIGNMENTCHANGESRESPONSE']._serialized_start=1198
-  _globals['_LISTASSIGNMENTCHANGESRESPONSE']._serialized_end=1275
-  _globals['_RECORDEDCHANGE']._serialized_start=1278
-  _globals['_RECORDEDCHANGE']._serialized_end=1434
-  _globals['_LISTPOOLSREQUEST']._serialized_start=1436
-  _globals['_LISTPOOLSREQUEST']._serialized_end=1454
-  _globals['_LISTPOOLSRESPONSE']._serialized_start=1456
-  _globals['_LISTPOOLSRESPONSE']._serialized_end=1509
-  _globals['_POOLSERVICE']._serialized_start=1512
-  _globals['_POOLSERVICE']._serialized_end=2179
+  _globals['_PLANPLACEMENTREQUEST']._serialized_end=665
+  _globals['_WISHEDTOGETHER']._serialized_start=667
+  _globals['_WISHEDTOGETHER']._serialized_end=741
+  _globals['_NEWCUSTOMER']._serialized_start=743
+  _globals['_NEWCUSTOMER']._serialized_end=827
+  _globals['_PLANPLACEMENTRESPONSE']._serialized_start=829
+  _globals['_PLANPLACEMENTRESPONSE']._serialized_end=943
+  _globals['_PLACEDTOGETHER']._serialized_start=945
+  _globals['_PLACEDTOGETHER']._serialized_end=1051
+  _globals['_COMMITPLACEMENTREQUEST']._serialized_start=1053
+  _globals['_COMMITPLACEMENTREQUEST']._serialized_end=1139
+  _globals['_COMMITPLACEMENTRESPONSE']._serialized_start=1141
+  _globals['_COMMITPLACEMENTRESPONSE']._serialized_end=1188
+  _globals['_LISTASSIGNMENTSREQUEST']._serialized_start=1190
+  _globals['_LISTASSIGNMENTSREQUEST']._serialized_end=1260
+  _globals['_LISTASSIGNMENTSRESPONSE']._serialized_start=1262
+  _globals['_LISTASSIGNMENTSRESPONSE']._serialized_end=1338
+  _globals['_LISTASSIGNMENTCHANGESREQUEST']._serialized_start=1340
+  _globals['_LISTASSIGNMENTCHANGESREQUEST']._serialized_end=1415
+  _globals['_KNOWNASSIGNMENT']._serialized_start=1417
+  _globals['_KNOWNASSIGNMENT']._serialized_end=1472
+  _globals['_LISTASSIGNMENTCHANGESRESPONSE']._serialized_start=1474
+  _globals['_LISTASSIGNMENTCHANGESRESPONSE']._serialized_end=1551
+  _globals['_RECORDEDCHANGE']._serialized_start=1554
+  _globals['_RECORDEDCHANGE']._serialized_end=1710
+  _globals['_LISTPOOLSREQUEST']._serialized_start=1712
+  _globals['_LISTPOOLSREQUEST']._serialized_end=1730
+  _globals['_LISTPOOLSRESPONSE']._serialized_start=1732
+  _globals['_LISTPOOLSRESPONSE']._serialized_end=1785
+  _globals['_POOLSERVICE']._serialized_start=1788
+  _globals['_POOLSERVICE']._serialized_end=2455
 # @@protoc_insertion_point(module_scope)

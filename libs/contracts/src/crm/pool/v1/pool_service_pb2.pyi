@@ -103,6 +103,7 @@ class PlanPlacementRequest(_message.Message):
     CUSTOMERS_FIELD_NUMBER: _builtins.int
     REHEARSAL_FIELD_NUMBER: _builtins.int
     REHEARSED_FIELD_NUMBER: _builtins.int
+    WISHED_FIELD_NUMBER: _builtins.int
     placement_id: _builtins.str
     """UUID of the import chunk."""
     actor_id: _builtins.str
@@ -116,6 +117,10 @@ class PlanPlacementRequest(_message.Message):
     def rehearsed(self) -> _containers.RepeatedCompositeFieldContainer[_import_rows_pb2.RehearsedOwner]:
         """Of a rehearsal: what it has given to owners before."""
 
+    @_builtins.property
+    def wished(self) -> _containers.RepeatedCompositeFieldContainer[Global___WishedTogether]:
+        """The same as `customers`, by what they wish (decision 0037); either is empty."""
+
     def __init__(
         self,
         *,
@@ -124,14 +129,41 @@ class PlanPlacementRequest(_message.Message):
         customers: _abc.Iterable[Global___NewCustomer] | None = ...,
         rehearsal: _builtins.bool = ...,
         rehearsed: _abc.Iterable[_import_rows_pb2.RehearsedOwner] | None = ...,
+        wished: _abc.Iterable[Global___WishedTogether] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "customers", b"customers", "placement_id", b"placement_id", "rehearsal", b"rehearsal", "rehearsed", b"rehearsed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "customers", b"customers", "placement_id", b"placement_id", "rehearsal", b"rehearsal", "rehearsed", b"rehearsed", "wished", b"wished"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanPlacementRequest: _TypeAlias = PlanPlacementRequest  # noqa: Y015
+
+@_typing.final
+class WishedTogether(_message.Message):
+    """Customers about to be created that wish for one place; where they are not all let in, the first ones are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WISH_FIELD_NUMBER: _builtins.int
+    CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def wish(self) -> _place_pb2.Place: ...
+    @_builtins.property
+    def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        wish: _place_pb2.Place | None = ...,
+        customer_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wish", b"wish"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["customer_ids", b"customer_ids", "wish", b"wish"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WishedTogether: _TypeAlias = WishedTogether  # noqa: Y015
 
 @_typing.final
 class NewCustomer(_message.Message):
@@ -167,24 +199,61 @@ class PlanPlacementResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PLACEMENTS_FIELD_NUMBER: _builtins.int
+    TOGETHER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def placements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Placement]:
         """One per customer asked for, in order; assignment.version is 1 of the current epoch.
         A refusal_code here refuses the row: it becomes the row's error and is not created.
         """
 
+    @_builtins.property
+    def together(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacedTogether]:
+        """To `wished` in place of `placements`: each customer asked for stands in exactly one."""
+
     def __init__(
         self,
         *,
         placements: _abc.Iterable[Global___Placement] | None = ...,
+        together: _abc.Iterable[Global___PlacedTogether] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["placements", b"placements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["placements", b"placements", "together", b"together"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanPlacementResponse: _TypeAlias = PlanPlacementResponse  # noqa: Y015
+
+@_typing.final
+class PlacedTogether(_message.Message):
+    """Customers about to be created that are answered alike."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMON_FIELD_NUMBER: _builtins.int
+    REFUSAL_CODE_FIELD_NUMBER: _builtins.int
+    CUSTOMER_IDS_FIELD_NUMBER: _builtins.int
+    refusal_code: _builtins.str
+    @_builtins.property
+    def common(self) -> _pool_events_pb2.AssignmentState:
+        """What they have in common: everything but customer_id; unset where they are refused."""
+
+    @_builtins.property
+    def customer_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        common: _pool_events_pb2.AssignmentState | None = ...,
+        refusal_code: _builtins.str = ...,
+        customer_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["common", b"common"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common", b"common", "customer_ids", b"customer_ids", "refusal_code", b"refusal_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlacedTogether: _TypeAlias = PlacedTogether  # noqa: Y015
 
 @_typing.final
 class CommitPlacementRequest(_message.Message):
