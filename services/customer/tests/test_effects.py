@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, text
+from sqlalchemy.exc import DataError
 
 from chassis.errors import Unavailable
 from chassis.events.consumer import Event, apply_events
@@ -19,6 +20,7 @@ from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1 import pool_service_pb2 as pool_pb
 from crm_customer.effects.due import CATCH_UP
 from crm_customer.effects.events import ASSIGNMENTS, ASSIGNMENTS_PROJECTION
+from tests.support.plans import explained, rows_read
 
 CONTACTS = events.RELATED_CONTACTS
 
@@ -26,6 +28,21 @@ CONTACTS = events.RELATED_CONTACTS
 def owned(member: Any) -> Place:
     """A place with a member."""
     return Place(owner_id=str(member.id))
+
+
+def by_column(*changes: events.AssignmentChange) -> events.MovedTogether:
+    """Changes that are alike, as pool tells of many."""
+    first = changes[0]
+    group = events.MovedTogether(
+        common=first.state,
+        customer_ids=[change.state.customer_id for change in changes],
+        versions=[change.state.version for change in changes],
+        customer_names=[change.customer_name for change in changes],
+        former_owner_ids=[change.previous.owner_id for change in changes] if first.HasField("previous") else [],
+    )
+    group.common.ClearField("customer_id")
+    group.common.ClearField("version")
+    return group
 
 
 class World:
@@ -49,10 +66,15 @@ class World:
         chosen = events.Effects(**effects) if effects else None
         return events.AssignmentChange(state=state, previous=previous, effects=chosen)
 
-    def happens(self, *changes: events.AssignmentChange, actor: Any = None) -> None:
-        """Pool says so, in one set."""
+    def happens(self, *changes: events.AssignmentChange, actor: Any = None, together: bool = False) -> None:
+        """Pool says so, in one set; `together`: by column where nothing was chosen."""
         actor_id = str(actor.id) if actor else ""
-        messages = [events.AssignmentsChanged(changes=[change], actor_id=actor_id) for change in changes]
+        messages = [
+            events.AssignmentsChanged(together=[by_column(change)], actor_id=actor_id)
+            if together and not change.HasField("effects")
+            else events.AssignmentsChanged(changes=[change], actor_id=actor_id)
+            for change in changes
+        ]
         told = [Event(new_id(), message, "2026-11-22T00:00:00+00:00", "") for message in messages]
         apply_events(self.customers.database, ASSIGNMENTS, told)
 
@@ -350,9 +372,11 @@ def _days(world: World) -> dict[int, events.AssignmentChange]:
     return {change.state.version: change for change in story}
 
 
-# Each version comes by the call, by the event or by both, some of them twice, in whatever order and in sets.
+# Each version comes by the call, by the event, told apart or by column, or by both, some of them twice, in whatever order and
+# in sets.
+WAYS = st.sampled_from(["call", "apart", "together"])
 DELIVERIES = st.permutations([*VERSIONS, *VERSIONS]).flatmap(
-    lambda order: st.lists(st.tuples(st.booleans(), st.booleans()), min_size=10, max_size=10).map(
+    lambda order: st.lists(st.tuples(WAYS, st.booleans()), min_size=10, max_size=10).map(
         lambda ways: [(version, *way) for version, way in zip(order, ways, strict=True)]
     )
 )
@@ -361,19 +385,19 @@ DELIVERIES = st.permutations([*VERSIONS, *VERSIONS]).flatmap(
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(DELIVERIES)
 def test_calls_and_events_in_any_order_never_let_an_older_version_win_nor_lose_an_effect(
-    customers: Any, rpc: Any, deliveries: list[tuple[int, bool, bool]]
+    customers: Any, rpc: Any, deliveries: list[tuple[int, str, bool]]
 ) -> None:
     world, highest, waiting = World(customers), 1, []
     versions = _days(world)
-    for version, by_call, with_the_next in deliveries:
+    for version, way, with_the_next in deliveries:
         waiting.append(version)
         if with_the_next:
             continue
         changes = [versions[one] for one in waiting]
-        if by_call:
+        if way == "call":
             rpc("pool").ApplyAssignments(pb.ApplyAssignmentsRequest(changes=changes))
         else:
-            world.happens(*changes)
+            world.happens(*changes, together=way == "together")
         highest, waiting = max(highest, *waiting), []
         ((reached, day),) = world.execute("SELECT assignment_version, expires_on FROM customers WHERE id = :id")
         assert (reached, str(day or "")) == (highest, versions[highest].state.expires_on)
@@ -470,14 +494,15 @@ def test_pool_gives_effects_with_its_call_and_the_event_then_adds_nothing(
     assert world.collaborators == {}
 
 
-def test_a_set_that_breaks_leaves_nothing_and_is_applied_whole_the_next_time(world: World) -> None:
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
+def test_a_set_that_breaks_leaves_nothing_and_is_applied_whole_the_next_time(world: World, together: bool) -> None:
     broken = events.AssignmentChange(state=events.AssignmentState(customer_id="x", version=2))
-    with pytest.raises(ValueError, match="UUID"):
-        world.happens(world.released(), broken)
+    with pytest.raises(DataError, match="uuid"):
+        world.happens(world.released(), broken, together=together)
     assert world.contact_owner == world.sales.id
     assert world.row.effects_version == 1
 
-    world.happens(world.released())
+    world.happens(world.released(), together=together)
 
     assert world.contact_owner is None
 
@@ -525,3 +550,23 @@ def test_a_thousand_changes_take_few_statements(world: World, statements: list[s
     assert world.execute("SELECT 1 FROM contacts WHERE owner_id IS NOT NULL") == []
     assert world.execute("SELECT 1 FROM collaborators") == []
     assert len(world.execute("SELECT 1 FROM assignment_effects")) == 2000
+
+
+def test_births_that_are_known_are_looked_at_with_one_statement_that_reads_them_alone(
+    world: World, statements: list[str]
+) -> None:
+    """Whatever is known of the table: an import fills it faster than PostgreSQL counts it."""
+    world.execute(FILL, owner=world.sales.id, count=20_000)
+    ids = [row.id for row in world.execute("SELECT id FROM customers LIMIT 1000")]
+    born = [
+        events.AssignmentChange(state=world.customers.assignment(id_, 1, owned(world.sales), "2027-01-01"))
+        for id_ in ids
+    ]
+    message = events.AssignmentsChanged(together=[by_column(*born)], cause=events.CAUSE_IMPORT)
+    del statements[:]
+
+    with explained(world.customers.database.engine, "ORDINALITY") as plans:
+        apply_events(world.customers.database, ASSIGNMENTS, [Event(new_id(), message, "2026-11-22T00:00:00+00:00", "")])
+
+    assert [one.split()[0] for one in statements if "customers" in one] == ["SELECT"]
+    assert [rows_read(plan) for plan in plans] == [1000]

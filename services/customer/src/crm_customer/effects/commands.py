@@ -1,8 +1,9 @@
 """Applying the effects of changes of place: each version once and in order, set-wise (decision 0021)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 from chassis.audit import AuditEntry, record_audit
 from chassis.database.rows import insert_rows, listed, rowset
 from chassis.events.outbox import record_event
+from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_events_pb2 as events
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.collaboration.model import Collaborator
@@ -76,6 +78,17 @@ def move_of(change: pb.AssignmentChange, actor_id: str) -> Move:
         former_can_write=writing.get(effects.former_owner),
         undoes=effects.undoes_version,
     )
+
+
+def changes_of(group: pb.MovedTogether) -> Iterator[pb.AssignmentChange]:
+    """What is told by column as a message each, in its order. Raises ValueError where columns differ in length."""
+    former = [Place(owner_id=id_) for id_ in group.former_owner_ids] or repeat(None, len(group.customer_ids))
+    for id_, version, name, previous in zip(
+        group.customer_ids, group.versions, group.customer_names, former, strict=True
+    ):
+        change = pb.AssignmentChange(state=group.common, previous=previous, customer_name=name)
+        change.state.customer_id, change.state.version = id_, version
+        yield change
 
 
 def apply_changes(
