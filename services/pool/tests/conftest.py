@@ -24,6 +24,7 @@ from crm.customer.v1 import customer_events_pb2 as facts
 from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceServicer, add_CustomerServiceServicer_to_server
 from crm.identity.v1.identity_events_pb2 import Department, MemberChanged, MemberDeactivated
+from crm.pool.v1 import pool_events_pb2 as events
 from crm.pool.v1.pool_service_pb2_grpc import PoolServiceStub
 from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.records import HistoryEntry, LedgerEntry
@@ -126,6 +127,20 @@ def customer() -> Iterator[CustomerStandIn]:
     server.stop(0).wait()
 
 
+def _one_by_one(message: events.AssignmentsChanged) -> events.AssignmentsChanged:
+    for moved in message.together:
+        owners = moved.former_owner_ids or [""] * len(moved.customer_ids)
+        columns = zip(moved.customer_ids, moved.versions, moved.customer_names, owners, strict=True)
+        for id_, version, name, owner_id in columns:
+            change = message.changes.add(customer_name=name)
+            change.state.MergeFrom(moved.common)
+            change.state.customer_id, change.state.version = id_, version
+            if owner_id:
+                change.previous.owner_id = owner_id
+    message.ClearField("together")
+    return message
+
+
 @dataclass
 class Sea:
     """The opened service, and short ways to do what tests do all the time."""
@@ -166,6 +181,10 @@ class Sea:
         """Customers whose facts changed, for example `locked` or `wecom_friend`."""
         states = [self.state(id=id_, facts_version=version, **values) for id_ in customer_ids]
         self.report(facts.CustomerUpdated(customers=states))
+
+    def told(self) -> list[events.AssignmentsChanged]:
+        """What readers are told of changed places, what is told by column one by one."""
+        return list(map(_one_by_one, self.opened.outbox(events.AssignmentsChanged)))
 
     def create_pool(self, **values: Any) -> dict[str, Any]:
         """A pool made by the administrator; public and open to all unless told otherwise."""

@@ -53,8 +53,17 @@ def _reports(message: Any) -> Iterator[Report]:
         return
     placement_id = _id(getattr(message, "placement_id", ""))
     act = Act(_id(message.actor_id), clock.now(), _id(message.batch_id) or placement_id)
-    for state in message.customers:
+    for state in _states(message):
         yield _report(state, act, placement_id)
+
+
+def _states(message: Any) -> Iterator[pb.CustomerState]:
+    yield from message.customers
+    for born in getattr(message, "born", ()):
+        for id_, name, level in zip(born.ids, born.names, born.levels or [""] * len(born.ids), strict=True):
+            state = pb.CustomerState(id=id_, name=name, level=level)
+            state.MergeFrom(born.common)
+            yield state
 
 
 def _gifts(message: Any) -> Iterator[tuple[UUID, Gift]]:

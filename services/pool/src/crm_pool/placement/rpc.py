@@ -43,22 +43,25 @@ class PlacementMethods:
 
     def PlanPlacement(self, request: pb.PlanPlacementRequest, _: grpc.ServicerContext) -> pb.PlanPlacementResponse:
         """Promise places to rows about to be created, or only tell them."""
-        newcomers = _newcomers(request.customers, _uuid(request.actor_id, "/actor_id"))
-        if request.rehearsal:
-            return self._rehearse(newcomers, request.rehearsed)
+        wished = [pb.NewCustomer(customer_id=id_, wish=one.wish) for one in request.wished for id_ in one.customer_ids]
+        newcomers = _newcomers(request.customers or wished, _uuid(request.actor_id, "/actor_id"))
+        placed = self._rehearse(newcomers, request.rehearsed) if request.rehearsal else self._plan(request, newcomers)
+        if request.wished:
+            return pb.PlanPlacementResponse(together=_together(newcomers, placed))
+        answered = zip(newcomers, placed, strict=True)
+        return pb.PlanPlacementResponse(placements=[_placement(one, new.customer_id) for new, one in answered])
+
+    def _plan(self, request: pb.PlanPlacementRequest, newcomers: Sequence[Newcomer]) -> list[Placed]:
         placement_id = _uuid(request.placement_id, "/placement_id")
         with self._runtime.database.transaction() as session:
-            planned = commands.plan(session, placement_id, newcomers)
-        return _planned(newcomers, planned)
+            return commands.plan(session, placement_id, newcomers)
 
-    def _rehearse(
-        self, newcomers: Sequence[Newcomer], given: Sequence[rows_pb.RehearsedOwner]
-    ) -> pb.PlanPlacementResponse:
+    def _rehearse(self, newcomers: Sequence[Newcomer], given: Sequence[rows_pb.RehearsedOwner]) -> list[Placed]:
         rehearsed = {
             _uuid(one.owner_id, f"/rehearsed/{place}/owner_id"): one.customers for place, one in enumerate(given)
         }
         with self._runtime.database.reading() as session:
-            return _planned(newcomers, commands.rehearse(session, newcomers, rehearsed))
+            return commands.rehearse(session, newcomers, rehearsed)
 
     def CommitPlacement(
         self, _request: pb.CommitPlacementRequest, _: grpc.ServicerContext
@@ -67,9 +70,15 @@ class PlacementMethods:
         return pb.CommitPlacementResponse()
 
 
-def _planned(newcomers: Sequence[Newcomer], placed: Sequence[Placed]) -> pb.PlanPlacementResponse:
-    answered = zip(newcomers, placed, strict=True)
-    return pb.PlanPlacementResponse(placements=[_placement(one, new.customer_id) for new, one in answered])
+def _together(newcomers: Sequence[Newcomer], placed: Sequence[Placed]) -> list[pb.PlacedTogether]:
+    groups: dict[tuple[bytes, str], pb.PlacedTogether] = {}
+    for new, one in zip(newcomers, placed, strict=True):
+        if one.assignment:
+            one.assignment.ClearField("customer_id")
+        key = one.assignment.SerializeToString(deterministic=True) if one.assignment else b"", one.refusal_code
+        group = groups.setdefault(key, pb.PlacedTogether(common=one.assignment, refusal_code=one.refusal_code))
+        group.customer_ids.append(str(new.customer_id))
+    return list(groups.values())
 
 
 def _newcomers(customers: Sequence[pb.NewCustomer], actor_id: UUID) -> list[Newcomer]:
