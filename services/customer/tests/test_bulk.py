@@ -19,7 +19,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.imports.due import forget_answers
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.rules import record_id_of
-from tests.support.bulk import Importer, by_columns
+from tests.support.bulk import Importer, by_columns, in_columns
 
 CREATED, UPDATED, SKIPPED, FAILED = (
     rows_pb.IMPORT_OUTCOME_CREATED,
@@ -487,6 +487,71 @@ def test_texts_that_do_not_fit_the_fields_are_refused(
 ) -> None:
     with customers.refused("malformed_chunk", grpc.StatusCode.INVALID_ARGUMENT):
         importer.write((2, {}, {"texts": texts}), fields=fields)
+
+
+def test_rows_mean_the_same_by_column(customers: Any, importer: Importer) -> None:
+    customers.create(customers.organisation.sales, name="甲")
+    rows = [FULL, FULL | {"name": "乙", "industry": "没有"}, FULL | {"name": "甲"}, dict.fromkeys(FULL, "")]
+    request = importer.request(*rows, update=True)
+    request.rehearsal = True
+
+    rows_wise, by_column = importer.send(request), importer.send(in_columns(request))
+
+    assert by_column == rows_wise
+    assert [result.outcome for result in by_column.results] == [CREATED, FAILED, UPDATED, FAILED]
+
+
+def _columns(**texts: list[str]) -> list[Any]:
+    return [rows_pb.ImportColumn(field=name, texts=of_rows) for name, of_rows in texts.items()]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"row_numbers": [2, 3], "columns": _columns(name=["甲"])}, "malformed_chunk"),
+        ({"row_numbers": [2], "columns": _columns(name=["甲"], remark=[])}, "malformed_chunk"),
+        ({"row_numbers": [], "columns": _columns(name=["甲"])}, "malformed_chunk"),
+        ({"row_numbers": [2], "columns": _columns(name=["甲"]) * 2}, "malformed_chunk"),
+        ({"row_numbers": [2], "columns": _columns(name=["甲"]), "fields": ["remark"]}, "malformed_chunk"),
+        ({"row_numbers": [2, 2], "columns": _columns(name=["甲", "乙"])}, "malformed_chunk"),
+        ({"row_numbers": [2], "columns": _columns(colour=["red"])}, "malformed_chunk"),
+        ({"row_numbers": [2], "columns": _columns(name=["甲"]), "rows": [{"row_number": 3}]}, "malformed_chunk"),
+        ({"row_numbers": [2], "columns": _columns(name=["甲"]), "rows": [{"row_number": 2}] * 2}, "malformed_chunk"),
+        (
+            {
+                "row_numbers": [2],
+                "columns": _columns(name=["甲"]),
+                "rows": [{"row_number": 2, "values": {"name": "乙"}}],
+            },
+            "malformed_chunk",
+        ),
+        (
+            {"row_numbers": [2], "columns": _columns(name=["甲"]), "rows": [{"row_number": 2, "texts": ["乙"]}]},
+            "malformed_chunk",
+        ),
+        ({"row_numbers": range(1001), "columns": _columns(name=["甲"] * 1001)}, "too_many_items"),
+    ],
+    ids=[
+        "a-text-too-few",
+        "no-texts",
+        "no-numbers",
+        "a-field-twice",
+        "fields-beside-columns",
+        "a-number-twice",
+        "an-unknown-field",
+        "a-decision-for-no-row",
+        "two-decisions-for-one-row",
+        "values-beside-columns",
+        "texts-beside-columns",
+        "too-many-rows",
+    ],
+)
+def test_malformed_columns_are_refused(customers: Any, importer: Importer, fields: dict[str, Any], code: str) -> None:
+    head = importer.request()
+    head.MergeFrom(pb.BulkWriteCustomersRequest(**fields))
+
+    with customers.refused(code, grpc.StatusCode.INVALID_ARGUMENT):
+        importer.send(head)
 
 
 @pytest.mark.parametrize(

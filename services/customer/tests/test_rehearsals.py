@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
 from chassis.identifiers import new_id
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm_customer.database import Base
-from tests.support.bulk import Importer
+from tests.support.bulk import Importer, in_columns
 
 CREATED, UPDATED, SKIPPED, FAILED = (
     rows_pb.IMPORT_OUTCOME_CREATED,
@@ -95,18 +96,22 @@ def test_rows_that_match_wait_for_a_decision_and_show_what_an_update_would_chang
     assert [(one.outcome, _codes(one)) for one in undecided] == [(SKIPPED, ["customer_exists"])]
 
 
-def test_decided_rows_do_what_was_decided_about_the_record_they_still_match(customers: Any, importer: Importer) -> None:
+@pytest.mark.parametrize("sent", [lambda request: request, in_columns], ids=["by-row", "by-column"])
+def test_decided_rows_do_what_was_decided_about_the_record_they_still_match(
+    customers: Any, importer: Importer, sent: Any
+) -> None:
     sales = customers.organisation.sales
     one, other = (customers.create(sales, name) for name in ("甲", "乙"))
     update, create = rows_pb.IMPORT_DECISION_UPDATE, rows_pb.IMPORT_DECISION_CREATE
 
-    results = importer.write(
+    request = importer.request(
         (2, {"name": "甲", "remark": "改"}, {"decision": update, "record_id": one["id"]}),
         (3, {"name": "乙", "remark": "改"}, {"decision": update, "record_id": str(new_id())}),
-        (4, {"name": "丙"}, {"decision": update, "record_id": other["id"]}),
-        (5, {"name": "乙"}, {"decision": create, "record_id": other["id"]}),
+        (4, {"name": "丙", "remark": ""}, {"decision": update, "record_id": other["id"]}),
+        (5, {"name": "乙", "remark": ""}, {"decision": create, "record_id": other["id"]}),
         **ASK,
     )
+    results = importer.send(sent(request)).results
 
     assert [(result.outcome, _codes(result)) for result in results] == [
         (UPDATED, []),

@@ -39,10 +39,9 @@ from crm_customer.customers.sight import Sight, one_of
 from crm_customer.customers.uniqueness import hold_unique, holders, unique_fields
 from crm_customer.duplicate_settings.rules import MOBILE as UNIQUE_MOBILE
 from crm_customer.fields.words import Words
-from crm_customer.imports.chunks import importing, texts_of
+from crm_customer.imports.chunks import DECIDED, importing, texts_of
 from crm_customer.imports.members import load_members
 from crm_customer.imports.naming import settle_customers
-from crm_customer.imports.queries import DECIDED
 from crm_customer.imports.rules import Chunk, record_id_of
 from crm_customer.people.commands import require_changeable
 from crm_customer.people.queries import visible_contacts

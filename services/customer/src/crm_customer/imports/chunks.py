@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +18,14 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.imports.model import BulkWriteResult
-from crm_customer.imports.rules import Chunk
+from crm_customer.imports.rules import Chunk, Decided, Given
 from directory.permissions import Permission
 
 MOST_ROWS = 1000
+DECIDED = {
+    rows_pb.IMPORT_DECISION_UPDATE: Decided.UPDATE,
+    rows_pb.IMPORT_DECISION_CREATE: Decided.CREATE,
+}
 
 
 @contextmanager
@@ -40,23 +45,12 @@ def chunk_of(
     """The head of a request, its rows checked for fields that are not `is_known`; without `matchable` fields a kind has
     neither modes nor matches. Raises Invalid when the caller got it wrong.
     """
+    _check_rows(request, is_known)
     if matchable and request.mode not in modes:
         raise Invalid("malformed_chunk", reason="mode")
     fields = tuple(dict.fromkeys(request.match_fields)) if matchable else ()
     if matchable and not (fields and set(fields) <= set(matchable)):
         raise Invalid("malformed_chunk", reason="match_fields")
-    if len(request.rows) > MOST_ROWS:
-        raise Invalid("too_many_items", max_items=MOST_ROWS)
-    if len({row.row_number for row in request.rows}) != len(request.rows):
-        raise Invalid("malformed_chunk", reason="row_number")
-    names = set(request.fields) or set[str]().union(*(row.values for row in request.rows))
-    unknown = {name for name in names if not is_known(name)}
-    if unknown:
-        raise Invalid("malformed_chunk", reason=f"fields: {min(unknown)[:50]}")
-    if len(set(request.fields)) != len(request.fields):
-        raise Invalid("malformed_chunk", reason="fields")
-    if any(len(row.texts) != len(request.fields) for row in request.rows):
-        raise Invalid("malformed_chunk", reason="texts")
     pool_id = getattr(request, "target_pool_id", "")
     try:
         return Chunk(
@@ -73,6 +67,46 @@ def chunk_of(
         )
     except ValueError as error:
         raise Invalid("uuid_parsing") from error
+
+
+def by_column(request: Any) -> bool:
+    """Whether the rows come by column (decision 0037); those of customers alone do."""
+    return bool(getattr(request, "row_numbers", ()) or getattr(request, "columns", ()))
+
+
+def _check_rows(request: Any, is_known: Callable[[str], bool]) -> None:
+    columns = request.columns if by_column(request) else ()
+    told = [row.row_number for row in request.rows]
+    numbers = request.row_numbers if by_column(request) else told
+    if len(numbers) > MOST_ROWS:
+        raise Invalid("too_many_items", max_items=MOST_ROWS)
+    if len(set(numbers)) != len(numbers) or len(set(told)) != len(told) or not set(told) <= set(numbers):
+        raise Invalid("malformed_chunk", reason="row_number")
+    names = [*request.fields, *(column.field for column in columns)]
+    unknown = {name for name in set(names).union(*(row.values for row in request.rows)) if not is_known(name)}
+    if unknown:
+        raise Invalid("malformed_chunk", reason=f"fields: {min(unknown)[:50]}")
+    if len(set(names)) != len(names) or (by_column(request) and request.fields):
+        raise Invalid("malformed_chunk", reason="fields")
+    if any(len(row.texts) != len(request.fields) for row in request.rows):
+        raise Invalid("malformed_chunk", reason="texts")
+    if any(len(column.texts) != len(numbers) for column in columns):
+        raise Invalid("malformed_chunk", reason="texts")
+    if by_column(request) and any(row.values for row in request.rows):
+        raise Invalid("malformed_chunk", reason="rows")
+
+
+def given_rows(request: pb.BulkWriteCustomersRequest, chunk: Chunk) -> list[Given]:
+    """The rows of a request that is checked, whichever way they came."""
+    decided = {row.row_number: (DECIDED.get(row.decision), row.record_id) for row in request.rows if chunk.ask}
+    if by_column(request):
+        fields = [column.field for column in request.columns]
+        texts = zip(*(column.texts for column in request.columns), strict=True) if fields else repeat(())
+        rows = zip(request.row_numbers, texts, strict=bool(fields))
+        cells = ((number, dict(zip(fields, row, strict=True))) for number, row in rows)
+    else:
+        cells = ((row.row_number, texts_of(chunk, row)) for row in request.rows)
+    return [Given(number, own, *decided.get(number, (None, ""))) for number, own in cells]
 
 
 def texts_of(chunk: Chunk, row: rows_pb.ImportRow) -> dict[str, str]:

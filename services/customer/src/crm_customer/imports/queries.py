@@ -9,14 +9,13 @@ from sqlalchemy import ARRAY, Text, Uuid, any_, column, func, literal, literal_c
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
-from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.parents import parent_not_found, visible_parents
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.sight import Condition, Sight
-from crm_customer.imports.chunks import importing, texts_of
+from crm_customer.imports.chunks import importing
 from crm_customer.imports.members import load_members
 from crm_customer.imports.rules import (
     ID,
@@ -25,8 +24,8 @@ from crm_customer.imports.rules import (
     PARENT,
     SIMILAR,
     Chunk,
-    Decided,
     Decision,
+    Given,
     Key,
     Likely,
     Made,
@@ -42,11 +41,6 @@ from crm_customer.search.model import CustomerSearch
 from directory.permissions import Permission
 from directory.tables import members
 
-DECIDED = {
-    rows_pb.IMPORT_DECISION_UPDATE: Decided.UPDATE,
-    rows_pb.IMPORT_DECISION_CREATE: Decided.CREATE,
-}
-
 
 @dataclass(frozen=True)
 class Prepared:
@@ -60,7 +54,7 @@ class Prepared:
     importer: str
 
 
-def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], mobile_pattern: str) -> Prepared:
+def prepare(session: Session, chunk: Chunk, rows: Sequence[Given], mobile_pattern: str) -> Prepared:
     """Read the rows as the importer, whose rights are checked for every chunk again.
 
     Raises Unauthenticated for one who has left, Forbidden without the rights, NotFound for a pool out of sight.
@@ -70,18 +64,11 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], m
     if chunk.target_pool_id is not None and chunk.target_pool_id not in sight.pool_ids:
         raise NotFound("pool_not_found")
     reference = load_reference(session, mobile_pattern, sight.scope)
-    read = [_row(row, chunk, reference) for row in rows]
+    read = [read_row(row, chunk.match_fields, reference) for row in rows]
     _settle_owners(session, sight, read)
     _settle_parents(session, sight, read)
     importer = session.scalar(select(members.c.name).where(members.c.id == chunk.actor_id)) or ""
     return Prepared(chunk, sight, reference, read, settle_tags(session, read), importer)
-
-
-def _row(given: rows_pb.ImportRow, chunk: Chunk, reference: Reference) -> Row:
-    row = read_row(given.row_number, texts_of(chunk, given), chunk.match_fields, reference)
-    if chunk.ask:
-        row.decided, row.decided_on = DECIDED.get(given.decision), given.record_id
-    return row
 
 
 def _settle_owners(session: Session, sight: Sight, rows: Sequence[Row]) -> None:

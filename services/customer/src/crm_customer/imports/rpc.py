@@ -17,11 +17,11 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import NewCustomer, Placement
 from crm_customer.customers.projection import place
 from crm_customer.customers.rules import is_custom
-from crm_customer.imports.chunks import admitted, chunk_of, kept_answer
+from crm_customer.imports.chunks import admitted, chunk_of, given_rows, kept_answer
 from crm_customer.imports.commands import write_chunk
 from crm_customer.imports.queries import Prepared, decisions, prepare
 from crm_customer.imports.rehearsing import judge, rehearsed
-from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Row, record_id_of
+from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Given, Row, record_id_of
 from crm_customer.ownership import clients
 from crm_customer.ownership.queries import pool_names
 from crm_customer.settings import Settings
@@ -41,13 +41,13 @@ class BulkWrites:
         chunk = chunk_of(request, lambda name: name in KNOWN or is_custom(name), MATCHABLE, _MODES)
         with admitted(self.slots):
             if chunk.rehearsal:
-                results = self._rehearse(chunk, request.rows, request.rehearsed)
+                results = self._rehearse(chunk, given_rows(request, chunk), request.rehearsed)
             else:
-                results = self._write(chunk, request.rows)
+                results = self._write(chunk, given_rows(request, chunk))
             self._name_pools(results)
             return pb.BulkWriteCustomersResponse(results=results)
 
-    def _write(self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> Sequence[rows_pb.ImportRowResult]:
+    def _write(self, chunk: Chunk, rows: Sequence[Given]) -> Sequence[rows_pb.ImportRowResult]:
         runtime = self.runtime
         with runtime.database.reading() as session:
             kept = kept_answer(session, chunk.id)
@@ -60,7 +60,7 @@ class BulkWrites:
             return write_chunk(session, prepared, placements, now())
 
     def _rehearse(
-        self, chunk: Chunk, rows: Sequence[rows_pb.ImportRow], given: Sequence[rows_pb.RehearsedOwner]
+        self, chunk: Chunk, rows: Sequence[Given], given: Sequence[rows_pb.RehearsedOwner]
     ) -> Sequence[rows_pb.ImportRowResult]:
         with self.runtime.database.reading() as session:
             actor = self.runtime.actors.actor(session, chunk.actor_id)
@@ -79,7 +79,7 @@ class BulkWrites:
             if result.pool_id:
                 result.pool_name = names.get(result.pool_id, "")
 
-    def _prepare(self, session: Session, chunk: Chunk, rows: Sequence[rows_pb.ImportRow]) -> Prepared:
+    def _prepare(self, session: Session, chunk: Chunk, rows: Sequence[Given]) -> Prepared:
         return prepare(session, chunk, rows, cast(Settings, self.runtime.settings).mobile_pattern)
 
     def _plan(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from crm_customer.contacts.rules import is_filled
@@ -63,6 +63,15 @@ class Decided(Enum):
 
     UPDATE = "update"
     CREATE = "create"
+
+
+class Given(NamedTuple):
+    """One row as it came: text by field, and in mode ask what somebody decided for it and about which record."""
+
+    number: int
+    texts: Mapping[str, str]
+    decided: Decided | None = None
+    decided_on: str = ""
 
 
 @dataclass
@@ -159,8 +168,9 @@ class Settled:
 Decision = Create | Update | Settled
 
 
-def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str], reference: Reference) -> Row:
+def read_row(given: Given, match_fields: Sequence[str], reference: Reference) -> Row:
     """A row by the rules of the form (D-29)."""
+    texts = given.texts
     values, problems = checked(texts, reference)
     keys: list[Key] = []
     for name in match_fields:
@@ -175,7 +185,8 @@ def read_row(number: int, texts: Mapping[str, str], match_fields: Sequence[str],
     if texts.get(DELETED, "").strip().lower() not in _NOT_DELETED:
         problems.append(Problem(DELETED, "deleted_refused", texts[DELETED]))
     owner, owner_ref = (texts.get(name, "").strip() for name in (OWNER, OWNER_ID))
-    row = Row(number, values, owner, problems, tuple(keys), [], owner_ref, tags=texts.get(TAGS))
+    row = Row(given.number, values, owner, problems, tuple(keys), [], owner_ref, tags=texts.get(TAGS))
+    row.decided, row.decided_on = given.decided, given.decided_on
     _judge_birth(row, reference)
     return row
 
