@@ -4,11 +4,13 @@ from typing import Any
 
 import grpc
 import pytest
+from sqlalchemy import text
 
 from chassis.identifiers import new_id
 from chassis.rpc.client import on_behalf_of
 from crm.common.v1.selection_pb2 import CustomerFilter, IdList, Selection
 from crm.customer.v1 import customer_service_pb2 as pb
+from tests.support.plans import explained, rows_read
 
 
 def _resolve(rpc: Any, member: Any, limit: int = 0, **kind: Any) -> pb.ResolveSelectionResponse:
@@ -50,8 +52,8 @@ def test_a_period_of_a_selection_includes_both_ends(customers: Any, rpc: Any) ->
     customer = customers.create(sales)
     moment = {"created_from": customer["created_at"], "created_to": customer["created_at"]}
     asked = CustomerFilter()
-    for name, text in moment.items():
-        getattr(asked, name).FromJsonString(text)
+    for name, told in moment.items():
+        getattr(asked, name).FromJsonString(told)
 
     assert list(_resolve(rpc, sales, filter=asked).customer_ids) == [customer["id"]]
 
@@ -118,6 +120,56 @@ def test_facts_are_those_of_this_moment_deleted_ones_included(customers: Any, rp
     ]
     with customers.refused("too_many_items", grpc.StatusCode.INVALID_ARGUMENT):
         rpc("pool").GetCustomerFacts(pb.GetCustomerFactsRequest(customer_ids=[str(new_id()) for _ in range(1001)]))
+
+
+def test_of_facts_at_the_version_that_the_caller_knows_nothing_is_answered(customers: Any, rpc: Any) -> None:
+    sales, unknown = customers.organisation.sales, str(new_id())
+    same, changed, gone, never = (customers.create(sales, name) for name in ("照旧", "改名前", "删除", "没见过"))
+    customers.patch(sales, changed, name="改名")
+    customers.request("DELETE", f"/customers/{gone['id']}", sales, headers={"If_Match": '"1"'})
+    ids, versions = [same["id"], changed["id"], gone["id"], never["id"], unknown], [1, 1, 1, 0, 0]
+
+    reply = rpc("pool").GetCustomerFacts(pb.GetCustomerFactsRequest(customer_ids=ids, known_versions=versions))
+
+    told = {state.name: (state.facts_version, state.deleted) for state in reply.customers}
+    assert told == {"改名": (2, False), "删除": (2, True), "没见过": (1, False)}
+    assert list(reply.missing_ids) == [unknown]
+
+
+@pytest.mark.parametrize(
+    ("ids", "versions", "code"),
+    [
+        pytest.param(["x"], [1], "uuid_parsing", id="no-id"),
+        pytest.param([str(new_id())], [1, 2], "malformed_known_versions", id="too-many-versions"),
+        pytest.param([str(new_id()), str(new_id())], [1], "malformed_known_versions", id="too-few-versions"),
+        pytest.param([str(new_id())] * 1001, [1] * 1001, "too_many_items", id="too-many-ids"),
+    ],
+)
+def test_malformed_questions_about_facts_are_refused(
+    customers: Any, rpc: Any, ids: Any, versions: Any, code: str
+) -> None:
+    with customers.refused(code, grpc.StatusCode.INVALID_ARGUMENT):
+        rpc("pool").GetCustomerFacts(pb.GetCustomerFactsRequest(customer_ids=ids, known_versions=versions))
+
+
+def test_asking_what_differs_reads_the_customers_asked_for_alone(customers: Any, rpc: Any) -> None:
+    with customers.database.transaction() as session:
+        session.execute(
+            text(
+                "INSERT INTO customers (id, version, facts_version, name, owner_id, assignment_version, created_by,"
+                " created_at, updated_at) SELECT gen_random_uuid(), 1, 1, '许多' || n, :owner, 1, :owner, now(), now()"
+                " FROM generate_series(1, 20000) AS n"
+            ),
+            {"owner": customers.organisation.sales.id},
+        )
+        ids = [str(id_) for id_ in session.scalars(text("SELECT id FROM customers LIMIT 500"))]
+    request = pb.GetCustomerFactsRequest(customer_ids=ids, known_versions=[1] * 500)
+
+    with explained(customers.database.engine, "facts_version") as plans:
+        reply = rpc("pool").GetCustomerFacts(request)
+
+    assert reply == pb.GetCustomerFactsResponse()
+    assert [rows_read(plan) for plan in plans] == [500]
 
 
 def test_states_are_listed_in_id_order_page_by_page(customers: Any, rpc: Any) -> None:

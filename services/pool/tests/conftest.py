@@ -109,8 +109,12 @@ class CustomerStandIn(CustomerServiceServicer):
     def GetCustomerFacts(self, request: Any, context: grpc.ServicerContext) -> Any:
         if self.away:
             context.abort(grpc.StatusCode.UNAVAILABLE, "away")
-        found = [state for state in self.states if state.id in request.customer_ids]
-        response = customer_pb.GetCustomerFactsResponse(customers=found)
+        known = dict(zip(request.customer_ids, request.known_versions, strict=True))
+        found = {state.id: state for state in self.states if state.id in known}
+        response = customer_pb.GetCustomerFactsResponse(
+            customers=[state for state in found.values() if state.facts_version != known[state.id]],
+            missing_ids=known.keys() - found.keys(),
+        )
         self.after_facts()
         return response
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import ARRAY, Row, Uuid, any_, func, literal, select
+from sqlalchemy import ARRAY, Row, Uuid, any_, func, literal, select, text
 from sqlalchemy.orm import Session
 
 from chassis.events.outbox import MAX_PAYLOAD_BYTES
@@ -86,6 +86,21 @@ _FACTS = select(
 def read_facts(session: Session, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
     """The `Facts` of these customers, deleted ones included, and nothing else of them; by id."""
     return session.execute(_FACTS.where(Customer.__table__.c.id == any_(literal(ids, ARRAY(Uuid))))).all()
+
+
+# Each by its own look into the index: PostgreSQL would read a table of 100,000 whole for a thousand of them.
+_DIFFERING = text("""
+    SELECT given.id, known.facts_version IS NULL AS missing
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[])) AS given (id, version)
+    LEFT JOIN LATERAL (SELECT facts_version FROM customers WHERE customers.id = given.id OFFSET 0) AS known ON TRUE
+    WHERE known.facts_version IS DISTINCT FROM given.version
+""")
+
+
+def facts_differing(session: Session, ids: Sequence[str], versions: Sequence[int]) -> tuple[list[UUID], list[UUID]]:
+    """Of these customers those whose facts are not at the version given for each, and those that do not exist."""
+    rows = session.execute(_DIFFERING, {"ids": list(ids), "versions": list(versions)}).all()
+    return [row.id for row in rows if not row.missing], [row.id for row in rows if row.missing]
 
 
 def states_of(session: Session, customers: Iterable[Facts]) -> list[pb.CustomerState]:

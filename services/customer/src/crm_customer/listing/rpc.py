@@ -1,11 +1,13 @@
 """gRPC of reads: selections, facts, states."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 from uuid import UUID
 
 import grpc
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 
 from chassis.errors import Conflict, Forbidden, Invalid
@@ -14,7 +16,7 @@ from chassis.runtime import Runtime
 from crm.common.v1 import selection_pb2
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.model import Customer
-from crm_customer.customers.projection import read_facts, states_of
+from crm_customer.customers.projection import facts_differing, read_facts, states_of
 from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.listing.queries import page_of, visible_ids
 from crm_customer.listing.selections import filter_selected, uuid_of
@@ -65,11 +67,21 @@ class Reads:
     def GetCustomerFacts(
         self, request: pb.GetCustomerFactsRequest, context: grpc.ServicerContext
     ) -> pb.GetCustomerFactsResponse:
-        ids = _uuids(request.customer_ids)
-        if len(ids) > MOST_STATES:
+        if len(request.customer_ids) > MOST_STATES:
             raise Invalid("too_many_items", max_items=MOST_STATES)
-        with self.runtime.database.reading() as session:
-            return pb.GetCustomerFactsResponse(customers=states_of(session, read_facts(session, ids)))
+        if not request.known_versions:
+            with self.runtime.database.reading() as session:
+                facts = read_facts(session, _uuids(request.customer_ids))
+                return pb.GetCustomerFactsResponse(customers=states_of(session, facts))
+        if len(request.known_versions) != len(request.customer_ids):
+            raise Invalid("malformed_known_versions")
+        return self._differing(request.customer_ids, request.known_versions)
+
+    def _differing(self, ids: Sequence[str], known_versions: Sequence[int]) -> pb.GetCustomerFactsResponse:
+        with _reading_ids(), self.runtime.database.reading() as session:
+            changed, missing = facts_differing(session, ids, known_versions)
+            states = states_of(session, read_facts(session, changed)) if changed else ()
+        return pb.GetCustomerFactsResponse(customers=states, missing_ids=map(str, missing))
 
     def ListCustomerStates(
         self, request: pb.ListCustomerStatesRequest, context: grpc.ServicerContext
@@ -89,6 +101,15 @@ class Reads:
 def _require_at_most(limit: int, found: int) -> None:
     if found > limit:
         raise Conflict("selection_too_large", most=limit)
+
+
+@contextmanager
+def _reading_ids() -> Iterator[None]:
+    """PostgreSQL reads the ids itself, a thousand at once. Raises Invalid where one is none."""
+    try:
+        yield
+    except DataError as error:
+        raise Invalid("uuid_parsing") from error
 
 
 def _uuids(texts: Sequence[str]) -> list[UUID]:

@@ -20,7 +20,7 @@ from crm_pool.assignments.queries import counted_owners, working_actor
 from crm_pool.assignments.recording import Act, finish_batch
 from crm_pool.assignments.verbs import VERBS, Verb, target_of
 from crm_pool.customers.clients import facts_now
-from crm_pool.customers.projection import customer_row, keep_customers
+from crm_pool.customers.projection import keep_facts
 from directory.scope import zone_of
 
 Tell = Callable[[Sequence[Change]], Callable[[], None]]
@@ -35,7 +35,7 @@ def _prepare(
     verb: Verb, runtime: Runtime, batch: Batch, customer_ids: Sequence[UUID]
 ) -> tuple[Tell, Sequence[CustomerState]]:
     """Before customers are taken from their owners, their facts are confirmed; while customer is away, the page waits."""
-    facts = facts_now(runtime, customer_ids) if verb.takes else []
+    facts = facts_now(runtime, customer_ids).changed if verb.takes else []
     return teller(runtime, batch, customer_ids), facts
 
 
@@ -48,7 +48,7 @@ def _work_page(
 ) -> list[ItemResult]:
     """Right and target are checked again for each page, the state of each customer by the command."""
     tell, facts = prepared
-    keep_customers(session, [customer_row(state) for state in facts])
+    keep_facts(session, facts)
     try:
         _require_right(session, batch.actor_id, verb.permission)
         outcome = verb.act(session, _order(session, batch), customer_ids, target_of(batch.parameters))

@@ -41,7 +41,7 @@ from crm_pool.assignments.views import (
     RowView,
 )
 from crm_pool.customers.clients import facts_now
-from crm_pool.customers.projection import customer_row, keep_customers
+from crm_pool.customers.projection import keep_facts
 from crm_pool.expiry.rules import days_left
 from crm_pool.pools.queries import pool_names
 from crm_pool.reasons.queries import labels_of
@@ -198,7 +198,7 @@ def _command(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) 
     facts = _confirmed(call, verb, customer_ids)
 
     def work(session: Session) -> OutcomeView:
-        keep_customers(session, [customer_row(state) for state in facts])
+        keep_facts(session, facts)
         outcome = verb.act(session, order_of(call, session, notify), customer_ids, target)
         if outcome.changes:
             after_commit(session, tell_customer(call.runtime, call.actor.id, outcome.changes))
@@ -214,7 +214,7 @@ def _confirmed(call: Call[Any, None], verb: Verb, customer_ids: Sequence[UUID]) 
     """
     if not verb.takes or len(customer_ids) == 1 or call.earlier() is not None:
         return []
-    return facts_now(call.runtime, customer_ids)
+    return facts_now(call.runtime, customer_ids).changed
 
 
 def _select(call: Call[Any, None], verb: Verb, target: Target, notify: Notify) -> flask.Response:

@@ -1,6 +1,6 @@
 """Keeping customers' facts: whole states, set-wise; an older version never overwrites a newer one."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -86,12 +86,22 @@ def keep_customers(session: Session, rows: Sequence[dict[str, Any]]) -> dict[UUI
     if not newest:
         return {}
     # A conflict locks its row, whatever comes of it, and each value travels: what is known already does neither.
-    known = {row.id: row.facts_version for row in session.execute(_VERSIONS, {"ids": list(newest)})}
+    known = facts_versions(session, newest)
     news = [newest[id_] for id_ in sorted(newest) if newest[id_]["facts_version"] > known.get(id_, -1)]
     if not news:
         return {}
     kept = session.scalars(_keeping(tuple(news[0])), listed(news))
     return {id_: newest[id_] for id_ in kept}
+
+
+def keep_facts(session: Session, states: Iterable[CustomerState]) -> None:
+    """Keep what of these facts is newer than what is known."""
+    keep_customers(session, [customer_row(state) for state in states])
+
+
+def facts_versions(session: Session, ids: Collection[UUID]) -> dict[UUID, int]:
+    """At which version the facts of each customer are known; those of whom nothing is known left out."""
+    return {row.id: row.facts_version for row in session.execute(_VERSIONS, {"ids": list(ids)})}
 
 
 @cache

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import case
@@ -19,12 +18,13 @@ from chassis.days import day_of
 from chassis.errors import NotFound
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
+from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import holdings
 from crm_pool.assignments.recording import Act, finish_batch, locked, record
 from crm_pool.assignments.rules import Cause, Place
-from crm_pool.customers.projection import keep_customers, protections
+from crm_pool.customers.projection import keep_facts, protections
 from crm_pool.leaving import queries
 from crm_pool.leaving.model import Leaver
 from crm_pool.leaving.queries import Listed
@@ -115,7 +115,7 @@ def next_page(session: Session, at: datetime) -> HandOver | None:
     return HandOver(leaver.member_id, leaver.asked_by, queries.some_to_hand_over(session, leaver.member_id, PAGE))
 
 
-def hand_over_page(session: Session, page: HandOver, facts: Sequence[dict[str, Any]], at: datetime) -> Sequence[Change]:
+def hand_over_page(session: Session, page: HandOver, facts: Sequence[CustomerState], at: datetime) -> Sequence[Change]:
     """Hand over what the leaver owns still of the page, or close what is through. No cap is asked.
 
     WeCom friends stay with the leaver (C-27), as the kept facts or the newer `facts` say.
@@ -126,7 +126,7 @@ def hand_over_page(session: Session, page: HandOver, facts: Sequence[dict[str, A
     if queries.known_versions(session, [leaver.member_id], active=True):
         _close(session, leaver, at)
         return []
-    keep_customers(session, facts)
+    keep_facts(session, facts)
     pool_id = to_be_assigned_for(session, [leaver.member_id])[leaver.member_id]
     if not keep_existing(session, [pool_id]):
         return []

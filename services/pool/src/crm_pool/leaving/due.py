@@ -17,7 +17,6 @@ from crm_pool.assignments.clients import tell_customer
 from crm_pool.assignments.due import Tell, teller
 from crm_pool.assignments.rules import Cause
 from crm_pool.customers.clients import facts_now
-from crm_pool.customers.projection import customer_row
 from crm_pool.leaving import commands, sharing
 from crm_pool.leaving.sharing import Shared
 
@@ -28,9 +27,9 @@ def _hand_over(runtime: Runtime) -> bool:
         page = commands.next_page(session, clock.now())
     if page is None:
         return False
-    facts = facts_now(runtime, page.customer_ids) if page.customer_ids else []
+    facts = facts_now(runtime, page.customer_ids).changed
     with runtime.database.transaction() as session:
-        moved = commands.hand_over_page(session, page, [customer_row(state) for state in facts], clock.now())
+        moved = commands.hand_over_page(session, page, facts, clock.now())
         if moved:
             after_commit(session, tell_customer(runtime, page.asked_by, moved))
     return True
@@ -48,7 +47,7 @@ LIST_LEAVERS = DueTask("list-leavers", 600, _list_leavers)
 
 def _prepare(runtime: Runtime, batch: Batch, customer_ids: Sequence[UUID]) -> tuple[Tell, Sequence[CustomerState]]:
     """The facts are confirmed before (design §3); while customer is away, the page waits."""
-    return teller(runtime, batch, customer_ids), facts_now(runtime, customer_ids)
+    return teller(runtime, batch, customer_ids), facts_now(runtime, customer_ids).changed
 
 
 def _share_page(
@@ -56,7 +55,7 @@ def _share_page(
 ) -> list[ItemResult]:
     tell, facts = prepared
     try:
-        shared = sharing.share_page(session, batch, customer_ids, list(map(customer_row, facts)), clock.now())
+        shared = sharing.share_page(session, batch, customer_ids, facts, clock.now())
     except (Conflict, Forbidden, NotFound) as refusal:
         return [ItemResult.skipped(id_, refusal.code, **refusal.parameters) for id_ in customer_ids]
     changes = [one.change for one in shared if one.change]

@@ -7,7 +7,7 @@ Lock order: the leaver, then pools, members and assignments as everywhere.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Table, delete, select, update
@@ -18,6 +18,7 @@ from batch.model import Batch, Counts
 from chassis.audit import AuditEntry, record_audit
 from chassis.database.rows import insert_rows
 from chassis.errors import Conflict, Forbidden, NotFound
+from crm.customer.v1.customer_events_pb2 import CustomerState
 from crm_pool.assignments.model import Assignment, Change
 from crm_pool.assignments.queries import (
     Sight,
@@ -30,7 +31,7 @@ from crm_pool.assignments.queries import (
 from crm_pool.assignments.recording import Act, finish_batch, locked, record
 from crm_pool.assignments.rules import BY_DEFAULT, Cause, Effects, Place
 from crm_pool.assignments.turns import Receivers, available, in_turn
-from crm_pool.customers.projection import keep_customers
+from crm_pool.customers.projection import keep_facts
 from crm_pool.database import among
 from crm_pool.leaving import queries
 from crm_pool.leaving.model import Leaver, Share
@@ -124,7 +125,7 @@ def start(session: Session, actor_id: UUID, member_id: UUID, wish: Wish, at: dat
 
 
 def share_page(
-    session: Session, batch: Batch, customer_ids: Sequence[UUID], facts: Sequence[dict[str, Any]], at: datetime
+    session: Session, batch: Batch, customer_ids: Sequence[UUID], facts: Sequence[CustomerState], at: datetime
 ) -> list[Shared]:
     """Hand over those of the customers that the leaver owns still. Right, receivers, caps and pool are asked again.
 
@@ -140,7 +141,7 @@ def share_page(
     sight = sight_of(session, batch.actor_id)
     if not queries.is_in_sight(session, sight.scope, leaver_id):
         raise NotFound("not_found")
-    keep_customers(session, facts)
+    keep_facts(session, facts)
     wish, received = _wish_of(session, batch, customer_ids), received_so_far(session, batch.id)
     shared = _share(session, sight, leaver_id, wish, received, lambda: locked(session, customer_ids), at)
     act = Act(batch.actor_id, at, batch.id)

@@ -123,7 +123,7 @@ def _gone(runtime: Runtime) -> Iterator[set[UUID]]:
             kept = page_of_kept_ids(session, after, _PAGE_SIZE)
         if not kept:
             return
-        yield set(kept) - {UUID(state.id) for state in facts_now(runtime, kept)}
+        yield set(facts_now(runtime, kept).missing)
         after = kept[-1]
 
 

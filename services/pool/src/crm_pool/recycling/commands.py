@@ -4,10 +4,9 @@ Lock order: the run, then customers, pools and assignments as everywhere.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
@@ -23,7 +22,8 @@ from crm_pool.assignments.queries import holdings
 from crm_pool.assignments.recording import Act, finish_batch, record
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause
-from crm_pool.customers.projection import keep_customers
+from crm_pool.customers.clients import FactsNow
+from crm_pool.customers.projection import keep_facts
 from crm_pool.expiry.queries import verdicts
 from crm_pool.pools.queries import keep_existing
 from crm_pool.recycle_rules.queries import unsettled_rules
@@ -76,8 +76,8 @@ def next_page(session: Session, at: datetime) -> Page | None:
     return Page(run.id, run.walk, run.place, queries.expired_behind(session, run, PAGE))
 
 
-def take_page(session: Session, page: Page, facts: Sequence[dict[str, Any]], at: datetime) -> Outcome:
-    """Take what of the page has expired still, `facts` being customer's own of a moment ago, and give the others their day.
+def take_page(session: Session, page: Page, facts: FactsNow, at: datetime) -> Outcome:
+    """Take what of the page has expired still, `facts` being what customer said a moment ago, and give the others their day.
 
     Left as they are: those that customer does not know or says are deleted, and those that somebody is changing or has
     changed since. Does nothing when another worker was quicker. A page of none ends the walk.
@@ -91,11 +91,10 @@ def take_page(session: Session, page: Page, facts: Sequence[dict[str, Any]], at:
         return Outcome()
     if unsettled_rules(session) or _is_held_now(session, run, page):
         return Outcome()
-    keep_customers(session, facts)
+    keep_facts(session, facts.changed)
     pools = keep_existing(session, queries.target_pools(session))
-    known = {row["id"] for row in facts if not row["deleted"]}
-    rows = queries.lock_unchanged(session, [one for one in page.expired if one.customer_id in known])
-    outcome = _take(session, run, rows, pools, {row["id"]: row["name"] for row in facts}, at)
+    found = queries.lock_unchanged(session, [one for one in page.expired if one.customer_id not in facts.missing])
+    outcome = _take(session, run, found, pools, at)
     last = page.expired[-1]
     run.go_on((last.expires_on, last.customer_id), taken=outcome.taken, spared=outcome.spared)
     return outcome
@@ -187,12 +186,12 @@ def _tell_held(session: Session, run: Run) -> None:
 def _take(
     session: Session,
     run: Run,
-    rows: Sequence[Assignment],
+    found: Sequence[tuple[Assignment, str]],
     pools: Collection[UUID],
-    names: Mapping[UUID, str],
     at: datetime,
 ) -> Outcome:
     """Of the locked rows take what has expired, into the pool that the rule names, and reschedule the others."""
+    rows = [one for one, _ in found]
     judged = verdicts(session, rows)
     done, spared = [], []
     acts = {pool_id: Act(None, at, batch_of(run.id, run.walk, pool_id)) for pool_id in pools}
@@ -204,7 +203,7 @@ def _take(
         pool_id = verdict.rule.target_pool_id or verdict.rule.pool_id
         if pool_id in acts:
             done.append((acts[pool_id], one.recycle(pool_id, verdict.rule.id, at)))
-    record(session, done, names)
+    record(session, done, {one.customer_id: name for one, name in found})
     if spared:
         reschedule(session, spared, Act(None, at), floor=False)
     return Outcome(len(done), len(spared))

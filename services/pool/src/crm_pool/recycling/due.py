@@ -8,8 +8,7 @@ from chassis.days import day_of
 from chassis.due import DueTask, measuring
 from chassis.metrics import Fact
 from chassis.runtime import Runtime
-from crm_pool.customers.clients import facts_now
-from crm_pool.customers.projection import customer_row
+from crm_pool.customers.clients import facts_beyond
 from crm_pool.recycling import commands, queries
 from directory.scope import zone_of
 
@@ -38,9 +37,9 @@ def _recycle(runtime: Runtime) -> bool:
         page = commands.next_page(session, clock.now())
     if page is None:
         return False
-    facts = facts_now(runtime, [one.customer_id for one in page.expired]) if page.expired else []
+    facts = facts_beyond(runtime, {one.customer_id: one.facts_version for one in page.expired})
     with runtime.database.transaction() as session:
-        outcome = commands.take_page(session, page, [customer_row(state) for state in facts], clock.now())
+        outcome = commands.take_page(session, page, facts, clock.now())
     _customers.labels("taken").inc(outcome.taken)
     _customers.labels("spared").inc(outcome.spared)
     return True

@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, exists, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import Assignment, AssignmentRow
+from crm_pool.assignments.model import COLUMNS, Assignment, AssignmentRow
 from crm_pool.assignments.queries import EVERY, found_by
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
+from crm_pool.customers.model import Customer
 from crm_pool.database import among, among_ids
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.pools.model import Pool, PoolSettings
@@ -25,21 +26,28 @@ _OWNED = (AssignmentRow.owner_id.is_not(None), ~AssignmentRow.suspended)
 # Whoever left keeps the customers until they are handed over (decision 0015).
 _OWNER_WORKS = exists().where(members.c.id == AssignmentRow.owner_id, members.c.active)
 
+_EXPIRED = select(
+    *(AssignmentRow.customer_id, AssignmentRow.version, AssignmentRow.owner_id, AssignmentRow.expires_on),
+    func.coalesce(Customer.facts_version, 0),
+).outerjoin(Customer, Customer.id == AssignmentRow.customer_id)
 _FREE = (
-    EVERY.where(among_ids(AssignmentRow.customer_id), *_OWNED)
+    select(*COLUMNS, Customer.name)
+    .join(Customer, Customer.id == AssignmentRow.customer_id)
+    .where(among_ids(AssignmentRow.customer_id), *_OWNED, ~Customer.deleted)
     .order_by(AssignmentRow.customer_id)
-    .with_for_update(skip_locked=True)
+    .with_for_update(of=AssignmentRow, skip_locked=True)
 )
 
 
 @dataclass(frozen=True)
 class Expired:
-    """A customer with an owner whose last day is over."""
+    """A customer with an owner whose last day is over. `facts_version`: that of the facts known, 0: none."""
 
     customer_id: UUID
     version: int
     owner_id: UUID
     expires_on: date
+    facts_version: int
 
 
 def day_begun(session: Session, at: datetime) -> date | None:
@@ -75,8 +83,7 @@ def runs_page(session: Session, page: int, page_size: int) -> tuple[Sequence[Run
 
 def expired_behind(session: Session, run: Run, limit: int) -> list[Expired]:
     """The next customers that a run would take: without those of owners whose customers wait."""
-    columns = (AssignmentRow.customer_id, AssignmentRow.version, AssignmentRow.owner_id, AssignmentRow.expires_on)
-    found = select(*columns).where(*_is_expired(run.day))
+    found = _EXPIRED.where(*_is_expired(run.day))
     if run.held_owner_ids:
         found = found.where(AssignmentRow.owner_id != all_(literal(run.held_owner_ids, ARRAY(Uuid))))
     if run.place is not None:
@@ -147,11 +154,13 @@ def target_pools(session: Session) -> Sequence[UUID]:
     return session.scalars(targets.where(RecycleRule.state == "active")).all()
 
 
-def lock_unchanged(session: Session, expired: Sequence[Expired]) -> list[Assignment]:
-    """Of the customers those that nobody changes now and nothing has happened to since, locked."""
+def lock_unchanged(session: Session, expired: Sequence[Expired]) -> list[tuple[Assignment, str]]:
+    """Of the customers those that nobody changes now, nothing has happened to since and that are not deleted, locked, with
+    their names.
+    """
     versions = {one.customer_id: one.version for one in expired}
-    found = found_by(session, _FREE, {"ids": list(versions)})
-    return [one for one in found if one.version == versions[one.customer_id]]
+    found = session.execute(_FREE, {"ids": list(versions)})
+    return [(Assignment(*row[:-1]), row.name) for row in found if row.version == versions[row.customer_id]]
 
 
 def _batches(session: Session, run: Run, walks: Iterable[int]) -> list[UUID]:
