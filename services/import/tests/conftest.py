@@ -165,10 +165,13 @@ class Customers(CustomerServiceServicer):
     Customers with a word of `owners` in their names are that member's. It takes back all rows but those in `touched`, by
     number, with their reasons. It answers `custom_fields`, unless they are None, and what `export` makes of a request.
     `refusals` are raised by the next calls, one each. After `hold_after` calls it writes but does not answer until
-    `gate` opens.
+    `gate` opens. Rows created with nothing else to say are told `by_column`, unless it is of the former release;
+    `answer` is what it answers in place of all that.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
+    by_column: bool = True
+    answer: pb.BulkWriteCustomersResponse | None = None
     owners: dict[str, str] = field(default_factory=dict)
     custom_fields: pb.ListCustomFieldsResponse | None = field(default_factory=pb.ListCustomFieldsResponse)
     fields_asked: int = 0
@@ -196,7 +199,9 @@ class Customers(CustomerServiceServicer):
             results = [self._result(request, row) for row in request.rows]
         if holds:  # what is written is written, but the answer does not come
             self.gate.wait(60)
-        return pb.BulkWriteCustomersResponse(results=results)
+        if self.answer is not None:
+            return self.answer
+        return _together(results) if self.by_column and not request.rehearsal else _one_by_one(results)
 
     def RevertRows(self, request: pb.RevertRowsRequest, context: grpc.ServicerContext) -> pb.RevertRowsResponse:
         with self.lock:
@@ -306,6 +311,26 @@ class Customers(CustomerServiceServicer):
             problems=problems,
             matched_by=matched_by,
         )
+
+
+def _one_by_one(results: Sequence[rows_pb.ImportRowResult]) -> pb.BulkWriteCustomersResponse:
+    return pb.BulkWriteCustomersResponse(results=results)
+
+
+def _together(results: Sequence[rows_pb.ImportRowResult]) -> pb.BulkWriteCustomersResponse:
+    """Those that were created by column, for each place."""
+    answer = pb.BulkWriteCustomersResponse()
+    groups: dict[tuple[str, str], rows_pb.CreatedRows] = {}
+    for result in results:
+        if result.outcome != rows_pb.IMPORT_OUTCOME_CREATED or result.matched_by:
+            answer.results.append(result)
+            continue
+        place = {"owner_id": result.owner_id, "pool_id": result.pool_id, "pool_name": result.pool_name}
+        group = groups.setdefault((result.owner_id, result.pool_id), rows_pb.CreatedRows(**place))
+        group.row_numbers.append(result.row_number)
+        group.record_ids.append(result.record_id)
+    answer.created.extend(groups.values())
+    return answer
 
 
 @contextmanager

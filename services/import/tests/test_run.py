@@ -9,6 +9,8 @@ from openpyxl import Workbook
 from sqlalchemy import select
 
 from chassis.identifiers import new_id
+from crm.common.v1.import_rows_pb2 import IMPORT_OUTCOME_CREATED, CreatedRows, ImportRowResult
+from crm.customer.v1.customer_service_pb2 import BulkWriteCustomersResponse
 from crm.imports.v1.imports_events_pb2 import ImportFinished, ProgressMade
 from crm_import.results.model import RowResult
 
@@ -82,6 +84,49 @@ def test_customer_gets_what_was_set_and_the_text_of_the_cells(running) -> None:
         "industry": "",
         "remark": "TRUE",
     }
+
+
+@pytest.mark.parametrize("target_pool_id", [None, SOMEBODY], ids=["owned", "in_a_pool"])
+def test_results_are_the_same_whether_customer_tells_created_rows_by_column_or_one_by_one(
+    running, sales, target_pool_id
+) -> None:
+    running.customers.owners = {"公司1": SOMEBODY}
+    told = []
+    for by_column in (True, False):
+        running.customers.by_column, running.customers.ids = by_column, {"公司3": SOMEBODY}
+        job = running.imported(*_rows(25), ["坏", "1", "文化", ""], target_pool_id=target_pool_id)
+        rows = sales.get(f"/imports/{job['id']}/rows?page_size=50").json["items"]
+        ids = {id_: name for name, id_ in running.customers.ids.items()}
+        told.append([{**row, "record_id": ids.get(row["record_id"])} for row in rows])
+        assert (job["created"], job["skipped"], job["failed"]) == (24, 1, 1)
+
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({}, id="a_row_in_neither"),
+        pytest.param({"results": [2, 3], "created": [3]}, id="a_row_in_both"),
+        pytest.param({"created": [2, 2]}, id="a_row_twice"),
+        pytest.param({"created": [2, 3, 4]}, id="a_row_that_was_not_sent"),
+        pytest.param({"created": [2, 3], "ids": 1}, id="fewer_ids_than_rows"),
+    ],
+)
+def test_answers_that_do_not_fit_the_rows_fail_them(running, sales, answer) -> None:
+    created = answer.get("created", [])
+    ids = [str(new_id()) for _ in range(answer.get("ids", len(created)))]
+    results = [
+        ImportRowResult(row_number=number, outcome=IMPORT_OUTCOME_CREATED, record_id=str(new_id()))
+        for number in answer.get("results", ())
+    ]
+    groups = [CreatedRows(row_numbers=created, record_ids=ids, owner_id=SOMEBODY)]
+    running.customers.answer = BulkWriteCustomersResponse(results=results, created=groups)
+
+    job = running.handled(sales.started(*_rows(2)))
+
+    rows = sales.get(f"/imports/{job['id']}/rows").json["items"]
+    assert [problem["code"] for row in rows for problem in row["problems"]] == ["chunk_failed"] * 2
 
 
 def test_updated_rows_are_counted_as_such(running) -> None:

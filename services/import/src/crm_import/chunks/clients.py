@@ -19,7 +19,7 @@ from crm_import.jobs.rules import Mode, Stage
 from crm_import.kinds.kind import KindName
 from crm_import.rehearsal.rules import Decision
 from crm_import.results.model import RowResult
-from crm_import.results.rules import WROTE, Outcome, Problem, Result, Reverted, Undo
+from crm_import.results.rules import WROTE, Created, Outcome, Problem, Result, Results, Reverted, Undo
 from crm_import.settings import import_settings
 
 _BUSY = (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
@@ -71,12 +71,12 @@ class ChunkRefused(Exception):
         self.failure = failure
 
 
-def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[Result]:
+def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Results:
     """Write rows in one call, or rehearse that; repeating it answers the same. Raises WriterBusy or ChunkRefused."""
     writer, write = WRITERS[task.kind]
     with _asking(writer):
-        results = write(runtime, task, rows)
-    return _results(results, rows)
+        results, created = write(runtime, task, rows)
+    return _results(results, created, rows)
 
 
 def revert_rows(runtime: Runtime, task: Task, rows: Sequence[RowResult]) -> list[Reverted]:
@@ -114,7 +114,11 @@ def _asking(writer: str) -> Iterator[None]:
         raise ChunkRefused(f"{error.code().name} {refusal.code}", failure) from error
 
 
-def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
+# Results one each, and rows that became records, by column.
+_Answer = tuple[Sequence[rows_pb.ImportRowResult], Sequence[rows_pb.CreatedRows]]
+
+
+def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answer:
     request = customer_pb.BulkWriteCustomersRequest(
         **_chunk(task, rows),
         match_fields=task.match,
@@ -124,30 +128,30 @@ def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Seque
         ],
     )
     stub = CustomerServiceStub(runtime.peers.channel("customer"))
-    return stub.BulkWriteCustomers(request, **_terms(runtime, task)).results
+    answer = stub.BulkWriteCustomers(request, **_terms(runtime, task))
+    return answer.results, answer.created
 
 
-def _contacts(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
+def _contacts(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answer:
     request = customer_pb.BulkWriteContactsRequest(**_chunk(task, rows), match_fields=task.match)
     stub = CustomerServiceStub(runtime.peers.channel("customer"))
-    return stub.BulkWriteContacts(request, **_terms(runtime, task)).results
+    return stub.BulkWriteContacts(request, **_terms(runtime, task)).results, ()
 
 
-def _activities(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
+def _activities(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answer:
     request = customer_pb.BulkWriteActivitiesRequest(**_rows(task, rows))
     stub = CustomerServiceStub(runtime.peers.channel("customer"))
-    return stub.BulkWriteActivities(request, **_terms(runtime, task)).results
+    return stub.BulkWriteActivities(request, **_terms(runtime, task)).results, ()
 
 
-def _members(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Sequence[rows_pb.ImportRowResult]:
+def _members(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answer:
+    request = identity_pb.BulkWriteMembersRequest(**_chunk(task, rows))
     stub = IdentityServiceStub(runtime.peers.channel("identity"))
-    return stub.BulkWriteMembers(
-        identity_pb.BulkWriteMembersRequest(**_chunk(task, rows)), **_terms(runtime, task)
-    ).results
+    return stub.BulkWriteMembers(request, **_terms(runtime, task)).results, ()
 
 
 # Kind → the service that owns its records, and the call that writes rows there.
-WRITERS: Mapping[str, tuple[str, Callable[[Runtime, Task, Sequence[SourceRow]], Sequence[rows_pb.ImportRowResult]]]] = {
+WRITERS: Mapping[str, tuple[str, Callable[[Runtime, Task, Sequence[SourceRow]], _Answer]]] = {
     KindName.CUSTOMERS: ("customer", _customers),
     KindName.CONTACTS: ("customer", _contacts),
     KindName.ACTIVITIES: ("customer", _activities),
@@ -185,10 +189,28 @@ def _terms(runtime: Runtime, task: Task) -> dict[str, Any]:
     return {"timeout": import_settings(runtime).import_bulk_seconds, "metadata": on_behalf_of(task.actor_id)}
 
 
-def _results(results: Sequence[rows_pb.ImportRowResult], rows: Sequence[SourceRow]) -> list[Result]:
-    if [result.row_number for result in results] != [row.number for row in rows]:
+def _results(
+    results: Sequence[rows_pb.ImportRowResult], created: Sequence[rows_pb.CreatedRows], rows: Sequence[SourceRow]
+) -> Results:
+    groups = [_created(group) for group in created]
+    told = [result.row_number for result in results]
+    of_groups = [number for group in groups for number in group.numbers]
+    if sorted([*told, *of_groups]) != [row.number for row in rows]:
         raise ChunkRefused("results_do_not_fit_rows")
-    return [_result(result, row) for result, row in zip(results, rows, strict=True)]
+    by_number = {row.number: row for row in rows}
+    return Results([_result(result, by_number[result.row_number]) for result in results], groups)
+
+
+def _created(group: rows_pb.CreatedRows) -> Created:
+    if len(group.row_numbers) != len(group.record_ids):
+        raise ChunkRefused("results_do_not_fit_rows")
+    return Created(
+        numbers=list(group.row_numbers),
+        record_ids=list(group.record_ids),
+        owner_id=group.owner_id or None,
+        pool_id=group.pool_id or None,
+        pool_name=group.pool_name,
+    )
 
 
 def _result(result: rows_pb.ImportRowResult, row: SourceRow) -> Result:

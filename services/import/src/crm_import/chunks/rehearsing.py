@@ -1,6 +1,6 @@
 """The stage that rehearses: every row gets its plan, and nothing is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,27 +13,27 @@ from crm_import.chunks.rules import Task
 from crm_import.jobs.model import ImportJob
 from crm_import.rehearsal.commands import store_plans
 from crm_import.rehearsal.queries import given_to_owners
-from crm_import.results.rules import Result, pools_named
+from crm_import.results.rules import Results
 
 
-def handle(runtime: Runtime, task: Task) -> list[Result]:
+def handle(runtime: Runtime, task: Task) -> Results:
     """Ask what would become of the rows, after those of the chunks before."""
     rows = rows_of(runtime, task)
     with runtime.database.reading() as session:
         task = replace(task, rehearsed=given_to_owners(session, task.job_id))
     found = writing.written(runtime, task, rows)
-    return [replace(result, cells=row.written_cells) for result, row in zip(found, rows, strict=True)]
+    return Results([replace(result, cells=row.written_cells) for result, row in zip(found.single, rows, strict=True)])
 
 
-def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:
+def give_up(runtime: Runtime, task: Task, stopped: bool) -> Results:
     """Rows that cannot be rehearsed would fail."""
     return writing.give_up(runtime, task, stopped)
 
 
-def keep(session: Session, task: Task, results: Sequence[Result], now: datetime) -> Mapping[str, int]:
+def keep(session: Session, task: Task, results: Results, now: datetime) -> Mapping[str, int]:
     """Store the plans; the job knows how many rows wait for a decision."""
     job = session.get_one(ImportJob, task.job_id)
-    outcomes, undecided = store_plans(session, task.job_id, results)
+    outcomes, undecided = store_plans(session, task.job_id, results.single)
     job.undecided += undecided
-    job.name_pools(pools_named(results))
+    job.name_pools(results.pools())
     return outcomes

@@ -1,6 +1,6 @@
 """What handling a chunk means in each stage of a job (decision 0029). A further stage is an entry of STAGES."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -24,9 +24,9 @@ class StageHandler(Generic[_Found]):
     stores it in the transaction that finishes the chunk, and returns counts by the names of `chunks.model.COUNTS`.
     """
 
-    handle: Callable[[Runtime, Task], Sequence[_Found]]
-    give_up: Callable[[Runtime, Task, bool], Sequence[_Found]]
-    keep: Callable[[Session, Task, Sequence[_Found], datetime], Mapping[str, int]]
+    handle: Callable[[Runtime, Task], _Found]
+    give_up: Callable[[Runtime, Task, bool], _Found]
+    keep: Callable[[Session, Task, _Found, datetime], Mapping[str, int]]
 
 
 STAGES: Mapping[Stage, StageHandler[Any]] = {

@@ -1,7 +1,7 @@
 """Handling the two kinds of work. A handler returns None when done, or the seconds after which to try again."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -115,7 +115,7 @@ def handle_chunk(runtime: Runtime, message: pb.ChunkReady) -> float | None:
     return None
 
 
-def _finish(runtime: Runtime, task: Task, found: Sequence[Any]) -> None:
+def _finish(runtime: Runtime, task: Task, found: Any) -> None:
     counts: Mapping[str, int] = {}
 
     def keep(session: Session) -> Mapping[str, int]:

@@ -1,9 +1,9 @@
 """The stage that writes: every row gets its one result."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy.orm import Session
 
@@ -18,30 +18,31 @@ from crm_import.rehearsal.queries import decisions_of
 from crm_import.rehearsal.rules import Decision
 from crm_import.results.commands import store_results
 from crm_import.results.queries import outcomes_of_retried
-from crm_import.results.rules import Outcome, Problem, Result, pools_named
+from crm_import.results.rules import Outcome, Problem, Result, Results
 
 log = get_logger(__name__)
 
 
-def handle(runtime: Runtime, task: Task) -> list[Result]:
+def handle(runtime: Runtime, task: Task) -> Results:
     """Write the rows that have nothing wrong with them. Of rows that are stopped being tried again, nothing is new."""
     if task.stop_code and task.is_retry:
-        return []
+        return Results()
     rows = rows_of(runtime, task)
     if task.stop_code:
-        return [_unwritten(row, task, Outcome.SKIPPED, task.stop_code) for row in rows]
+        return Results([_unwritten(row, task, Outcome.SKIPPED, task.stop_code) for row in rows])
     if task.mode == Mode.ASK:
         with runtime.database.reading() as session:
             task = replace(task, decided=decisions_of(session, task.job_id, [row.number for row in rows]))
     return written(runtime, task, rows)
 
 
-def written(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> list[Result]:
+def written(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Results:
     """What becomes of rows: those with something wrong or to be skipped are not sent. Raises WriterBusy, ChunkRefused."""
-    judged = {row.number: _judge(row, task) for row in rows}
-    to_write = [row for row in rows if judged[row.number] is None]
-    answers = {result.number: result for result in write_rows(runtime, task, to_write)} if to_write else {}
-    return [judged[row.number] or answers[row.number] for row in rows]
+    judged = {row.number: result for row in rows if (result := _judge(row, task))}
+    to_write = [row for row in rows if row.number not in judged]
+    answer = write_rows(runtime, task, to_write) if to_write else Results()
+    single = sorted([*judged.values(), *answer.single], key=attrgetter("number"))
+    return replace(answer, single=single)
 
 
 def _judge(row: SourceRow, task: Task) -> Result | None:
@@ -58,25 +59,21 @@ def _unwritten(row: SourceRow, task: Task, outcome: Outcome, code: str) -> Resul
     return row.result(outcome, [Problem("", code), *(judged.problems if judged else ())])
 
 
-def give_up(runtime: Runtime, task: Task, stopped: bool) -> list[Result]:
+def give_up(runtime: Runtime, task: Task, stopped: bool) -> Results:
     """Results of rows that could not be written; none when the rows themselves are lost."""
     outcome, code = (Outcome.SKIPPED, "import_stopped") if stopped else (Outcome.FAILED, "chunk_failed")
     try:
         rows = rows_of(runtime, task)
     except Exception:
         log.exception("chunk_lost", job_id=str(task.job_id), chunk_id=str(task.chunk_id))
-        return []
-    return [_unwritten(row, task, outcome, code) for row in rows]
+        return Results()
+    return Results([_unwritten(row, task, outcome, code) for row in rows])
 
 
-def keep(session: Session, task: Task, results: Sequence[Result], now: datetime) -> Mapping[str, int]:
+def keep(session: Session, task: Task, results: Results, now: datetime) -> Mapping[str, int]:
     """Store the results; rows that are lost count as failed, rows tried again as they end now."""
-    session.get_one(ImportJob, task.job_id).name_pools(pools_named(results))
+    session.get_one(ImportJob, task.job_id).name_pools(results.pools())
+    store_results(session, task.job_id, results, task.number if task.is_retry else None)
     if task.is_retry:
-        if results:
-            store_results(session, task.job_id, results, task.number)
         return outcomes_of_retried(session, task.job_id, task.number)
-    if not results:
-        return {Outcome.FAILED: task.rows}
-    store_results(session, task.job_id, results)
-    return Counter(result.outcome for result in results)
+    return results.counts() or {Outcome.FAILED: task.rows}

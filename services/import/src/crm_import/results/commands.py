@@ -7,18 +7,26 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from crm_import.results.rules import Only, Problem, Result, Reverted
+from crm_import.results.rules import Only, Problem, Result, Results, Reverted
 
-_STORE = text(
-    "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id, pool_id)"
-    " SELECT :job_id, r.number, r.outcome, r.record_id, r.problems::jsonb, r.cells::jsonb, r.owner_id, r.pool_id"
-    " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:records AS uuid[]),"
-    " CAST(:problems AS text[]), CAST(:cells AS text[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]))"
-    " AS r(number, outcome, record_id, problems, cells, owner_id, pool_id)"
+# Results stored before stay as they are (D-44), but for rows that this chunk retries.
+_PUT = (
+    "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id, pool_id) {rows}"
     " ON CONFLICT (job_id, row_number) DO UPDATE SET outcome = excluded.outcome, customer_id = excluded.customer_id,"
     " problems = excluded.problems, cells = excluded.cells, owner_id = excluded.owner_id, pool_id = excluded.pool_id"
     " WHERE row_results.retried_in = :retried_in"
 )
+_SINGLE = (
+    "SELECT :job_id, r.number, r.outcome, r.record_id, r.problems::jsonb, r.cells::jsonb, r.owner_id, r.pool_id"
+    " FROM unnest(CAST(:numbers AS int[]), CAST(:outcomes AS text[]), CAST(:records AS uuid[]),"
+    " CAST(:problems AS text[]), CAST(:cells AS text[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]))"
+    " AS r(number, outcome, record_id, problems, cells, owner_id, pool_id)"
+)
+_CREATED = (
+    "SELECT :job_id, r.number, 'created', r.record_id, '[]', NULL, CAST(:owner_id AS uuid), CAST(:pool_id AS uuid)"
+    " FROM unnest(CAST(:numbers AS int[]), CAST(:records AS uuid[])) AS r(number, record_id)"
+)
+_STORE_SINGLE, _STORE_CREATED = text(_PUT.format(rows=_SINGLE)), text(_PUT.format(rows=_CREATED))
 _REVERT = text(
     "UPDATE row_results SET undo = r.undo, undo_problems = r.problems::jsonb"
     " FROM unnest(CAST(:numbers AS int[]), CAST(:undo AS text[]), CAST(:problems AS text[])) AS r(number, undo, problems)"
@@ -42,10 +50,19 @@ _FORGET = text(
 )
 
 
-def store_results(session: Session, job_id: UUID, results: Sequence[Result], retried_in: int | None = None) -> None:
-    """Keep results in one statement; those stored before stay as they are (D-44), but for rows that this chunk retries."""
+def store_results(session: Session, job_id: UUID, results: Results, retried_in: int | None = None) -> None:
+    """Keep results; those stored before stay as they are (D-44), but for rows that this chunk retries."""
+    for group in results.created:
+        given = {"owner_id": group.owner_id, "pool_id": group.pool_id, "numbers": list(group.numbers)}
+        records = {"records": list(group.record_ids), "job_id": job_id, "retried_in": retried_in}
+        session.execute(_STORE_CREATED, given | records)
+    if results.single:
+        _store_single(session, job_id, results.single, retried_in)
+
+
+def _store_single(session: Session, job_id: UUID, results: Sequence[Result], retried_in: int | None) -> None:
     session.execute(
-        _STORE,
+        _STORE_SINGLE,
         {
             "job_id": job_id,
             "retried_in": retried_in,

@@ -1,5 +1,6 @@
 """What became of a row, and how its problems are worded."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from dataclasses import field as defaulted
@@ -80,9 +81,41 @@ class Result:
     changes: Sequence[tuple[str, str]] = ()
 
 
-def pools_named(results: Iterable[Result]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Created:
+    """Rows that became records in one place, by column (decision 0037): there is nothing else to be said of them. A customer
+    lies with `owner_id`, else in `pool_id`, called `pool_name`.
+    """
+
+    numbers: Sequence[int]
+    record_ids: Sequence[str]
+    owner_id: str | None = None
+    pool_id: str | None = None
+    pool_name: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What became of rows: each is either one of `single` or told by column in `created`."""
+
+    single: Sequence[Result] = ()
+    created: Sequence[Created] = ()
+
+    def counts(self) -> Counter[str]:
+        """How many rows ended how."""
+        counted: Counter[str] = Counter(result.outcome for result in self.single)
+        if self.created:
+            counted[Outcome.CREATED] += sum(len(group.numbers) for group in self.created)
+        return counted
+
+    def pools(self) -> dict[str, str]:
+        """Id → name of the pools that the records lie in."""
+        return pools_named((*self.single, *self.created))
+
+
+def pools_named(places: Iterable[Result | Created]) -> dict[str, str]:
     """Id → name of the pools of rows."""
-    return {result.pool_id: result.pool_name for result in results if result.pool_id and result.pool_name}
+    return {place.pool_id: place.pool_name for place in places if place.pool_id and place.pool_name}
 
 
 @dataclass(frozen=True)
