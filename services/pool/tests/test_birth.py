@@ -20,9 +20,9 @@ from crm.pool.v1 import pool_service_pb2 as pb
 from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.records import HistoryEntry
 from crm_pool.customers.model import Customer
-from crm_pool.placement.commands import forget_plans
 from crm_pool.placement.events import CUSTOMER_PROJECTION
 from crm_pool.placement.model import OLD_PLANS, PlannedPlace
+from crm_pool.placement.plans import forget_plans
 
 
 def _new(state: facts.CustomerState) -> pb.NewCustomer:

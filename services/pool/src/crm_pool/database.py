@@ -1,16 +1,19 @@
 """The tables' common base, and sets of ids as one parameter."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
 from sqlalchemy import (
     ARRAY,
+    Cast,
     ColumnElement,
+    Text,
     Uuid,
     any_,
     bindparam,
+    cast,
     literal,
 )
 from sqlalchemy.orm import DeclarativeBase
@@ -62,3 +65,13 @@ def among(
 def among_ids(attribute: SQLCoreOperations[UUID]) -> ColumnElement[bool]:
     """Whether `attribute` is one of the statement's parameter `ids`: for statements that are made once."""
     return attribute == any_(bindparam("ids", type_=ARRAY(Uuid)))
+
+
+def array_text(ids: Iterable[str]) -> str:
+    """Ids as PostgreSQL writes an array of them: for many that come and go as text, of which nothing is made meanwhile."""
+    return f"{{{','.join(ids)}}}"
+
+
+def array_of(name: str) -> Cast[Any]:
+    """The ids in the statement's parameter `name`, which `array_text` makes."""
+    return cast(bindparam(name, type_=Text), ARRAY(Uuid))

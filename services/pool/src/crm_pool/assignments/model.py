@@ -111,15 +111,11 @@ class Assignment:
 
     def state(self) -> pb.AssignmentState:
         """Its whole state, as other services read it."""
-        return pb.AssignmentState(
-            customer_id=str(self.customer_id),
-            version=self.version,
-            place=place_message(self.place),
-            held_since=_timestamp(self.held_since),
-            expires_on=self.expires_on.isoformat() if self.expires_on else "",
-            suspended=self.suspended,
-            had_owner=self.had_owner,
+        state = common_state(
+            self.place, self.held_since, self.expires_on, suspended=self.suspended, had_owner=self.had_owner
         )
+        state.customer_id, state.version = str(self.customer_id), self.version
+        return state
 
     def unclaimable(self) -> Conflict | None:
         """Why nobody at all can claim it: suspended or already_owned (C-37); None: it lies in a pool."""
@@ -288,6 +284,19 @@ class Change:
             customer_name=customer_name,
             effects=effects_message(self.effects),
         )
+
+
+def common_state(
+    place: Place, held_since: datetime, expires_on: date | None, *, suspended: bool = False, had_owner: bool
+) -> pb.AssignmentState:
+    """What customers that lie alike have in common (decision 0037): everything but customer_id and version."""
+    return pb.AssignmentState(
+        place=place_message(place),
+        held_since=_timestamp(held_since),
+        expires_on=expires_on.isoformat() if expires_on else "",
+        suspended=suspended,
+        had_owner=had_owner,
+    )
 
 
 @lru_cache(maxsize=256)

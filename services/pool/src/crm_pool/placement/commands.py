@@ -11,12 +11,9 @@ from types import MappingProxyType
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from chassis.database import lock
 from chassis.errors import Conflict
-from chassis.identifiers import new_id
 from chassis.logs import get_logger
 from crm.pool.v1.pool_events_pb2 import AssignmentState
 from crm_pool.assignments.model import Assignment, Change
@@ -25,9 +22,9 @@ from crm_pool.assignments.recording import Act, locked, note_first_touches, reco
 from crm_pool.assignments.rescheduling import reschedule
 from crm_pool.assignments.rules import Cause, Place
 from crm_pool.customers.projection import Standing, keep_customers, keep_deleted, protections, standings
-from crm_pool.expiry.queries import rules_in_force, verdicts
-from crm_pool.placement import queries
-from crm_pool.placement.model import KEPT, OLD_PLANS, PlannedPlace, Promise
+from crm_pool.expiry.queries import rules_in_force
+from crm_pool.placement import plans, queries
+from crm_pool.placement.model import Promise
 from crm_pool.pools.commands import to_be_assigned_for
 from crm_pool.pools.queries import keep_existing
 
@@ -60,9 +57,9 @@ Birth = tuple[Newcomer, Change]
 
 @dataclass(frozen=True)
 class Placed:
-    """Where a customer lies, None when a plan refuses it; `refusal_code` says why its wish was not met."""
+    """Where a customer lies; `refusal_code` says why its wish was not met."""
 
-    assignment: AssignmentState | None
+    assignment: AssignmentState
     refusal_code: str = ""
 
 
@@ -107,7 +104,7 @@ def keep_up(session: Session, reports: Sequence[Report]) -> None:
     deleted = {id_ for id_, one in customers.items() if one.deleted}
     names = {id_: row["name"] for id_, row in kept.items()}
     born = _give_places(session, list(newcomers.values()), queries.promises_among(places), deleted, names).born
-    _strike(session, places, ids, open_=False)
+    plans.strike(session, places, ids, open_=False)
     _follow_deletions(
         session,
         {id_: one for id_, one in customers.items() if id_ not in born},
@@ -179,56 +176,6 @@ def _give_places(
         birth.assignment.suspended = birth.assignment.customer_id in suspended
     written = record(session, [(one.act, birth) for one, birth in births], names)
     return Given({birth.assignment.customer_id: birth.assignment for birth in written}, refused)
-
-
-def plan(session: Session, placement_id: UUID, newcomers: Sequence[Newcomer]) -> list[Placed]:
-    """Decide where rows about to be created would lie and promise it; one answer per newcomer, in order.
-
-    Repeating it answers the same plan, and once that is true where each lies, promising nothing again; what is no longer
-    asked for is taken back. All newcomers have one creator and begin at one moment.
-    """
-    lock(session, f"placement:{placement_id}")
-    places = queries.planned_places(session, [placement_id])
-    promises = queries.promises_among(places)
-    _strike(session, places, promises.keys() - {one.customer_id for one in newcomers})
-    asked = [one for one in newcomers if one.customer_id not in promises]
-    answers = {
-        one.customer_id: Placed(one.state()) for one in assignments_of(session, [one.customer_id for one in asked])
-    }
-    new = [one for one in asked if one.customer_id not in answers]
-    creator = new[0].created_by if new else None
-    wishes = queries.Wishes(session, [one.wish for one in new if one.wish], visible_to=creator)
-    refused = {one.customer_id: code for one in new if (code := wishes.refusal(one.wish, creator))}
-    promises |= _promise(session, placement_id, [one for one in new if one.customer_id not in refused])
-    answers |= {id_: Placed(None, code) for id_, code in refused.items()}
-    answers |= {id_: Placed(_birth(id_, promise).assignment.state()) for id_, promise in promises.items()}
-    return [answers[one.customer_id] for one in newcomers]
-
-
-def rehearse(session: Session, newcomers: Sequence[Newcomer], rehearsed: Mapping[UUID, int]) -> list[Placed]:
-    """Where a plan would let rows lie, one answer per newcomer, in order; nothing is promised, written or locked.
-
-    `rehearsed`: how many customers each owner has been given by the same rehearsal before. All have one creator.
-    """
-    if not newcomers:
-        return []
-    creator = newcomers[0].created_by
-    assert creator is not None, "somebody rehearses"
-    wishes = queries.Wishes(session, [one.wish for one in newcomers if one.wish], creator, rehearsed)
-    return [_rehearsed(one, wishes.refusal(one.wish, creator)) for one in newcomers]
-
-
-def _rehearsed(one: Newcomer, refusal_code: str) -> Placed:
-    if refusal_code:
-        return Placed(None, refusal_code)
-    birth = Assignment.born(one.customer_id, cast(Place, one.wish), one.since, Cause.IMPORT)
-    return Placed(birth.assignment.state())
-
-
-def forget_plans(session: Session, at: datetime) -> None:
-    """Delete plans that are kept no longer."""
-    session.execute(delete(PlannedPlace).where(PlannedPlace.planned_at < at - KEPT))
-    session.execute(delete(OLD_PLANS).where(OLD_PLANS.c.planned_at < at - KEPT))
 
 
 def unreported_row(customer_id: UUID, name: str, created_by: UUID) -> dict[str, Any]:
@@ -309,41 +256,3 @@ def _places_to_return_to(
     homes = to_be_assigned_for(session, {customers[one.customer_id].created_by for one in lost})
     new = {one.customer_id: Place(pool_id=homes[customers[one.customer_id].created_by]) for one in lost}
     return {one.customer_id: one.place for one in returning} | new
-
-
-def _promise(session: Session, placement_id: UUID, newcomers: Sequence[Newcomer]) -> dict[UUID, Promise]:
-    """Promise each the place that it wishes for, with the day of whoever lies there: of none the facts are known yet."""
-    if not newcomers:
-        return {}
-    customers: dict[Place, list[UUID]] = {}
-    for one in newcomers:
-        customers.setdefault(cast(Place, one.wish), []).append(one.customer_id)
-    since = newcomers[0].since
-    judged = verdicts(
-        session, [_birth(ids[0], Promise(place_, since, None)).assignment for place_, ids in customers.items()]
-    )
-    made = [
-        PlannedPlace(
-            id=new_id(),
-            placement_id=placement_id,
-            owner_id=place_.owner_id,
-            pool_id=place_.pool_id,
-            expires_on=judged[ids[0]].expires_on,
-            planned_at=since,
-            customer_ids=ids,
-            open=True,
-        )
-        for place_, ids in customers.items()
-    ]
-    session.add_all(made)
-    return queries.promises_among(made)
-
-
-def _strike(
-    session: Session, places: Sequence[PlannedPlace], customer_ids: Collection[UUID], *, open_: bool = True
-) -> None:
-    """Promise nothing to these any more: they lie there now, or nobody asks for them. `open_`: as of `PlannedPlace`."""
-    for one in places:
-        one.open = one.open and open_
-        if one.strike(customer_ids):
-            session.delete(one)

@@ -3,12 +3,12 @@
 from chassis import clock
 from chassis.due import DueTask
 from chassis.runtime import Runtime
-from crm_pool.placement import commands
+from crm_pool.placement import plans
 
 
 def _forget_plans(runtime: Runtime) -> bool:
     with runtime.database.transaction() as session:
-        commands.forget_plans(session, clock.now())
+        plans.forget_plans(session, clock.now())
     return False
 
 

@@ -9,6 +9,8 @@ from sqlalchemy import CheckConstraint, Column, Date, DateTime, Index, Table, Te
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from crm.pool.v1.pool_events_pb2 import AssignmentState
+from crm_pool.assignments.model import common_state
 from crm_pool.assignments.rules import Place
 from crm_pool.database import Base
 
@@ -58,6 +60,12 @@ class Promise:
     place: Place
     since: datetime
     expires_on: date | None
+
+    def state(self) -> AssignmentState:
+        """How its customers will be born: the state that they have in common, with the first version."""
+        state = common_state(self.place, self.since, self.expires_on, had_owner=self.place.owner_id is not None)
+        state.version = 1
+        return state
 
 
 # Of the release before, which writes here while it is being replaced; a later release drops it, and what reads it.

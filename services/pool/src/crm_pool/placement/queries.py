@@ -4,17 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import any_, func, select
 from sqlalchemy.orm import Session
 
 from chassis import clock
 from chassis.errors import Unauthenticated
-from crm_pool.assignments.model import AssignmentRow
-from crm_pool.assignments.queries import Colleague, colleagues
+from crm_pool.assignments.model import Assignment, AssignmentRow
+from crm_pool.assignments.queries import EVERY, Colleague, colleagues, found_by
 from crm_pool.assignments.rules import Place
 from crm_pool.caps.queries import kept_room, room
 from crm_pool.customers.model import Customer
-from crm_pool.database import among
+from crm_pool.database import among, array_of, array_text
 from crm_pool.placement.model import KEPT, OLD_PLANS, PlannedPlace, Promise
 from crm_pool.pools.queries import keep_existing, visible_pools
 from directory.scope import Scope, resolve_scope
@@ -22,6 +22,8 @@ from directory.scope import Scope, resolve_scope
 _IN_OLD_PLANS = select(
     *(OLD_PLANS.c[name] for name in ("customer_id", "owner_id", "pool_id", "planned_at", "expires_on"))
 )
+
+_LYING = EVERY.where(AssignmentRow.customer_id == any_(array_of("ids")))
 
 
 class Wishes:
@@ -60,6 +62,22 @@ class Wishes:
 
         `creator_id`: the member who wishes, within whose reach the owner must be; None: nobody's wish, a place known.
         """
+        let_in, code = self.let_in(1, wish, creator_id)
+        return "" if let_in else code
+
+    def let_in(self, customers: int, wish: Place | None, creator_id: UUID | None) -> tuple[int, str]:
+        """How many of the customers for which `wish` is made get it, who are counted, and why the others do not. See `refusal`."""
+        if code := self._impossible(wish, creator_id):
+            return 0, code
+        if wish is None or wish.owner_id is None:
+            return customers, ""
+        left = self._room.left(wish.owner_id)
+        let_in = customers if left is None else max(0, min(customers, left))
+        self._room.fill(wish.owner_id, let_in)
+        return let_in, "holding_cap_reached"
+
+    def _impossible(self, wish: Place | None, creator_id: UUID | None) -> str:
+        """Why nobody at all can lie there, empty when somebody can."""
         if wish is None:
             return "place_missing"
         if wish.owner_id is None:
@@ -67,12 +85,7 @@ class Wishes:
         owner = self._owners.get(wish.owner_id)
         if owner is None or not owner.assignable:
             return "assignee_inactive"
-        if creator_id is not None and not self._reaches(creator_id, owner):
-            return "owner_out_of_reach"
-        if not self._room.fits(owner.id):
-            return "holding_cap_reached"
-        self._room.take(owner.id)
-        return ""
+        return "owner_out_of_reach" if creator_id is not None and not self._reaches(creator_id, owner) else ""
 
     def _reaches(self, creator_id: UUID, owner: Colleague) -> bool:
         """A creator who has left since was entitled when the customer was created: customer had looked."""
@@ -83,6 +96,11 @@ class Wishes:
                 self._scopes[creator_id] = resolve_scope(self._session, creator_id)
         scope = self._scopes.get(creator_id)
         return scope is None or scope.reaches(owner.id, owner.department_id)
+
+
+def lying(session: Session, customer_ids: Collection[str]) -> list[Assignment]:
+    """Where those of these customers lie that lie somewhere already."""
+    return found_by(session, _LYING, {"ids": array_text(customer_ids)}) if customer_ids else []
 
 
 def placed(session: Session, customer_ids: Collection[UUID]) -> set[UUID]:
