@@ -1,6 +1,7 @@
 """Births by column (decision 0037): a plan and a creation event come to the same in either form, whatever happens around them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ class Import:
 
     def __init__(self, sea: Any, rpc: Any, *, by_column: bool) -> None:
         self._sea, self._rpc, self._by_column = sea, rpc, by_column
+        self._report: Callable[[Any], None] = sea.report
         self._placement_id, self._batch_id = new_id(), new_id()
         self.owner = sea.hire(f"owner-{by_column}")
         self.pool_id, self._no_pool_id = sea.create_pool()["id"], str(new_id())
@@ -73,21 +75,37 @@ class Import:
                 if not self._by_column:
                     state = message.customers.add(id=id_, name=name, level=level)
                     state.MergeFrom(common)
-        self._sea.report(message)
+        self._report(message)
 
     def _state(self, wish: Place, **more: Any) -> facts.CustomerState:
         return facts.CustomerState(facts_version=1, wish=wish, created_by=str(self.owner.id), **more)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What customer tells meanwhile arrives together."""
+        report, messages = self._report, list[Any]()
+        self._report = messages.append
+        yield
+        self._report = report
+        self._sea.report(*messages)
+
+    def place(self, *rows: int) -> None:
+        """Customer has its rows placed at once, as it does with single ones."""
+        wish, _ = self._wishes[0]
+        customers = [pb.NewCustomer(customer_id=self.ids[row], wish=wish, name="先名") for row in rows]
+        self._rpc.PlaceCustomers(pb.PlaceCustomersRequest(customers=customers, actor_id=str(self.owner.id)))
 
     def delete(self, row: int) -> None:
         """Customer tells that a row is deleted, as its version 2."""
         state = self._state(self._wishes[0][0], deleted=True, id=self.ids[row], name="后名")
         state.facts_version = 2
-        self._sea.report(facts.CustomerDeleted(customers=[state], actor_id=state.created_by))
+        self._report(facts.CustomerDeleted(customers=[state], actor_id=state.created_by))
 
     def result(self) -> Any:
         """Everything kept and told of it, with names in place of ids."""
         known = {UUID(id_): f"row {row}" for row, id_ in enumerate(self.ids)}
         known |= {self.owner.id: "owner", UUID(self.pool_id): "pool", self._batch_id: "batch"}
+        known[UUID(self._no_pool_id)] = "no pool"
         told = [one for message in self._sea.told() for one in _facts(message) if UUID(one[0]) in known]
         kept = [
             sorted((row_of(one) for one in self._sea.rows(table, key.in_(known))), key=str)
@@ -156,6 +174,17 @@ def _never_planned(one: Import) -> None:
     one.write()
 
 
+def _partly_planned(one: Import) -> None:
+    one.plan()
+    one.write(0, 1, 3, 5)
+
+
+def _placed_before(one: Import) -> None:
+    one.plan()
+    one.place(1)
+    one.write()
+
+
 def _not_yet_placed(one: Import) -> None:
     one.write(0, 1, 2, 3, 4, 5, version=0)
 
@@ -180,21 +209,26 @@ def _protected(one: Import) -> None:
     one.write(locked=True, collaborator_ids=["b", "a"], won=True, open_opportunities=2)
 
 
+_HAPPENINGS = [
+    *(_plan_alone, _as_planned, _told_twice, _in_two_events, _planned_again_afterwards, _partly_planned),
+    *(_never_planned, _not_yet_placed, _placed_before, _placed_long_ago),
+    *(_deleted_before, _deleted_at_birth, _protected),
+]
+
+
 @pytest.mark.usefixtures("frozen")
 @pytest.mark.parametrize("rule", ["no rule", "a rule"])
 @pytest.mark.parametrize(
     "happens",
-    [
-        *(_plan_alone, _as_planned, _told_twice, _in_two_events, _planned_again_afterwards, _never_planned),
-        *(_not_yet_placed, _placed_long_ago, _deleted_before, _deleted_at_birth, _protected),
-    ],
+    _HAPPENINGS,
     ids=lambda one: one.__name__.strip("_"),
 )
 def test_a_creation_by_column_leaves_and_tells_what_one_by_one_does(
     sea: Any, rpc: Any, happens: Callable[[Import], None], rule: str
 ) -> None:
     if rule == "a rule":
-        sea.put_in_force(sea.default())
+        by_level = {"kind": "no_follow_up", "days": 30, "days_by_level": {"level0": 10}}
+        sea.put_in_force(sea.default(), by_level)
     imports = [Import(sea, rpc, by_column=by_column) for by_column in (False, True)]
 
     for one in imports:
@@ -203,6 +237,48 @@ def test_a_creation_by_column_leaves_and_tells_what_one_by_one_does(
     one_by_one, by_column = (one.result() for one in imports)
     assert by_column == one_by_one
     assert "row 0" in by_column
+
+
+@pytest.mark.parametrize("wishes", ["one place", "many places"])
+def test_births_by_column_need_as_many_statements_for_two_as_for_two_hundred(sea: Any, rpc: Any, wishes: str) -> None:
+    counts = []
+    for size in (2, 200):
+        placement_id = str(new_id())
+        pools = [sea.create_pool()["id"] for _ in range(1 if wishes == "one place" else 2)]
+        wished = [
+            pb.WishedTogether(wish=Place(pool_id=id_), customer_ids=[str(new_id()) for _ in range(size)])
+            for id_ in pools
+        ]
+        born = [
+            facts.BornTogether(
+                common=facts.CustomerState(facts_version=1, wish=one.wish, assignment_version=1),
+                ids=one.customer_ids,
+                names=["星河贸易"] * size,
+            )
+            for one in wished
+        ]
+        actor_id = str(sea.organisation.sales.id)
+        with sea.counting_statements() as statements:
+            rpc.PlanPlacement(pb.PlanPlacementRequest(placement_id=placement_id, actor_id=actor_id, wished=wished))
+            sea.report(facts.CustomerCreated(placement_id=placement_id, actor_id=actor_id, born=born))
+        counts.append(len(statements))
+
+    assert counts[0] == counts[1]
+    (told,) = sea.opened.outbox(events.AssignmentsChanged)[-1:]
+    assert [len(one.customer_ids) for one in told.together] == [200] * len(pools)
+    assert not told.changes
+
+
+def test_newborn_customers_deleted_in_the_same_moment_are_suspended(sea: Any, rpc: Any) -> None:
+    one = Import(sea, rpc, by_column=True)
+    one.plan()
+
+    with one.at_once():
+        one.write()
+        one.delete(1)
+
+    suspended = {str(row.customer_id): row.suspended for row in sea.rows(AssignmentRow)}
+    assert suspended == {id_: id_ == one.ids[1] for id_ in one.ids[:5]}
 
 
 @pytest.mark.usefixtures("frozen")

@@ -209,17 +209,27 @@ def _publish(session: Session, written: Sequence[Done], names: Mapping[UUID, str
     for act, change in written:
         groups.setdefault((act, change.cause), []).append(change)
     messages = [
-        pb.AssignmentsChanged(
-            changes=[change.message(names.get(change.assignment.customer_id, "")) for change in part],
-            cause=_cause(cause),
-            actor_id=str(act.actor_id or ""),
-            batch_id=str(act.batch_id or ""),
-            notice=act.notice,
-        )
+        _told(act, cause, changes=[change.message(names.get(change.assignment.customer_id, "")) for change in part])
         for (act, cause), changes in groups.items()
         for part in chunks(changes)
     ]
     record_event(session, *messages)
+
+
+def publish_together(session: Session, act: Act, cause: Cause, together: Sequence[pb.MovedTogether]) -> None:
+    """Tell by column what `act`, part of a batch, has done: 1,000 changes at most."""
+    if together:
+        record_event(session, _told(act, cause, together=together))
+
+
+def _told(act: Act, cause: Cause, **what: Any) -> pb.AssignmentsChanged:
+    return pb.AssignmentsChanged(
+        cause=_cause(cause),
+        actor_id=str(act.actor_id or ""),
+        batch_id=str(act.batch_id or ""),
+        notice=act.notice,
+        **what,
+    )
 
 
 def _cause(cause: Cause) -> pb.Cause.ValueType:

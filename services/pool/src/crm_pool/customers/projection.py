@@ -9,16 +9,17 @@ from typing import Any, cast
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import ColumnElement, Table, exists, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, Table, Text, Uuid, bindparam, column, exists, func, or_, select, update
+from sqlalchemy import cast as cast_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.sql.dml import ReturningInsert
 
 from chassis.database.rows import listed, rowset
-from crm.customer.v1.customer_events_pb2 import CustomerState
+from crm.customer.v1.customer_events_pb2 import BornTogether, CustomerState
 from crm_pool.customers.model import Customer
 from crm_pool.customers.rules import Protection
-from crm_pool.database import among, among_ids
+from crm_pool.database import among, among_ids, array_of, array_text
 
 _CUSTOMERS = cast(Table, Customer.__table__)
 _COLUMNS = _CUSTOMERS.c
@@ -31,6 +32,27 @@ _NAMES = select(_COLUMNS.id, _COLUMNS.name).where(among_ids(_COLUMNS.id))
 _PROTECTED = select(_COLUMNS.id, _COLUMNS.locked, _COLUMNS.wecom_friend, _COLUMNS.collaborator_ids, _COLUMNS.won).where(
     among_ids(_COLUMNS.id),
     or_(_COLUMNS.locked, _COLUMNS.wecom_friend, _COLUMNS.collaborator_ids != [], _COLUMNS.won),
+)
+_OWN = ("id", "name", "level")
+_COMMON = [column for column in _COLUMNS if column.name not in _OWN]
+_BORN = (
+    func.unnest(array_of("ids"), bindparam("names", type_=ARRAY(Text)), bindparam("levels", type_=ARRAY(Text)))
+    .table_valued(column("id", Uuid), column("name", Text), column("level", Text), name="born")
+    .render_derived()
+)
+_NEWBORN = (
+    insert(_CUSTOMERS)
+    .from_select(
+        [*_OWN, *(one.name for one in _COMMON)],
+        select(
+            _BORN.c.id,
+            _BORN.c.name,
+            func.coalesce(_BORN.c.level, ""),
+            *(bindparam(one.name, type_=one.type) for one in _COMMON),
+        ).order_by(_BORN.c.id),
+    )
+    .on_conflict_do_nothing()
+    .returning(cast_(_COLUMNS.id, Text))
 )
 
 
@@ -45,15 +67,17 @@ class Standing:
 
 def customer_row(state: CustomerState) -> dict[str, Any]:
     """A customer's state as its row."""
+    return {"id": UUID(state.id), "name": state.name, "level": state.level, **common_row(state)}
+
+
+def common_row(state: CustomerState) -> dict[str, Any]:
+    """What the rows of customers that came into being together have in common: everything but id, name and level."""
     return {
-        "id": UUID(state.id),
         "facts_version": state.facts_version,
-        "name": state.name,
         "created_by": UUID(state.created_by) if state.created_by else None,
         "deleted": state.deleted,
         "locked": state.locked,
         "wecom_friend": state.wecom_friend,
-        "level": state.level,
         "collaborator_ids": sorted(state.collaborator_ids),
         "last_touch_at": moment(state, "last_touch_at"),
         "won": state.won,
@@ -112,6 +136,12 @@ def _keeping(keys: tuple[str, ...]) -> ReturningInsert[UUID]:
         set_={name: statement.excluded[name] for name in keys if name != "id"},
         where=_CUSTOMERS.c.facts_version < statement.excluded.facts_version,
     ).returning(_CUSTOMERS.c.id)
+
+
+def keep_newborn(session: Session, born: BornTogether) -> list[str]:
+    """Keep customers told by column, those known already left out. Returns the ids of those that are new."""
+    columns = {"ids": array_text(born.ids), "names": list(born.names), "levels": list(born.levels)}
+    return list(session.scalars(_NEWBORN, {**columns, **common_row(born.common)}))
 
 
 def keep_deleted(session: Session, ids: Collection[UUID]) -> dict[UUID, Standing]:

@@ -1,6 +1,6 @@
 """Customers as their owner reports them: by event, and page by page when the projection is built or checked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,15 +21,16 @@ from crm_pool.customers.clients import facts_now
 from crm_pool.customers.projection import customer_row, known_customers, moment, page_of_kept_ids
 from crm_pool.database import row_of
 from crm_pool.placement import queries
+from crm_pool.placement.births import FIRST_VERSION, make_true
 from crm_pool.placement.commands import Gift, Newcomer, Report, give, keep_up, let_go
 
 _PAGE_SIZE = 1000
 _PAGE_TIMEOUT_SECONDS = 10
-_BORN = 1
 
 
 def _apply(session: Session, events: Sequence[Event]) -> None:
-    keep_up(session, [report for event in events for report in _reports(event.message)])
+    born = [report for event in events for report in _births(session, event.message)]
+    keep_up(session, [*born, *(report for event in events for report in _reports(event.message))])
     give(session, {customer_id: gift for event in events for customer_id, gift in _gifts(event.message)})
 
 
@@ -51,19 +52,29 @@ def _reports(message: Any) -> Iterator[Report]:
         # The losers' states travel in CustomerDeleted and CustomerRestored.
         yield _report(message.survivor, _act(message))
         return
-    placement_id = _id(getattr(message, "placement_id", ""))
-    act = Act(_id(message.actor_id), clock.now(), _id(message.batch_id) or placement_id)
-    for state in _states(message):
+    placement_id, act = _id(getattr(message, "placement_id", "")), _act_of_batch(message)
+    for state in message.customers:
         yield _report(state, act, placement_id)
 
 
-def _states(message: Any) -> Iterator[pb.CustomerState]:
-    yield from message.customers
-    for born in getattr(message, "born", ()):
-        for id_, name, level in zip(born.ids, born.names, born.levels or [""] * len(born.ids), strict=True):
-            state = pb.CustomerState(id=id_, name=name, level=level)
-            state.MergeFrom(born.common)
-            yield state
+def _births(session: Session, message: Any) -> Iterator[Report]:
+    """Take in customers that are told by column; yields those that are to be taken one by one."""
+    if not isinstance(message, pb.CustomerCreated):
+        return
+    placement_id, act = _id(message.placement_id), _act_of_batch(message)
+    placed = make_true(session, placement_id, message.born, act) if placement_id else set()
+    for state in _states(message.born, placed):
+        yield _report(state, act, placement_id)
+
+
+def _states(together: Iterable[pb.BornTogether], without: Collection[str]) -> Iterator[pb.CustomerState]:
+    for born in together:
+        levels = born.levels or [""] * len(born.ids)
+        for id_, name, level in zip(born.ids, born.names, levels, strict=True):
+            if id_ not in without:
+                state = pb.CustomerState(id=id_, name=name, level=level)
+                state.MergeFrom(born.common)
+                yield state
 
 
 def _gifts(message: Any) -> Iterator[tuple[UUID, Gift]]:
@@ -77,13 +88,18 @@ def _act(message: pb.CustomersMerged | pb.CustomersUnmerged | pb.CollisionClosed
     return Act(_id(message.actor_id), clock.now())
 
 
+def _act_of_batch(message: Any) -> Act:
+    batch_id = _id(message.batch_id) or _id(getattr(message, "placement_id", ""))
+    return Act(_id(message.actor_id), clock.now(), batch_id)
+
+
 def _report(state: pb.CustomerState, act: Act, placement_id: UUID | None = None) -> Report:
     """A customer whose row says a later version than birth was placed long ago: nothing is to be made up for it."""
     row = customer_row(state)
-    if state.assignment_version > _BORN:
+    if state.assignment_version > FIRST_VERSION:
         return Report(row, act, None)
     since = moment(state, "created_at") or act.at
-    planned = state.assignment_version == _BORN
+    planned = state.assignment_version == FIRST_VERSION
     newcomer = Newcomer(row["id"], place_of(state.wish), row["created_by"], since, act, planned=planned)
     return Report(row, act, newcomer, placement_id)
 
