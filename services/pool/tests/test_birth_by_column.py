@@ -68,7 +68,7 @@ class Import:
         for wish, ids in self._wishes:
             born = [id_ for id_ in ids if id_ in chosen]
             common = self._state(wish, assignment_version=version, **more)
-            names, levels = ([f"{text}{self.ids.index(id_)}" for id_ in born] for text in ("客户", "level"))
+            names, levels = ([f"{text}{self.ids.index(id_)}" for id_ in born] for text in ('客户\\",{', "level"))
             if born and self._by_column:
                 message.born.add(common=common, ids=born, names=names, levels=levels)
             for id_, name, level in zip(born, names, levels, strict=True):

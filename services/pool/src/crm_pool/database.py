@@ -1,6 +1,6 @@
 """The tables' common base, and sets of ids as one parameter."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.elements import SQLCoreOperations
+from sqlalchemy.types import TypeEngine
 
 from chassis.database import new_metadata
 from chassis.errors import Stale
@@ -67,11 +68,14 @@ def among_ids(attribute: SQLCoreOperations[UUID]) -> ColumnElement[bool]:
     return attribute == any_(bindparam("ids", type_=ARRAY(Uuid)))
 
 
-def array_text(ids: Iterable[str]) -> str:
-    """Ids as PostgreSQL writes an array of them: for many that come and go as text, of which nothing is made meanwhile."""
-    return f"{{{','.join(ids)}}}"
+def array_text(texts: Collection[str]) -> str:
+    """`texts`, without null characters, as PostgreSQL writes an array: a single value, where a list costs the driver half a
+    microsecond for each.
+    """
+    quoted = "\0".join(texts).replace("\\", "\\\\").replace('"', '\\"').replace("\0", '","')
+    return f'{{"{quoted}"}}' if texts else "{}"
 
 
-def array_of(name: str) -> Cast[Any]:
-    """The ids in the statement's parameter `name`, which `array_text` makes."""
-    return cast(bindparam(name, type_=Text), ARRAY(Uuid))
+def array_of(name: str, kind: type[TypeEngine[Any]]) -> Cast[Any]:
+    """The array in the statement's parameter `name`, which `array_text` makes."""
+    return cast(bindparam(name, type_=Text), ARRAY(kind))

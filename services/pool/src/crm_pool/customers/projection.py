@@ -9,7 +9,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import ARRAY, ColumnElement, Table, Text, Uuid, bindparam, column, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Table, Text, Uuid, bindparam, column, exists, func, or_, select, update
 from sqlalchemy import cast as cast_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -36,11 +36,11 @@ _PROTECTED = select(_COLUMNS.id, _COLUMNS.locked, _COLUMNS.wecom_friend, _COLUMN
 _OWN = ("id", "name", "level")
 _COMMON = [column for column in _COLUMNS if column.name not in _OWN]
 _BORN = (
-    func.unnest(array_of("ids"), bindparam("names", type_=ARRAY(Text)), bindparam("levels", type_=ARRAY(Text)))
+    func.unnest(array_of("ids", Uuid), array_of("names", Text), array_of("levels", Text))
     .table_valued(column("id", Uuid), column("name", Text), column("level", Text), name="born")
     .render_derived()
 )
-_NEWBORN = (
+_KEPT_NEWBORN = (
     insert(_CUSTOMERS)
     .from_select(
         [*_OWN, *(one.name for one in _COMMON)],
@@ -52,8 +52,10 @@ _NEWBORN = (
         ).order_by(_BORN.c.id),
     )
     .on_conflict_do_nothing()
-    .returning(cast_(_COLUMNS.id, Text))
+    .returning(_COLUMNS.id)
+    .cte("newborn")
 )
+_NEWBORN = select(func.array_agg(cast_(_KEPT_NEWBORN.c.id, Text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,8 @@ def _keeping(keys: tuple[str, ...]) -> ReturningInsert[UUID]:
 
 def keep_newborn(session: Session, born: BornTogether) -> list[str]:
     """Keep customers told by column, those known already left out. Returns the ids of those that are new."""
-    columns = {"ids": array_text(born.ids), "names": list(born.names), "levels": list(born.levels)}
-    return list(session.scalars(_NEWBORN, {**columns, **common_row(born.common)}))
+    columns = {name: array_text(getattr(born, name)) for name in ("ids", "names", "levels")}
+    return session.scalar(_NEWBORN, {**columns, **common_row(born.common)}) or []
 
 
 def keep_deleted(session: Session, ids: Collection[UUID]) -> dict[UUID, Standing]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Table, delete, insert
+from sqlalchemy import Table, Uuid, delete, insert
 from sqlalchemy.orm import Session
 
 from chassis.database import lock
@@ -19,7 +19,7 @@ from crm_pool.expiry.queries import verdicts
 from crm_pool.placement import queries
 from crm_pool.placement.model import KEPT, OLD_PLANS, PlannedPlace, Promise
 
-_KEEP = insert(cast(Table, PlannedPlace.__table__)).values(customer_ids=array_of("ids"))
+_KEEP = insert(cast(Table, PlannedPlace.__table__)).values(customer_ids=array_of("ids", Uuid))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from sqlalchemy import any_, func, select
+from sqlalchemy import Uuid, any_, func, select
 from sqlalchemy.orm import Session
 
 from chassis import clock
@@ -14,7 +14,7 @@ from crm_pool.assignments.queries import EVERY, Colleague, colleagues, found_by
 from crm_pool.assignments.rules import Place
 from crm_pool.caps.queries import kept_room, room
 from crm_pool.customers.model import Customer
-from crm_pool.database import among, array_of, array_text
+from crm_pool.database import among, among_ids, array_of, array_text
 from crm_pool.placement.model import KEPT, OLD_PLANS, PlannedPlace, Promise
 from crm_pool.pools.queries import keep_existing, visible_pools
 from directory.scope import Scope, resolve_scope
@@ -23,7 +23,8 @@ _IN_OLD_PLANS = select(
     *(OLD_PLANS.c[name] for name in ("customer_id", "owner_id", "pool_id", "planned_at", "expires_on"))
 )
 
-_LYING = EVERY.where(AssignmentRow.customer_id == any_(array_of("ids")))
+_OF_PLANS = select(PlannedPlace).where(among_ids(PlannedPlace.placement_id)).order_by(PlannedPlace.id).with_for_update()
+_LYING = EVERY.where(AssignmentRow.customer_id == any_(array_of("ids", Uuid)))
 
 
 class Wishes:
@@ -114,8 +115,7 @@ def planned_places(session: Session, placement_ids: Collection[UUID]) -> Sequenc
     """The rows of plans, of customers that do not lie there yet, locked."""
     if not placement_ids:
         return []
-    of_plans = select(PlannedPlace).where(among(PlannedPlace.placement_id, placement_ids))
-    return session.scalars(of_plans.order_by(PlannedPlace.id).with_for_update()).all()
+    return session.scalars(_OF_PLANS, {"ids": list(placement_ids)}).all()
 
 
 def promises_among(places: Sequence[PlannedPlace]) -> dict[UUID, Promise]:
