@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from crm_customer.contacts import rules as contacts
 from crm_customer.contacts.rules import Broken
-from crm_customer.customers.rules import FIELDS, Reference, checked, is_custom, refuse_inactive, settle, split
+from crm_customer.customers.rules import (
+    FIELDS,
+    Problem,
+    Reference,
+    checked,
+    is_custom,
+    refuse_inactive,
+    refuse_postcodes,
+    refuse_remark_alone,
+    require_filled,
+    settle,
+    split,
+)
 from crm_customer.dictionaries.rules import (
     DICTIONARIES,
     KEY_PATTERN,
@@ -23,8 +35,10 @@ from crm_customer.dictionaries.rules import (
     repeated_label,
 )
 from crm_customer.fields.rules import LARGEST_NUMBER, LONGEST_TEXT, Choice, Field, Kind
+from crm_customer.imports.reading import Cells, read_rows
 from crm_customer.profiles.rules import NUMBERS
 from crm_customer.search.rules import (
+    all_normalised,
     are_initials,
     bigrams,
     grams_of,
@@ -250,6 +264,49 @@ def test_keys_made_of_labels_are_keys_and_differ(labels: list[str]) -> None:
 
     assert len(set(taken)) == len(labels)
     assert all(re.fullmatch(KEY_PATTERN, key) for key in taken)
+
+
+_NAMES = st.lists(st.sampled_from([*FIELDS, *(f"custom.{kind}" for kind in CUSTOM)]), unique=True)
+_NEAR = ["province", "city", "annual_turnover", "profile.annual_revenue", "industry", "contact.remark", "contact.name"]
+_ROWS = (_NAMES | st.lists(st.sampled_from(["name", *_NEAR]), unique=True)).flatmap(
+    lambda names: st.lists(st.fixed_dictionaries(dict.fromkeys(names, TEXTS | MEANT | st.just("")))).map(
+        lambda rows: (names, rows)
+    )
+)
+
+
+@always
+@given(_ROWS)
+def test_rows_of_a_file_are_read_by_column_as_the_form_reads_each(
+    written: tuple[list[str], list[dict[str, str]]],
+) -> None:
+    names, rows = written
+    columns = {name: [row[name] for row in rows] for name in names}
+
+    read = read_rows(Cells(range(len(rows)), columns), ["name", "contact.mobile"], REFERENCE)
+
+    assert [(row.values, row.problems) for row in read] == [checked(row, REFERENCE) for row in rows]
+    assert [row.unborn for row in read if not row.problems] == [_unborn(row.values) for row in read if not row.problems]
+    for row in read:
+        name, mobile = normalised(row.values.get("name") or ""), row.values.get("contact.mobile")
+        assert [*row.keys] == [key for key in [("name", name), ("contact.mobile", mobile)] if key[1]]
+
+
+def _unborn(values: dict[str, Any]) -> list[Problem]:
+    """What a form that creates finds beside what is wrong with each field."""
+    problems: list[Problem] = []
+    require_filled(values, REFERENCE, problems, creating=True)
+    refuse_inactive(values, {}, REFERENCE, problems)
+    parts = split(values)
+    refuse_remark_alone(parts.contact, problems)
+    refuse_postcodes(parts.profile, parts.profile, problems)
+    return problems
+
+
+@always
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))))
+def test_texts_are_normalised_together_as_each_is_alone(texts: list[str]) -> None:
+    assert all_normalised(texts) == [*map(normalised, texts)]
 
 
 @always

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis.errors import FieldError
@@ -59,6 +59,12 @@ def mobile(value: str, pattern: re.Pattern[str]) -> str:
 def is_filled(values: Mapping[str, Any]) -> bool:
     """Whether anything besides the remark is filled in: only then there is a contact (A-53)."""
     return any(value for field, value in values.items() if field != "remark")
+
+
+def filled_rows(columns: Mapping[str, Sequence[Any]], count: int) -> list[bool]:
+    """The same of `count` contacts, by column."""
+    besides = [column for field, column in columns.items() if field != "remark"]
+    return [any(cells) for cells in zip(*besides, strict=True)] if besides else [False] * count
 
 
 def masked(field: str, value: Any) -> Any:

@@ -2,10 +2,10 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain, repeat
 from typing import Any
 
 from chassis.errors import FieldError
@@ -38,20 +38,27 @@ class Reference:
         return ("name", *(f"custom.{key}" for key, field in self.custom.items() if field.required))
 
     @cached_property
-    def cleaned(self) -> Mapping[tuple[str, str], Any]:
-        """Clean values by field and text, or the Broken that says what is wrong with it."""
-        return _Cleaned(self)
+    def cleaned(self) -> Mapping[str, Mapping[str, Any]]:
+        """By field: clean values by text, or the Broken that says what is wrong with it. Filled as they are asked for: rows
+        of a file repeat what they say.
+        """
+        return _Kept(lambda name: _Kept(lambda text: _tried(name, text, self)))
+
+    @cached_property
+    def cities(self) -> Mapping[tuple[str, str | None], Any]:
+        """Codes of cities by what a person wrote and the province, or the Broken; in the same way."""
+        return _Kept(lambda written: _city(*written, self))
 
 
-class _Cleaned(dict[tuple[str, str], Any]):
-    """Filled as it is asked: rows of a file repeat what they say."""
+class _Kept(dict[Any, Any]):
+    """What a function makes of each key, kept."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, make: Callable[[Any], Any]) -> None:
         super().__init__()
-        self._reference = reference
+        self._make = make
 
-    def __missing__(self, key: tuple[str, str]) -> Any:
-        value = self[key] = _tried(*key, self._reference)
+    def __missing__(self, key: Any) -> Any:
+        value = self[key] = self._make(key)
         return value
 
 
@@ -131,6 +138,7 @@ RULES: Mapping[str, _Rule] = {
 }
 FIELDS = (*RULES, "city")
 _CHOSEN = frozenset(DICTIONARIES)
+_KEPT_NUMBERS = {option: f"profile.{number}" for option, number in profile_rules.NUMBERS.items()}
 # What entries of the audit say besides fields: the version reached, the import that caused it or its undo, and what the
 # undo needs to know.
 ABOUT = frozenset({"version", "source_job", "source_contact", "source_tags", "undone_job"})
@@ -148,18 +156,57 @@ def checked(
     problems: list[Problem] = []
     for name in _in_order(tuple(given)):
         text = given[name]
-        value = reference.cleaned[name, text] if isinstance(text, str) else _tried(name, text, reference)
+        value = reference.cleaned[name][text] if isinstance(text, str) else _tried(name, text, reference)
         if isinstance(value, Broken):
-            problems.append(Problem(name, value.code, _shown(text), value.parameters))
-        elif name != "city":
+            problems.append(_problem(name, text, value))
+        else:
             values[name] = value
-    if "city" in given and not any(problem.field in ("province", "city") for problem in problems):
-        try:
-            values["city"] = _city((given["city"] or "").strip(), values.get("province", province), reference)
-        except Broken as broken:
-            problems.append(Problem("city", broken.code, given["city"] or ""))
-    _pair_numbers(values, given, reference, {problem.field for problem in problems})
+    if "city" in values:
+        _place_city(values, given["city"], reference, problems, province)
+    for option in profile_rules.NUMBERS:
+        _pair_number(values, option, given.get(option), reference, problems)
     return values, problems
+
+
+def checked_columns(
+    given: Mapping[str, Sequence[str]], count: int, reference: Reference
+) -> tuple[list[dict[str, Any]], list[list[Problem]]]:
+    """The same of `count` customers of whom the same fields are given as texts, by column."""
+    columns = {name: [*map(reference.cleaned[name].__getitem__, given[name])] for name in _in_order(tuple(given))}
+    cells = zip(*columns.values(), strict=True) if columns else repeat((), count)
+    rows = [dict(zip(columns, own, strict=True)) for own in cells]
+    problems: list[list[Problem]] = [[] for _ in rows]
+    for name, column in columns.items():
+        if any(isinstance(value, Broken) for value in reference.cleaned[name].values()):
+            _take_broken(name, column, given[name], rows, problems)
+    if "city" in columns:
+        for values, text, wrong in zip(rows, given["city"], problems, strict=True):
+            if "city" in values:
+                _place_city(values, text, reference, wrong)
+    for option, number in profile_rules.NUMBERS.items():
+        if option in columns or f"profile.{number}" in columns:
+            texts = given.get(option) or repeat("", len(rows))
+            for values, text, wrong in zip(rows, texts, problems, strict=True):
+                _pair_number(values, option, text, reference, wrong)
+    return rows, problems
+
+
+def _take_broken(
+    name: str,
+    column: Sequence[Any],
+    texts: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    problems: Sequence[list[Problem]],
+) -> None:
+    """Instead of what is broken in a column, rows have problems."""
+    for value, text, values, wrong in zip(column, texts, rows, problems, strict=True):
+        if isinstance(value, Broken):
+            wrong.append(_problem(name, text, value))
+            del values[name]
+
+
+def _problem(name: str, given: Any, broken: Broken) -> Problem:
+    return Problem(name, broken.code, given.strip() if isinstance(given, str) else str(given or ""), broken.parameters)
 
 
 @lru_cache(maxsize=256)
@@ -192,38 +239,47 @@ def _clean(name: str, given: Any, reference: Reference) -> Any:
     return RULES[name](value, reference) if value and name != "city" else None
 
 
-def _shown(given: Any) -> str:
-    return given.strip() if isinstance(given, str) else str(given or "")
+def _place_city(
+    values: dict[str, Any], text: str | None, reference: Reference, problems: list[Problem], province: str | None = None
+) -> None:
+    """The city lies in the province given, else in `province`; where that is broken nothing is said of the city."""
+    if any(problem.field == "province" for problem in problems):
+        del values["city"]
+        return
+    found = reference.cities[(text or "").strip(), values.get("province", province)]
+    if isinstance(found, Broken):
+        problems.append(Problem("city", found.code, text or ""))
+        del values["city"]
+    else:
+        values["city"] = found
 
 
-def _city(value: str, province: str | None, reference: Reference) -> str | None:
+def _city(value: str, province: str | None, reference: Reference) -> str | Broken | None:
     if not value:
         return None
     if province is None:
-        raise Broken("province_required")
-    code = reference.regions.city(province, value)
-    if code is None:
-        raise Broken("city_not_in_province")
-    return code
+        return Broken("province_required")
+    return reference.regions.city(province, value) or Broken("city_not_in_province")
 
 
-def _pair_numbers(
-    values: dict[str, Any], given: Mapping[str, Any], reference: Reference, broken: AbstractSet[str]
+def _pair_number(
+    values: dict[str, Any], option: str, text: Any, reference: Reference, problems: Sequence[Problem]
 ) -> None:
-    """A number that picks a range is kept beside it, and one to be kept picks its range; what both say stays (X-20)."""
-    for option, number in profile_rules.NUMBERS.items():
-        kept = f"profile.{number}"
-        if not broken.isdisjoint((option, kept)):
-            continue
-        if values.get(option) and values.get(kept) is None:
-            found = kept, profile_rules.number_of(option, given[option])
-        elif values.get(kept) is not None and not values.get(option):
-            picked = reference.options.find(option, str(values[kept]))
-            found = option, picked if picked and reference.options.offers(option, picked) else None
-        else:
-            continue
-        if found[1] is not None:
-            values[found[0]] = found[1]
+    """A number that picks a range is kept beside it, and one to be kept picks its range; what both say stays (X-20).
+
+    `text`: as the option was given.
+    """
+    kept = _KEPT_NUMBERS[option]
+    chosen, number = values.get(option), values.get(kept)
+    if bool(chosen) is (number is not None) or any(problem.field in (option, kept) for problem in problems):
+        return
+    if chosen:
+        found = kept, profile_rules.number_of(option, text)
+    else:
+        picked = reference.options.find(option, str(number))
+        found = option, picked if picked and reference.options.offers(option, picked) else None
+    if found[1] is not None:
+        values[found[0]] = found[1]
 
 
 def settle(values: Mapping[str, Any], current: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
@@ -279,6 +335,13 @@ def _by_part(names: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], ...]:
     )
 
 
+def part_columns(part: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Of many customers' flat values those kept in one part ("" for the customer's own), by column; None: not given."""
+    names = dict.fromkeys(chain.from_iterable({tuple(row) for row in rows}))
+    own = _by_part(tuple(names))[("", *_PARTS).index(part)]
+    return {field: [row.get(name) for row in rows] for field, name in own}
+
+
 def masked(name: str, value: Any) -> Any:
     """The value of a hidden field, by its flat name, as a stranger sees it; of what is no text, nothing."""
     part, _, field = name.rpartition(".")
@@ -314,13 +377,25 @@ def refuse_inactive(
 ) -> None:
     """Add the problem of each option that is chosen although it is offered no more (X-21)."""
     for name in _choosing(tuple(values)):
-        value, chosen = values[name], None
-        if is_custom(name):
-            chosen = reference.custom[name.removeprefix("custom.")].inactive(value, current.get(name))
-        elif value not in (None, current.get(name)):
-            chosen = None if reference.options.offers(name, value) else value
+        chosen = _inactive(name, values[name], current.get(name), reference)
         if chosen is not None:
             problems.append(Problem(name, "option_inactive", chosen))
+
+
+def all_offered(names: Iterable[str], reference: Reference) -> bool:
+    """Whether every option that texts of these fields have meant so far can be chosen, so that no row need be looked at."""
+    return not any(
+        _inactive(name, value, None, reference)
+        for name in _choosing(tuple(names))
+        for value in reference.cleaned[name].values()
+        if not isinstance(value, Broken)
+    )
+
+
+def _inactive(name: str, value: Any, current: Any, reference: Reference) -> str | None:
+    if is_custom(name):
+        return reference.custom[name.removeprefix("custom.")].inactive(value, current)
+    return None if value in (None, current) or reference.options.offers(name, value) else value
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +17,8 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.imports.model import BulkWriteResult
-from crm_customer.imports.rules import Chunk, Decided, Given
+from crm_customer.imports.reading import Cells
+from crm_customer.imports.rules import Chunk, Decided
 from directory.permissions import Permission
 
 MOST_ROWS = 1000
@@ -96,17 +96,21 @@ def _check_rows(request: Any, is_known: Callable[[str], bool]) -> None:
         raise Invalid("malformed_chunk", reason="rows")
 
 
-def given_rows(request: pb.BulkWriteCustomersRequest, chunk: Chunk) -> list[Given]:
-    """The rows of a request that is checked, whichever way they came."""
-    decided = {row.row_number: (DECIDED.get(row.decision), row.record_id) for row in request.rows if chunk.ask}
+def cells_of(request: pb.BulkWriteCustomersRequest, chunk: Chunk) -> list[Cells]:
+    """The rows of a request that is checked; for one release also as import sent them before, those with the same fields
+    together.
+    """
     if by_column(request):
-        fields = [column.field for column in request.columns]
-        texts = zip(*(column.texts for column in request.columns), strict=True) if fields else repeat(())
-        rows = zip(request.row_numbers, texts, strict=bool(fields))
-        cells = ((number, dict(zip(fields, row, strict=True))) for number, row in rows)
-    else:
-        cells = ((row.row_number, texts_of(chunk, row)) for row in request.rows)
-    return [Given(number, own, *decided.get(number, (None, ""))) for number, own in cells]
+        return [Cells(request.row_numbers, {column.field: column.texts for column in request.columns})]
+    alike: dict[tuple[str, ...], dict[int, list[str]]] = {}
+    for row in request.rows:
+        texts = texts_of(chunk, row)
+        fields = tuple(sorted(texts))
+        alike.setdefault(fields, {})[row.row_number] = [texts[name] for name in fields]
+    return [
+        Cells(tuple(rows), dict(zip(fields, zip(*rows.values(), strict=True), strict=True)))
+        for fields, rows in alike.items()
+    ]
 
 
 def texts_of(chunk: Chunk, row: rows_pb.ImportRow) -> dict[str, str]:

@@ -9,14 +9,16 @@ from sqlalchemy import ARRAY, Text, Uuid, any_, column, func, literal, literal_c
 from sqlalchemy.orm import Session
 
 from chassis.errors import NotFound
+from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.parents import parent_not_found, visible_parents
 from crm_customer.customers.queries import load_reference
 from crm_customer.customers.rules import Reference
 from crm_customer.customers.sight import Condition, Sight
-from crm_customer.imports.chunks import importing
+from crm_customer.imports.chunks import DECIDED, cells_of, importing
 from crm_customer.imports.members import load_members
+from crm_customer.imports.reading import read_rows
 from crm_customer.imports.rules import (
     ID,
     MATCHABLE,
@@ -25,14 +27,12 @@ from crm_customer.imports.rules import (
     SIMILAR,
     Chunk,
     Decision,
-    Given,
     Key,
     Likely,
     Made,
     Match,
     Row,
     decide,
-    read_row,
     settle_owner,
 )
 from crm_customer.imports.tagging import Vocabulary, settle_tags
@@ -54,7 +54,7 @@ class Prepared:
     importer: str
 
 
-def prepare(session: Session, chunk: Chunk, rows: Sequence[Given], mobile_pattern: str) -> Prepared:
+def prepare(session: Session, chunk: Chunk, request: pb.BulkWriteCustomersRequest, mobile_pattern: str) -> Prepared:
     """Read the rows as the importer, whose rights are checked for every chunk again.
 
     Raises Unauthenticated for one who has left, Forbidden without the rights, NotFound for a pool out of sight.
@@ -64,11 +64,23 @@ def prepare(session: Session, chunk: Chunk, rows: Sequence[Given], mobile_patter
     if chunk.target_pool_id is not None and chunk.target_pool_id not in sight.pool_ids:
         raise NotFound("pool_not_found")
     reference = load_reference(session, mobile_pattern, sight.scope)
-    read = [read_row(row, chunk.match_fields, reference) for row in rows]
+    read = _read(request, chunk, reference)
     _settle_owners(session, sight, read)
     _settle_parents(session, sight, read)
     importer = session.scalar(select(members.c.name).where(members.c.id == chunk.actor_id)) or ""
     return Prepared(chunk, sight, reference, read, settle_tags(session, read), importer)
+
+
+def _read(request: pb.BulkWriteCustomersRequest, chunk: Chunk, reference: Reference) -> list[Row]:
+    read = [row for cells in cells_of(request, chunk) for row in read_rows(cells, chunk.match_fields, reference)]
+    if not request.rows:
+        return read
+    rows = {row.number: row for row in read}
+    if chunk.ask:
+        for given in request.rows:
+            row = rows[given.row_number]
+            row.decided, row.decided_on = DECIDED.get(given.decision), given.record_id
+    return [rows[number] for number in request.row_numbers or [given.row_number for given in request.rows]]
 
 
 def _settle_owners(session: Session, sight: Sight, rows: Sequence[Row]) -> None:

@@ -17,11 +17,11 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm.pool.v1.pool_service_pb2 import NewCustomer, Placement
 from crm_customer.customers.projection import place
 from crm_customer.customers.rules import is_custom
-from crm_customer.imports.chunks import admitted, chunk_of, given_rows, kept_answer
+from crm_customer.imports.chunks import admitted, chunk_of, kept_answer
 from crm_customer.imports.commands import write_chunk
 from crm_customer.imports.queries import Prepared, decisions, prepare
 from crm_customer.imports.rehearsing import judge, rehearsed
-from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Given, Row, record_id_of
+from crm_customer.imports.rules import KNOWN, MATCHABLE, Chunk, Create, Row, record_id_of
 from crm_customer.ownership import clients
 from crm_customer.ownership.queries import pool_names
 from crm_customer.settings import Settings
@@ -40,32 +40,27 @@ class BulkWrites:
     ) -> pb.BulkWriteCustomersResponse:
         chunk = chunk_of(request, lambda name: name in KNOWN or is_custom(name), MATCHABLE, _MODES)
         with admitted(self.slots):
-            if chunk.rehearsal:
-                results = self._rehearse(chunk, given_rows(request, chunk), request.rehearsed)
-            else:
-                results = self._write(chunk, given_rows(request, chunk))
+            results = self._rehearse(chunk, request) if chunk.rehearsal else self._write(chunk, request)
             self._name_pools(results)
             return pb.BulkWriteCustomersResponse(results=results)
 
-    def _write(self, chunk: Chunk, rows: Sequence[Given]) -> Sequence[rows_pb.ImportRowResult]:
+    def _write(self, chunk: Chunk, request: pb.BulkWriteCustomersRequest) -> Sequence[rows_pb.ImportRowResult]:
         runtime = self.runtime
         with runtime.database.reading() as session:
             kept = kept_answer(session, chunk.id)
             if kept is not None:
                 return kept
-            prepared = self._prepare(session, chunk, rows)
+            prepared = self._prepare(session, chunk, request)
             newcomers = [one.row for one in decisions(session, prepared) if isinstance(one, Create)]
         placements = self._plan(chunk, newcomers)
         with runtime.database.transaction() as session:
             return write_chunk(session, prepared, placements, now())
 
-    def _rehearse(
-        self, chunk: Chunk, rows: Sequence[Given], given: Sequence[rows_pb.RehearsedOwner]
-    ) -> Sequence[rows_pb.ImportRowResult]:
+    def _rehearse(self, chunk: Chunk, request: pb.BulkWriteCustomersRequest) -> Sequence[rows_pb.ImportRowResult]:
         with self.runtime.database.reading() as session:
             actor = self.runtime.actors.actor(session, chunk.actor_id)
-            judged = judge(session, self._prepare(session, chunk, rows), actor.language if actor else "zh")
-        placements = self._plan(chunk, [one.row for one in judged.newcomers], rehearsed=given)
+            judged = judge(session, self._prepare(session, chunk, request), actor.language if actor else "zh")
+        placements = self._plan(chunk, [one.row for one in judged.newcomers], rehearsed=request.rehearsed)
         return rehearsed(judged, placements)
 
     def _name_pools(self, results: Sequence[rows_pb.ImportRowResult]) -> None:
@@ -79,8 +74,8 @@ class BulkWrites:
             if result.pool_id:
                 result.pool_name = names.get(result.pool_id, "")
 
-    def _prepare(self, session: Session, chunk: Chunk, rows: Sequence[Given]) -> Prepared:
-        return prepare(session, chunk, rows, cast(Settings, self.runtime.settings).mobile_pattern)
+    def _prepare(self, session: Session, chunk: Chunk, request: pb.BulkWriteCustomersRequest) -> Prepared:
+        return prepare(session, chunk, request, cast(Settings, self.runtime.settings).mobile_pattern)
 
     def _plan(
         self, chunk: Chunk, rows: Sequence[Row], rehearsed: Sequence[rows_pb.RehearsedOwner] | None = None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from crm_customer.contacts.rules import is_filled
@@ -16,7 +16,6 @@ from crm_customer.customers.rules import (
     Problem,
     Reference,
     changed_fields,
-    checked,
     refuse_inactive,
     refuse_postcodes,
     refuse_remark_alone,
@@ -26,7 +25,6 @@ from crm_customer.customers.rules import (
 )
 from crm_customer.matching.places import same_place
 from crm_customer.matching.rules import Company, features
-from crm_customer.search.rules import normalised
 
 NAME, MOBILE, ID, SIMILAR = "name", "contact.mobile", "id", "similar_name"
 MATCHABLE = (NAME, MOBILE, ID, SIMILAR)
@@ -35,7 +33,6 @@ TAGS, DELETED = "tags", "deleted"
 PARENT = "profile.parent_customer_id"
 KNOWN = frozenset({*FIELDS, OWNER, OWNER_ID, ID, TAGS, DELETED})
 _BETWEEN_PARTS = "\x1f"
-_NOT_DELETED = frozenset({"", "0", "否", "no", "false"})
 
 Key = tuple[str, str]
 
@@ -65,15 +62,6 @@ class Decided(Enum):
     CREATE = "create"
 
 
-class Given(NamedTuple):
-    """One row as it came: text by field, and in mode ask what somebody decided for it and about which record."""
-
-    number: int
-    texts: Mapping[str, str]
-    decided: Decided | None = None
-    decided_on: str = ""
-
-
 @dataclass
 class Row:
     """One row: clean values, what is wrong with it, and by what it is matched, in order.
@@ -85,10 +73,10 @@ class Row:
 
     number: int
     values: dict[str, Any]
-    owner: str
     problems: list[Problem]
-    keys: tuple[Key, ...]
-    unborn: list[Problem]
+    keys: Sequence[Key]
+    unborn: list[Problem] = field(default_factory=list)
+    owner: str = ""
     owner_ref: str = ""
     owner_id: UUID | None = None
     owner_problem: Problem | None = None
@@ -168,29 +156,6 @@ class Settled:
 Decision = Create | Update | Settled
 
 
-def read_row(given: Given, match_fields: Sequence[str], reference: Reference) -> Row:
-    """A row by the rules of the form (D-29)."""
-    texts = given.texts
-    values, problems = checked(texts, reference)
-    keys: list[Key] = []
-    for name in match_fields:
-        text = texts.get(ID, "").strip() if name == ID else str(values.get(name) or "")
-        if name == ID and text:
-            text, wrong = _id(text)
-            problems += wrong
-        elif name == SIMILAR:
-            text = str(Likely.of(str(values.get(NAME) or ""), str(values.get("city") or "")) or "")
-        if text:
-            keys.append((name, normalised(text) if name == NAME else text))
-    if texts.get(DELETED, "").strip().lower() not in _NOT_DELETED:
-        problems.append(Problem(DELETED, "deleted_refused", texts[DELETED]))
-    owner, owner_ref = (texts.get(name, "").strip() for name in (OWNER, OWNER_ID))
-    row = Row(given.number, values, owner, problems, tuple(keys), [], owner_ref, tags=texts.get(TAGS))
-    row.decided, row.decided_on = given.decided, given.decided_on
-    _judge_birth(row, reference)
-    return row
-
-
 @dataclass(frozen=True)
 class Likely:
     """What customers of similar names share (decision 0032): the core, the branch, and no two regions that differ."""
@@ -217,20 +182,6 @@ class Likely:
         """Whether the names are alike."""
         elsewhere = self.region and other.region and not same_place(self.region, other.region)
         return (self.core, self.branch) == (other.core, other.branch) and not elsewhere
-
-
-def _judge_birth(row: Row, reference: Reference) -> None:
-    require_filled(row.values, reference, row.unborn, creating=True)
-    refuse_inactive(row.values, {}, reference, row.unborn)
-    refuse_remark_alone(row.parts.contact, row.unborn)
-    refuse_postcodes(row.parts.profile, row.parts.profile, row.unborn)
-
-
-def _id(text: str) -> tuple[str, list[Problem]]:
-    try:
-        return str(UUID(text)), []
-    except ValueError:
-        return "", [Problem(ID, "uuid_parsing", text)]
 
 
 @dataclass(frozen=True)
