@@ -47,7 +47,7 @@ class Reference:
     @cached_property
     def cities(self) -> Mapping[tuple[str, str | None], Any]:
         """Codes of cities by what a person wrote and the province, or the Broken; in the same way."""
-        return _Kept(lambda written: _city(*written, self))
+        return _Kept(lambda written: _city(written[0], written[1], self))
 
 
 class _Kept(dict[Any, Any]):
