@@ -146,6 +146,17 @@ def test_a_batch_tells_each_receiver_once_with_its_count(notify: OpenService) ->
     assert summary["batch_id"] == finished.batch_id
 
 
+@pytest.mark.parametrize("cause", pool.Cause.values())
+def test_of_changes_told_by_column_nobody_is_told_before_their_batch_ends(cause: pool.Cause.ValueType) -> None:
+    owner, former = str(new_id()), str(new_id())
+    moved = pool.MovedTogether(customer_ids=[str(new_id())], versions=[2], former_owner_ids=[former])
+    moved.common.place.owner_id = owner
+    fact = changed(cause=cause, batch_id=str(new_id()), together=[moved])
+
+    assert not concerns_somebody(fact)
+    assert not any(notices_of_changes(new_id(), fact))
+
+
 def test_a_nightly_recycling_tells_each_former_owner_once(notify: OpenService) -> None:
     people = notify.organisation
     lost = [pool.ReceiverCount(member_id=str(people.sales.id), customers=40)]

@@ -61,6 +61,29 @@ def test_what_expired_goes_to_the_pool_with_its_rule_in_the_history_and_everybod
     assert run["release_ids"] == [finished.batch_id]
 
 
+def test_what_a_run_takes_is_told_by_column_with_its_former_owners(sea: Any, rule: Any) -> None:
+    owners = sea.organisation.sales, sea.organisation.colleague
+    ids = {sea.own(1, owner)[0]: owner for owner in owners}
+    sea.own(20, sea.organisation.sales)
+    sea.own(20, sea.organisation.colleague)
+    sea.expire(list(ids))
+
+    sea.recycle()
+
+    (told,) = [one for one in sea.opened.outbox(events.AssignmentsChanged) if one.cause == events.CAUSE_RECYCLE]
+    (moved,) = told.together
+    (finished,) = sea.opened.outbox(events.AssignmentBatchFinished)
+    assert (len(told.changes), told.batch_id, told.actor_id) == (0, finished.batch_id, "")
+    assert (moved.common.customer_id, moved.common.version) == ("", 0)
+    assert (moved.common.place.pool_id, moved.common.had_owner) == (str(sea.default()), True)
+    assert dict(zip(moved.customer_ids, moved.former_owner_ids, strict=True)) == {
+        id_: str(owner.id) for id_, owner in ids.items()
+    }
+    assert list(moved.customer_names) == ["星河贸易"] * 2
+    states = {one.customer_id: one for one in sea.assignments(moved.customer_ids)}
+    assert list(moved.versions) == [states[UUID(id_)].version for id_ in moved.customer_ids]
+
+
 def test_the_last_day_is_the_owners_to_its_end(sea: Any, rule: Any) -> None:
     ids = sea.own(2, sea.organisation.sales)
     sea.expire(ids, days=0)

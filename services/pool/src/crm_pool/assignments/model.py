@@ -111,11 +111,15 @@ class Assignment:
 
     def state(self) -> pb.AssignmentState:
         """Its whole state, as other services read it."""
-        state = common_state(
-            self.place, self.held_since, self.expires_on, suspended=self.suspended, had_owner=self.had_owner
-        )
+        state = self.common_state()
         state.customer_id, state.version = str(self.customer_id), self.version
         return state
+
+    def common_state(self) -> pb.AssignmentState:
+        """What it has in common with others that lie like it."""
+        return common_state(
+            self.place, self.held_since, self.expires_on, suspended=self.suspended, had_owner=self.had_owner
+        )
 
     def unclaimable(self) -> Conflict | None:
         """Why nobody at all can claim it: suspended or already_owned (C-37); None: it lies in a pool."""
