@@ -56,6 +56,10 @@ def imports(services: Opener, customers: tuple["Customers", str]) -> Iterator[Op
 
 def texts_of(request: Any) -> list[dict[str, str]]:
     """Field → text of each row of a chunk as it was sent."""
+    if getattr(request, "columns", ()):
+        names = [column.field for column in request.columns]
+        cells = zip(*(column.texts for column in request.columns), strict=True)
+        return [dict(zip(names, texts, strict=True)) for texts in cells]
     return [dict(zip(request.fields, row.texts, strict=True)) for row in request.rows]
 
 
@@ -196,7 +200,10 @@ class Customers(CustomerServiceServicer):
             if self.refusals:
                 raise self.refusals.pop(0)
             holds = self.hold_after is not None and len(self.requests) > self.hold_after
-            results = [self._result(request, row) for row in request.rows]
+            results = [
+                self._result(request, _row(request, number), texts)
+                for number, texts in zip(request.row_numbers, texts_of(request), strict=True)
+            ]
         if holds:  # what is written is written, but the answer does not come
             self.gate.wait(60)
         if self.answer is not None:
@@ -253,17 +260,17 @@ class Customers(CustomerServiceServicer):
             raise Unavailable("overloaded")
         return self.custom_fields
 
-    def _result(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
+    def _result(self, request: Any, row: rows_pb.ImportRow, texts: dict[str, str]) -> rows_pb.ImportRowResult:
         if request.rehearsal:
-            return self._rehearse(request, row)
+            return self._rehearse(request, row, texts)
         key = (request.job_id, request.chunk_id, row.row_number)
         if key not in self.written:
-            self.written[key] = self._write(request, row)
+            self.written[key] = self._write(request, row, texts)
         return self.written[key]
 
-    def _rehearse(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
+    def _rehearse(self, request: Any, row: rows_pb.ImportRow, texts: dict[str, str]) -> rows_pb.ImportRowResult:
         known = dict(self.ids)
-        result = self._write(request, row)
+        result = self._write(request, row, texts)
         self.ids = known
         if result.outcome == rows_pb.IMPORT_OUTCOME_CREATED:
             result.record_id = ""
@@ -279,8 +286,7 @@ class Customers(CustomerServiceServicer):
         lies_in = {"pool_id": request.target_pool_id, "pool_name": "华东公海"}
         return lies_in if request.target_pool_id else {"owner_id": owner}
 
-    def _write(self, request: Any, row: rows_pb.ImportRow) -> rows_pb.ImportRowResult:
-        texts = dict(zip(request.fields, row.texts, strict=True))
+    def _write(self, request: Any, row: rows_pb.ImportRow, texts: dict[str, str]) -> rows_pb.ImportRowResult:
         name = texts["name"]
         if "坏" in name:
             problems = [
@@ -311,6 +317,12 @@ class Customers(CustomerServiceServicer):
             problems=problems,
             matched_by=matched_by,
         )
+
+
+def _row(request: Any, number: int) -> rows_pb.ImportRow:
+    """What was decided about a row, or that nothing was."""
+    decided = {row.row_number: row for row in request.rows}
+    return decided.get(number) or rows_pb.ImportRow(row_number=number)
 
 
 def _one_by_one(results: Sequence[rows_pb.ImportRowResult]) -> pb.BulkWriteCustomersResponse:

@@ -71,7 +71,7 @@ def test_cells_put_right_and_tried_again_give_one_result_each_and_counts_that_ad
     assert (middle["status"], _counts(middle), middle["percent"]) == ("running", [25, 12, 0, 0, 0], 48)
     assert (done["status"], _counts(done)) == ("finished", [25, 13, 0, 1, 11])
     assert _outcomes(running, job) == {"created": 13, "skipped": 1, "failed": 11}
-    again = sum(len(request.rows) for request in running.customers.requests[-2:])
+    again = sum(len(request.row_numbers) for request in running.customers.requests[-2:])
     assert {texts["industry"] for texts in running.customers.sent[-again:]} == {"教育/培训"}
     assert len(running.service.outbox(ImportFinished)) == 2
 

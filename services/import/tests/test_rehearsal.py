@@ -344,6 +344,6 @@ def test_similar_names_are_matched_by_the_column_that_bears_the_name(running, sa
     job = running.rehearsed(*_rows(3), ["公司1", "", "", ""], mode="create_and_update", match_fields=["similar_name"])
 
     (request,) = running.customers.requests
-    assert (list(request.match_fields), len(request.rows)) == (["similar_name"], 3)
+    assert (list(request.match_fields), len(request.row_numbers)) == (["similar_name"], 3)
     assert (job["status"], job["skipped"]) == ("rehearsed", 1)
     assert CUSTOMERS.label("similar_name", "zh") == "相似名称"

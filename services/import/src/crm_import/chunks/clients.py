@@ -14,7 +14,7 @@ from crm.customer.v1 import customer_service_pb2 as customer_pb
 from crm.customer.v1.customer_service_pb2_grpc import CustomerServiceStub
 from crm.identity.v1 import identity_service_pb2 as identity_pb
 from crm.identity.v1.identity_service_pb2_grpc import IdentityServiceStub
-from crm_import.chunks.rules import SourceRow, Task, texts
+from crm_import.chunks.rules import Rows, SourceRow, Task, texts
 from crm_import.jobs.rules import Mode, Stage
 from crm_import.kinds.kind import KindName
 from crm_import.rehearsal.rules import Decision
@@ -71,7 +71,7 @@ class ChunkRefused(Exception):
         self.failure = failure
 
 
-def write_rows(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Results:
+def write_rows(runtime: Runtime, task: Task, rows: Rows) -> Results:
     """Write rows in one call, or rehearse that; repeating it answers the same. Raises WriterBusy or ChunkRefused."""
     writer, write = WRITERS[task.kind]
     with _asking(writer):
@@ -118,9 +118,10 @@ def _asking(writer: str) -> Iterator[None]:
 _Answer = tuple[Sequence[rows_pb.ImportRowResult], Sequence[rows_pb.CreatedRows]]
 
 
-def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answer:
+def _customers(runtime: Runtime, task: Task, rows: Rows) -> _Answer:
     request = customer_pb.BulkWriteCustomersRequest(
-        **_chunk(task, rows),
+        **_chunk(task),
+        **_columns(task, rows),
         match_fields=task.match,
         target_pool_id=str(task.target_pool_id) if task.target_pool_id else "",
         rehearsed=[
@@ -132,26 +133,26 @@ def _customers(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answ
     return answer.results, answer.created
 
 
-def _contacts(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answer:
-    request = customer_pb.BulkWriteContactsRequest(**_chunk(task, rows), match_fields=task.match)
+def _contacts(runtime: Runtime, task: Task, rows: Rows) -> _Answer:
+    request = customer_pb.BulkWriteContactsRequest(**_chunk(task), **_rows(task, rows), match_fields=task.match)
     stub = CustomerServiceStub(runtime.peers.channel("customer"))
     return stub.BulkWriteContacts(request, **_terms(runtime, task)).results, ()
 
 
-def _activities(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answer:
-    request = customer_pb.BulkWriteActivitiesRequest(**_rows(task, rows))
+def _activities(runtime: Runtime, task: Task, rows: Rows) -> _Answer:
+    request = customer_pb.BulkWriteActivitiesRequest(**_head(task), **_rows(task, rows))
     stub = CustomerServiceStub(runtime.peers.channel("customer"))
     return stub.BulkWriteActivities(request, **_terms(runtime, task)).results, ()
 
 
-def _members(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> _Answer:
-    request = identity_pb.BulkWriteMembersRequest(**_chunk(task, rows))
+def _members(runtime: Runtime, task: Task, rows: Rows) -> _Answer:
+    request = identity_pb.BulkWriteMembersRequest(**_chunk(task), **_rows(task, rows))
     stub = IdentityServiceStub(runtime.peers.channel("identity"))
     return stub.BulkWriteMembers(request, **_terms(runtime, task)).results, ()
 
 
 # Kind → the service that owns its records, and the call that writes rows there.
-WRITERS: Mapping[str, tuple[str, Callable[[Runtime, Task, Sequence[SourceRow]], _Answer]]] = {
+WRITERS: Mapping[str, tuple[str, Callable[[Runtime, Task, Rows], _Answer]]] = {
     KindName.CUSTOMERS: ("customer", _customers),
     KindName.CONTACTS: ("customer", _contacts),
     KindName.ACTIVITIES: ("customer", _activities),
@@ -159,46 +160,54 @@ WRITERS: Mapping[str, tuple[str, Callable[[Runtime, Task, Sequence[SourceRow]], 
 }
 
 
-def _chunk(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
+def _chunk(task: Task) -> dict[str, Any]:
     """What the requests of kinds say that have modes."""
-    return {**_rows(task, rows), "mode": _MODES[Mode(task.mode)], "clear_empty": task.clear_empty}
+    return {**_head(task), "mode": _MODES[Mode(task.mode)], "clear_empty": task.clear_empty}
 
 
-def _rows(task: Task, rows: Sequence[SourceRow]) -> dict[str, Any]:
+def _head(task: Task) -> dict[str, Any]:
     """What the requests of every kind say."""
     return {
         "job_id": str(task.job_id),
         "chunk_id": str(task.chunk_id),
         "actor_id": str(task.actor_id),
         "rehearsal": task.stage == Stage.REHEARSAL,
-        "fields": list(task.mapped),
-        "rows": [_row(task, row) for row in rows],
     }
 
 
-def _row(task: Task, row: SourceRow) -> dict[str, Any]:
-    """An ImportRow; a message of its own would be copied into the request, at thrice the cost."""
-    said: dict[str, Any] = {"row_number": row.number, "texts": texts(row, task.mapped, task.typing)}
-    if row.number in task.decided:
-        decision, record_id = task.decided[row.number]
-        said |= {"decision": _DECISIONS.get(decision), "record_id": str(record_id or "")}
-    return said
+def _rows(task: Task, rows: Rows) -> dict[str, Any]:
+    """The rows one by one; messages of their own would be copied into the request, at thrice the cost."""
+    columns = texts(rows, task.mapped, task.typing)
+    cells = zip(*columns.values(), strict=True)
+    said = [{"row_number": number, "texts": own} for number, own in zip(rows.numbers, cells, strict=True)]
+    return {"fields": list(columns), "rows": said}
+
+
+def _columns(task: Task, rows: Rows) -> dict[str, Any]:
+    """The rows by column (decision 0037), and what was decided about some of them."""
+    columns, sent = texts(rows, task.mapped, task.typing), set(rows.numbers)
+    return {
+        "row_numbers": rows.numbers,
+        "columns": [{"field": name, "texts": column} for name, column in columns.items()],
+        "rows": [
+            {"row_number": number, "decision": _DECISIONS[decision], "record_id": str(record_id or "")}
+            for number, (decision, record_id) in sorted(task.decided.items())
+            if decision in _DECISIONS and number in sent
+        ],
+    }
 
 
 def _terms(runtime: Runtime, task: Task) -> dict[str, Any]:
     return {"timeout": import_settings(runtime).import_bulk_seconds, "metadata": on_behalf_of(task.actor_id)}
 
 
-def _results(
-    results: Sequence[rows_pb.ImportRowResult], created: Sequence[rows_pb.CreatedRows], rows: Sequence[SourceRow]
-) -> Results:
+def _results(results: Sequence[rows_pb.ImportRowResult], created: Sequence[rows_pb.CreatedRows], rows: Rows) -> Results:
     groups = [_created(group) for group in created]
-    told = [result.row_number for result in results]
+    told = {result.row_number: result for result in results}
     of_groups = [number for group in groups for number in group.numbers]
-    if sorted([*told, *of_groups]) != [row.number for row in rows]:
+    if sorted([*(result.row_number for result in results), *of_groups]) != list(rows.numbers):
         raise ChunkRefused("results_do_not_fit_rows")
-    by_number = {row.number: row for row in rows}
-    return Results([_result(result, by_number[result.row_number]) for result in results], groups)
+    return Results([_result(told[row.number], row) for row in rows.each(told)] if told else [], groups)
 
 
 def _created(group: rows_pb.CreatedRows) -> Created:

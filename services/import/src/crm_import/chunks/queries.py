@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from chassis.runtime import Runtime
 from crm_import.chunks.model import Chunk
-from crm_import.chunks.rules import SourceRow, Task, read_chunk, row_again
+from crm_import.chunks.rules import Rows, Task, read_chunk, row_again
 from crm_import.corrections.queries import corrections_of
 from crm_import.results.model import RowResult
 from crm_import.results.queries import retried
 from crm_import.results.rules import WROTE
 
 
-def rows_of(runtime: Runtime, task: Task) -> list[SourceRow]:
+def rows_of(runtime: Runtime, task: Task) -> Rows:
     """The rows of a chunk as they stand, out of the file or out of results that are to be replaced, corrections over them;
     in file order. Raises FileNotFoundError, Unavailable.
     """
@@ -23,11 +23,12 @@ def rows_of(runtime: Runtime, task: Task) -> list[SourceRow]:
     with runtime.database.reading() as session:
         if content is None:
             results = retried(session, task.job_id, task.number)
-            rows = [row_again(one.row_number, one.cells or [], one.reasons(), task) for one in results]
+            again = [row_again(one.row_number, one.cells or [], one.reasons(), task) for one in results]
+            rows = Rows.of(task.first, again)
         else:
             rows = read_chunk(content, task.first)
-        corrected = corrections_of(session, task.job_id, [row.number for row in rows])
-    return [row.corrected(corrected.get(row.number, {}), task.mapped) for row in rows]
+        corrected = corrections_of(session, task.job_id, rows.numbers)
+    return rows.corrected(corrected, task.mapped)
 
 
 def written_in(session: Session, chunk_id: UUID) -> Sequence[RowResult]:

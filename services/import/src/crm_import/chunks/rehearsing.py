@@ -22,7 +22,9 @@ def handle(runtime: Runtime, task: Task) -> Results:
     with runtime.database.reading() as session:
         task = replace(task, rehearsed=given_to_owners(session, task.job_id))
     found = writing.written(runtime, task, rows)
-    return Results([replace(result, cells=row.written_cells) for result, row in zip(found.single, rows, strict=True)])
+    return Results(
+        [replace(result, cells=row.written_cells) for result, row in zip(found.single, rows.each(), strict=True)]
+    )
 
 
 def give_up(runtime: Runtime, task: Task, stopped: bool) -> Results:

@@ -1,10 +1,12 @@
 """Rows of a chunk: read, and judged as far as import can judge them itself."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import compress
+from typing import Any
 from uuid import UUID
 
 from crm_import.corrections.rules import overlaid
@@ -79,6 +81,11 @@ class SourceRow:
         return self.cells[column - self.first]
 
     @property
+    def is_odd(self) -> bool:
+        """Whether there is more to it than what its cells hold."""
+        return bool(self.errors or self.repeats or self.beyond or self.as_written is not None)
+
+    @property
     def written_cells(self) -> list[str]:
         """The cells as the file shows them."""
         if self.as_written is not None:
@@ -105,6 +112,49 @@ class SourceRow:
         return Result(self.number, outcome, problems=list(problems), cells=self.written_cells)
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows of a chunk by column (decision 0037), in file order. `columns` begin with column `first`; `odd` are those
+    of which more is to be said than what their cells hold, by number.
+    """
+
+    first: int
+    numbers: Sequence[int]
+    columns: Sequence[Sequence[str]]
+    odd: Mapping[int, SourceRow] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, first: int, rows: Sequence[SourceRow]) -> "Rows":
+        """Rows that were read one by one."""
+        columns = list(zip(*(row.cells for row in rows), strict=True))
+        return cls(first, [row.number for row in rows], columns, {row.number: row for row in rows if row.is_odd})
+
+    def column(self, index: int) -> Sequence[str]:
+        """The texts in a column."""
+        return self.columns[index - self.first]
+
+    def each(self, numbers: Container[int] | None = None) -> Iterator[SourceRow]:
+        """One by one those of these numbers; None: all."""
+        for number, cells in zip(self.numbers, zip(*self.columns, strict=True), strict=True):
+            if numbers is None or number in numbers:
+                yield self.odd.get(number) or SourceRow(number, self.first, cells)
+
+    def without(self, numbers: Container[int]) -> "Rows":
+        """The other rows."""
+        if not numbers:
+            return self
+        kept = [number not in numbers for number in self.numbers]
+        odd = {number: row for number, row in self.odd.items() if number not in numbers}
+        columns = [list(compress(column, kept)) for column in self.columns]
+        return Rows(self.first, list(compress(self.numbers, kept)), columns, odd)
+
+    def corrected(self, cells: Mapping[int, Mapping[int, str]], mapped: Mapping[str, int]) -> "Rows":
+        """The rows with what somebody has put right, by number and column."""
+        if not cells:
+            return self
+        return Rows.of(self.first, [row.corrected(cells.get(row.number, {}), mapped) for row in self.each()])
+
+
 def row_again(number: int, cells: Sequence[str], problems: Iterable[Problem], task: "Task") -> SourceRow:
     """The row of a result that is to be tried again: what was wrong with its cells tells what they were."""
     errors: dict[int, str] = {}
@@ -119,14 +169,42 @@ def row_again(number: int, cells: Sequence[str], problems: Iterable[Problem], ta
     return SourceRow(number, task.first, cells, errors, repeats, beyond)
 
 
-def read_chunk(content: bytes, first: int) -> list[SourceRow]:
-    """The rows that `reading.split` wrote; `first` is the column where their cells begin."""
-    rows = []
-    for row in json.loads(b"[%s]" % b",".join(content.splitlines())):  # a line each would cost twice as much
-        errors = {int(column): text for column, text in row["errors"].items()} if "errors" in row else {}
-        repeats = tuple(row["repeats"]) if "repeats" in row else None
-        rows.append(SourceRow(row["row"], first, row["cells"], errors, repeats, row.get("beyond", 0)))
-    return rows
+def read_chunk(content: bytes, first: int) -> Rows:
+    """The rows that `reading.split` wrote, or that of the release before; `first` is the column where their cells begin."""
+    if content.startswith(b'{"row"'):
+        lines = map(json.loads, content.splitlines())
+        return Rows.of(first, [_read_row(line["row"], first, line["cells"], line) for line in lines])
+    chunk = json.loads(content)
+    rows = Rows(first, chunk["numbers"], chunk["columns"])
+    told = {int(number): said for number, said in chunk["odd"].items()}
+    return replace(
+        rows,
+        odd={row.number: _read_row(row.number, first, row.cells, told[row.number]) for row in rows.each(told)}
+        if told
+        else {},
+    )
+
+
+def _read_row(number: int, first: int, cells: Sequence[str], said: Mapping[str, Any]) -> SourceRow:
+    errors = {int(column): text for column, text in said.get("errors", {}).items()}
+    repeats = tuple(said["repeats"]) if "repeats" in said else None
+    return SourceRow(number, first, cells, errors, repeats, said.get("beyond", 0))
+
+
+def to_judge(rows: Rows, mapped: Mapping[str, int], demanded: Sequence[str], typing: Typing) -> set[int]:
+    """The numbers of the rows of which `judge` may have something to say: one look at each column tells."""
+    numbers = set(rows.odd)
+    for name in demanded:
+        numbers.update(n for n, text in zip(rows.numbers, rows.column(mapped[name]), strict=True) if not text)
+    for name in typing.forms.keys() & mapped:
+        column = rows.column(mapped[name])
+        try:
+            typing.column(name, column)
+        except DigitsLost:
+            numbers.update(
+                n for n, text in zip(rows.numbers, column, strict=True) if _has_lost_digits(name, text, typing)
+            )
+    return numbers
 
 
 def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str], typing: Typing) -> Result | None:
@@ -153,13 +231,9 @@ def judge(row: SourceRow, mapped: Mapping[str, int], demanded: Sequence[str], ty
     return row.result(Outcome.FAILED, problems) if problems else None
 
 
-def texts(row: SourceRow, mapped: Mapping[str, int], typing: Typing) -> list[str]:
-    """What a person would have typed, of every mapped column, empty ones too; of rows that `judge` let pass."""
-    cells, first, forms = row.cells, row.first, typing.forms
-    return [
-        typing.typed(name, cells[column - first]) if name in forms else cells[column - first]
-        for name, column in mapped.items()
-    ]
+def texts(rows: Rows, mapped: Mapping[str, int], typing: Typing) -> dict[str, Sequence[str]]:
+    """What a person would have typed, of every mapped column, empty cells too; of rows that `judge` let pass."""
+    return {name: typing.column(name, rows.column(column)) for name, column in mapped.items()}
 
 
 def _has_lost_digits(name: str, text: str, typing: Typing) -> bool:

@@ -1,6 +1,6 @@
 """The stage that writes: every row gets its one result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
@@ -11,7 +11,7 @@ from chassis.logs import get_logger
 from chassis.runtime import Runtime
 from crm_import.chunks.clients import write_rows
 from crm_import.chunks.queries import rows_of
-from crm_import.chunks.rules import SourceRow, Task, judge
+from crm_import.chunks.rules import Rows, SourceRow, Task, judge, to_judge
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import Mode
 from crm_import.rehearsal.queries import decisions_of
@@ -29,18 +29,19 @@ def handle(runtime: Runtime, task: Task) -> Results:
         return Results()
     rows = rows_of(runtime, task)
     if task.stop_code:
-        return Results([_unwritten(row, task, Outcome.SKIPPED, task.stop_code) for row in rows])
+        return Results([_unwritten(row, task, Outcome.SKIPPED, task.stop_code) for row in rows.each()])
     if task.mode == Mode.ASK:
         with runtime.database.reading() as session:
-            task = replace(task, decided=decisions_of(session, task.job_id, [row.number for row in rows]))
+            task = replace(task, decided=decisions_of(session, task.job_id, rows.numbers))
     return written(runtime, task, rows)
 
 
-def written(runtime: Runtime, task: Task, rows: Sequence[SourceRow]) -> Results:
+def written(runtime: Runtime, task: Task, rows: Rows) -> Results:
     """What becomes of rows: those with something wrong or to be skipped are not sent. Raises WriterBusy, ChunkRefused."""
-    judged = {row.number: result for row in rows if (result := _judge(row, task))}
-    to_write = [row for row in rows if row.number not in judged]
-    answer = write_rows(runtime, task, to_write) if to_write else Results()
+    suspects = to_judge(rows, task.mapped, task.demanded, task.typing) | task.decided.keys()
+    judged = {row.number: result for row in rows.each(suspects) if (result := _judge(row, task))} if suspects else {}
+    to_write = rows.without(judged)
+    answer = write_rows(runtime, task, to_write) if to_write.numbers else Results()
     single = sorted([*judged.values(), *answer.single], key=attrgetter("number"))
     return replace(answer, single=single)
 
@@ -67,7 +68,7 @@ def give_up(runtime: Runtime, task: Task, stopped: bool) -> Results:
     except Exception:
         log.exception("chunk_lost", job_id=str(task.job_id), chunk_id=str(task.chunk_id))
         return Results()
-    return Results([_unwritten(row, task, outcome, code) for row in rows])
+    return Results([_unwritten(row, task, outcome, code) for row in rows.each()])
 
 
 def keep(session: Session, task: Task, results: Results, now: datetime) -> Mapping[str, int]:

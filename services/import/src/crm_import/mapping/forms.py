@@ -5,7 +5,7 @@ Whatever is not understood stays as it is, and is refused with the field's own r
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as defaulted
 from datetime import datetime, timedelta
@@ -52,14 +52,25 @@ class Typing:
         form = self.forms.get(field, Form.TEXT)
         return _TYPED[form](text, self) if text and form in _TYPED else text
 
+    def column(self, field: str, texts: Sequence[str]) -> Sequence[str]:
+        """The same of `field` in many rows. Raises DigitsLost."""
+        form = self.forms.get(field, Form.TEXT)
+        if form == Form.TEXT or (form == Form.DIGITS and _are_digits("".join(texts))):
+            return texts
+        return [self.typed(field, text) for text in texts]
+
     def day(self, text: str) -> str:
         """The day that `text` is, in ISO 8601, or the text itself."""
         return _day(text, self)
 
 
+def _are_digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
 def digits(text: str) -> str:
     """Digits as typed: １３８ → 138, 1.3800138E+10 and 13800138000.0 → 13800138000. Raises DigitsLost on 1.38E+10."""
-    if text.isascii() and text.isdecimal():
+    if _are_digits(text):
         return text
     plain = unicodedata.normalize("NFKC", text).translate(_DASHES).strip()
     whole = _WHOLE_FLOAT.fullmatch(plain)

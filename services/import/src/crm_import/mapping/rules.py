@@ -179,12 +179,23 @@ def date_order_of(columns: Iterable[Mapping[str, Any]]) -> str | None:
     return settled.pop() if len(settled) == 1 else None
 
 
+def match_keys(texts: Sequence[str], *, is_mobile: bool) -> list[str]:
+    """`match_key` of each text of a column."""
+    if not is_mobile:
+        plain = unicodedata.normalize("NFKC", "\n".join(texts)).lower().split("\n")
+        if len(plain) == len(texts):
+            return ["".join(text.split()) for text in plain]
+    return [match_key(text, is_mobile=is_mobile) for text in texts]
+
+
 def match_key(text: str, *, is_mobile: bool) -> str:
     """The form in which two values of a match field are the same; empty when there is nothing to compare: many
     rows may say 无 where a mobile is missing.
     """
     if not is_mobile:
         return "".join(unicodedata.normalize("NFKC", text).lower().split())
+    if _MOBILE.fullmatch(text):
+        return text
     try:
         number = _COUNTRY.sub("", _BETWEEN_DIGITS.sub("", digits(text)))
     except DigitsLost:

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import re
+from collections.abc import Sequence
+from typing import Any
 
 _EXACT_DIGITS = 15
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit; far above every field's
@@ -43,6 +45,18 @@ def text_of(value: object) -> str:
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return str(value)
+
+
+def texts_of(values: Sequence[Any]) -> list[str]:
+    """`text_of` each value of a column. Most columns hold nothing but clean text, which shows at once."""
+    try:
+        joined = "".join(values)
+    except TypeError:  # numbers are among them
+        return list(map(text_of, values))
+    is_clean = joined.isprintable() and " " not in joined and "'" not in joined
+    if is_clean and (len(joined) <= MAX_CELL_CHARACTERS or len(max(values, key=len)) <= MAX_CELL_CHARACTERS):
+        return list(values)
+    return list(map(clean, values))
 
 
 def _number(value: float) -> str:

@@ -1,19 +1,22 @@
 """Cutting a file into chunks of rows, in-file repeats marked. Runs in the child process.
 
-A chunk is JSON lines, one row each: `{"row": 12, "cells": [...], "errors": {"3": "#N/A"}, "beyond": 1, "repeats":
-[field, row]}`, the last three left out when empty; `beyond`: filled cells of a CSV row that no column is left for. The same file and settings always give the same chunks, so that splitting again
-after a crash changes nothing.
+A chunk is JSON, its rows by column (decision 0037): `{"numbers": [12, …], "columns": [[…], …], "odd": {"12": {"errors": {"3":
+"#N/A"}, "beyond": 1, "repeats": [field, row]}}}`; `odd` has the rows of which one of these is to be said; `beyond`: filled
+cells of a CSV row that no column is left for. The same file and settings always give the same chunks, so that splitting
+again after a crash changes nothing.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, dropwhile, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from crm_import.mapping.rules import ID, match_key
+from crm_import.mapping.rules import ID, match_keys
+from crm_import.reading.cells import clean, texts_of
 from crm_import.reading.sniff import RefusedFile
-from crm_import.reading.tables import Layout, Row, Table
+from crm_import.reading.tables import Layout, Table, Values
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -36,6 +39,28 @@ class Cut:
     chunk_bytes: int
 
 
+@dataclass(frozen=True)
+class Piece:
+    """Rows by column, from column `first` on; `odd` as in a chunk, by row number."""
+
+    first: int
+    numbers: Sequence[int]
+    columns: Sequence[Sequence[str]]
+    odd: dict[int, dict[str, Any]]
+
+    def column(self, index: int) -> Sequence[str]:
+        """The texts of the column `index`."""
+        at = index - self.first
+        return self.columns[at] if 0 <= at < len(self.columns) else [""] * len(self.numbers)
+
+    def only(self, chosen: Sequence[bool]) -> "Piece":
+        """Those of its rows that are chosen."""
+        numbers = list(compress(self.numbers, chosen))
+        kept = set(numbers)
+        odd = {number: said for number, said in self.odd.items() if number in kept}
+        return Piece(self.first, numbers, [list(compress(column, chosen)) for column in self.columns], odd)
+
+
 @dataclass
 class Repeats:
     """Finds rows whose value of any match field stood in an earlier row (X-44), of the id alone where a row has one:
@@ -46,25 +71,30 @@ class Repeats:
     cut: Cut
     seen: dict[str, dict[str, int]] = field(default_factory=dict)
 
-    def of(self, row: Row) -> tuple[str, int] | None:
-        """The field and the earlier row's number, or None for a first occurrence, which is remembered."""
-        keys = {
-            name: self._within(name, row) + key
-            for name, column in self.cut.match_columns.items()
-            if (key := match_key(_cell(row, column), is_mobile=name == self.cut.mobile))
-        }
-        for name, key in {ID: keys[ID]}.items() if ID in keys else keys.items():
-            earlier = self.seen.setdefault(name, {}).get(key)
-            if earlier is not None:
-                return name, earlier
-        if all(_cell(row, column) for column in self.cut.required_columns):
-            for name, key in keys.items():
-                self.seen.setdefault(name, {}).setdefault(key, row.number)
-        return None
+    def of(self, piece: Piece) -> dict[int, tuple[str, int]]:
+        """By row number the field and the earlier row's number of those that repeat one; the others are remembered."""
+        keys = {name: self._keys(name, piece) for name in self.cut.match_columns}
+        seen = {name: self.seen.setdefault(name, {}) for name in keys}
+        required = [piece.column(column) for column in self.cut.required_columns]
+        are_complete = [all(cells) for cells in zip(*required, strict=True)] or [True] * len(piece.numbers)
+        repeats = {}
+        for number, is_complete, *own in zip(piece.numbers, are_complete, *keys.values(), strict=True):
+            filled = {name: key for name, key in zip(keys, own, strict=True) if key}
+            for name, key in {ID: filled[ID]}.items() if ID in filled else filled.items():
+                if key in seen[name]:
+                    repeats[number] = (name, seen[name][key])
+                    break
+            else:
+                for name, key in filled.items() if is_complete else ():
+                    seen[name].setdefault(key, number)
+        return repeats
 
-    def _within(self, name: str, row: Row) -> str:
-        column = self.cut.within.get(name)
-        return "" if column is None else match_key(_cell(row, column), is_mobile=False) + "\n"
+    def _keys(self, name: str, piece: Piece) -> list[str]:
+        keys = match_keys(piece.column(self.cut.match_columns[name]), is_mobile=name == self.cut.mobile)
+        if name not in self.cut.within:
+            return keys
+        within = match_keys(piece.column(self.cut.within[name]), is_mobile=False)
+        return [key and f"{other}\n{key}" for other, key in zip(within, keys, strict=True)]
 
 
 def split(path: Path, layout: Layout, cut: Cut, folder: Path) -> Iterator[dict[str, Any]]:
@@ -72,51 +102,68 @@ def split(path: Path, layout: Layout, cut: Cut, folder: Path) -> Iterator[dict[s
 
     Raises RefusedFile, too_many_rows among others.
     """
-    lines: list[bytes] = []
-    size = number = 0
-    for total, line in enumerate(_lines(path, layout, cut), 1):
+    total = number = 0
+    for piece in _pieces(path, layout, cut):
+        total += len(piece.numbers)
         if total > cut.max_rows:
             raise RefusedFile("too_many_rows", limit=cut.max_rows)
-        if lines and (len(lines) == cut.chunk_rows or size + len(line) > cut.chunk_bytes):
+        for rows, content in _contents(piece, cut.chunk_bytes):
             number += 1
-            yield _written(folder, number, lines)
-            lines, size = [], 0
-        lines.append(line)
-        size += len(line)
-    if lines:
-        yield _written(folder, number + 1, lines)
+            chunk_file(folder, number).write_bytes(content)
+            yield {"chunk": number, "rows": rows}
 
 
 def chunk_file(folder: Path, number: int) -> Path:
     """Where a chunk is written."""
-    return folder / f"{number:06d}.jsonl"
+    return folder / f"{number:06d}.json"
 
 
-def _written(folder: Path, number: int, lines: list[bytes]) -> dict[str, Any]:
-    chunk_file(folder, number).write_bytes(b"".join(lines))
-    return {"chunk": number, "rows": len(lines)}
+def _contents(piece: Piece, most_bytes: int) -> Iterator[tuple[int, bytes]]:
+    """How many rows, and the content of their chunk; of too many bytes in halves."""
+    count = len(piece.numbers)
+    content = _ENCODE({"numbers": piece.numbers, "columns": piece.columns, "odd": piece.odd}).encode()
+    if count <= 1 or len(content) <= most_bytes:
+        yield count, content
+        return
+    is_first = [at < count // 2 for at in range(count)]
+    yield from _contents(piece.only(is_first), most_bytes)
+    yield from _contents(piece.only([not first for first in is_first]), most_bytes)
 
 
-def _lines(path: Path, layout: Layout, cut: Cut) -> Iterator[bytes]:
-    repeats = Repeats(cut)
-    width = cut.last + 1 - cut.first
-    for row in Table(path, layout).rows():
-        if row.number <= cut.header_row:
-            continue
-        cells = row.cells[cut.first : cut.last + 1]
-        cells += [""] * (width - len(cells))
-        errors = {str(index): text for index, text in row.errors.items() if cut.first <= index <= cut.last}
-        if not errors and not any(cells):
-            continue
-        line: dict[str, Any] = {"row": row.number, "cells": cells}
-        if errors:
-            line["errors"] = errors
-        if layout.format == "csv" and (beyond := sum(map(bool, row.cells[cut.last + 1 :]))):
-            line["beyond"] = beyond
-        if repeated := repeats.of(row):
-            line["repeats"] = repeated
-        yield _ENCODE(line).encode() + b"\n"
+def _pieces(path: Path, layout: Layout, cut: Cut) -> Iterator[Piece]:
+    """The rows that are not blank, those of each `chunk_rows` rows of the file together."""
+    table, repeats = Table(path, layout), Repeats(cut)
+    rows = dropwhile(lambda row: row[0] <= cut.header_row, table.values())
+    while taken := list(islice(rows, cut.chunk_rows)):
+        piece = _filled(_piece(table, taken, cut))
+        for number, repeated in repeats.of(piece).items():
+            piece.odd.setdefault(number, {})["repeats"] = repeated
+        if piece.numbers:
+            yield piece
 
 
-def _cell(row: Row, index: int) -> str:
-    return row.cells[index] if index < len(row.cells) else ""
+def _piece(table: Table, rows: Iterable[Values], cut: Cut) -> Piece:
+    numbers, values = zip(*rows, strict=True)
+    columns = [
+        texts_of(column) for column in zip_longest(*(row[cut.first : cut.last + 1] for row in values), fillvalue="")
+    ]
+    empty = [[""] * len(numbers) for _ in range(cut.last + 1 - cut.first - len(columns))]
+    odd: dict[int, dict[str, Any]] = {}
+    for number in sorted(table.errors.keys() & numbers):
+        errors = table.errors[number]
+        if within := {str(index): text for index, text in errors.items() if cut.first <= index <= cut.last}:
+            odd[number] = {"errors": within}
+    if table.layout.format == "csv":
+        for number, row in zip(numbers, values, strict=True):
+            if beyond := sum(bool(clean(str(cell))) for cell in row[cut.last + 1 :]):
+                odd.setdefault(number, {})["beyond"] = beyond
+    return Piece(cut.first, numbers, [*columns, *empty], odd)
+
+
+def _filled(piece: Piece) -> Piece:
+    """Without blank rows."""
+    if any(map(all, piece.columns)):  # one column is filled in every row
+        return piece
+    has_error = {number for number, said in piece.odd.items() if "errors" in said}
+    cells = zip(*piece.columns, strict=True)
+    return piece.only([any(row) or number in has_error for number, row in zip(piece.numbers, cells, strict=True)])

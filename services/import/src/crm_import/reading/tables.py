@@ -1,7 +1,7 @@
 """The rows of a file, whatever its format, as a person counts them."""
 
 import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,7 +17,7 @@ from python_calamine import (
     WorksheetNotFound,
 )
 
-from crm_import.reading.cells import MAX_CELL_CHARACTERS, clean, text_of
+from crm_import.reading.cells import MAX_CELL_CHARACTERS, text_of
 from crm_import.reading.sniff import NO_QUOTE, RefusedFile, delimiter_of, quote_of, text_encoding
 from crm_import.reading.workbook_xml import counts_from_1904, error_cells, looks
 
@@ -49,6 +49,9 @@ class Row:
         return not self.errors and not any(self.cells)
 
 
+Values = tuple[int, Sequence[Any]]  # a row's number, and what the file holds in it from the first column on
+
+
 class _Lines:
     """The lines of a CSV file as they are read, with those of the row read last."""
 
@@ -69,13 +72,15 @@ class _Lines:
 
 class Table:
     """An open file. `layout` says how it is read, `sheets` what else could be chosen, `rows_estimate` how many rows
-    it has at most, the header included; `from_1904`: numbers of days in it count from then.
+    it has at most, the header included; `errors`: error cells by row number and column; `from_1904`: numbers of days in it
+    count from then.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
         """Raises RefusedFile when the file cannot be read that way."""
         self._path = path
         self.sheets: list[str] = []
+        self.errors: dict[int, dict[int, str]] = {}
         self.from_1904 = False
         if layout.format == "csv":
             self._open_csv(path, layout)
@@ -84,6 +89,11 @@ class Table:
 
     def rows(self) -> Iterator[Row]:
         """Every row, blank ones too, from row 1. Raises RefusedFile where the file is broken."""
+        for number, values in self.values():
+            yield Row(number, list(map(text_of, values)), self.errors.get(number, {}))
+
+    def values(self) -> Iterator[Values]:
+        """The same rows as the file holds them: what `cells` makes texts of."""
         return self._csv_rows() if self.layout.format == "csv" else self._sheet_rows()
 
     def looks(self, rows: Collection[int]) -> dict[int, dict[str, Any]]:
@@ -97,7 +107,7 @@ class Table:
         with path.open("rb") as file:
             self.rows_estimate = sum(piece.count(b"\n") for piece in iter(lambda: file.read(1024 * 1024), b"")) + 1
 
-    def _csv_rows(self) -> Iterator[Row]:
+    def _csv_rows(self) -> Iterator[Values]:
         csv.field_size_limit(MAX_CELL_CHARACTERS)  # what is longer has an open quote
         quote = self.layout.quote
         form: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quote == NO_QUOTE else {"quotechar": quote or '"'}
@@ -110,7 +120,7 @@ class Table:
                     lines.end_row()
                     if len(cells) > MAX_CELLS:
                         raise RefusedFile("row_too_long", row=number, limit=MAX_CELLS)
-                    yield Row(number, [clean(cell) for cell in cells])
+                    yield number, cells
         except csv.Error as error:
             raise RefusedFile("csv_broken", row=number + 1, limit=MAX_CELL_CHARACTERS) from error
         except UnicodeError as error:
@@ -126,7 +136,7 @@ class Table:
             workbook = CalamineWorkbook.from_path(str(path))
             self.sheets = [sheet.name for sheet in workbook.sheets_metadata if _is_readable(sheet.typ, sheet.visible)]
             self._sheet = _chosen(workbook, self.sheets, layout.sheet)
-            self._errors = error_cells(path, self._sheet.name) if layout.format == "xlsx" else {}
+            self.errors = error_cells(path, self._sheet.name) if layout.format == "xlsx" else {}
             self.from_1904 = layout.format == "xlsx" and counts_from_1904(path)
         except PasswordError as error:
             raise RefusedFile("file_encrypted") from error
@@ -141,11 +151,11 @@ class Table:
         self.layout = Layout(layout.format, self._sheet.name)
         self.rows_estimate = (self._sheet.end or (-1, 0))[0] + 1
 
-    def _sheet_rows(self) -> Iterator[Row]:
+    def _sheet_rows(self) -> Iterator[Values]:
         # calamine leaves out the columns before the first filled one.
         before = [""] * (self._sheet.start or (0, 0))[1]
         for number, values in enumerate(self._sheet.iter_rows(), 1):
-            yield Row(number, [*before, *map(text_of, values)], self._errors.get(number, {}))
+            yield number, [*before, *values] if before else values
 
 
 def _is_open(lines: list[str], form: dict[str, Any]) -> bool:
