@@ -21,6 +21,7 @@ from sqlalchemy import text
 from chassis.database import Database
 from chassis.events.outbox import chunks, record_event
 from crm.identity.v1 import identity_events_pb2 as pb
+from crm_customer.matching.names import read
 from crm_customer.search.rules import bigrams, grams_of, initials, normalised
 from crm_identity.organisation.model import Department, Member
 from highsea_local.demo.gateway import until
@@ -198,7 +199,8 @@ CUSTOMER = (
 )
 CONTACT = ("id", "customer_id", "name", "mobile", "phone", "owner_id", "created_by", "created_at", "updated_at")
 LINK = ("customer_id", "contact_id", "is_primary")
-SEARCH = ("customer_id", "name", "address", "nickname", "initials", "grams")
+# Whole: what is left out, customer would fill in while others are measured.
+SEARCH = ("customer_id", "name", "address", "nickname", "initials", "core", "region", "branch", "grams")
 CONTACT_SEARCH = ("contact_id", "name", "grams")
 CUSTOMER_TABLES = "customers, contacts, customer_contacts, customer_search, contact_search"
 ASSIGNMENT = ("customer_id", "version", "owner_id", "pool_id", "held_since", "suspended", "home_pool_id")
@@ -262,12 +264,13 @@ def _customer(
     nickname = f"{SURNAMES[bits % 10]}总{words[:2]}" if bits % 3 == 1 else None
     phone = f"0{made.randrange(10, 999)}-{made.randrange(10**8):08}" if bits % 4 == 1 else None
     search, called = normalised(name), nickname or ""
-    letters, contact_id = initials(search), UUID(int=id_.int ^ 1)
+    letters, matched, contact_id = initials(search), read(name), UUID(int=id_.int ^ 1)
+    grams = grams_of(search, "", called, letters)
     return _Rows(
         (id_, 1, 1, name, INDUSTRIES[bits % 4], *place, at, 1, owner or id_, at, changed, nickname, 1),
         (contact_id, id_, words, f"13{made.randrange(10**9):09}", phone, owner, owner or id_, at, at),
         (contact_id, words, sorted(bigrams(words))),
-        (id_, search, "", called, letters, grams_of(search, "", called, letters)),
+        (id_, search, "", called, letters, matched.core, matched.region, matched.branch, grams),
         (id_, 1, owner, pool, at, False, pool),
         (id_, 1, name, owner or id_, False),
     )
