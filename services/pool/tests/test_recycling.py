@@ -15,11 +15,16 @@ from sqlalchemy import text
 from chassis import clock
 from chassis.days import day_of
 from chassis.errors import Unavailable
+from chassis.identifiers import new_id
 from crm.customer.v1 import customer_events_pb2 as facts
 from crm.pool.v1 import pool_events_pb2 as events
 from crm_pool.assignments.model import AssignmentRow
 from crm_pool.assignments.records import Release
 from crm_pool.recycling.commands import next_page
+from crm_pool.recycling.model import Run
+from crm_pool.recycling.queries import expired_behind
+from crm_pool.recycling.taking import take
+from tests.support.plans import explained, rows_read
 
 ZONE = "Asia/Shanghai"
 
@@ -319,6 +324,26 @@ def test_a_run_reads_what_expires_and_not_what_exists(sea: Any, rule: Any) -> No
     assert page is not None
     assert len(page.expired) == 10
     assert rows < 500
+
+
+def test_a_page_is_taken_by_reading_its_customers_alone_whatever_is_known_of_the_tables(sea: Any, rule: Any) -> None:
+    assigned = (
+        "INSERT INTO assignments (customer_id, version, owner_id, held_since, suspended, expires_on)"
+        f" SELECT id, 1, '{sea.organisation.sales.id}', now() - interval '40 days', false, '{_day(-9)}' FROM customers"
+    )
+    sea.sql(
+        "INSERT INTO customers (id, facts_version, name, deleted)"
+        " SELECT gen_random_uuid(), 1, n::text, false FROM generate_series(1, 20000) AS n"
+    )
+    sea.sql(assigned)
+    run = Run(id=new_id(), day=_day(), walk=1)
+
+    with sea.opened.database.transaction() as session, explained(sea.opened.database.engine, "assignments") as plans:
+        page = expired_behind(session, run, 500)
+        outcome = take(session, run, page, [sea.default()], clock.now())
+
+    assert outcome == (500, 0)
+    assert sum(map(rows_read, plans)) < 500 * 8
 
 
 def test_what_a_run_took_before_it_stopped_half_way_is_a_release_when_the_next_days_begins(

@@ -111,15 +111,11 @@ class Assignment:
 
     def state(self) -> pb.AssignmentState:
         """Its whole state, as other services read it."""
-        state = self.common_state()
-        state.customer_id, state.version = str(self.customer_id), self.version
-        return state
-
-    def common_state(self) -> pb.AssignmentState:
-        """What it has in common with others that lie like it."""
-        return common_state(
+        state = common_state(
             self.place, self.held_since, self.expires_on, suspended=self.suspended, had_owner=self.had_owner
         )
+        state.customer_id, state.version = str(self.customer_id), self.version
+        return state
 
     def unclaimable(self) -> Conflict | None:
         """Why nobody at all can claim it: suspended or already_owned (C-37); None: it lies in a pool."""
@@ -170,16 +166,6 @@ class Assignment:
         if self.owner_id is None:
             raise Conflict("already_in_pool")
         return self._put(to, Cause.HANDOVER, at, BY_DEFAULT if to.owner_id else NO_EFFECTS)
-
-    def recycle(self, pool_id: UUID, rule_id: UUID, at: datetime) -> "Change":
-        """自动回收: it has expired under that version of a rule, so its owner loses it to a pool.
-
-        Raises Conflict suspended or already_in_pool.
-        """
-        self._require_active()
-        if self.owner_id is None:
-            raise Conflict("already_in_pool")
-        return self._put(Place(pool_id=pool_id), Cause.RECYCLE, at, rule_id=rule_id)
 
     def cascade(self, pool_id: UUID, at: datetime) -> "Change":
         """Nobody claimed it in time: on to the next pool. Raises Conflict suspended, not_in_pool or same_pool."""
@@ -249,10 +235,8 @@ class Assignment:
         self.home_pool_id = self.pool_id or self.home_pool_id
         return self._put(Place(owner_id=member_id), cause, at, effects)
 
-    def _put(
-        self, place: Place, cause: Cause, at: datetime, effects: Effects = NO_EFFECTS, rule_id: UUID | None = None
-    ) -> "Change":
-        change = Change(self, self.place, cause, effects, rule_id)
+    def _put(self, place: Place, cause: Cause, at: datetime, effects: Effects = NO_EFFECTS) -> "Change":
+        change = Change(self, self.place, cause, effects)
         self.owner_id, self.pool_id, self.held_since = place.owner_id, place.pool_id, at
         self.had_owner = self.had_owner or place.owner_id is not None
         self.not_before = None
@@ -269,14 +253,13 @@ COLUMNS = tuple(AssignmentRow.__table__.c[name] for name in FIELDS)
 class Change:
     """What an act made of an assignment; `previous` is None at birth.
 
-    `rule_id`: the version of the rule that took it; `reason_id`, `reason_note`: why its owner gave it up.
+    `reason_id`, `reason_note`: why its owner gave it up.
     """
 
     assignment: Assignment
     previous: Place | None
     cause: Cause
     effects: Effects = NO_EFFECTS
-    rule_id: UUID | None = None
     reason_id: UUID | None = None
     reason_note: str | None = None
 

@@ -1,7 +1,7 @@
 """Writing decided changes: rows, history, ledger and facts, each with one statement however many changes there are."""
 
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -18,7 +18,7 @@ from crm.pool.v1 import pool_events_pb2 as pb
 from crm_pool.assignments.model import FIELDS, Assignment, AssignmentRow, Change
 from crm_pool.assignments.queries import EVERY, found_by
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
-from crm_pool.assignments.rules import NO_EFFECTS, RELEASES, Cause
+from crm_pool.assignments.rules import RELEASES, Cause
 from crm_pool.customers.projection import customer_names
 from crm_pool.database import among_ids
 from crm_pool.expiry.queries import verdicts
@@ -197,7 +197,6 @@ def _history_row(act: Act, change: Change) -> dict[str, Any]:
         "undoes_version": change.effects.undoes_version,
         "reason_id": change.reason_id,
         "reason_note": change.reason_note,
-        "rule_id": change.rule_id,
     }
 
 
@@ -209,34 +208,11 @@ def _publish(session: Session, written: Sequence[Done], names: Mapping[UUID, str
     for act, change in written:
         groups.setdefault((act, change.cause), []).append(change)
     messages = [
-        _told(act, cause, **_forms(act, cause, part, names))
+        _told(act, cause, changes=[change.message(names.get(change.assignment.customer_id, "")) for change in part])
         for (act, cause), changes in groups.items()
         for part in chunks(changes)
     ]
     record_event(session, *messages)
-
-
-def _forms(act: Act, cause: Cause, changes: Sequence[Change], names: Mapping[UUID, str]) -> dict[str, Any]:
-    """What a run of the recycler took is told by column (decision 0037), everything else one by one."""
-    if act.batch_id and cause is Cause.RECYCLE and all(change.effects == NO_EFFECTS for change in changes):
-        return {"together": _together(changes, names)}
-    return {"changes": [change.message(names.get(change.assignment.customer_id, "")) for change in changes]}
-
-
-def _together(changes: Sequence[Change], names: Mapping[UUID, str]) -> Iterator[pb.MovedTogether]:
-    groups: dict[Hashable, list[Change]] = {}
-    for change in changes:
-        one = change.assignment
-        lies = one.owner_id, one.pool_id, one.held_since, one.expires_on, one.suspended, one.had_owner
-        groups.setdefault(lies, []).append(change)
-    for group in groups.values():
-        yield pb.MovedTogether(
-            common=group[0].assignment.common_state(),
-            customer_ids=[str(change.assignment.customer_id) for change in group],
-            versions=[change.assignment.version for change in group],
-            customer_names=[names.get(change.assignment.customer_id, "") for change in group],
-            former_owner_ids=[str(change.previous.owner_id) for change in group if change.previous],
-        )
 
 
 def publish_together(session: Session, act: Act, cause: Cause, together: Sequence[pb.MovedTogether]) -> None:

@@ -1,16 +1,16 @@
 """Which rules are in force, whom they govern, and what they say of customers with owners: a few statements, set-wise."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol, cast
 from uuid import UUID
 
 from prometheus_client import Counter
-from sqlalchemy import Row, Table, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, Table, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from chassis.database.rows import listed, rowset
+from chassis.database.rows import in_columns, rowset
 from chassis.logs import get_logger
 from crm_pool.customers.model import Customer
 from crm_pool.database import among_ids
@@ -29,13 +29,19 @@ _unjudged = Counter(
 _EXTENSIONS = cast(Table, Extension.__table__)
 _KEYS = ("customer_id", "owner_id", "held_since")
 _GIVEN = rowset(_EXTENSIONS, _KEYS)
-_FACTS = (
-    select(
-        _GIVEN.c.customer_id,
+
+
+def facts_of(holding: Any) -> tuple[ColumnElement[Any] | InstrumentedAttribute[Any], ...]:
+    """What a day depends on besides where it is held, as columns for a statement that joins `Customer`; `holding` has the
+    columns `_KEYS`.
+    """
+    granted = (
         select(func.coalesce(func.sum(Extension.days), 0))
-        .where(*(_EXTENSIONS.c[key] == _GIVEN.c[key] for key in _KEYS), Extension.state == "granted")
-        .scalar_subquery()
-        .label("extension_days"),
+        .where(*(_EXTENSIONS.c[key] == getattr(holding, key) for key in _KEYS), Extension.state == "granted")
+        .correlate_except(Extension)
+    )
+    return (
+        granted.scalar_subquery().label("extension_days"),
         Customer.last_touch_at,
         Customer.last_opportunity_at,
         Customer.last_deal_at,
@@ -45,6 +51,10 @@ _FACTS = (
         Customer.locked,
         Customer.wecom_friend,
     )
+
+
+_FACTS = (
+    select(_GIVEN.c.customer_id, *facts_of(_GIVEN.c))
     .select_from(_GIVEN)
     .outerjoin(Customer, Customer.id == _GIVEN.c.customer_id)
 )
@@ -106,14 +116,21 @@ def rules_in_force(session: Session, *, instead: Collection[UUID] = ()) -> Rules
     return Rules([(pool, version.rule) for pool, version in session.execute(_IN_FORCE, {"ids": list(instead)})])
 
 
-def verdicts(session: Session, holdings: Iterable[Holding], *, rules: Rules | None = None) -> dict[UUID, Verdict]:
-    """When each customer expires and why; those without an owner do not. `rules`: those in force unless given.
+def verdicts(
+    session: Session,
+    holdings: Iterable[Holding],
+    *,
+    rules: Rules | None = None,
+    facts: Mapping[UUID, Row[Any]] | None = None,
+) -> dict[UUID, Verdict]:
+    """When each customer expires and why; those without an owner do not. `rules`: those in force unless given; `facts`: the
+    columns `facts_of`, where they have been read.
 
     Facts of customers are those that this database knows. One statement where no rule is in force. A customer that cannot be
     judged does not expire, is logged and counted: it must not hold up the others.
     """
     holdings = list(holdings)
-    judged = {id_: _verdict(id_, case) for id_, case in cases(session, holdings, rules=rules).items()}
+    judged = {id_: _verdict(id_, case) for id_, case in cases(session, holdings, rules=rules, facts=facts).items()}
     return {one.customer_id: judged.get(one.customer_id, _NEVER) for one in holdings}
 
 
@@ -126,7 +143,13 @@ def _verdict(customer_id: UUID, case: Case) -> Verdict:
         return _NEVER
 
 
-def cases(session: Session, holdings: Iterable[Holding], *, rules: Rules | None = None) -> dict[UUID, Case]:
+def cases(
+    session: Session,
+    holdings: Iterable[Holding],
+    *,
+    rules: Rules | None = None,
+    facts: Mapping[UUID, Row[Any]] | None = None,
+) -> dict[UUID, Case]:
     """Everything that the day of each customer with an owner depends on; nothing where no rule is in force."""
     owned = [one for one in holdings if one.owner_id is not None]
     rules = rules_in_force(session) if rules is None and owned else rules
@@ -135,10 +158,10 @@ def cases(session: Session, holdings: Iterable[Holding], *, rules: Rules | None 
     owners = belongings(session, {cast(UUID, one.owner_id) for one in owned})
     zone = zone_of(session)
     calendar = calendar_of(session) if rules.in_working_days else Calendar()
-    held = _held(session, owned, owners)
+    facts = _facts(session, owned) if facts is None else facts
     return {
         one.customer_id: Case(
-            held[one.customer_id],
+            _held(one, facts[one.customer_id], one.owner_id in owners),
             rules.governing(owners.get(cast(UUID, one.owner_id)), one.home_pool_id),
             zone,
             calendar,
@@ -147,13 +170,12 @@ def cases(session: Session, holdings: Iterable[Holding], *, rules: Rules | None 
     }
 
 
-def _held(session: Session, owned: Sequence[Holding], active: Collection[UUID]) -> dict[UUID, Held]:
-    found = session.execute(_FACTS, listed([{key: getattr(one, key) for key in _KEYS} for one in owned]))
-    rows = {row.customer_id: row for row in found}
-    return {one.customer_id: _held_by(one, rows[one.customer_id], one.owner_id in active) for one in owned}
+def _facts(session: Session, owned: Sequence[Holding]) -> dict[UUID, Row[Any]]:
+    given = in_columns({key: [getattr(one, key) for one in owned] for key in _KEYS})
+    return {row.customer_id: row for row in session.execute(_FACTS, given)}
 
 
-def _held_by(one: Holding, row: Row[Any], owner_works: bool) -> Held:
+def _held(one: Holding, row: Row[Any], owner_works: bool) -> Held:
     """Of a customer whose facts have not arrived only its place is known."""
     return Held(
         held_since=one.held_since,

@@ -17,14 +17,11 @@ from chassis.errors import FieldError, NotFound, invalid
 from chassis.events.outbox import record_event
 from chassis.identifiers import new_id
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_pool.assignments.model import Assignment
 from crm_pool.assignments.queries import holdings
-from crm_pool.assignments.recording import Act, finish_batch, record
-from crm_pool.assignments.rescheduling import reschedule
+from crm_pool.assignments.recording import Act, finish_batch
 from crm_pool.assignments.rules import Cause
 from crm_pool.customers.clients import FactsNow
 from crm_pool.customers.projection import keep_facts
-from crm_pool.expiry.queries import verdicts
 from crm_pool.pools.queries import keep_existing
 from crm_pool.recycle_rules.queries import unsettled_rules
 from crm_pool.recycling import queries
@@ -32,11 +29,11 @@ from crm_pool.recycling.model import Run
 from crm_pool.recycling.queries import Expired
 from crm_pool.recycling.rules import (
     Reason,
-    batch_of,
     clock_reasons,
     is_too_much_of_company,
     is_too_much_of_owner,
 )
+from crm_pool.recycling.taking import take
 from directory.permissions import Permission
 from directory.scope import holders_of, managers_of
 
@@ -93,8 +90,8 @@ def take_page(session: Session, page: Page, facts: FactsNow, at: datetime) -> Ou
         return Outcome()
     keep_facts(session, facts.changed)
     pools = keep_existing(session, queries.target_pools(session))
-    found = queries.lock_unchanged(session, [one for one in page.expired if one.customer_id not in facts.missing])
-    outcome = _take(session, run, found, pools, at)
+    known = [one for one in page.expired if one.customer_id not in facts.missing]
+    outcome = Outcome(*take(session, run, known, pools, at))
     last = page.expired[-1]
     run.go_on((last.expires_on, last.customer_id), taken=outcome.taken, spared=outcome.spared)
     return outcome
@@ -181,32 +178,6 @@ def _tell_held(session: Session, run: Run) -> None:
         receiver_ids=sorted(map(str, receivers)),
     )
     record_event(session, held)
-
-
-def _take(
-    session: Session,
-    run: Run,
-    found: Sequence[tuple[Assignment, str]],
-    pools: Collection[UUID],
-    at: datetime,
-) -> Outcome:
-    """Of the locked rows take what has expired, into the pool that the rule names, and reschedule the others."""
-    rows = [one for one, _ in found]
-    judged = verdicts(session, rows)
-    done, spared = [], []
-    acts = {pool_id: Act(None, at, batch_of(run.id, run.walk, pool_id)) for pool_id in pools}
-    for one in rows:
-        verdict = judged[one.customer_id]
-        if verdict.rule is None or verdict.expires_on is None or verdict.expires_on >= run.day:
-            spared.append(one)
-            continue
-        pool_id = verdict.rule.target_pool_id or verdict.rule.pool_id
-        if pool_id in acts:
-            done.append((acts[pool_id], one.recycle(pool_id, verdict.rule.id, at)))
-    record(session, done, {one.customer_id: name for one, name in found})
-    if spared:
-        reschedule(session, spared, Act(None, at), floor=False)
-    return Outcome(len(done), len(spared))
 
 
 def _close_walk(session: Session, run: Run, at: datetime) -> None:

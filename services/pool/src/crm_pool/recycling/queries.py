@@ -7,14 +7,14 @@ from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, exists, func, literal, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, func, literal, select, tuple_
 from sqlalchemy.orm import Session
 
-from crm_pool.assignments.model import COLUMNS, Assignment, AssignmentRow
+from crm_pool.assignments.model import Assignment, AssignmentRow
 from crm_pool.assignments.queries import EVERY, found_by
 from crm_pool.assignments.records import WAS_RELEASED, HistoryEntry, Release
 from crm_pool.customers.model import Customer
-from crm_pool.database import among, among_ids
+from crm_pool.database import among
 from crm_pool.expiry.model import RecycleRule
 from crm_pool.pools.model import Pool, PoolSettings
 from crm_pool.recycling.model import Run
@@ -22,20 +22,14 @@ from crm_pool.recycling.rules import ONE_IN_OF_COMPANY, RunsBefore, batch_of
 from directory.scope import zone_of
 from directory.tables import members
 
-_OWNED = (AssignmentRow.owner_id.is_not(None), ~AssignmentRow.suspended)
+# Held by somebody.
+OWNED = (AssignmentRow.owner_id.is_not(None), ~AssignmentRow.suspended)
 # Whoever left keeps the customers until they are handed over (decision 0015).
-_OWNER_WORKS = exists().where(members.c.id == AssignmentRow.owner_id, members.c.active)
+_OWNER_WORKS = select(members.c.active).where(members.c.id == AssignmentRow.owner_id).scalar_subquery()
 
 _EXPIRED = select(
     *(AssignmentRow.customer_id, AssignmentRow.version, AssignmentRow.owner_id, AssignmentRow.expires_on),
-    func.coalesce(Customer.facts_version, 0),
-).outerjoin(Customer, Customer.id == AssignmentRow.customer_id)
-_FREE = (
-    select(*COLUMNS, Customer.name)
-    .join(Customer, Customer.id == AssignmentRow.customer_id)
-    .where(among_ids(AssignmentRow.customer_id), *_OWNED, ~Customer.deleted)
-    .order_by(AssignmentRow.customer_id)
-    .with_for_update(of=AssignmentRow, skip_locked=True)
+    func.coalesce(select(Customer.facts_version).where(Customer.id == AssignmentRow.customer_id).scalar_subquery(), 0),
 )
 
 
@@ -89,7 +83,7 @@ def expired_behind(session: Session, run: Run, limit: int) -> list[Expired]:
     if run.place is not None:
         found = found.where(tuple_(AssignmentRow.expires_on, AssignmentRow.customer_id) > run.place)
     rows = session.execute(found.order_by(AssignmentRow.expires_on, AssignmentRow.customer_id).limit(limit))
-    return [Expired(*row) for row in rows]  # type: ignore[arg-type]  # both are set, as the index says
+    return [Expired(*row) for row in rows]  # both are set, as the index says
 
 
 def expired_by_owner(session: Session, day: date) -> Counter[UUID]:
@@ -102,7 +96,7 @@ def expired_by_owner(session: Session, day: date) -> Counter[UUID]:
 
 def owned_up_to_breaker(session: Session, expired: int) -> int:
     """How many customers have owners, counted no further than where so many expired are no longer too many of them."""
-    owned = select(AssignmentRow.customer_id).where(*_OWNED).limit(expired * ONE_IN_OF_COMPANY).subquery()
+    owned = select(AssignmentRow.customer_id).where(*OWNED).limit(expired * ONE_IN_OF_COMPANY).subquery()
     return session.scalars(select(func.count()).select_from(owned)).one()
 
 
@@ -154,15 +148,6 @@ def target_pools(session: Session) -> Sequence[UUID]:
     return session.scalars(targets.where(RecycleRule.state == "active")).all()
 
 
-def lock_unchanged(session: Session, expired: Sequence[Expired]) -> list[tuple[Assignment, str]]:
-    """Of the customers those that nobody changes now, nothing has happened to since and that are not deleted, locked, with
-    their names.
-    """
-    versions = {one.customer_id: one.version for one in expired}
-    found = session.execute(_FREE, {"ids": list(versions)})
-    return [(Assignment(*row[:-1]), row.name) for row in found if row.version == versions[row.customer_id]]
-
-
 def _batches(session: Session, run: Run, walks: Iterable[int]) -> list[UUID]:
     """Every batch in which these walks can have put customers into pools, deleted ones included."""
     pool_ids = session.scalars(select(Pool.id)).all()
@@ -170,4 +155,4 @@ def _batches(session: Session, run: Run, walks: Iterable[int]) -> list[UUID]:
 
 
 def _is_expired(day: date) -> tuple[ColumnElement[bool], ...]:
-    return AssignmentRow.expires_on < day, *_OWNED, _OWNER_WORKS
+    return AssignmentRow.expires_on < day, *OWNED, _OWNER_WORKS
