@@ -25,6 +25,7 @@ from crm_import.results.rules import Only
 from crm_import.streams import CHUNK_SUBJECT
 from directory.permissions import Permission
 
+_OUTSTANDING = func.count().filter(Chunk.status == ChunkStatus.QUEUED)
 # What remains of an import that was stopped is handled all the same: every row gets its result.
 _STOP_CODES = {Status.CANCELLED: "import_cancelled", Status.FAILED: "import_stopped"}
 
@@ -77,9 +78,9 @@ def open_chunks(session: Session, job: ImportJob, now: datetime) -> None:
         .values({getattr(Chunk, name): value for name, value in fresh.items()})
     )
     job.handle_chunks(now)
-    _recount(session, job, now)
+    outstanding = _recount(session, job, now)
     jobs.tell_progress(session, job)
-    advance(session, job, now)
+    advance(session, job, now, outstanding)
 
 
 def retry(session: Session, actor: Actor, job_id: UUID, only: Only | None, size: int, now: datetime) -> ImportJob:
@@ -101,8 +102,7 @@ def retry(session: Session, actor: Actor, job_id: UUID, only: Only | None, size:
         head = {**_waiting(job.id, number, sum(former.values()), now), "is_retry": True}
         session.add(Chunk(**head | {outcome: -count for outcome, count in former.items()}))
     session.flush()
-    _recount(session, job, now)
-    advance(session, job, now)
+    advance(session, job, now, _recount(session, job, now))
     jobs.audit(session, "import.retry", actor.id, job)
     return job
 
@@ -185,8 +185,7 @@ def finish_chunk(session: Session, task: Task, keep: Callable[[Session], Mapping
         return False
     chunk.finish(keep(session), now)
     session.flush()
-    _recount(session, job, now)
-    advance(session, job, now)
+    advance(session, job, now, _recount(session, job, now))
     return True
 
 
@@ -203,18 +202,20 @@ def _taken(session: Session, task: Task) -> tuple[ImportJob | None, Chunk | None
     return job, chunk
 
 
-def advance(session: Session, job: ImportJob, now: datetime) -> None:
-    """Hand out chunks of the locked job until enough are outstanding; settle its stage when none is left."""
-    of_job = select(Chunk).where(Chunk.job_id == job.id)
-    outstanding = session.scalar(
-        select(func.count()).select_from(of_job.where(Chunk.status == ChunkStatus.QUEUED).subquery())
-    )
+def advance(session: Session, job: ImportJob, now: datetime, outstanding: int | None = None) -> None:
+    """Hand out chunks of the locked job until enough are `outstanding` (None: count them); settle its stage when none is
+    left.
+    """
     if not job.is_handled and job.stage != Stage.WRITE:
         return
-    room = MAX_OUTSTANDING[Stage(job.stage)] - (outstanding or 0)
-    waiting = of_job.where(Chunk.status == ChunkStatus.WAITING).order_by(Chunk.number).limit(max(room, 0))
-    next_chunks = list(session.scalars(waiting))
-    publish(session, next_chunks, now)
+    if outstanding is None:
+        outstanding = session.scalar(select(_OUTSTANDING).where(Chunk.job_id == job.id)) or 0
+    waiting = select(Chunk.id).where(Chunk.job_id == job.id, Chunk.status == ChunkStatus.WAITING)
+    room = max(MAX_OUTSTANDING[Stage(job.stage)] - outstanding, 0)
+    queued = update(Chunk).where(Chunk.id.in_(waiting.order_by(Chunk.number).limit(room)))
+    queued = queued.values(status=ChunkStatus.QUEUED, touched_at=now).execution_options(synchronize_session=False)
+    next_chunks = session.execute(queued.returning(Chunk.number, Chunk.job_id, Chunk.id)).all()
+    _send(session, sorted(next_chunks))
     if not outstanding and not next_chunks:
         jobs.settle(session, job, now, _receivers(session, job))
 
@@ -232,18 +233,25 @@ def publish(session: Session, chunks: Sequence[Chunk], now: datetime) -> None:
     for chunk in chunks:
         chunk.queue(now)
     session.flush()
+    _send(session, chunks)
+
+
+def _send(session: Session, chunks: Sequence[Any]) -> None:
     messages = [pb.ChunkReady(job_id=str(chunk.job_id), chunk_id=str(chunk.id)) for chunk in chunks]
     record_event(session, *messages, subject=CHUNK_SUBJECT)
 
 
-def _recount(session: Session, job: ImportJob, now: datetime) -> None:
-    sums = select(*(func.coalesce(func.sum(getattr(Chunk, name)), 0) for name in COUNTS)).where(Chunk.job_id == job.id)
+def _recount(session: Session, job: ImportJob, now: datetime) -> int:
+    """Let the job know the sums over its chunks; returns how many of them are outstanding."""
+    sums = (func.coalesce(func.sum(getattr(Chunk, name)), 0) for name in COUNTS)
+    *totals, outstanding = session.execute(select(*sums, _OUTSTANDING).where(Chunk.job_id == job.id)).one()
     former = job.percent
-    for name, total in zip(COUNTS, session.execute(sums).one(), strict=True):
+    for name, total in zip(COUNTS, totals, strict=True):
         setattr(job, name, int(total))
     job.changed(now)
     if job.percent != former:
         jobs.tell_progress(session, job)
+    return int(outstanding)
 
 
 def _locked(session: Session, job_id: UUID) -> ImportJob | None:

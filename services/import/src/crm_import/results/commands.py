@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -9,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from crm_import.results.rules import Only, Problem, Result, Results, Reverted
 
+_PUT = "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id, pool_id) "
 # Results stored before stay as they are (D-44), but for rows that this chunk retries.
-_PUT = (
-    "INSERT INTO row_results (job_id, row_number, outcome, customer_id, problems, cells, owner_id, pool_id) {rows}"
+_PUT_AGAIN = (
     " ON CONFLICT (job_id, row_number) DO UPDATE SET outcome = excluded.outcome, customer_id = excluded.customer_id,"
     " problems = excluded.problems, cells = excluded.cells, owner_id = excluded.owner_id, pool_id = excluded.pool_id"
     " WHERE row_results.retried_in = :retried_in"
@@ -26,7 +27,8 @@ _CREATED = (
     "SELECT :job_id, r.number, 'created', r.record_id, '[]', NULL, CAST(:owner_id AS uuid), CAST(:pool_id AS uuid)"
     " FROM unnest(CAST(:numbers AS int[]), CAST(:records AS uuid[])) AS r(number, record_id)"
 )
-_STORE_SINGLE, _STORE_CREATED = text(_PUT.format(rows=_SINGLE)), text(_PUT.format(rows=_CREATED))
+_STORE_SINGLE, _STORE_CREATED = text(_PUT + _SINGLE), text(_PUT + _CREATED)
+_STORE_SINGLE_AGAIN, _STORE_CREATED_AGAIN = text(_PUT + _SINGLE + _PUT_AGAIN), text(_PUT + _CREATED + _PUT_AGAIN)
 _REVERT = text(
     "UPDATE row_results SET undo = r.undo, undo_problems = r.problems::jsonb"
     " FROM unnest(CAST(:numbers AS int[]), CAST(:undo AS text[]), CAST(:problems AS text[])) AS r(number, undo, problems)"
@@ -51,30 +53,29 @@ _FORGET = text(
 
 
 def store_results(session: Session, job_id: UUID, results: Results, retried_in: int | None = None) -> None:
-    """Keep results; those stored before stay as they are (D-44), but for rows that this chunk retries."""
+    """Keep results of a chunk that is finished now: of rows of the file, which have none yet, or of those that it, number
+    `retried_in`, tries again (D-44).
+    """
+    once = retried_in is None
     for group in results.created:
         given = {"owner_id": group.owner_id, "pool_id": group.pool_id, "numbers": list(group.numbers)}
         records = {"records": list(group.record_ids), "job_id": job_id, "retried_in": retried_in}
-        session.execute(_STORE_CREATED, given | records)
+        session.execute(_STORE_CREATED if once else _STORE_CREATED_AGAIN, given | records)
     if results.single:
-        _store_single(session, job_id, results.single, retried_in)
+        statement = _STORE_SINGLE if once else _STORE_SINGLE_AGAIN
+        session.execute(statement, {"job_id": job_id, "retried_in": retried_in, **_by_column(results.single)})
 
 
-def _store_single(session: Session, job_id: UUID, results: Sequence[Result], retried_in: int | None) -> None:
-    session.execute(
-        _STORE_SINGLE,
-        {
-            "job_id": job_id,
-            "retried_in": retried_in,
-            "numbers": [result.number for result in results],
-            "outcomes": [str(result.outcome) for result in results],
-            "records": [result.record_id or None for result in results],
-            "problems": [_problems(result.problems) for result in results],
-            "cells": [None if result.cells is None else _json(list(result.cells)) for result in results],
-            "owners": [result.owner_id for result in results],
-            "pools": [result.pool_id for result in results],
-        },
-    )
+def _by_column(results: Sequence[Result]) -> dict[str, list[Any]]:
+    return {
+        "numbers": [result.number for result in results],
+        "outcomes": [str(result.outcome) for result in results],
+        "records": [result.record_id or None for result in results],
+        "problems": [_problems(result.problems) for result in results],
+        "cells": [None if result.cells is None else _json(list(result.cells)) for result in results],
+        "owners": [result.owner_id for result in results],
+        "pools": [result.pool_id for result in results],
+    }
 
 
 def store_reverted(session: Session, job_id: UUID, reverted: Sequence[Reverted]) -> None:

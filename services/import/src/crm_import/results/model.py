@@ -20,7 +20,14 @@ class RowResult(Base):
 
     __tablename__ = "row_results"
     __table_args__ = (
-        Index("ix_row_results_outcome", "job_id", "outcome", "row_number"),
+        # Nearly all rows are created; whoever looks for others must not read through those.
+        Index(
+            "ix_row_results_outcome",
+            "job_id",
+            "outcome",
+            "row_number",
+            postgresql_where=text("outcome <> 'created'"),
+        ),
         Index("ix_row_results_retried_in", "job_id", "retried_in", postgresql_where=text("retried_in IS NOT NULL")),
         Index("ix_row_results_undo", "job_id", "undo", "row_number", postgresql_where=text("undo IS NOT NULL")),
     )
