@@ -33,6 +33,23 @@ def in_columns(request: Any) -> Any:
     return made
 
 
+def results_of(response: pb.BulkWriteCustomersResponse) -> list[rows_pb.ImportRowResult]:
+    """One result for each row, those told by column too, by number."""
+    created = [
+        rows_pb.ImportRowResult(
+            row_number=number,
+            outcome=rows_pb.IMPORT_OUTCOME_CREATED,
+            record_id=record_id,
+            owner_id=group.owner_id,
+            pool_id=group.pool_id,
+            pool_name=group.pool_name,
+        )
+        for group in response.created
+        for number, record_id in zip(group.row_numbers, group.record_ids, strict=True)
+    ]
+    return sorted([*response.results, *created], key=lambda result: result.row_number)
+
+
 class Importer:
     """Sends chunks for a member through the running gRPC server."""
 
@@ -60,7 +77,7 @@ class Importer:
 
     def write(self, *rows: Any, **options: Any) -> list[Any]:
         """The results of a chunk."""
-        return list(self.send(self.request(*rows, **options)).results)
+        return self.results(self.request(*rows, **options))
 
     def write_contacts(self, *rows: Any, **options: Any) -> list[Any]:
         """The results of a chunk of contacts."""
@@ -69,6 +86,10 @@ class Importer:
     def write_follow_ups(self, *rows: Any, **options: Any) -> list[Any]:
         """The results of a chunk of follow-up records."""
         return list(self.send(self.follow_ups_request(*rows, **options)).results)
+
+    def results(self, request: Any) -> list[Any]:
+        """The results of a request of customers, those told by column too, in its order."""
+        return results_of(self.send(request))
 
     def send(self, request: Any) -> Any:
         """The answer to a request of any kind."""

@@ -43,7 +43,7 @@ class PoolStandIn(PoolServiceServicer):
         self.fallback = new_id()
         self.assignments: dict[str, events.AssignmentState] = {}
         self.pools: list[events.Pool] = []
-        self.plans: dict[str, dict[str, pb.Placement]] = {}
+        self.plans: dict[str, dict[str, pb.PlacedTogether]] = {}
         self.rehearsed: dict[str, int] = {}
         self.expires_on = "2027-01-31"
         self.history: list[pb.RecordedChange] = []
@@ -59,11 +59,15 @@ class PoolStandIn(PoolServiceServicer):
         self.meanwhile()
         if request.rehearsal:
             self.rehearsed = {one.owner_id: one.customers for one in request.rehearsed}
-            return pb.PlanPlacementResponse(placements=[self._planned(customer) for customer in request.customers])
-        plan = self.plans.setdefault(request.placement_id, {})
-        for customer in request.customers:
-            plan.setdefault(customer.customer_id, self._planned(customer))
-        return pb.PlanPlacementResponse(placements=[plan[customer.customer_id] for customer in request.customers])
+        plan = {} if request.rehearsal else self.plans.setdefault(request.placement_id, {})
+        answered: dict[tuple[str, str], pb.PlacedTogether] = {}
+        for wished in request.wished:
+            for customer_id in wished.customer_ids:
+                planned = plan.setdefault(customer_id, self._planned(wished.wish))
+                common, code = planned.common, planned.refusal_code
+                alike = answered.setdefault((str(common), code), pb.PlacedTogether(common=common, refusal_code=code))
+                alike.customer_ids.append(customer_id)
+        return pb.PlanPlacementResponse(together=answered.values())
 
     def ListAssignments(self, request: pb.ListAssignmentsRequest, context: Any) -> pb.ListAssignmentsResponse:
         self._answering()
@@ -88,13 +92,14 @@ class PoolStandIn(PoolServiceServicer):
         if self.away:
             raise Unavailable("overloaded")
 
-    def _planned(self, customer: pb.NewCustomer) -> pb.Placement:
-        placed = self._placed(customer)
-        return pb.Placement(refusal_code=placed.refusal_code) if placed.refusal_code else placed
+    def _planned(self, wish: Place) -> pb.PlacedTogether:
+        code = self.refuse.get(wish.owner_id or wish.pool_id, "")
+        if code:
+            return pb.PlacedTogether(refusal_code=code)
+        return pb.PlacedTogether(common=assignment("", 1, wish, self.expires_on))
 
     def _placed(self, customer: pb.NewCustomer) -> pb.Placement:
-        wished = customer.wish.owner_id or customer.wish.pool_id
-        code = self.refuse.get(wished, "")
+        code = self.refuse.get(customer.wish.owner_id or customer.wish.pool_id, "")
         wish = Place(pool_id=str(self.fallback)) if code else customer.wish
         return pb.Placement(assignment=assignment(customer.customer_id, 1, wish, self.expires_on), refusal_code=code)
 

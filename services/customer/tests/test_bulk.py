@@ -19,7 +19,7 @@ from crm_customer.customers.model import Customer
 from crm_customer.imports.due import forget_answers
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.rules import record_id_of
-from tests.support.bulk import Importer, by_columns, in_columns
+from tests.support.bulk import Importer, by_columns, in_columns, results_of
 
 CREATED, UPDATED, SKIPPED, FAILED = (
     rows_pb.IMPORT_OUTCOME_CREATED,
@@ -97,7 +97,7 @@ def test_rows_are_written_already_lying_where_pool_planned(customers: Any, impor
         actor=organisation.operations,
     )
 
-    results = importer.send(request).results
+    results = importer.results(request)
 
     owners = [
         customers.request("GET", f"/customers/{result.record_id}", organisation.admin).json["owner"]["name"]
@@ -106,9 +106,11 @@ def test_rows_are_written_already_lying_where_pool_planned(customers: Any, impor
     assert owners == ["运营小陈", "李四", "王五"]
     (created,) = customers.outbox(CustomerCreated)
     assert (created.batch_id, created.placement_id) == (request.job_id, request.chunk_id)
-    assert {state.assignment_version for state in created.customers} == {1}
-    assert [state.wish.owner_id for state in created.customers][1] == str(organisation.colleague.id)
-    assert [state.id for state in created.customers] == [result.record_id for result in results]
+    assert {(born.common.assignment_version, born.common.facts_version) for born in created.born} == {(1, 1)}
+    assert [(list(born.ids), list(born.names)) for born in created.born] == [
+        ([result.record_id], [name]) for result, name in zip(results, ("自己的", "指定的", "按登录名"), strict=True)
+    ]
+    assert [born.common.wish.owner_id for born in created.born] == [result.owner_id for result in results]
     assert customers.listed(organisation.rival_supervisor) == ["按登录名"]
 
 
@@ -324,7 +326,7 @@ def test_a_redo_whose_answer_is_forgotten_still_finds_its_rows(customers: Any, i
 
     with customers.database.reading() as session:
         assert session.scalar(select(func.count()).select_from(BulkWriteResult)) == 0
-    assert importer.send(request) == first
+    assert importer.results(request) == results_of(first)
     assert _count(customers, "新的") == 1
 
 
@@ -369,7 +371,7 @@ def test_while_pool_is_away_nothing_is_created_and_the_worker_is_told_to_wait(
         importer.send(request)
 
     customers.pool.away = False
-    assert [result.outcome for result in importer.send(request).results] == [CREATED]
+    assert [result.outcome for result in importer.results(request)] == [CREATED]
 
 
 @contextmanager
@@ -499,6 +501,43 @@ def test_rows_mean_the_same_by_column(customers: Any, importer: Importer) -> Non
 
     assert by_column == rows_wise
     assert [result.outcome for result in by_column.results] == [CREATED, FAILED, UPDATED, FAILED]
+
+
+# What means something to COPY, to arrays or to SQL.
+HOSTILE = (
+    "a\tb",
+    "\\",
+    "\\N",
+    "\\.",
+    "a\\",
+    "\\t",
+    "a\nb",
+    "a\r\nb",
+    '"',
+    "{}",
+    '","',
+    "NULL",
+    "';--",
+    "%s",
+    "𠮷",
+    "9" * 40,
+    "\x01\x1f~",
+)
+
+
+@pytest.mark.parametrize("sent", [lambda request: request, by_columns, in_columns], ids=["by-row", "texts", "columns"])
+def test_whatever_stands_in_a_cell_is_kept_as_it_is(customers: Any, importer: Importer, sent: Any) -> None:
+    fields = ("remark", "address_detail", "wechat_nickname", "contact.name", "contact.position")
+    rows = [dict.fromkeys(fields, text) | {"name": f"甲{number}{text}"} for number, text in enumerate(HOSTILE)]
+
+    results = importer.results(sent(importer.request(*rows, {**rows[0], "remark": "\0"})))
+
+    assert _codes(results) == [*[(CREATED, [])] * len(rows), (FAILED, [("remark", "null_character")])]
+    for row, result in zip(rows, results, strict=False):
+        found = customers.request("GET", f"/customers/{result.record_id}", customers.organisation.sales).json
+        told = found | {f"contact.{name}": value for name, value in found["contact"].items()}
+        assert {name: told[name] for name in row} == row
+        assert found["name"] in customers.listed(customers.organisation.sales, search=row["name"])
 
 
 def _columns(**texts: list[str]) -> list[Any]:

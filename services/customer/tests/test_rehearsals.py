@@ -111,7 +111,7 @@ def test_decided_rows_do_what_was_decided_about_the_record_they_still_match(
         (5, {"name": "乙", "remark": ""}, {"decision": create, "record_id": other["id"]}),
         **ASK,
     )
-    results = importer.send(sent(request)).results
+    results = importer.results(sent(request))
 
     assert [(result.outcome, _codes(result)) for result in results] == [
         (UPDATED, []),

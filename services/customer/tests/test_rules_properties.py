@@ -327,7 +327,7 @@ def test_every_part_of_a_name_and_nickname_is_among_the_grams_of_the_customer(
     name: str, nickname: str, data: Any
 ) -> None:
     texts = normalised(name), normalised(nickname)
-    grams = set(grams_of(texts[0], "", texts[1], initials(texts[0])))
+    grams = set(grams_of(texts[0], "", texts[1], initials(texts[0])).split("\n"))
 
     for text in texts:
         start, end = sorted(data.draw(st.tuples(*[st.integers(0, len(text))] * 2)))
@@ -344,7 +344,7 @@ def test_initials_are_found_with_any_reading_of_each_character(name: str, data: 
     wanted = "".join(data.draw(st.sampled_from(group)) for group in groups[start:end])
 
     if are_initials(wanted):
-        assert initial_grams(wanted) <= set(grams_of(normalised(name), "", "", letters))
+        assert initial_grams(wanted) <= set(grams_of(normalised(name), "", "", letters).split("\n"))
         assert re.search(initials_pattern(wanted), letters)
 
 
@@ -358,7 +358,7 @@ def test_of_a_pair_the_grams_say_exactly_what_comparing_would(name: str, nicknam
     """An address with the pair in it is none of these."""
     texts = normalised(name), normalised(nickname)
     letters = initials(texts[0])
-    grams = set(grams_of(texts[0], wanted, texts[1], letters))
+    grams = set(grams_of(texts[0], wanted, texts[1], letters).split("\n"))
 
     assert (wanted in grams) is any(wanted in text for text in texts)
     if are_initials(wanted):

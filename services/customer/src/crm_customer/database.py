@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -47,3 +48,48 @@ def copy_rows(session: Session, table: Table, columns: Sequence[str], rows: Iter
     with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def copy_columns(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], **common: Any) -> None:
+    """Append rows told by column, as many in each, to `table` with one COPY; `common`: what all of them share.
+
+    Values are texts, numbers, truths, ids, days and moments, none of them with a NUL. The text is made here, a column at
+    once: the driver looks at each value alone, which takes as long as PostgreSQL itself.
+    """
+    lines = [*map("\t".join, zip(*map(_texts, columns.values()), strict=True))]
+    if not lines:
+        return
+    end = "".join(f"\t{_text(value)}" for value in common.values()) + "\n"
+    names = ", ".join(f'"{name}"' for name in (*columns, *common))
+    driver: Any = session.connection().connection
+    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+        copy.write((end.join(lines) + end).encode())
+
+
+def by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows, which all have the same keys, told by column."""
+    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+
+
+_NULL = "\\N"
+_ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def _texts(column: Sequence[Any]) -> Sequence[str]:
+    """Values as COPY reads them."""
+    kinds = set(map(type, column))
+    if kinds == {int}:
+        return [*map(str, column)]
+    if kinds <= {str, NoneType} and not _is_special("".join(filter(None, column))):
+        return column if NoneType not in kinds else [_NULL if text is None else text for text in column]
+    return [*map(_text, column)]
+
+
+def _is_special(text: str) -> bool:
+    return any(character in text for character in "\\\t\n\r")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return _NULL
+    return ("f", "t")[value] if isinstance(value, bool) else str(value).translate(_ESCAPED)

@@ -1,8 +1,10 @@
 """What is answered for a row of an import."""
 
+from collections.abc import Sequence
+
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm_customer.customers.rules import Problem
-from crm_customer.imports.rules import Settled, Unwritten, Update
+from crm_customer.imports.rules import Row, Settled, Unwritten, Update
 from crm_customer.ownership.projection import Place
 
 _MOST_SHOWN = 200
@@ -14,6 +16,16 @@ def created(number: int, customer_id: str, place: Place) -> rows_pb.ImportRowRes
         row_number=number,
         outcome=rows_pb.IMPORT_OUTCOME_CREATED,
         record_id=customer_id,
+        owner_id=place["owner_id"] or "",
+        pool_id=place["pool_id"] or "",
+    )
+
+
+def created_together(rows: Sequence[Row], place: Place) -> rows_pb.CreatedRows:
+    """The rows became customers, which lie there."""
+    return rows_pb.CreatedRows(
+        row_numbers=[row.number for row in rows],
+        record_ids=[row.record_id for row in rows],
         owner_id=place["owner_id"] or "",
         pool_id=place["pool_id"] or "",
     )

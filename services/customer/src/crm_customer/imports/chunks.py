@@ -129,14 +129,14 @@ def written_once(
             return write(session)
         kept = kept_answer(session, chunk.id)
     if kept is not None:
-        return kept
+        return kept.results
     with database.transaction() as session:
         lock(session, matching)
         kept = kept_answer(session, chunk.id)
         if kept is not None:
-            return kept
+            return kept.results
         results = write(session)
-        keep_answer(session, chunk.id, results, now())
+        keep_answer(session, chunk.id, pb.BulkWriteCustomersResponse(results=results), now())
     return results
 
 
@@ -152,13 +152,13 @@ def importing(session: Session, chunk: Chunk, *needed: str) -> Sight:
     return sight
 
 
-def kept_answer(session: Session, chunk_id: UUID) -> Sequence[rows_pb.ImportRowResult] | None:
-    """What was answered when the chunk was written, or None."""
+def kept_answer(session: Session, chunk_id: UUID) -> pb.BulkWriteCustomersResponse | None:
+    """What was answered when the chunk was written, or None; of contacts and follow-ups the results in the same form."""
     kept = session.scalar(select(BulkWriteResult.response).where(BulkWriteResult.chunk_id == chunk_id))
-    return None if kept is None else pb.BulkWriteCustomersResponse.FromString(kept).results
+    return None if kept is None else pb.BulkWriteCustomersResponse.FromString(kept)
 
 
-def keep_answer(session: Session, chunk_id: UUID, results: Sequence[rows_pb.ImportRowResult], at: datetime) -> None:
-    """Remember the answer with what was written; answers of all kinds look the same."""
-    response = pb.BulkWriteCustomersResponse(results=results).SerializeToString(deterministic=True)
-    session.execute(insert(BulkWriteResult).values(chunk_id=chunk_id, response=response, written_at=at))
+def keep_answer(session: Session, chunk_id: UUID, response: pb.BulkWriteCustomersResponse, at: datetime) -> None:
+    """Remember the answer with what was written."""
+    kept = response.SerializeToString(deterministic=True)
+    session.execute(insert(BulkWriteResult).values(chunk_id=chunk_id, response=kept, written_at=at))

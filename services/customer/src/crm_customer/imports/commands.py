@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain, repeat
 from typing import Any
 from uuid import UUID
 
@@ -11,36 +12,31 @@ from sqlalchemy.orm import Session
 
 from chassis.database import lock
 from chassis.events.outbox import record_event
-from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_events_pb2 as events
-from crm.pool.v1.pool_service_pb2 import Placement
-from crm_customer.contacts.rules import is_filled
-from crm_customer.customers.model import FIELDS, Customer, with_custom
-from crm_customer.customers.projection import in_parts, state_of_newborn
-from crm_customer.customers.rules import COMPANY, Problem
-from crm_customer.imports.answers import created, settled
+from crm.customer.v1 import customer_service_pb2 as pb
+from crm_customer.customers.model import Customer, with_custom
+from crm_customer.customers.projection import state_of_newborn
+from crm_customer.customers.rules import COMPANY, Problem, part_columns
+from crm_customer.database import by_column, copy_columns
+from crm_customer.imports.answers import created_together, settled
 from crm_customer.imports.chunks import keep_answer, kept_answer
 from crm_customer.imports.queries import Prepared, decisions
-from crm_customer.imports.records import copy, copy_contacts, head, new_contact, searchable
-from crm_customer.imports.rules import Chunk, Create, Row, Settled, Update, record_id_of
+from crm_customer.imports.records import copy_contacts, new_contacts, searched
+from crm_customer.imports.rules import Create, Placed, Plan, Row, Settled, Update
 from crm_customer.imports.tagging import Retagged, keep_tags
 from crm_customer.imports.updates import update_customers
-from crm_customer.ownership.projection import Place, owners_of, place_of
+from crm_customer.ownership.projection import owners_of
 from crm_customer.profiles.commands import keep_profiles
-from crm_customer.profiles.rules import is_filled as has_profile
 from crm_customer.search.projection import add_to_search
 
 _CUSTOMERS: Table = Customer.__table__  # type: ignore[assignment]
-_BLANK = dict.fromkeys(FIELDS)
 _NO_OWNER = {"owner_department_id": None, "owner_left": False}
 
 
-def write_chunk(
-    session: Session, prepared: Prepared, placements: Mapping[int, Placement], now: datetime
-) -> Sequence[rows_pb.ImportRowResult]:
+def write_chunk(session: Session, prepared: Prepared, plan: Plan, now: datetime) -> pb.BulkWriteCustomersResponse:
     """Match again and write, alone among all imports, so that two never create one customer twice (design §4).
 
-    `placements`: pool's plan for the rows that had no match before, by their number.
+    `plan`: pool's, for the rows that had no match before.
     """
     lock(session, "customer-matching")
     kept = kept_answer(session, prepared.chunk.id)
@@ -48,84 +44,84 @@ def write_chunk(
         return kept
     decided = decisions(session, prepared)
     results = {one.row.number: settled(one) for one in decided if isinstance(one, Settled)}
-    newcomers = [one.row for one in decided if isinstance(one, Create)]
-    results |= _create_customers(session, prepared, newcomers, placements, now)
+    births: dict[Placed, list[Row]] = {}
+    for row in (one.row for one in decided if isinstance(one, Create)):
+        placed = placed_by(plan, prepared, row)
+        if isinstance(placed, Problem):
+            results[row.number] = settled(Settled(row, [placed]))
+        else:
+            births.setdefault(placed, []).append(row)
+    if births:
+        _create_customers(session, prepared, births, now)
     wanted = [one for one in decided if isinstance(one, Update)]
     results |= update_customers(session, prepared, wanted, now)
-    answers = [results[row.number] for row in prepared.rows]
-    keep_answer(session, prepared.chunk.id, answers, now)
-    return answers
+    response = pb.BulkWriteCustomersResponse(
+        results=[results[row.number] for row in prepared.rows if row.number in results],
+        created=[created_together(rows, placed.columns) for placed, rows in births.items()],
+    )
+    keep_answer(session, prepared.chunk.id, response, now)
+    return response
 
 
-def placed(prepared: Prepared, row: Row, placement: Placement | None) -> Place | Problem:
+def placed_by(plan: Plan, prepared: Prepared, row: Row) -> Placed | Problem:
     """Where pool lets the row lie, or why nowhere, naming the owner as the row does, else the importer."""
-    if placement is None:
+    placed = plan.get(row.record_id)
+    if placed is None:
         # It had a match when pool was asked, and that is gone meanwhile.
         return Problem("", "match_changed")
-    if placement.refusal_code:
+    if placed.refusal_code:
         field, owner = row.owner_named
         owned = prepared.chunk.target_pool_id is None
-        return Problem(field, placement.refusal_code, owner or (prepared.importer if owned else ""))
-    return place_of(placement.assignment)
+        return Problem(field, placed.refusal_code, owner or (prepared.importer if owned else ""))
+    return placed
 
 
 def _create_customers(
-    session: Session, prepared: Prepared, rows: Sequence[Row], placements: Mapping[int, Placement], now: datetime
-) -> dict[int, rows_pb.ImportRowResult]:
-    """Make customers of rows where pool lets them lie; the answers by number of row."""
-    births: list[tuple[Row, Place]] = []
-    answers = {}
-    for row in rows:
-        place = placed(prepared, row, placements.get(row.number))
-        if isinstance(place, Problem):
-            answers[row.number] = settled(Settled(row, [place]))
-        else:
-            births.append((row, place))
-    if births:
-        customers = _write(session, prepared, births, now)
-        answers |= {one["source_row"]: created(one["source_row"], one["id"], one) for one in customers}
-    return answers
-
-
-def _write(
-    session: Session, prepared: Prepared, births: Sequence[tuple[Row, Place]], now: datetime
-) -> list[dict[str, Any]]:
-    """Append new customers with all that belongs to them, and tell it; their rows, ids as texts."""
-    chunk, regions = prepared.chunk, prepared.reference.regions
-    owners = owners_of(session, {place["owner_id"] for _, place in births if place["owner_id"]})
-    customers, contacts, profiles, tags = [], [], {}, {}
-    for row, place in births:
-        parts = row.parts
-        customer = _born(chunk, row, place, owners.get(place["owner_id"], _NO_OWNER))
-        customers.append(customer)
-        if is_filled(parts.contact):
-            contacts.append(new_contact(customer["id"], customer["name"], customer["owner_id"], parts.contact))
-        if has_profile(parts.profile):
-            profiles[UUID(customer["id"])] = parts.profile
-        if row.tag_ids:
-            tags[UUID(customer["id"])] = Retagged(frozenset(), frozenset(row.tag_ids))
-    common = {"created_by": chunk.actor_id, "created_at": now, "updated_at": now, "source_job": chunk.job_id}
-    copy(session, _CUSTOMERS, customers, version=1, facts_version=1, **common)
-    copy_contacts(session, chunk, contacts, now)
-    keep_profiles(session, profiles)
+    session: Session, prepared: Prepared, births: Mapping[Placed, Sequence[Row]], now: datetime
+) -> None:
+    """Append new customers, by place, with all that belongs to them, and tell it."""
+    chunk, rows = prepared.chunk, [*chain.from_iterable(births.values())]
+    values, ids = [row.values for row in rows], [row.record_id for row in rows]
+    own, place = part_columns("", values), _place_columns(session, births)
+    shared = {"created_by": chunk.actor_id, "created_at": now}
+    told = own | place | {"id": ids, "source_row": [row.number for row in rows]}
+    told["kind"] = [kind or COMPANY for kind in own.get("kind", repeat(None, len(rows)))]
+    if part_columns("custom", values):
+        told["custom"] = [json.dumps(with_custom({}, row.parts.custom)) for row in rows]
+    common = {"version": 1, "facts_version": 1, "updated_at": now, "source_job": chunk.job_id}
+    copy_columns(session, _CUSTOMERS, told, **common, **shared)
+    copy_contacts(
+        session, chunk, new_contacts(ids, own["name"], place["owner_id"], part_columns("contact", values)), now
+    )
+    if part_columns("profile", values):
+        filled = {UUID(row.record_id): row.parts.profile for row in rows if row.writes("profile.")}
+        keep_profiles(session, filled)
+    tags = {UUID(row.record_id): Retagged(frozenset(), frozenset(row.tag_ids)) for row in rows if row.tag_ids}
     keep_tags(session, tags)
-    add_to_search(session, [searchable(regions, one["id"], one) for one in customers])
-    states = [state_of_newborn(one | common) for one in customers]
-    record_event(session, *in_parts(events.CustomerCreated, states, placement_id=str(chunk.id), **head(chunk)))
-    return customers
+    add_to_search(session, ids, *searched(prepared.reference.regions, own))
+    born = [_born({**placed.columns, **shared}, of_place) for placed, of_place in births.items()]
+    event = events.CustomerCreated(
+        born=born, placement_id=str(chunk.id), batch_id=str(chunk.job_id), actor_id=str(chunk.actor_id)
+    )
+    record_event(session, event)
 
 
-def _born(chunk: Chunk, row: Row, place: Place, owner: Mapping[str, Any]) -> dict[str, Any]:
-    """A customer's columns as far as they differ from row to row."""
-    own, custom = row.parts.own, with_custom({}, row.parts.custom)
-    return {
-        **_BLANK,
-        **own,
-        **place,
-        **owner,
-        "id": str(record_id_of(chunk.job_id, row.number)),
-        "kind": own.get("kind") or COMPANY,
-        "custom": json.dumps(custom) if custom else "{}",
-        "effects_version": place["assignment_version"],
-        "source_row": row.number,
-    }
+def _place_columns(session: Session, births: Mapping[Placed, Sequence[Row]]) -> dict[str, list[Any]]:
+    """Columns of new customers that say where they lie."""
+    owners = owners_of(session, {owner_id for one in births if (owner_id := one.columns["owner_id"])})
+    places = []
+    for one, rows in births.items():
+        place, owner = one.columns, owners.get(one.columns["owner_id"], _NO_OWNER)
+        places += [{**place, **owner, "effects_version": place["assignment_version"]}] * len(rows)
+    return by_column(places)
+
+
+def _born(common: Mapping[str, Any], rows: Sequence[Row]) -> events.BornTogether:
+    """Customers that came into being in one place, as others are told of them."""
+    levels = [row.values.get("level") or "" for row in rows]
+    return events.BornTogether(
+        common=state_of_newborn({"id": "", "name": "", "level": None, **common}),
+        ids=[row.record_id for row in rows],
+        names=[row.values["name"] for row in rows],
+        levels=levels if any(levels) else (),
+    )

@@ -33,6 +33,7 @@ from crm_customer.imports.rules import (
     Match,
     Row,
     decide,
+    record_ids_of,
     settle_owner,
 )
 from crm_customer.imports.tagging import Vocabulary, settle_tags
@@ -73,6 +74,8 @@ def prepare(session: Session, chunk: Chunk, request: pb.BulkWriteCustomersReques
 
 def _read(request: pb.BulkWriteCustomersRequest, chunk: Chunk, reference: Reference) -> list[Row]:
     read = [row for cells in cells_of(request, chunk) for row in read_rows(cells, chunk.match_fields, reference)]
+    for row, record_id in zip(read, record_ids_of(chunk.job_id, [row.number for row in read]), strict=True):
+        row.record_id = record_id
     if not request.rows:
         return read
     rows = {row.number: row for row in read}

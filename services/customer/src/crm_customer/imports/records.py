@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
+from itertools import compress, repeat
 from typing import Any
 
 from sqlalchemy import Table
@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from chassis.identifiers import new_id
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact, columns_of
-from crm_customer.database import Id, copy_rows
+from crm_customer.contacts.rules import filled_rows
+from crm_customer.database import Id, copy_columns
 from crm_customer.dictionaries.rules import Regions
 from crm_customer.imports.rules import Chunk
 from crm_customer.search.projection import Searchable, add_contacts_to_search
@@ -33,23 +34,44 @@ def new_contact(
     }
 
 
-def copy_contacts(session: Session, chunk: Chunk, contacts: Sequence[Mapping[str, Any]], now: datetime) -> None:
-    """New contacts, each the primary one of its customer, findable by their names."""
-    add_contacts(session, chunk, contacts, {one["id"] for one in contacts}, now)
+def new_contacts(
+    customer_ids: Sequence[Id],
+    customer_names: Sequence[str],
+    owner_ids: Sequence[Id | None],
+    columns: Mapping[str, Sequence[Any]],
+) -> dict[str, list[Any]]:
+    """The same of many rows, by column: contacts of those customers of whom more than a remark is filled in."""
+    filled = filled_rows(columns, len(customer_ids))
+    names = columns.get("name") or repeat(None, len(customer_ids))
+    named = [own or name for own, name in zip(names, customer_names, strict=True)]
+    told = {**columns, "customer_id": customer_ids, "owner_id": owner_ids, "name": named}
+    contacts = {name: [*compress(column, filled)] for name, column in told.items()}
+    return contacts | {"id": [str(new_id()) for _ in contacts["name"]]}
+
+
+def copy_contacts(session: Session, chunk: Chunk, contacts: Mapping[str, Sequence[Any]], now: datetime) -> None:
+    """New contacts, told by column, each the primary one of its customer, findable by their names."""
+    add_contacts(session, chunk, contacts, set(contacts.get("id", ())), now)
 
 
 def add_contacts(
-    session: Session, chunk: Chunk, contacts: Sequence[Mapping[str, Any]], primary: Collection[Id], now: datetime
+    session: Session,
+    chunk: Chunk,
+    contacts: Mapping[str, Sequence[Any]],
+    primary: Collection[Id],
+    now: datetime,
 ) -> None:
-    """New contacts, each linked with its customer, findable by their names; `primary`: ids of primary contacts."""
-    links = [
-        {"customer_id": one["customer_id"], "contact_id": one["id"], "is_primary": one["id"] in primary}
-        for one in contacts
-    ]
-    copy(session, CONTACTS, contacts, version=1, created_by=chunk.actor_id, created_at=now, updated_at=now)
-    copy(session, LINKS, links)
-    if contacts:
-        add_contacts_to_search(session, {one["id"]: one["name"] for one in contacts})
+    """New contacts, told by column, each linked with its customer, findable by their names; `primary`: ids of primary
+    contacts.
+    """
+    ids = contacts.get("id")
+    if not ids:
+        return
+    made: dict[str, Any] = {"version": 1, "created_by": chunk.actor_id, "created_at": now, "updated_at": now}
+    copy_columns(session, CONTACTS, contacts, **made)
+    is_primary = [id_ in primary for id_ in ids]
+    copy_columns(session, LINKS, {"customer_id": contacts["customer_id"], "contact_id": ids, "is_primary": is_primary})
+    add_contacts_to_search(session, ids, contacts["name"])
 
 
 def searchable(regions: Regions, customer_id: Id, values: Mapping[str, Any]) -> Searchable:
@@ -58,13 +80,16 @@ def searchable(regions: Regions, customer_id: Id, values: Mapping[str, Any]) -> 
     return Searchable(customer_id, values["name"], address, values.get("wechat_nickname") or "")
 
 
-def copy(session: Session, table: Table, rows: Sequence[Mapping[str, Any]], **common: Any) -> None:
-    """Append rows, which all have the same keys, to a table; `common`: what they have in common."""
-    if rows:
-        # The driver is quick with texts and numbers, and slow with ids and moments.
-        shared = tuple(value if isinstance(value, int) else str(value) for value in common.values())
-        own = itemgetter(*rows[0])
-        copy_rows(session, table, (*rows[0], *common), (own(row) + shared for row in rows))
+def searched(
+    regions: Regions, columns: Mapping[str, Sequence[Any]]
+) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """Names, addresses and nicknames as they can be searched of customers that are told by column."""
+    names = columns["name"]
+    none = [None] * len(names)
+    places = zip(columns.get("province", none), columns.get("city", none), strict=True)
+    details = columns.get("address_detail", none)
+    addresses = [regions.words(*place) + (detail or "") for place, detail in zip(places, details, strict=True)]
+    return names, addresses, [nickname or "" for nickname in columns.get("wechat_nickname", none)]
 
 
 def head(chunk: Chunk) -> dict[str, str]:

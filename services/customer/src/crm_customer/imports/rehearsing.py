@@ -8,13 +8,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from crm.common.v1 import import_rows_pb2 as rows_pb
-from crm.pool.v1.pool_service_pb2 import Placement
 from crm_customer.customers.rules import Problem
 from crm_customer.fields.words import Words
 from crm_customer.imports.answers import created, settled, updated
-from crm_customer.imports.commands import placed
+from crm_customer.imports.commands import placed_by
 from crm_customer.imports.queries import Prepared, decisions
-from crm_customer.imports.rules import Change, Create, Decision, Settled, Update
+from crm_customer.imports.rules import Change, Create, Decision, Plan, Settled, Update
 from crm_customer.imports.updates import judge_updates
 from directory.scope import zone_of
 
@@ -45,17 +44,17 @@ def judge(session: Session, prepared: Prepared, language: str) -> Judged:
     )
 
 
-def rehearsed(judged: Judged, placements: Mapping[int, Placement]) -> list[rows_pb.ImportRowResult]:
-    """The answers; `placements`: where pool would let the newcomers lie, by row."""
-    return [_result(judged, one, placements) for one in judged.decided]
+def rehearsed(judged: Judged, plan: Plan) -> list[rows_pb.ImportRowResult]:
+    """The answers; `plan`: where pool would let the newcomers lie."""
+    return [_result(judged, one, plan) for one in judged.decided]
 
 
-def _result(judged: Judged, one: Decision, placements: Mapping[int, Placement]) -> rows_pb.ImportRowResult:
+def _result(judged: Judged, one: Decision, plan: Plan) -> rows_pb.ImportRowResult:
     if isinstance(one, Create):
-        place = placed(judged.prepared, one.row, placements.get(one.row.number))
-        if isinstance(place, Problem):
-            return settled(Settled(one.row, [place]))
-        return created(one.row.number, "", place)
+        placed = placed_by(plan, judged.prepared, one.row)
+        if isinstance(placed, Problem):
+            return settled(Settled(one.row, [placed]))
+        return created(one.row.number, "", placed.columns)
     return _update(judged, one) if isinstance(one, Update) else settled(one)
 
 

@@ -66,7 +66,7 @@ class Decided(Enum):
 class Row:
     """One row: clean values, what is wrong with it, and by what it is matched, in order.
 
-    `owner` by name or login, `owner_ref` by id; `tags` as written, None without such a column, `tag_ids` as found.
+    `record_id`: of the customer that it becomes if it creates. `owner` by name or login, `owner_ref` by id; `tags` as written, None without such a column, `tag_ids` as found.
     `unborn` and `owner_problem` are wrong only where the row creates, `parent_problem` where the parent changes, too.
     `decided` about the customer `decided_on`, in mode ask.
     """
@@ -76,6 +76,7 @@ class Row:
     problems: list[Problem]
     keys: Sequence[Key]
     unborn: list[Problem] = field(default_factory=list)
+    record_id: str = ""
     owner: str = ""
     owner_ref: str = ""
     owner_id: UUID | None = None
@@ -97,7 +98,7 @@ class Row:
         field = OWNER if self.owner else OWNER_ID if self.owner_ref else ""
         return field, self.owner or self.owner_ref
 
-    def writes(self, prefix: str, *, clear_empty: bool) -> bool:
+    def writes(self, prefix: str, *, clear_empty: bool = False) -> bool:
         """Whether it fills, or clears, any field that begins with `prefix`."""
         return any(
             name.startswith(prefix) and (clear_empty or value is not None) for name, value in self.values.items()
@@ -131,6 +132,18 @@ class Update:
     customer_id: UUID
     matched_by: str
     undecided: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Where pool lets some new customers lie, as columns of them, or why nowhere."""
+
+    columns: Mapping[str, Any]
+    refusal_code: str
+
+
+# By id of the customer.
+Plan = Mapping[str, Placed]
 
 
 @dataclass(frozen=True)
@@ -323,9 +336,19 @@ def record_id_of(job_id: UUID, row_number: int) -> UUID:
     """The id of the record that a row of a job becomes: the same at every attempt, so that a plan made for the first
     one still holds and its undo knows it. A UUIDv7 with the job's time; ids of a file follow each other as its rows do.
     """
+    return UUID(int=_record_number(job_id, row_number))
+
+
+def record_ids_of(job_id: UUID, row_numbers: Iterable[int]) -> list[str]:
+    """The same of many rows, as texts."""
+    digits = [f"{_record_number(job_id, row_number):032x}" for row_number in row_numbers]
+    return [f"{own[:8]}-{own[8:12]}-{own[12:16]}-{own[16:20]}-{own[20:]}" for own in digits]
+
+
+def _record_number(job_id: UUID, row_number: int) -> int:
     time, chance = _job(job_id.bytes)
     number = (row_number & 0xFFFFFFFF) << 42 | chance
-    return UUID(int=time << 80 | 0x7 << 76 | (number >> 62) << 64 | 0b10 << 62 | number & (1 << 62) - 1)
+    return time << 80 | 0x7 << 76 | (number >> 62) << 64 | 0b10 << 62 | number & (1 << 62) - 1
 
 
 @lru_cache(maxsize=64)

@@ -31,25 +31,25 @@ def plan(
     runtime: Runtime,
     actor_id: UUID,
     placement_id: UUID,
-    customers: Sequence[pb.NewCustomer],
+    wished: Sequence[pb.WishedTogether],
     rehearsed: Sequence[rows_pb.RehearsedOwner] | None = None,
-) -> Sequence[pb.Placement]:
-    """Where customers about to be created would lie, or why not, in their order. With `rehearsed`, what a rehearsal gave to
-    owners before, pool promises nothing. Raises Unavailable.
+) -> Sequence[pb.PlacedTogether]:
+    """Where customers about to be created would lie, or why not, each in one answer. With `rehearsed`, what a rehearsal gave
+    to owners before, pool promises nothing. Raises Unavailable.
     """
     with peer_errors("pool"):
         reply = _stub(runtime).PlanPlacement(
             pb.PlanPlacementRequest(
                 placement_id=str(placement_id),
                 actor_id=str(actor_id),
-                customers=customers,
+                wished=wished,
                 rehearsal=rehearsed is not None,
                 rehearsed=rehearsed or (),
             ),
             timeout=_PLAN_TIMEOUT_SECONDS,
             metadata=on_behalf_of(actor_id),
         )
-    return reply.placements
+    return reply.together
 
 
 def all_assignments(runtime: Runtime) -> Iterator[Sequence[pool_events_pb2.AssignmentState]]:

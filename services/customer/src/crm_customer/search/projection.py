@@ -8,14 +8,13 @@ from uuid import UUID
 from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
-from crm_customer.database import Id, copy_rows
+from crm_customer.database import Id, copy_columns
 from crm_customer.matching.names import read
 from crm_customer.search.model import ContactSearch, CustomerSearch
-from crm_customer.search.rules import grams_of, initials, normalised, pairs
+from crm_customer.search.rules import all_normalised, grams_of, initials, normalised, pairs
 
 _TABLE: Table = CustomerSearch.__table__  # type: ignore[assignment]
 _CONTACTS: Table = ContactSearch.__table__  # type: ignore[assignment]
-_COLUMNS = ("customer_id", "name", "address", "nickname", "initials", "core", "region", "branch", "grams")
 
 # Grams travel as one text for each customer: an array of arrays would be flattened.
 _KEEP = text("""
@@ -41,7 +40,7 @@ _KEEP_ALIASES = text("""
 _KEEP_CONTACTS = text("""
     INSERT INTO contact_search (contact_id, name, grams)
     SELECT given.contact_id, given.name, string_to_array(given.grams, E'\\n')
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[]), CAST(:grams AS text[])) AS given (contact_id, name, grams)
+    FROM unnest(CAST(:contact_id AS uuid[]), CAST(:name AS text[]), CAST(:grams AS text[])) AS given (contact_id, name, grams)
     ORDER BY given.contact_id
     ON CONFLICT (contact_id) DO UPDATE SET name = excluded.name, grams = excluded.grams
 """)
@@ -57,19 +56,19 @@ class Searchable:
     nickname: str = ""
 
 
-def add_to_search(session: Session, customers: Sequence[Searchable]) -> None:
+def add_to_search(
+    session: Session, ids: Sequence[Id], names: Sequence[str], addresses: Sequence[str], nicknames: Sequence[str]
+) -> None:
     """Make new customers findable, with one COPY."""
-    rows = map(_row, customers)
-    copy_rows(session, _TABLE, _COLUMNS, ((*row[:-1], _as_array(row[-1])) for row in rows))
+    columns = _columns(ids, names, addresses, nicknames)
+    copy_columns(session, _TABLE, columns | {"grams": _as_arrays(columns["grams"])})
 
 
 def keep_in_search(session: Session, customers: Sequence[Searchable]) -> None:
     """Take over names, addresses and nicknames that may have changed, with one statement."""
     if customers:
-        given: dict[str, list[Any]] = dict(
-            zip(_COLUMNS, map(list, zip(*map(_row, customers), strict=True)), strict=True)
-        )
-        session.execute(_KEEP, given | {"grams": ["\n".join(grams) for grams in given["grams"]]})
+        parts = ("customer_id", "name", "address", "nickname")
+        session.execute(_KEEP, _columns(*([getattr(one, part) for one in customers] for part in parts)))
 
 
 def keep_aliases(session: Session, aliases: Mapping[Id, Sequence[str]]) -> None:
@@ -83,35 +82,39 @@ def keep_aliases(session: Session, aliases: Mapping[Id, Sequence[str]]) -> None:
         session.execute(_KEEP_ALIASES, dict(given))
 
 
-def add_contacts_to_search(session: Session, names: Mapping[Id, str]) -> None:
+def add_contacts_to_search(session: Session, ids: Sequence[Id], names: Sequence[str]) -> None:
     """Make new contacts findable by their names, with one COPY."""
-    rows = map(_contact_row, names.items())
-    copy_rows(session, _CONTACTS, ("contact_id", "name", "grams"), ((*row[:-1], _as_array(row[-1])) for row in rows))
+    columns = _contact_columns(ids, names)
+    copy_columns(session, _CONTACTS, columns | {"grams": _as_arrays(columns["grams"])})
 
 
 def keep_contacts_in_search(session: Session, names: Mapping[UUID, str]) -> None:
     """Take over names of contacts that may have changed, with one statement."""
     if names:
-        ids, found, grams = zip(*map(_contact_row, names.items()), strict=True)
-        given = {"ids": list(ids), "names": list(found), "grams": ["\n".join(some) for some in grams]}
-        session.execute(_KEEP_CONTACTS, given)
+        session.execute(_KEEP_CONTACTS, _contact_columns([*names], [*names.values()]))
 
 
-def _as_array(grams: Sequence[str]) -> str:
-    """An array as COPY reads it: the driver would look at each of its thousand pairs alone."""
-    if not grams:
-        return "{}"
-    escaped = "\n".join(grams).replace("\\", "\\\\").replace('"', '\\"')
-    return '{"' + escaped.replace("\n", '","') + '"}'
+def _as_arrays(grams: Sequence[str]) -> list[str]:
+    """Grams, each on a line, as COPY reads arrays; a NUL is in none of them."""
+    escaped = "\0".join(grams).replace("\\", "\\\\").replace('"', '\\"').replace("\n", '","')
+    return [f'{{"{some}"}}' if some else "{}" for some in escaped.split("\0")] if grams else []
 
 
-def _row(customer: Searchable) -> tuple[Any, ...]:
-    name, address, nickname = map(normalised, (customer.name, customer.address, customer.nickname))
-    letters, found = initials(name), read(customer.name)
-    grams = grams_of(name, address, nickname, letters)
-    return customer.customer_id, name, address, nickname, letters, found.core, found.region, found.branch, grams
+def _columns(
+    ids: Sequence[Id], names: Sequence[str], addresses: Sequence[str], nicknames: Sequence[str]
+) -> dict[str, list[Any]]:
+    """Columns of customer_search; grams each on a line."""
+    texts = [*map(all_normalised, (names, addresses, nicknames))]
+    letters, found = [*map(initials, texts[0])], [*map(read, names)]
+    return {
+        "customer_id": [*ids],
+        **dict(zip(("name", "address", "nickname"), texts, strict=True)),
+        "initials": letters,
+        **{part: [getattr(one, part) for one in found] for part in ("core", "region", "branch")},
+        "grams": [*map(grams_of, *texts, letters)],
+    }
 
 
-def _contact_row(contact: tuple[Id, str]) -> tuple[Id, str, list[str]]:
-    name = normalised(contact[1])
-    return contact[0], name, pairs(name)
+def _contact_columns(ids: Sequence[Id], names: Sequence[str]) -> dict[str, list[Any]]:
+    found = all_normalised(names)
+    return {"contact_id": [*ids], "name": found, "grams": ["\n".join(pairs(name)) for name in found]}

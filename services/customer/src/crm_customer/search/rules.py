@@ -57,11 +57,14 @@ def initials_pattern(wanted: str) -> str:
 
 def initial_grams(groups: Iterable[str]) -> set[str]:
     """Every two neighbouring letters of initials, marked. `groups`: the letters of each character, or a text of letters."""
-    return set(_initial_pairs(groups))
+    return {INITIALS + pair for pair in _initial_pairs([*groups])}
 
 
-def _initial_pairs(groups: Iterable[str]) -> list[str]:
-    return [f"{INITIALS}{first}{second}" for left, right in pairwise(groups) for first in left for second in right]
+def _initial_pairs(groups: Sequence[str]) -> list[str]:
+    together = "".join(groups)
+    if len(together) == len(groups):
+        return pairs(together)
+    return [first + second for left, right in pairwise(groups) for first in left for second in right]
 
 
 def number_in(wanted: str) -> str:
@@ -71,13 +74,14 @@ def number_in(wanted: str) -> str:
     return found if len(found) >= _SHORTEST_NUMBER else ""
 
 
-def grams_of(name: str, address: str, nickname: str, letters: str) -> list[str]:
-    """What the index keeps of a customer: bigrams of the name and the nickname, of the address and the initials marked,
-    and the nickname's first character, for the beginning of a name has an index of its own. What comes twice stands there
-    twice: the index takes it once, and an import need not compare it all.
+def grams_of(name: str, address: str, nickname: str, letters: str) -> str:
+    """What the index keeps of a customer, each on a line: bigrams of the name and the nickname, of the address and the
+    initials marked, and the nickname's first character, for the beginning of a name has an index of its own. What comes
+    twice stands there twice: the index takes it once, and an import need not compare it all.
     """
-    marked = [f"{ADDRESS}{first}{second}" for first, second in pairwise(address)]
-    return [*pairs(name), *pairs(nickname), *nickname[:1], *marked, *_initial_pairs(letters.split())]
+    grams = [*pairs(name), *pairs(nickname), *nickname[:1]]
+    marked = f"\n{ADDRESS}".join(["", *pairs(address)]) + f"\n{INITIALS}".join(["", *_initial_pairs(letters.split())])
+    return ("\n".join(grams) + marked).removeprefix("\n")
 
 
 class _Letters(dict[int, str]):
