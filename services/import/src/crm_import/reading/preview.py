@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from crm_import.kinds.kind import Kind
 from crm_import.mapping.forms import DateOrder, date_orders
 from crm_import.mapping.rules import guess_mapping
+from crm_import.reading.beginning import beginning
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.tables import Layout, Row, Table
 from crm_import.reading.workbook_xml import column_letters
@@ -27,7 +29,24 @@ Headed = tuple[int, list[tuple[int, str]], Iterable[Row]]  # number of its row, 
 
 def preview(path: Path, kind: Kind, layout: Layout, header_row: int | None) -> dict[str, Any]:
     """What the settings page shows. `header_row` counts from 1, 0: there is none; None: find it. Raises RefusedFile."""
-    table = Table(path, layout)
+    return _of_beginning(path, kind, layout, header_row) or look_at(Table(path, layout), kind, header_row)[0]
+
+
+def _of_beginning(path: Path, kind: Kind, layout: Layout, header_row: int | None) -> dict[str, Any] | None:
+    """The same of a long sheet by its beginning, None where that does not tell all."""
+    first = beginning(path, layout.sheet) if layout.format == "xlsx" else None
+    if first is None:
+        return None
+    with suppress(RefusedFile):
+        table = Table(path, layout, first.workbook)
+        found, is_settled = look_at(table, kind, header_row)
+        if is_settled and table.layout.sheet == first.sheet:
+            return {**found, "rows_estimate": first.rows - found["header_row"]}
+    return None
+
+
+def look_at(table: Table, kind: Kind, header_row: int | None) -> tuple[dict[str, Any], bool]:
+    """What the settings page shows of a table, and whether further rows could not make it something else."""
     number, headers, rest = _headed(table.rows(), header_row, kind)
     rows = (row for row in rest if not row.is_blank)
     shown = list(islice(rows, SHOWN_ROWS))
@@ -36,7 +55,7 @@ def preview(path: Path, kind: Kind, layout: Layout, header_row: int | None) -> d
     days = _Days([index for index, _ in headers])
     days.look(chain(shown, rows))
     looks = table.looks([row.number for row in shown])
-    return {
+    found = {
         "sheets": table.sheets,
         "sheet": table.layout.sheet,
         "encoding": table.layout.encoding,
@@ -57,6 +76,7 @@ def preview(path: Path, kind: Kind, layout: Layout, header_row: int | None) -> d
             for index, text in headers
         ],
     }
+    return found, len(shown) == SHOWN_ROWS and days.are_settled
 
 
 @dataclass
@@ -78,6 +98,11 @@ class _Days:
                 if text and (found := date_orders(text)):
                     self.orders[index] = self.orders.get(index, found) & found
                     self.examples.setdefault(index, text)
+
+    @property
+    def are_settled(self) -> bool:
+        """Whether no column has days that fit both orders."""
+        return all(len(orders) <= 1 for orders in self.orders.values())
 
     def of(self, index: int) -> dict[str, Any]:
         """`date_orders` that fit all days of a column, and its first day; empty for columns without any."""

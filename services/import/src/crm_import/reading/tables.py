@@ -1,6 +1,7 @@
 """The rows of a file, whatever its format, as a person counts them."""
 
 import csv
+import io
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,16 +77,16 @@ class Table:
     count from then.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
-        """Raises RefusedFile when the file cannot be read that way."""
-        self._path = path
+    def __init__(self, path: Path, layout: Layout, workbook: io.BytesIO | None = None) -> None:
+        """`workbook` is read in place of the file at `path`. Raises RefusedFile when it cannot be read that way."""
+        self._path, self._workbook = path, workbook or path
         self.sheets: list[str] = []
         self.errors: dict[int, dict[int, str]] = {}
         self.from_1904 = False
         if layout.format == "csv":
             self._open_csv(path, layout)
         else:
-            self._open_workbook(path, layout)
+            self._open_workbook(self._workbook, layout)
 
     def rows(self) -> Iterator[Row]:
         """Every row, blank ones too, from row 1. Raises RefusedFile where the file is broken."""
@@ -98,7 +99,7 @@ class Table:
 
     def looks(self, rows: Collection[int]) -> dict[int, dict[str, Any]]:
         """How columns of an .xlsx sheet look, going by these rows: see `workbook_xml`."""
-        return looks(self._path, self._sheet.name, rows) if self.layout.format == "xlsx" else {}
+        return looks(self._workbook, self._sheet.name, rows) if self.layout.format == "xlsx" else {}
 
     def _open_csv(self, path: Path, layout: Layout) -> None:
         encoding = layout.encoding or text_encoding(path)
@@ -131,13 +132,13 @@ class Table:
     def _text(self) -> TextIO:
         return self._path.open(encoding=self.layout.encoding, newline="")
 
-    def _open_workbook(self, path: Path, layout: Layout) -> None:
+    def _open_workbook(self, file: Path | io.BytesIO, layout: Layout) -> None:
         try:
-            workbook = CalamineWorkbook.from_path(str(path))
+            workbook = CalamineWorkbook.from_object(file)
             self.sheets = [sheet.name for sheet in workbook.sheets_metadata if _is_readable(sheet.typ, sheet.visible)]
             self._sheet = _chosen(workbook, self.sheets, layout.sheet)
-            self.errors = error_cells(path, self._sheet.name) if layout.format == "xlsx" else {}
-            self.from_1904 = layout.format == "xlsx" and counts_from_1904(path)
+            self.errors = error_cells(file, self._sheet.name) if layout.format == "xlsx" else {}
+            self.from_1904 = layout.format == "xlsx" and counts_from_1904(file)
         except PasswordError as error:
             raise RefusedFile("file_encrypted") from error
         except WorksheetNotFound as error:

@@ -21,10 +21,10 @@ _PIECE_BYTES = 1024 * 1024
 _WIDEST, _LONGEST_FORMAT, _MOST_COLUMNS = 255, 255, 1000
 
 
-def error_cells(path: Path, sheet: str) -> dict[int, dict[int, str]]:
+def error_cells(file: Path | IO[bytes], sheet: str) -> dict[int, dict[int, str]]:
     """Row number (from 1) → column index (from 0) → error text, of an .xlsx sheet. Empty for most files."""
-    with zipfile.ZipFile(path) as archive:
-        member = _member_of(archive, sheet)
+    with zipfile.ZipFile(file) as archive:
+        member = member_of(archive, sheet)
         if member is None:
             return {}
         with archive.open(member) as content:
@@ -37,14 +37,14 @@ def error_cells(path: Path, sheet: str) -> dict[int, dict[int, str]]:
         return found
 
 
-def looks(path: Path, sheet: str, rows: Collection[int]) -> dict[int, dict[str, Any]]:
+def looks(file: Path | IO[bytes], sheet: str, rows: Collection[int]) -> dict[int, dict[str, Any]]:
     """Column index (from 0) → its `width` in characters and the `number_format` of its first filled cell in `rows`, what
     there is of them, of an .xlsx sheet.
     """
     found: dict[int, dict[str, Any]] = {}
     # Whatever is wrong with how a file looks, it can be read.
-    with zipfile.ZipFile(path) as archive, suppress(ValueError, ET.ParseError):
-        member = _member_of(archive, sheet)
+    with zipfile.ZipFile(file) as archive, suppress(ValueError, ET.ParseError):
+        member = member_of(archive, sheet)
         if member is None:
             return {}
         formats = _formats(archive)
@@ -88,15 +88,24 @@ def _formats(archive: zipfile.ZipFile) -> list[str | int]:
     return [own.get(number) or int(number) for number in numbers]
 
 
-def counts_from_1904(path: Path) -> bool:
+def counts_from_1904(file: Path | IO[bytes]) -> bool:
     """Whether numbers of days in an .xlsx workbook count from 1904, as those of old Macs do."""
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         workbook = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
     terms = workbook.find(f"{_MAIN}workbookPr")
     return terms is not None and terms.get("date1904") in ("1", "true")
 
 
-def _member_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
+def first_sheet(archive: zipfile.ZipFile) -> str | None:
+    """The name of the first sheet that is not hidden."""
+    workbook = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
+    return next(
+        (node.get("name") for node in workbook.iter(f"{_MAIN}sheet") if node.get("state", "visible") == "visible"), None
+    )
+
+
+def member_of(archive: zipfile.ZipFile, sheet: str) -> str | None:
+    """Where in the archive a sheet is, by its name."""
     workbook = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
     relation = next((node.get(_RELATION) for node in workbook.iter(f"{_MAIN}sheet") if node.get("name") == sheet), None)
     if relation is None or "xl/_rels/workbook.xml.rels" not in archive.namelist():
