@@ -59,4 +59,4 @@ def _peers(path: Path) -> Iterator[str]:
         if name_of(call.func) == "channel" and "peers" in ast.unparse(call.func):
             peer = literal(call.args[0])
             assert peer is not None, f"{path}:{call.lineno}: a peer is named by a literal, so that policies can follow"
-            yield peer
+            yield peer.removesuffix("_bulk")

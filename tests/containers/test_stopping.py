@@ -7,11 +7,11 @@ import pytest
 from chassis.stopping import STOPPED
 from deploy.images import names
 from deploy.images.docker import DockerFailed, docker
-from highsea_local.topology import PROCESS, PUSH, SERVE, WORK
+from highsea_local.topology import BULK, PROCESS, PUSH, SERVE, WORK
 from tests.support.containers.system import ContainerSystem, together
 
 pytestmark = pytest.mark.system
-ROLES = [("identity", SERVE), ("customer", WORK), ("import", PROCESS), ("notify", PUSH)]
+ROLES = [("identity", SERVE), ("customer", WORK), ("customer", BULK), ("import", PROCESS), ("notify", PUSH)]
 
 
 def test_every_role_ends_with_status_0_within_its_grace_period(containers: ContainerSystem) -> None:

@@ -12,7 +12,7 @@ from tests.support.whole import Whole
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 ROWS, KILLS = 20_000, 20
-VICTIMS = ("import-process", "import-work", "customer-serve", "customer-work", "pool-serve", "pool-work", "postgres")
+VICTIMS = ("import-process", "import-work", "customer-bulk", "customer-work", "pool-serve", "pool-work", "postgres")
 _SURE = VICTIMS * (KILLS // len(VICTIMS))
 
 

@@ -11,6 +11,8 @@ from tests.support.scrape import Scraped, scrape
 from tests.support.whole import Whole
 
 pytestmark = pytest.mark.system
+# What import alone asks of customer, by the thousand.
+BULK = {"BulkWriteCustomers", "BulkWriteContacts", "BulkWriteActivities", "RevertRows", "ExportRows"}
 
 
 def _series(found: dict[str, Scraped], metric: Declared) -> Scraped:
@@ -51,3 +53,14 @@ def test_answers_outside_of_routes_are_counted(whole: Whole) -> None:
     httpx.request("BREW", url)
 
     assert (answered("GET", 404), answered("PUT", 405), answered("OTHER", 405)) == tuple(one + 1 for one in before)
+
+
+def test_bulk_calls_are_answered_where_nobody_waits_for_a_page(scraped: dict[str, Scraped]) -> None:
+    answered = {
+        (dict(labels)["role"], dict(labels)["grpc_method"])
+        for labels, calls in scraped["grpc_server_handling_seconds_count"].values.items()
+        if calls and dict(labels)["service"] == "customer"
+    }
+
+    assert {role for role, method in answered if method.endswith("/BulkWriteCustomers")} == {"bulk"}
+    assert {method.rpartition("/")[2] for role, method in answered if role == "bulk"} <= BULK

@@ -5,7 +5,7 @@ import re
 from tests.support.metrics import declared, table
 from tests.support.repository import ROOT
 
-ROLES = {"serve", "work", "process", "push", "every role"}
+ROLES = {"serve", "work", "process", "push", "bulk", "every role"}
 # What one series more for each member, customer or address would come from.
 UNBOUNDED = re.compile(r"(^|_)(id|ids|name|user|member|customer|path|url|address|subject)$")
 

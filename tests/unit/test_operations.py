@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from chassis.roles import OTHER_CONNECTIONS, WORK_CONNECTIONS
+from chassis.roles import BULK_CONNECTIONS, OTHER_CONNECTIONS, WORK_CONNECTIONS
 from chassis.settings import ServiceSettings
 from tests.support.guide import GUIDE, blocks
 from tests.support.repository import ROOT, SERVICE_PACKAGES, service_of, sources
@@ -17,7 +17,12 @@ COMMANDS = 2  # of each service, while they run
 SERVE = ServiceSettings.model_fields["database_connections"].default
 WORK, PROCESS, PUSH = WORK_CONNECTIONS + 1, OTHER_CONNECTIONS, OTHER_CONNECTIONS + 1
 # Connections of a service's Deployments, in the order in which the guide counts their replicas.
-ROLES = {**dict.fromkeys(NAMES, (SERVE, WORK)), "import": (SERVE, WORK, PROCESS), "notify": (SERVE, WORK, PUSH)}
+ROLES = {
+    **dict.fromkeys(NAMES, (SERVE, WORK)),
+    "customer": (SERVE, WORK, BULK_CONNECTIONS),
+    "import": (SERVE, WORK, PROCESS),
+    "notify": (SERVE, WORK, PUSH),
+}
 
 
 def _tables(heading: str) -> list[dict[str, str]]:
@@ -45,6 +50,7 @@ def test_connections_of_a_process_are_those_in_the_code() -> None:
         "work": f"{WORK}",
         "process": f"{PROCESS}",
         "push": f"{PUSH}",
+        "bulk": f"{BULK_CONNECTIONS}",
         "migrate`, commands": f"{OTHER_CONNECTIONS}",
     }
 
@@ -97,7 +103,7 @@ def test_requests_and_limits_are_those_of_the_charts() -> None:
         values = yaml.safe_load((ROOT / "deploy/helm" / path / "values.yaml").read_text(encoding="utf-8"))
         return values["exports"]["service"]["roles"] if path == "common" else values["roles"]
 
-    charts = {"serve": "common", "work": "common", "process": "import", "push": "notify"}
+    charts = {"serve": "common", "work": "common", "process": "import", "push": "notify", "bulk": "customer"}
     for row in _tables("Requests and limits"):
         wanted = roles(charts[row["process"]])[row["process"]]["resources"]
         assert row["request"] == f"{wanted['requests']['cpu']}, {wanted['requests']['memory']}"

@@ -14,6 +14,8 @@ from chassis.http.api import Access, Api, Body, Page, PageQuery, View
 from chassis.http.auditing import audit_api
 from chassis.http.call import Call
 from chassis.identifiers import new_id
+from chassis.roles.bulk import bulk
+from chassis.runtime import Runtime
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from crm.imports.v1.imports_events_pb2 import SplitRequested
@@ -117,7 +119,11 @@ def break_down(_call: Call[None, None]) -> NoteView:
     raise RuntimeError("secret detail")
 
 
-SAMPLE = Service(
+def _bulk(runtime: Runtime) -> None:
+    bulk(SAMPLE, runtime)
+
+
+SAMPLE: Service = Service(
     name="customer",
     settings=ServiceSettings,
     actors=DirectoryActors(),
@@ -126,4 +132,5 @@ SAMPLE = Service(
     metadatas=[Base.metadata, directory_metadata],
     messages=[],
     versions=[Note.version],
+    roles={"bulk": _bulk},
 )

@@ -31,7 +31,7 @@ PROGRAM = (
 
 @contextmanager
 def serving(
-    services: Opener, drain_seconds: str, **further: str
+    services: Opener, drain_seconds: str, role: str = "serve", **further: str
 ) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, str]]]:
     binds = {name: f"127.0.0.1:{free_port()}" for name in ("HTTP_BIND", "GRPC_BIND", "METRICS_BIND")}
     environment = {
@@ -43,7 +43,7 @@ def serving(
         **binds,
         **further,
     }
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, "serve"], env={**os.environ, **environment}, cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, role], env={**os.environ, **environment}, cwd=ROOT)
     try:
         until(lambda: httpx.get(f"http://{binds['METRICS_BIND']}/readyz").status_code == 200, 60)
         yield process, binds
@@ -64,9 +64,22 @@ def test_it_says_at_once_that_it_is_leaving_and_goes_on_answering(services: Open
         assert process.poll() is None
 
 
+def test_bulk_answers_grpc_alone_and_goes_on_answering_while_it_leaves(services: Opener) -> None:
+    with serving(services, "60", "bulk") as (process, binds), insecure_channel(binds["GRPC_BIND"]) as channel:
+        assert HealthStub(channel).Check(HealthCheckRequest(), timeout=5).status == 1  # SERVING
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"http://{binds['HTTP_BIND']}/readyz")
+        process.send_signal(signal.SIGTERM)
+
+        until(lambda: httpx.get(f"http://{binds['METRICS_BIND']}/readyz").json()["failing"] == ["draining"], 30)
+        assert HealthStub(channel).Check(HealthCheckRequest(), timeout=5).status == 2  # NOT_SERVING
+        assert process.poll() is None
+
+
+@pytest.mark.parametrize("role", ["serve", "bulk"])
 @pytest.mark.parametrize("drain_seconds", ["0", "1"])
-def test_it_ends_by_itself_when_it_has_drained(services: Opener, drain_seconds: str) -> None:
-    with serving(services, drain_seconds) as (process, _binds):
+def test_it_ends_by_itself_when_it_has_drained(services: Opener, drain_seconds: str, role: str) -> None:
+    with serving(services, drain_seconds, role) as (process, _binds):
         process.send_signal(signal.SIGTERM)
 
         assert process.wait(30) == 0

@@ -11,7 +11,7 @@ from testcontainers.core.wait_strategies import HttpWaitStrategy
 
 from deploy.images import names
 from highsea_local.credentials import Credentials
-from highsea_local.topology import GRPC_PEERS, SERVICES, Service
+from highsea_local.topology import BULK, GRPC_PEERS, SERVICES, Service
 from tests.support.containers.mail import REACHES_MAIL
 
 BY_NAME = {service.name: service for service in SERVICES}
@@ -65,6 +65,7 @@ class Pods:
             "SERVICE_KEYS": known.public_keys_file.read_text(encoding="utf-8"),
             "PUBLIC_URL": self.public_url,
             **{f"{peer.upper()}_GRPC": f"dns:///{peer}:{GRPC}" for peer in GRPC_PEERS},
+            "CUSTOMER_BULK_GRPC": f"dns:///customer-{BULK}:{GRPC}",
         }
         available = {
             "key_encryption_key": {"KEY_ENCRYPTION_KEY": known.key_encryption_key},

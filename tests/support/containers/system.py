@@ -22,7 +22,7 @@ from testcontainers.core.network import Network
 from highsea_local import routes
 from highsea_local.credentials import load_or_create
 from highsea_local.servers import databases
-from highsea_local.topology import PUSH, SERVE, SERVICES, WORK
+from highsea_local.topology import BULK, PUSH, SERVE, SERVICES, WORK
 from tests.support.containers import pods, servers
 from tests.support.containers.mail import MailCatcher
 
@@ -211,9 +211,9 @@ class ContainerSystem:
         )
 
     def _join_calls(self, name: str) -> None:
-        """`serve` answers calls at the name of its service, one address for each replica."""
+        """`serve` answers calls at the name of its service, one address for each replica; `bulk` at a name of its own."""
         service, role, _ = name.split("-")
-        aliases = [service] if role == SERVE else []
+        aliases = {SERVE: [service], BULK: [f"{service}-{BULK}"]}.get(role, [])
         self._calls.connect(self._everything[name].get_container_id(), aliases)
 
     def _leave(self, name: str) -> None:

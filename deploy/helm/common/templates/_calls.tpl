@@ -7,6 +7,11 @@ notify: [customer, identity]
 pool: [customer, identity]
 {{- end }}
 
+{{/* Who calls whom in bulk besides, at processes of their own (decision 0039). */}}
+{{- define "common.bulkCalls" -}}
+import: [customer]
+{{- end }}
+
 {{/* The services that call this chart's, as JSON. */}}
 {{- define "common.callers" -}}
 {{- $callers := list -}}

@@ -5,6 +5,9 @@
 {{- range get (include "common.calls" . | fromYaml) .Chart.Name }}
 {{- $_ := set $settings (printf "%s_GRPC" (upper .)) (printf "dns:///%s-%s-grpc:9000" (include "common.instance" $) .) }}
 {{- end }}
+{{- range dig .Chart.Name (list) (include "common.bulkCalls" . | fromYaml) }}
+{{- $_ := set $settings (printf "%s_BULK_GRPC" (upper .)) (printf "dns:///%s-%s-bulk:9000" (include "common.instance" $) .) }}
+{{- end }}
 {{- $settings = mergeOverwrite $settings (deepCopy .Values.global.settings) (deepCopy .Values.settings) }}
 {{- range keys $settings }}
 {{- if not (get $settings .) }}{{ $_ := unset $settings . }}{{ end }}

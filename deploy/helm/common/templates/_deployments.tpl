@@ -41,14 +41,14 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* The ports of a role, (list root role): REST where the table of routes names it, gRPC in serve. */}}
+{{/* The ports of a role, (list root role): REST where the table of routes names it, gRPC in serve and bulk. */}}
 {{- define "common.ports" -}}
 {{- $root := first . -}}
 {{- $role := last . -}}
 {{- if hasKey (include "common.routes" $root | fromYaml) $role }}
 http: 8000
 {{- end }}
-{{- if eq $role "serve" }}
+{{- if has $role (list "serve" "bulk") }}
 grpc: 9000
 {{- end }}
 metrics: 9100

@@ -1,4 +1,5 @@
-{{/* A Service per role that answers REST; one for gRPC, headless so that clients know every replica; one for Prometheus. */}}
+{{/* A Service per role that answers REST; one for gRPC, and one for gRPC in bulk, headless so that clients know every replica;
+     one for Prometheus. */}}
 {{- define "common.services" -}}
 {{- range $role, $_ := .Values.roles }}
 {{- if hasKey (include "common.routes" $ | fromYaml) $role }}
@@ -8,6 +9,10 @@
 {{- end }}
 {{- if include "common.callers" . | fromJsonArray }}
 {{- include "common.portService" (dict "root" . "name" "grpc" "role" "serve" "headless" true
+  "port" (dict "name" "grpc" "port" 9000 "targetPort" "grpc" "appProtocol" "kubernetes.io/h2c")) }}
+{{- end }}
+{{- if hasKey .Values.roles "bulk" }}
+{{- include "common.portService" (dict "root" . "name" "bulk" "role" "bulk" "headless" true
   "port" (dict "name" "grpc" "port" 9000 "targetPort" "grpc" "appProtocol" "kubernetes.io/h2c")) }}
 {{- end }}
 {{- include "common.portService" (dict "root" . "name" "metrics" "headless" true "unready" true

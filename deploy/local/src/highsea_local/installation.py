@@ -9,7 +9,7 @@ from urllib.parse import quote
 from highsea_local.credentials import Credentials
 from highsea_local.home import Home
 from highsea_local.spawn import inherited_environment
-from highsea_local.topology import BINDS, GRPC_PEERS, SERVE, Service, port_name
+from highsea_local.topology import BINDS, BULK, GRPC_PEERS, SERVE, Service, port_name
 
 LOOPBACK = "127.0.0.1"
 
@@ -69,6 +69,8 @@ class Installation:
         binds = {f"{kind.upper()}_BIND": self.bind(service.name, role, kind) for kind in BINDS}
         running = {other.name for other in self.services}
         peers = {f"{name.upper()}_GRPC": self.bind(name, SERVE, "grpc") for name in GRPC_PEERS if name in running}
+        if "customer" in running:
+            peers["CUSTOMER_BULK_GRPC"] = self.bind("customer", BULK, "grpc")
         further = {**self.overrides.get(service.name, {}), **self.overrides.get(f"{service.name}-{role}", {})}
         return inherited_environment() | known | binds | peers | self._extras(service) | further
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SERVE, WORK, PROCESS, PUSH = "serve", "work", "process", "push"
+SERVE, WORK, PROCESS, PUSH, BULK = "serve", "work", "process", "push", "bulk"
 BINDS = ("http", "grpc", "metrics")  # the ports every role process gets for itself
 
 
@@ -26,7 +26,7 @@ class Service:
 
 SERVICES = (
     Service("identity", needs=("key_encryption_key",)),
-    Service("customer"),
+    Service("customer", roles=(SERVE, WORK, BULK)),
     Service("pool"),
     Service("import", roles=(SERVE, WORK, PROCESS)),
     Service("notify", roles=(SERVE, WORK, PUSH), needs=("key_encryption_key", "smtp", "groups_and_phones")),

@@ -62,11 +62,13 @@ http_duration = Histogram(
 http_threads = Gauge("http_server_threads", "Requests being answered, and the most at once (serve; sum)", ["state"])
 grpc_duration = Histogram(
     "grpc_server_handling_seconds",
-    "gRPC calls answered; all are unary. Calls that found no place are seen by their callers alone (serve; sum)",
+    "gRPC calls answered; all are unary. Calls that found no place are seen by their callers alone (bulk, serve; sum)",
     ["grpc_method", "grpc_code"],
     buckets=_BUCKETS,
 )
-grpc_threads = Gauge("grpc_server_threads", "gRPC calls being answered, and the most at once (serve; sum)", ["state"])
+grpc_threads = Gauge(
+    "grpc_server_threads", "gRPC calls being answered, and the most at once (bulk, serve; sum)", ["state"]
+)
 grpc_client_duration = Histogram(
     "grpc_client_handling_seconds",
     "gRPC calls made, retries included (every role; sum)",

@@ -54,6 +54,7 @@ def open_runtime(
     targets = {
         "identity": settings.identity_grpc,
         "customer": settings.customer_grpc,
+        "customer_bulk": settings.customer_bulk_grpc or settings.customer_grpc,
         "pool": settings.pool_grpc,
     }
     return Runtime(

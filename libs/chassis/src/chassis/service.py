@@ -40,7 +40,7 @@ class Service:
 
     `versions` are the columns that count the changes of its own records, as others are told them. `register_rpc` adds
     its servicers to a server; `streams` are those it writes; `roles` extra processes (import's
-    `process`, notify's `push`); `commands` extra one-shot commands, each `(runtime, arguments) -> exit status`;
+    `process`, notify's `push`, customer's `bulk`); `commands` extra one-shot commands, each `(runtime, arguments) -> exit status`;
     `queues` are the durables of the work queues among its streams; `after_migrate` are commands that `migrate` runs
     once the schema is there, safe to repeat.
     """
@@ -66,6 +66,10 @@ class Service:
     def all_due(self) -> Sequence[DueTask]:
         """The service's due tasks and the chassis's own."""
         return (*self.due, HOUSEKEEPING, MEASURE_OUTBOX)
+
+    def rpc(self, runtime: Runtime) -> Sequence[Callable[[grpc.Server], None]]:
+        """What adds its servicers to a server of a process with this runtime."""
+        return [lambda server, add=add: add(server, runtime) for add in self.register_rpc]  # type: ignore[misc]
 
     def scripts(self) -> ScriptDirectory:
         """Its Alembic revisions, the libraries' included."""

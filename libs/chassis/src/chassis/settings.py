@@ -24,7 +24,7 @@ class ServiceSettings(BaseSettings):
     valkey_url: str = Field(default="", description="redis:// URL; empty: limits are kept in the process")
     object_store_url: str = Field(default="", description="file:// or s3:// URL for files")
     http_bind: str = Field(default="127.0.0.1:8000", description="host:port of the REST API (serve)")
-    grpc_bind: str = Field(default="127.0.0.1:9000", description="host:port of the gRPC server (serve)")
+    grpc_bind: str = Field(default="127.0.0.1:9000", description="host:port of the gRPC server (serve, bulk)")
     metrics_bind: str = Field(default="127.0.0.1:9100", description="host:port of /livez, /readyz and /metrics")
     service_key: str = Field(description="private EC P-256 key (JWK or PEM) that signs this service's own tokens")
     service_keys: str = Field(
@@ -32,6 +32,10 @@ class ServiceSettings(BaseSettings):
     )
     identity_grpc: str = Field(default="", description="host:port of identity's gRPC server")
     customer_grpc: str = Field(default="", description="host:port of customer's gRPC server")
+    customer_bulk_grpc: str = Field(
+        default="",
+        description="host:port of customer's gRPC server for writing and reading in bulk; empty: CUSTOMER_GRPC",
+    )
     pool_grpc: str = Field(default="", description="host:port of pool's gRPC server")
     public_url: str = Field(default="http://127.0.0.1:8080", description="where browsers reach the gateway")
     highsea_demo: bool = Field(default=False, description="1 allows demo data; refused on any address but loopback")

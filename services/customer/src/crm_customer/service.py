@@ -10,6 +10,7 @@ from batch.tables import metadata as batch_metadata
 from batch.work import batch_tasks
 from chassis.events.streams import event_stream
 from chassis.http.auditing import audit_api
+from chassis.roles.bulk import bulk
 from chassis.runtime import Runtime
 from chassis.service import Service
 from crm.customer.v1.customer_service_pb2_grpc import (
@@ -123,7 +124,11 @@ def _register(server: grpc.Server, runtime: Runtime) -> None:
     add_CustomerServiceServicer_to_server(_CustomerService(runtime), server)
 
 
-SERVICE = Service(
+def _bulk(runtime: Runtime) -> None:
+    bulk(SERVICE, runtime)
+
+
+SERVICE: Service = Service(
     name="customer",
     settings=Settings,
     actors=DirectoryActors(),
@@ -208,4 +213,5 @@ SERVICE = Service(
         *batch_tasks([*CUSTOMER_BATCHES, DISPATCHES]),
     ],
     register_rpc=[_register],
+    roles={"bulk": _bulk},
 )

@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
     mobile_pattern: str = Field(
         default=r"^1[3-9]\d{9}$", description="regular expression of a mobile number: the carriers' ranges (A-49)"
     )
-    bulk_writes: int = Field(default=2, ge=1, description="import chunks written at once by a serve process")
+    bulk_writes: int = Field(default=2, ge=1, description="import chunks written at once by a process")
     file_bytes: int = Field(default=MOST_BYTES, ge=MIB, le=MOST_BYTES, description="largest uploaded file (F-36)")
     file_types: str = Field(
         default="",

@@ -15,7 +15,7 @@ from chassis.runtime import open_runtime
 from chassis.service import Service
 
 # Most connections of a process, besides one on which `work` and `push` listen (design §2.11); `serve` has a setting.
-WORK_CONNECTIONS, OTHER_CONNECTIONS = 5, 2
+WORK_CONNECTIONS, BULK_CONNECTIONS, OTHER_CONNECTIONS = 5, 4, 2
 # Python's own 5 ms let a request, which waits for the interpreter after each statement, wait that long behind bulk work each time.
 _SECONDS_PER_TURN = 0.0005
 # Python's own 700 make a batch of rows pay for a search among everything again and again.
@@ -45,7 +45,7 @@ def main(service: Service, arguments: Sequence[str] | None = None) -> int:
     sys.setswitchinterval(_SECONDS_PER_TURN)
     if chosen.role == "serve":
         return serve(service, settings)
-    connections = WORK_CONNECTIONS if chosen.role == "work" else OTHER_CONNECTIONS
+    connections = {"work": WORK_CONNECTIONS, "bulk": BULK_CONNECTIONS}.get(chosen.role, OTHER_CONNECTIONS)
     runtime = open_runtime(service.name, settings, service.actors, tuple(service.messages), connections)
     try:
         if chosen.role == "work":

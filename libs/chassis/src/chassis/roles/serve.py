@@ -113,8 +113,7 @@ class _Server(BaseApplication):
     def _started(self, worker: Any) -> None:
         runtime = self._runtime
         assert runtime is not None
-        register = [lambda server, add=add: add(server, runtime) for add in self._service.register_rpc]
-        self._rpc = GrpcServer(self._settings.grpc_bind, runtime.service_tokens, register)
+        self._rpc = GrpcServer(self._settings.grpc_bind, runtime.service_tokens, self._service.rpc(runtime))
         self._rpc.start()
         self._health.serve_in_thread(self._settings.metrics_bind)
         signal.signal(signal.SIGTERM, lambda *_: self._drain(worker))

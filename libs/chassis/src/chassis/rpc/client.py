@@ -50,10 +50,11 @@ class Peers:
         self._channels: dict[str, grpc.Channel] = {}
 
     def channel(self, peer: str) -> grpc.Channel:
-        """The channel to `peer`, for building a stub."""
+        """The channel to `peer`, for building a stub; `<service>_bulk`: to the processes of it that answer in bulk."""
         if peer not in self._channels:
+            service = peer.removesuffix("_bulk")
             options = [
-                ("grpc.service_config", json.dumps(_service_config(peer))),
+                ("grpc.service_config", json.dumps(_service_config(service))),
                 ("grpc.max_receive_message_length", 16 * 1024 * 1024),
                 ("grpc.max_send_message_length", 16 * 1024 * 1024),
                 ("grpc.initial_reconnect_backoff_ms", 200),
@@ -66,7 +67,7 @@ class Peers:
                 ("grpc.keepalive_timeout_ms", 5000),
             ]
             plain = grpc.insecure_channel(self._targets[peer], options=options)
-            self._channels[peer] = grpc.intercept_channel(plain, _CallInterceptor(peer, self._tokens))
+            self._channels[peer] = grpc.intercept_channel(plain, _CallInterceptor(service, self._tokens))
         return self._channels[peer]
 
     def close(self) -> None:

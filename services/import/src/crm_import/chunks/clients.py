@@ -93,7 +93,7 @@ def revert_rows(runtime: Runtime, task: Task, rows: Sequence[RowResult]) -> list
         ],
     )
     with _asking("customer"):
-        stub = CustomerServiceStub(runtime.peers.channel("customer"))
+        stub = CustomerServiceStub(runtime.peers.channel("customer_bulk"))
         answers = stub.RevertRows(request, **_terms(runtime, task)).rows
     if [answer.row_number for answer in answers] != [row.row_number for row in rows]:
         raise ChunkRefused("results_do_not_fit_rows")
@@ -128,20 +128,20 @@ def _customers(runtime: Runtime, task: Task, rows: Rows) -> _Answer:
             rows_pb.RehearsedOwner(owner_id=str(owner), customers=count) for owner, count in task.rehearsed.items()
         ],
     )
-    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    stub = CustomerServiceStub(runtime.peers.channel("customer_bulk"))
     answer = stub.BulkWriteCustomers(request, **_terms(runtime, task))
     return answer.results, answer.created
 
 
 def _contacts(runtime: Runtime, task: Task, rows: Rows) -> _Answer:
     request = customer_pb.BulkWriteContactsRequest(**_chunk(task), **_rows(task, rows), match_fields=task.match)
-    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    stub = CustomerServiceStub(runtime.peers.channel("customer_bulk"))
     return stub.BulkWriteContacts(request, **_terms(runtime, task)).results, ()
 
 
 def _activities(runtime: Runtime, task: Task, rows: Rows) -> _Answer:
     request = customer_pb.BulkWriteActivitiesRequest(**_head(task), **_rows(task, rows))
-    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    stub = CustomerServiceStub(runtime.peers.channel("customer_bulk"))
     return stub.BulkWriteActivities(request, **_terms(runtime, task)).results, ()
 
 

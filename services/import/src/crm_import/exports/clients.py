@@ -67,7 +67,7 @@ def _patiently(runtime: Runtime, request: pb.ExportRowsRequest) -> pb.ExportRows
 
 
 def _page(runtime: Runtime, request: pb.ExportRowsRequest, seconds: float) -> pb.ExportRowsResponse:
-    stub = CustomerServiceStub(runtime.peers.channel("customer"))
+    stub = CustomerServiceStub(runtime.peers.channel("customer_bulk"))
     with peer_errors("customer"):
         page: pb.ExportRowsResponse = stub.ExportRows(
             request, timeout=seconds, metadata=on_behalf_of(UUID(request.actor_id))
