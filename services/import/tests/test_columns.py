@@ -13,7 +13,7 @@ from crm_import.chunks.rules import read_chunk
 from crm_import.kinds.kind import Form
 from crm_import.mapping.forms import DigitsLost, Typing
 from crm_import.mapping.rules import match_key, match_keys
-from crm_import.reading.cells import MAX_CELL_CHARACTERS, text_of, texts_of
+from crm_import.reading.cells import BETWEEN_CELLS, BETWEEN_COLUMNS, MAX_CELL_CHARACTERS, text_of, texts_of
 from crm_import.reading.split import Cut, chunk_file, split
 from crm_import.reading.tables import Layout
 
@@ -30,6 +30,14 @@ VALUES = st.one_of(TEXTS, st.floats(allow_nan=False), st.booleans(), st.just("ç”
 @given(st.lists(VALUES, max_size=6))
 def test_texts_of_a_column_are_those_of_its_values(values: list[object]) -> None:
     assert texts_of(values) == [text_of(value) for value in values]
+
+
+@SETTINGS
+@given(st.lists(VALUES, max_size=6))
+def test_no_text_holds_what_stands_between_the_texts_of_a_chunk(values: list[object]) -> None:
+    assert not {BETWEEN_CELLS, BETWEEN_COLUMNS} & set(
+        "".join(texts_of([*values, f"ç”²{BETWEEN_CELLS}{BETWEEN_COLUMNS}"]))
+    )
 
 
 @SETTINGS

@@ -12,6 +12,7 @@ from uuid import UUID
 from crm_import.corrections.rules import overlaid
 from crm_import.jobs.rules import Stage
 from crm_import.mapping.forms import DigitsLost, Typing
+from crm_import.reading.cells import BETWEEN_CELLS, BETWEEN_COLUMNS
 from crm_import.rehearsal.rules import Decision
 from crm_import.results.rules import Outcome, Problem, Result
 
@@ -174,15 +175,14 @@ def read_chunk(content: bytes, first: int) -> Rows:
     if content.startswith(b'{"row"'):
         lines = map(json.loads, content.splitlines())
         return Rows.of(first, [_read_row(line["row"], first, line["cells"], line) for line in lines])
-    chunk = json.loads(content)
-    rows = Rows(first, chunk["numbers"], chunk["columns"])
-    told = {int(number): said for number, said in chunk["odd"].items()}
-    return replace(
-        rows,
-        odd={row.number: _read_row(row.number, first, row.cells, told[row.number]) for row in rows.each(told)}
-        if told
-        else {},
-    )
+    head, *columns = content.decode().split(BETWEEN_COLUMNS)
+    said = json.loads(head)
+    rows = Rows(first, said["numbers"], [column.split(BETWEEN_CELLS) for column in columns])
+    odd = {int(number): of_row for number, of_row in said["odd"].items()}
+    if not odd:
+        return rows
+    read = {row.number: _read_row(row.number, first, row.cells, odd[row.number]) for row in rows.each(odd)}
+    return replace(rows, odd=read)
 
 
 def _read_row(number: int, first: int, cells: Sequence[str], said: Mapping[str, Any]) -> SourceRow:

@@ -7,6 +7,7 @@ from typing import Any
 
 _EXACT_DIGITS = 15
 MAX_CELL_CHARACTERS = 32_767  # Excel's own limit; far above every field's
+BETWEEN_CELLS, BETWEEN_COLUMNS = "\x1f", "\x1e"  # of chunks; no clean text holds them
 _RUN = re.compile("'*[=+@-]")  # what Excel would run (D-43), or text that has been kept from it already
 _ESCAPED = re.compile(f"^'(?={_RUN.pattern})")
 _ODD = re.compile(

@@ -1,9 +1,9 @@
 """Cutting a file into chunks of rows, in-file repeats marked. Runs in the child process.
 
-A chunk is JSON, its rows by column (decision 0037): `{"numbers": [12, …], "columns": [[…], …], "odd": {"12": {"errors": {"3":
-"#N/A"}, "beyond": 1, "repeats": [field, row]}}}`; `odd` has the rows of which one of these is to be said; `beyond`: filled
-cells of a CSV row that no column is left for. The same file and settings always give the same chunks, so that splitting
-again after a crash changes nothing.
+A chunk has its rows by column (decision 0037): JSON, `{"numbers": [12, …], "odd": {"12": {"errors": {"3": "#N/A"}, "beyond": 1,
+"repeats": [field, row]}}}`, then the cells of each column; between them stand characters that no clean text holds. `odd` has
+the rows of which one of these is to be said; `beyond`: filled cells of a CSV row that no column is left for. The same file
+and settings always give the same chunks, so that splitting again after a crash changes nothing.
 """
 
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_import.mapping.rules import ID, match_keys
-from crm_import.reading.cells import clean, texts_of
+from crm_import.reading.cells import BETWEEN_CELLS, BETWEEN_COLUMNS, clean, texts_of
 from crm_import.reading.sniff import RefusedFile
 from crm_import.reading.tables import Layout, Table, Values
 
@@ -115,13 +115,14 @@ def split(path: Path, layout: Layout, cut: Cut, folder: Path) -> Iterator[dict[s
 
 def chunk_file(folder: Path, number: int) -> Path:
     """Where a chunk is written."""
-    return folder / f"{number:06d}.json"
+    return folder / f"{number:06d}"
 
 
 def _contents(piece: Piece, most_bytes: int) -> Iterator[tuple[int, bytes]]:
     """How many rows, and the content of their chunk; of too many bytes in halves."""
     count = len(piece.numbers)
-    content = _ENCODE({"numbers": piece.numbers, "columns": piece.columns, "odd": piece.odd}).encode()
+    columns = map(BETWEEN_CELLS.join, piece.columns)
+    content = BETWEEN_COLUMNS.join([_ENCODE({"numbers": piece.numbers, "odd": piece.odd}), *columns]).encode()
     if count <= 1 or len(content) <= most_bytes:
         yield count, content
         return
