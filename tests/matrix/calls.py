@@ -110,6 +110,17 @@ def _feed(case: Case, path: str) -> httpx.Response:
     return case.ask("GET", address.removeprefix("/api/v1"))
 
 
+def _switchboard(case: Case, path: str) -> httpx.Response:
+    """With a secret that is there."""
+    case.world.admin.put("/calls/switchboard")
+    return case.ask(case.row.route.split()[0], path)
+
+
+def _report(case: Case, path: str) -> httpx.Response:
+    """Whoever has the secret."""
+    return case.world.http.post(path, json=case.world.new_call(), headers=case.world.switchboard())
+
+
 def _shown_again(case: Case) -> None:
     """Other tests look for it."""
     record = case.world.record("notification", case.caller, case.place)
@@ -421,6 +432,15 @@ CALLS: dict[str, Call] = {
     "GET /schedules/feed": Call(send=_own_feed),
     "DELETE /schedules/feed": Call(send=_own_feed),
     "GET /schedules/feed/{ticket}.ics": Call(send=_feed),
+    "POST /calls": Call(send=_report),
+    "POST /calls (without the secret)": Call(body=lambda case: case.world.new_call()),
+    "POST /calls/{caller_id}:make-customer": Call(
+        body=lambda case: {"name": case.world.people.name()},
+        path={"caller_id": lambda case: case.world.new_caller()},
+        permission="customer.calls",
+    ),
+    "GET /calls/switchboard": Call(send=_switchboard),
+    "DELETE /calls/switchboard": Call(send=_switchboard),
     "PATCH /views/{filter_id}": Call(body=lambda _: {"filter": {}}, path={"filter_id": _NEW_FILTER}),
     "DELETE /views/{filter_id}": Call(path={"filter_id": _NEW_FILTER}),
     "PUT /views/{page}/columns": Call(body=lambda _: {"columns": ["name"]}),

@@ -105,6 +105,7 @@ class World:
         self.records |= {("dictionary", "mate"): "industry", ("key", "mate"): "ecommerce", ("page", "mate"): "contacts"}
         named = dict.fromkeys(("zh", "en"), self.people.name())
         self.records["rehearsal", "mate"] = self.admin.post(f"/rules/{self.rules['draft']}:rehearse")["id"]
+        self.records["caller", "mate"] = self.new_caller()
         self.records["field", "mate"] = self.admin.post("/fields", named | {"kind": "text"})["id"]
         self.records["product", "mate"] = self.admin.post("/products", {"name": named["zh"], "price": "1"})["id"]
 
@@ -363,6 +364,21 @@ class World:
         body = {"subject": self.people.name(), "starts_on": "2030-01-01"}
         answer = self.http.post("/schedules", json=body, headers=self.people.headers(owner))
         return str(answer.raise_for_status().json()["id"])
+
+    def new_call(self) -> dict[str, Any]:
+        """A call from a number that is nobody's."""
+        id_, at = new_id(), datetime.now(UTC).isoformat()
+        number = f"0519{id_.int % 10**8:08}"
+        return {"call_id": str(id_), "number": number, "hotline": "4008001234", "called_at": at, "answered": False}
+
+    def switchboard(self) -> dict[str, str]:
+        """What the telephone system sends beside a call."""
+        return {"Authorization": f"Bearer {self.admin.put('/calls/switchboard')['secret']}"}
+
+    def new_caller(self) -> str:
+        """Whoever made such a call."""
+        self.http.post("/calls", json=self.new_call(), headers=self.switchboard()).raise_for_status()
+        return str(self.admin.get("/calls")["items"][0]["id"])
 
     def new_collision(self, whose: str) -> str:
         """About a customer of a colleague's or a stranger's, opened by the other of them; else one that the member opened."""

@@ -12,7 +12,7 @@ AREAS = {
     "B": (39, ("crm_customer",), 1),
     "I": (15, ("crm_customer",), 0),
     "G": (10, ("crm_customer",), 0),
-    "C": (45, ("crm_pool", "crm_customer"), 2),
+    "C": (45, ("crm_pool", "crm_customer"), 0),
     "H": (21, ("crm_pool", "crm_customer"), 1),
     # Calls, mails and work reports are not customer's.
     "F": (41, ("crm_customer",), 4),

@@ -41,6 +41,7 @@ class CustomerFilter(Body):
         "assisting",
         "starred",
         "starred_in_scope",
+        "called",
     ] = "all"
     pool_id: UUID | None = None
     owner_id: UUID | None = None

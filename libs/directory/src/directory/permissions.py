@@ -16,6 +16,7 @@ class Permission(StrEnum):
     CUSTOMER_EXPORT = "customer.export"
     CUSTOMER_MERGE = "customer.merge"
     CUSTOMER_CONTACTS_IN_POOL = "customer.contacts_in_pool"
+    CUSTOMER_CALLS = "customer.calls"
     CUSTOMER_CONFIGURE = "customer.configure"
     CUSTOMER_UNPROTECT = "customer.unprotect"
     POOL_CLAIM = "pool.claim"
@@ -49,6 +50,7 @@ CATALOGUE: dict[Permission, Words] = {
     Permission.CUSTOMER_EXPORT: Words("导出客户", "Export customers"),
     Permission.CUSTOMER_MERGE: Words("合并重复客户", "Merge duplicate customers"),
     Permission.CUSTOMER_CONTACTS_IN_POOL: Words("查看公海客户的联系方式", "See phones of customers in a pool"),
+    Permission.CUSTOMER_CALLS: Words("查看来电总机", "See callers of the switchboard"),
     Permission.CUSTOMER_CONFIGURE: Words("设置字段、字典与标签", "Set up fields, dictionaries and tags"),
     Permission.CUSTOMER_UNPROTECT: Words("解锁客户、取消企微好友标记", "Unlock customers, take back WeCom friends"),
     Permission.POOL_CLAIM: Words("领取客户", "Claim customers"),
@@ -94,6 +96,7 @@ _LEAD = _SALES | {
     Permission.POOL_ASSIGN,
     Permission.POOL_TO_BE_ASSIGNED,
     Permission.CUSTOMER_CONTACTS_IN_POOL,
+    Permission.CUSTOMER_CALLS,
 }
 
 # Defaults of the pool matrix (C.3): sales own records and claim only; supervisors and operations their department

@@ -23,6 +23,8 @@ from crm_customer.activities.rpc import HandoverCards
 from crm_customer.activity_imports.rpc import ActivityImports
 from crm_customer.batches import http as batches_http
 from crm_customer.batches.due import CUSTOMER_BATCHES
+from crm_customer.calls import http as calls_http
+from crm_customer.calls.due import FORGET_CALLS
 from crm_customer.collaborators import http as collaborators_http
 from crm_customer.collaborators.due import END_COLLABORATIONS
 from crm_customer.collisions import http as collisions_http
@@ -159,6 +161,7 @@ SERVICE: Service = Service(
         reminders_http.api,
         reveals_http.api,
         collisions_http.api,
+        calls_http.api,
         duplicate_scans_http.api,
         tags_http.api,
         dictionaries_http.api,
@@ -203,6 +206,7 @@ SERVICE: Service = Service(
         FORGET_ANSWERS,
         FORGET_REVEALS,
         FORGET_CHECKS,
+        FORGET_CALLS,
         CLEAN_UP_FILES,
         FILL_SEARCH,
         *FIELD_TASKS,

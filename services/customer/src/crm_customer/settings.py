@@ -15,6 +15,9 @@ class Settings(ServiceSettings):
         default=r"^1[3-9]\d{9}$", description="regular expression of a mobile number: the carriers' ranges (A-49)"
     )
     bulk_writes: int = Field(default=2, ge=1, description="import chunks written at once by a process")
+    unknown_caller_days: int = Field(
+        default=180, ge=1, le=3650, description="days that calls of numbers which are no customer's are kept (C-06)"
+    )
     file_bytes: int = Field(default=MOST_BYTES, ge=MIB, le=MOST_BYTES, description="largest uploaded file (F-36)")
     file_types: str = Field(
         default="",

@@ -15,9 +15,10 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    select,
     text,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, array
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_customer.contacts.lunar import lunar_birthday
@@ -149,6 +150,14 @@ class Contact(Versioned, Base):
     def values(self) -> dict[str, Any]:
         """What the customer's form shows of its primary contact."""
         return {field: getattr(self, field) for field in FIELDS}
+
+
+def numbers_of(customer_id: Any, *correlated: Any) -> Any:
+    """The digits of all numbers of a customer's contacts, as an array; `correlated`: the records that `customer_id` is of."""
+    number = func.unnest(array([Contact.mobile, phone_digits(Contact.phone)]))
+    linked = select(number).join(CustomerContact, CustomerContact.contact_id == Contact.id)
+    found = linked.where(CustomerContact.customer_id == customer_id, Contact.deleted_at.is_(None))
+    return func.array(found.correlate(*correlated).scalar_subquery(), type_=ARRAY(Text))
 
 
 # Of all contacts: PostgreSQL makes no use of what it knows of the expressions of an index of some.

@@ -1,5 +1,6 @@
 """REST of creating a customer: duplicates are asked about before, its place is settled after."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -47,12 +48,20 @@ def create_customer(call: Call[NewCustomer, None]) -> CustomerDetail:
     has assignment_version 0 and the place is settled as soon as it is back. With `duplicates` = refuse a likely
     duplicate is answered instead (409 duplicates_found, G-04), for one of the checks of the day.
     """
-    if call.body.duplicates == "refuse" and call.earlier() is None:
-        _refuse_duplicates(call)
+    return created(call, call.body.given())
 
-    given = call.body.given()
+
+def created(
+    call: Call[Any, Any], given: Mapping[str, Any], before: Callable[[Session], None] = lambda _session: None
+) -> CustomerDetail:
+    """The customer that the call's body, a NewCustomer, asks for, with the fields `given`; `before` runs first in the
+    transaction of the creation.
+    """
+    if call.body.duplicates == "refuse" and call.earlier() is None:
+        _refuse_duplicates(call, given)
 
     def work(session: Session) -> CustomerDetail:
+        before(session)
         sight = sight_of(session, call.actor.id)
         wish = (call.body.owner_id, call.body.pool_id)
         reference = load_reference(session, cast(Settings, call.runtime.settings).mobile_pattern, sight.scope)
@@ -60,13 +69,12 @@ def create_customer(call: Call[NewCustomer, None]) -> CustomerDetail:
         customer = commands.create_customer(session, sight, edit, reference, wish, now())
         return _view(session, sight, customer.id)
 
-    created = call.command(work)
-    return created if call.replayed else _placed(call, created)
+    made = call.command(work)
+    return made if call.replayed else _placed(call, made)
 
 
-def _refuse_duplicates(call: Call[NewCustomer, None]) -> None:
+def _refuse_duplicates(call: Call[Any, Any], given: Mapping[str, Any]) -> None:
     """In a transaction of its own, so that the check is booked. What is too little to ask about is left to the creation."""
-    given = call.body.given()
     phone = given.get("contact.mobile") or given.get("contact.phone")
     asked = {"name": "name", "email": "contact.email", "credit_code": "profile.credit_code"}
     question, _ = read_question({name: given.get(field) for name, field in asked.items()} | {"phone": phone})

@@ -5,12 +5,26 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Select, TableClause, Text, Uuid, bindparam, column, func, or_, select, table
+from sqlalchemy import (
+    DateTime,
+    ScalarSelect,
+    Select,
+    TableClause,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    or_,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from chassis.days import day_of
 from crm_customer.collaboration.model import Collaborator
-from crm_customer.contacts.model import Contact, CustomerContact
+from crm_customer.contacts.model import Contact, CustomerContact, numbers_of
 from crm_customer.customers.parents import parent_view
 from crm_customer.customers.queries import seen
 from crm_customer.customers.sight import Sight
@@ -27,10 +41,12 @@ def customer_detail(session: Session, sight: Sight, customer_id: UUID, now: date
     view = dict(customer_view(found, day_of(now, zone_of(session))))
     if found.access is None:  # locked by another: nothing else is told (X-23)
         return CustomerDetail(**view)
+    around = session.execute(_AROUND_IT, {"customer": customer_id, "now": now}).one()
     return CustomerDetail(
         **view,
         profile=_profile(session, sight, customer_id, found.hidden),
-        counters=_counters(session, customer_id, now),
+        counters=CountersView.model_validate(around),
+        last_called_at=around.last_called_at,
     )
 
 
@@ -43,13 +59,10 @@ def _profile(session: Session, sight: Sight, customer_id: UUID, hidden: Collecti
     return profile_view(values, parent, hidden)
 
 
-def _counters(session: Session, customer_id: UUID, now: datetime) -> CountersView:
-    """In one statement: what is deleted does not count, nor collaborators whose time has ended and files on their way."""
-    row = session.execute(_COUNTERS, {"customer": customer_id, "now": now}).one()
-    return CountersView.model_validate(row)
-
-
-def _counting() -> Select[Any]:
+def _around() -> Select[Any]:
+    """Counters, and when it last called, in one statement: what is deleted does not count, nor collaborators whose time has
+    ended and files on their way.
+    """
     of, now = bindparam("customer", type_=Uuid), bindparam("now", type_=DateTime(timezone=True))
     linked = select(func.count()).select_from(CustomerContact)
     contacts = linked.join(Contact, Contact.id == CustomerContact.contact_id).where(
@@ -64,7 +77,14 @@ def _counting() -> Select[Any]:
     counts["follow_ups"] = counts["follow_ups"].where(_AROUND["follow_ups"].c.kind == "follow_up")
     counts["logs"] = counts["logs"].where(_AROUND["logs"].c.kind == "log")
     counts["files"] = counts["files"].where(_AROUND["files"].c.stored_at.is_not(None))
-    return select(*(count.scalar_subquery().label(name) for name, count in counts.items()))
+    counted = (count.scalar_subquery().label(name) for name, count in counts.items())
+    return select(*counted, _last_called(of).label("last_called_at"))
+
+
+def _last_called(of: Any) -> ScalarSelect[Any]:
+    """By the number of any of its contacts."""
+    called = _CALLERS.c.spellings.overlap(numbers_of(of))
+    return select(func.max(_CALLERS.c.last_called_at)).where(called).scalar_subquery()
 
 
 def _table(name: str) -> TableClause:
@@ -82,4 +102,5 @@ _AROUND = {
     "opportunities": _table("opportunities"),
     "orders": _table("orders"),
 }
-_COUNTERS = _counting()
+_CALLERS = table("callers", column("spellings", ARRAY(Text)), column("last_called_at", DateTime(timezone=True)))
+_AROUND_IT = _around()

@@ -240,6 +240,7 @@ class CustomerDetail(CustomerView):
 
     profile: ProfileView | None = Field(default=None, description="extended columns (T-1); null while none is filled")
     counters: CountersView | None = None
+    last_called_at: datetime | None = Field(default=None, description="when it last called the switchboard (C-02)")
 
 
 @dataclass(frozen=True)

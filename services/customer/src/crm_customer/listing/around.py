@@ -1,10 +1,11 @@
-"""Views of customers around which members have set something: those I assist, those that are starred."""
+"""Views of customers that something around them makes: those I assist, those that are starred, those that have called."""
 
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Uuid, any_, bindparam, func, or_, select
 
+from crm_customer.calls.queries import called_customers, has_called
 from crm_customer.collaboration.model import Collaborator
 from crm_customer.customers.sight import Condition, Sight, one_of
 from crm_customer.listing.rules import ListView
@@ -15,12 +16,16 @@ from directory.tables import members
 
 def around(sight: Sight, view: ListView) -> Select[UUID]:
     """Customers of one of these views, whether or not they are seen."""
+    if view is ListView.CALLED:
+        return called_customers()
     customer_id, conditions = _set_by(sight, view)
     return select(customer_id).where(*conditions)
 
 
 def is_around(sight: Sight, view: ListView) -> Condition:
     """The same of the customer just met."""
+    if view is ListView.CALLED:
+        return has_called()
     customer_id, conditions = _set_by(sight, view)
     return of_this(customer_id, *conditions)
 

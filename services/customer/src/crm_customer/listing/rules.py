@@ -27,7 +27,7 @@ EXACT = (
 class ListView(StrEnum):
     """Views of the list (A-06 to A-11); customers whose owner has left; those back in a pool
     (C-40); those that an order was completed with (C-21); those the member assists (C-20), has starred
-    (C-22), or somebody within reach has (C-24); the recycle bin (A-70).
+    (C-22), or somebody within reach has (C-24); those that called the switchboard (C-02); the recycle bin (A-70).
     """
 
     ALL = "all"
@@ -42,6 +42,7 @@ class ListView(StrEnum):
     ASSISTING = "assisting"
     STARRED = "starred"
     STARRED_IN_SCOPE = "starred_in_scope"
+    CALLED = "called"
     # Only `GET /customers` shows it, and nothing else can be asked of it (X-23).
     LOCKED = "locked"
     DELETED = "deleted"
@@ -56,8 +57,8 @@ class Sort(StrEnum):
     FIRST_UPDATED = "updated_at"
 
 
-# Views of customers around which the member, or members within reach, have set something.
-AMONG = (ListView.ASSISTING, ListView.STARRED, ListView.STARRED_IN_SCOPE)
+# Views of customers that something around them makes: what the member, or members within reach, have set, or a call.
+AMONG = (ListView.ASSISTING, ListView.STARRED, ListView.STARRED_IN_SCOPE, ListView.CALLED)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ _CREDIT_CODE = re.compile(r"[0-9A-HJ-NP-RTUWXY]{18}")
 def numbers(phones: str) -> Iterator[str]:
     """Numbers out of a text of one or several, as digits: +86 138-0013-8001 -> 13800138001. What is none is left out."""
     for text in _BETWEEN_PHONES.split(folded(phones)):
-        digits = _from_home(_NO_DIGIT.sub("", text))
+        digits = from_home(_NO_DIGIT.sub("", text))
         if len(digits) >= _SHORTEST_PHONE and len(set(digits[-_SHORTEST_PHONE:])) >= _FEWEST_DIGITS:
             yield digits
 
 
-def _from_home(digits: str) -> str:
+def from_home(digits: str) -> str:
     """A number as dialled in China."""
     match = _FROM_ABROAD.fullmatch(digits)
     return digits if not match else match[2] if _MOBILE.fullmatch(match[2]) else "0" + match[2]

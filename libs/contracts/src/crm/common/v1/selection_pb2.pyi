@@ -96,7 +96,7 @@ class CustomerFilter(_message.Message):
     """Text as typed into the search box."""
     view: _builtins.str
     """all | mine | created_today | created_this_week | created_this_month | recently_updated | owner_left | recycled | won |
-    assisting | starred | starred_in_scope; for customer's own batches also deleted.
+    assisting | starred | starred_in_scope | called; for customer's own batches also deleted.
     """
     pool_id: _builtins.str
     """UUID of a pool; customers lying there."""
