@@ -570,3 +570,76 @@ def test_births_that_are_known_are_looked_at_with_one_statement_that_reads_them_
 
     assert [one.split()[0] for one in statements if "customers" in one] == ["SELECT"]
     assert [rows_read(plan) for plan in plans] == [1000]
+
+
+def test_what_a_run_took_is_kept_with_three_statements_where_nothing_lies_around(
+    world: World, statements: list[str]
+) -> None:
+    world.execute(FILL, owner=world.sales.id, count=500)
+    changes = []
+    for row in world.execute("SELECT id FROM customers WHERE name LIKE '许多%'"):
+        world.id = row.id
+        changes.append(world.released())
+    message = events.AssignmentsChanged(
+        together=[by_column(*changes)], cause=events.CAUSE_RECYCLE, batch_id=str(new_id())
+    )
+    del statements[:]
+
+    apply_events(world.customers.database, ASSIGNMENTS, [Event(new_id(), message, "2026-11-22T00:00:00+00:00", "")])
+
+    assert len([one for one in statements if "customers" in one]) == 3
+    left = "SELECT count(*) FROM customers WHERE owner_id IS NULL AND (assignment_version, effects_version) = (2, 2)"
+    assert [row[0] for row in world.execute(left)] == [500]
+
+
+def _surrounded(world: World) -> list[UUID]:
+    """Customers of `sales` with everything that may lie around one, or out of order, and one that does not exist here."""
+    around: list[Any] = [
+        lambda: None,
+        lambda: world.add_collaborator(world.colleague),
+        lambda: world.star(world.sales, "red"),
+        world.lock,
+        lambda: world.happens(world.released(3)),
+        lambda: world.happens(world.released(2)),
+        lambda: world.execute("UPDATE customers SET deleted_at = now() WHERE id = :id"),
+    ]
+    ids = []
+    for put in around:
+        for contact in ({}, {"contact": {"name": "张三"}}):
+            world.id = UUID(world.customers.create(world.sales, **contact)["id"])
+            put()
+            ids.append(world.id)
+    return [*ids, new_id()]
+
+
+def _ended(world: World, id_: UUID) -> list[list[str]]:
+    """All that a change of place may touch, but for moments and ids."""
+    world.id = id_
+    shown = [
+        "owner_id, pool_id, recycled, assignment_version, effects_version, facts_version, locked_at FROM customers WHERE id",
+        "owner_id FROM contacts WHERE customer_id",
+        "member_id FROM collaborators WHERE customer_id",
+        "member_id, color FROM stars WHERE customer_id",
+        "version, record, after FROM assignment_effects WHERE customer_id",
+        "action FROM audit_entries WHERE action = 'customer.handed_over' AND subject_id",
+    ]
+    return [sorted(map(str, world.execute(f"SELECT {one} = :id"))) for one in shown]
+
+
+def test_told_apart_or_by_column_customers_end_the_same(world: World) -> None:
+    apart, together = _surrounded(world), _surrounded(world)
+    message = []
+    for ids in (apart, together):
+        changes = []
+        for id_ in ids:
+            world.id = id_
+            changes.append(world.released(2))
+        message.append(changes)
+    world.happens(*message[0])
+    whole = events.AssignmentsChanged(together=[by_column(*message[1])], cause=events.CAUSE_RECYCLE)
+
+    for _ in range(2):
+        told = Event(new_id(), whole, "2026-11-22T00:00:00+00:00", "")
+        apply_events(world.customers.database, ASSIGNMENTS, [told])
+
+    assert [_ended(world, id_) for id_ in together] == [_ended(world, id_) for id_ in apart]

@@ -338,7 +338,10 @@ def test_a_page_is_taken_by_reading_its_customers_alone_whatever_is_known_of_the
     sea.sql(assigned)
     run = Run(id=new_id(), day=_day(), walk=1)
 
-    with sea.opened.database.transaction() as session, explained(sea.opened.database.engine, "assignments") as plans:
+    with (
+        sea.opened.database.transaction() as session,
+        explained(sea.opened.database.engine, "FROM assignments") as plans,
+    ):
         page = expired_behind(session, run, 500)
         outcome = take(session, run, page, [sea.default()], clock.now())
 

@@ -24,6 +24,7 @@ from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.effects.model import AssignmentEffect
 from crm_customer.effects.queries import (
     Locked,
+    amid_records,
     lock_behind,
     moment_text,
     read_around,
@@ -49,7 +50,7 @@ from crm_customer.effects.rules import (
 )
 from crm_customer.opportunities.model import Opportunity
 from crm_customer.orders.model import Order
-from crm_customer.ownership.projection import apply_assignments
+from crm_customer.ownership.projection import apply_assignments, apply_together
 from crm_customer.stars.model import Star
 
 Applied = list[tuple[Move, list[Effect]]]
@@ -100,6 +101,19 @@ def apply_changes(
     taken = apply_assignments(session, states, {(move.customer_id, move.version) for move in moves})
     apply_effects(session, moves, now, taken=taken.next)
     return set(taken.unknown)
+
+
+def apply_moved(
+    session: Session, group: pb.MovedTogether, actor_id: str, positions: Iterable[int], now: datetime
+) -> None:
+    """The same of those at `positions` of what is told by column. Effects cost where there is anything around a customer."""
+    versions = {group.customer_ids[position]: group.versions[position] for position in positions}
+    others = apply_together(session, group.common, versions)
+    around = amid_records(session, {id_: version for id_, version in versions.items() if UUID(id_) not in others})
+    concerned = others | around.keys()
+    if concerned:
+        changes = [change for change in changes_of(group) if UUID(change.state.customer_id) in concerned]
+        apply_effects(session, [move_of(change, actor_id) for change in changes], now, taken=around)
 
 
 def apply_effects(

@@ -10,7 +10,7 @@ from chassis.events.consumer import Event, Subscription
 from chassis.runtime import Runtime
 from chassis.service import Projection
 from crm.pool.v1 import pool_events_pb2 as pb
-from crm_customer.effects.commands import apply_changes, changes_of, move_of
+from crm_customer.effects.commands import apply_changes, apply_moved, move_of
 from crm_customer.effects.due import catch_up
 from crm_customer.ownership.clients import all_assignments
 from crm_customer.ownership.projection import (
@@ -22,19 +22,17 @@ from crm_customer.ownership.projection import (
     owners_differing,
 )
 
-# A change, and who decided it.
-_Told = tuple[pb.AssignmentChange, str]
-
 
 def _assignments(session: Session, events: Sequence[Event]) -> None:
     messages: list[pb.AssignmentsChanged] = [event.message for event in events]  # type: ignore[misc]
-    changes = [*_told_apart(session, messages), *_told_together(session, messages)]
+    _apply_together(session, messages)
+    changes = _told_apart(session, messages)
     if changes:
         moves = [move_of(change, actor_id) for change, actor_id in changes]
         apply_changes(session, [change.state for change, _ in changes], moves, now())
 
 
-def _told_apart(session: Session, messages: Sequence[pb.AssignmentsChanged]) -> list[_Told]:
+def _told_apart(session: Session, messages: Sequence[pb.AssignmentsChanged]) -> list[tuple[pb.AssignmentChange, str]]:
     """What is news of the changes that have a message each; most of it came at once, by the call after pool's commit."""
     told = [(change, message.actor_id) for message in messages for change in message.changes]
     states = [change.state for change, _ in told]
@@ -42,15 +40,20 @@ def _told_apart(session: Session, messages: Sequence[pb.AssignmentsChanged]) -> 
     return [told[position] for position in sorted(news(session, ids, versions, list(map(is_recycled, states))))]
 
 
-def _told_together(session: Session, messages: Sequence[pb.AssignmentsChanged]) -> list[_Told]:
-    """The same of those told by column: births of an import are known, customer wrote them where pool planned them."""
+def _apply_together(session: Session, messages: Sequence[pb.AssignmentsChanged]) -> None:
+    """What is news of what is told by column: births of an import are known, customer wrote them where pool planned them."""
     groups = [(group, message.actor_id) for message in messages for group in message.together]
     ids = [id_ for group, _ in groups for id_ in group.customer_ids]
     versions = [version for group, _ in groups for version in group.versions]
     recycled = [one for group, _ in groups for one in repeat(is_recycled(group.common), len(group.customer_ids))]
     unknown = news(session, ids, versions, recycled)
-    changes = ((change, actor_id) for group, actor_id in groups for change in changes_of(group)) if unknown else ()
-    return [told for position, told in enumerate(changes) if position in unknown]
+    begin = 0
+    for group, actor_id in groups if unknown else ():
+        end = begin + len(group.customer_ids)
+        positions = [place - begin for place in range(begin, end) if place in unknown]
+        if positions:
+            apply_moved(session, group, actor_id, positions, now())
+        begin = end
 
 
 ASSIGNMENTS = Subscription("customer-assignments", "CRM_POOL", (pb.AssignmentsChanged,), _assignments)

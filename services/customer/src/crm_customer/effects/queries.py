@@ -78,6 +78,29 @@ def read_customers(session: Session, customer_ids: Collection[UUID]) -> dict[UUI
     return {customer.id: customer for customer in session.scalars(fresh, {"ids": list(customer_ids)})}
 
 
+# After the customers are locked: contacts and collaborators that are just arriving are there by now.
+_AMID = text("""
+    SELECT given.id, given.version - 1 AS effects_version, facts_version, locked_at, locked_by
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[])) AS given (id, version)
+    CROSS JOIN LATERAL (
+        SELECT facts_version, locked_at, locked_by FROM customers WHERE customers.id = given.id OFFSET 0
+    ) AS customer
+    WHERE locked_at IS NOT NULL OR coalesce(
+        (SELECT 1 FROM contacts WHERE customer_id = given.id LIMIT 1),
+        (SELECT 1 FROM opportunities WHERE customer_id = given.id LIMIT 1),
+        (SELECT 1 FROM orders WHERE customer_id = given.id LIMIT 1),
+        (SELECT 1 FROM collaborators WHERE customer_id = given.id LIMIT 1),
+        (SELECT 1 FROM stars WHERE customer_id = given.id LIMIT 1)
+    ) IS NOT NULL
+""")
+
+
+def amid_records(session: Session, versions: Mapping[str, int]) -> dict[UUID, Locked]:
+    """Of customers just brought to these versions those that a lock or any record lies around, as they were before."""
+    found = session.execute(_AMID, {"ids": list(versions), "versions": list(versions.values())})
+    return {customer.id: customer for customer in found}
+
+
 def read_around(session: Session, customers: Mapping[UUID, Locked], moves: Iterable[Move]) -> Around:
     """The contacts whose main customer it is, locked, opportunities, orders, and collaborators, locks, and stars where somebody loses theirs."""
     around: Around = {id_: {} for id_ in customers}

@@ -16,6 +16,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from chassis.database.rows import in_columns
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.ownership.model import STATE, Pool
 
@@ -28,33 +29,49 @@ _LOCK_OWNERS = text("""
 # Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects. Of a
 # version next in order whose effects the caller applies, they count as applied: a change writes its customer once. What was
 # taken over from a release that did not know of recycled customers is one as soon as pool says so.
-_APPLY = text("""
+# What all of them share is sent once (chassis.database.rows). Each is looked up by itself, and no set is joined with another:
+# prepared, PostgreSQL takes sets for small and would compare each with each.
+_CHANGED = """
     WITH given AS (
-        SELECT * FROM unnest(
-            CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]), CAST(:pools AS uuid[]),
-            CAST(:expires AS date[]), CAST(:since AS timestamptz[]), CAST(:recycled AS boolean[]), CAST(:moved AS boolean[])
-        ) AS given (id, version, owner_id, pool_id, expires_on, held_since, recycled, moved)
-    ), locked AS (
-        SELECT id, owner_id, pool_id, effects_version, facts_version, locked_at, locked_by
-        FROM customers WHERE id IN (SELECT id FROM given) ORDER BY id FOR NO KEY UPDATE
+        SELECT id, coalesce(version, CAST(:shared_versions AS bigint)) AS version,
+            coalesce(owner_id, CAST(:shared_owners AS uuid)) AS owner_id,
+            coalesce(pool_id, CAST(:shared_pools AS uuid)) AS pool_id,
+            coalesce(expires_on, CAST(:shared_expires AS date)) AS expires_on,
+            coalesce(held_since, CAST(:shared_since AS timestamptz)) AS held_since,
+            coalesce(recycled, CAST(:shared_recycled AS boolean)) AS recycled,
+            coalesce(moved, CAST(:shared_moved AS boolean)) AS moved
+        FROM unnest(
+            CAST(:given_ids AS uuid[]), CAST(:given_versions AS bigint[]), CAST(:given_owners AS uuid[]),
+            CAST(:given_pools AS uuid[]), CAST(:given_expires AS date[]), CAST(:given_since AS timestamptz[]),
+            CAST(:given_recycled AS boolean[]), CAST(:given_moved AS boolean[])
+        ) AS own (id, version, owner_id, pool_id, expires_on, held_since, recycled, moved)
+        ORDER BY id
     ), judged AS (
         SELECT given.*, effects_version, facts_version, locked_at, locked_by,
             version = 1 AND (locked.owner_id, locked.pool_id) IS NOT DISTINCT FROM (given.owner_id, given.pool_id) AS as_wished,
             moved AND effects_version = version - 1 AS next
-        FROM locked JOIN given USING (id)
+        FROM given CROSS JOIN LATERAL (
+            SELECT owner_id, pool_id, effects_version, facts_version, locked_at, locked_by
+            FROM customers WHERE customers.id = given.id FOR NO KEY UPDATE
+        ) AS locked
+    ), changed AS (
+        UPDATE customers SET
+            owner_id = judged.owner_id, owner_department_id = members.department_id,
+            owner_left = members.active IS FALSE, pool_id = judged.pool_id,
+            recycled = judged.recycled, expires_on = judged.expires_on, held_since = judged.held_since,
+            assignment_version = judged.version,
+            effects_version = CASE WHEN as_wished OR next THEN judged.version ELSE customers.effects_version END
+        FROM judged LEFT JOIN directory_members members ON members.id = judged.owner_id
+        WHERE customers.id = judged.id AND (customers.assignment_version < judged.version
+            OR customers.assignment_version = judged.version AND judged.recycled AND NOT customers.recycled)
+        RETURNING customers.id, as_wished, next AND NOT as_wished AS next,
+            judged.effects_version, judged.facts_version, judged.locked_at, judged.locked_by
     )
-    UPDATE customers SET
-        owner_id = judged.owner_id, owner_department_id = members.department_id,
-        owner_left = members.active IS FALSE, pool_id = judged.pool_id,
-        recycled = judged.recycled, expires_on = judged.expires_on, held_since = judged.held_since,
-        assignment_version = judged.version,
-        effects_version = CASE WHEN as_wished OR next THEN judged.version ELSE customers.effects_version END
-    FROM judged LEFT JOIN directory_members members ON members.id = judged.owner_id
-    WHERE customers.id = judged.id AND (customers.assignment_version < judged.version
-        OR customers.assignment_version = judged.version AND judged.recycled AND NOT customers.recycled)
-    RETURNING customers.id, next AND NOT as_wished AS next,
-        judged.effects_version, judged.facts_version, judged.locked_at, judged.locked_by
-""")
+"""
+_APPLY = text(f"{_CHANGED} SELECT * FROM changed")  # noqa: S608 - our own constants
+_APPLY_TOGETHER = text(f"""{_CHANGED}
+    SELECT id FROM judged WHERE id NOT IN (SELECT id FROM changed WHERE next)
+""")  # noqa: S608 - our own constants
 # Each customer by its own look into the index, whatever is known of the table: joined as a set, a thousand of them are worth
 # reading a table of 100,000 whole.
 _NEWS = text("""
@@ -126,12 +143,33 @@ def apply_assignments(
     columns = _columns(states)
     if not columns["ids"]:
         return TakenOver()
+    del columns["suspended"]
     columns["moved"] = [key in moved for key in zip(columns["ids"], columns["versions"], strict=True)]
     session.execute(_LOCK_OWNERS, {"owners": columns["owners"]})
-    changed = {row.id: row for row in session.execute(_APPLY, columns)}
+    changed = {row.id: row for row in session.execute(_APPLY, in_columns(columns))}
     missing = set(columns["ids"]) - changed.keys()
     known = session.scalars(_KNOWN, {"ids": list(missing)}) if missing else ()
     return TakenOver(missing - set(known), {id_: row for id_, row in changed.items() if row.next})
+
+
+def apply_together(session: Session, common: pb.AssignmentState, versions: Mapping[str, int]) -> set[UUID]:
+    """Take over places told by column, newer ones of customers at these versions, whose effects the caller applies where they
+    come next in order. Returns the others: known already, out of order, or born where it was wished.
+    """
+    place, count = place_of(common), len(versions)
+    columns: dict[str, list[Any]] = {
+        "ids": list(versions),
+        "versions": list(versions.values()),
+        "owners": [place["owner_id"]] * count,
+        "pools": [place["pool_id"]] * count,
+        "expires": [place["expires_on"]] * count,
+        "since": [place["held_since"]] * count,
+        "recycled": [place["recycled"]] * count,
+        "moved": [True] * count,
+    }
+    if place["owner_id"]:
+        session.execute(_LOCK_OWNERS, {"owners": [place["owner_id"]]})
+    return set(session.scalars(_APPLY_TOGETHER, in_columns(columns)))
 
 
 def news(session: Session, ids: Sequence[str], versions: Sequence[int], recycled: Sequence[bool]) -> set[int]:

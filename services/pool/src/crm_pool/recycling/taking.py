@@ -53,11 +53,11 @@ _TAKE = text("""
         UPDATE assignments SET version = version + 1, owner_id = NULL, pool_id = :pool_id, held_since = :at,
             expires_on = NULL, not_before = NULL, had_owner = TRUE
         WHERE customer_id = ANY(CAST(:ids AS uuid[]))
-        RETURNING customer_id, version
     )
     INSERT INTO assignment_history (customer_id, version, at, cause, from_owner_id, to_pool_id, batch_id, rule_id)
-    SELECT customer_id, taken.version, :at, :cause, given.owner_id, :pool_id, :batch_id, :rule_id
-    FROM taken JOIN unnest(CAST(:ids AS uuid[]), CAST(:owners AS uuid[])) AS given (customer_id, owner_id) USING (customer_id)
+    SELECT given.customer_id, given.version, :at, :cause, given.owner_id, :pool_id, :batch_id, :rule_id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:owners AS uuid[]))
+        AS given (customer_id, version, owner_id)
 """)
 
 
@@ -104,8 +104,10 @@ def _judged(session: Session, rows: Sequence[Row[Any]], day: date) -> tuple[dict
 def _move(session: Session, lost: Sequence[Row[Any]], pool_id: UUID, rule_id: UUID, act: Act) -> None:
     """自动回收: their owners lose these customers, which are locked, to a pool."""
     ids, owners = [row.id for row in lost], [str(row.owner_id) for row in lost]
+    versions = [row.version + 1 for row in lost]
     parameters = {
         "ids": array_text(ids),
+        "versions": versions,
         "owners": array_text(owners),
         "pool_id": pool_id,
         "at": act.at,
@@ -117,7 +119,7 @@ def _move(session: Session, lost: Sequence[Row[Any]], pool_id: UUID, rule_id: UU
     moved = MovedTogether(
         common=common_state(Place(pool_id=pool_id), act.at, None, had_owner=True),
         customer_ids=ids,
-        versions=[row.version + 1 for row in lost],
+        versions=versions,
         customer_names=[row.name for row in lost],
         former_owner_ids=owners,
     )
