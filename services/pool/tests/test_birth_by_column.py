@@ -21,6 +21,7 @@ from crm_pool.assignments.records import HistoryEntry
 from crm_pool.customers.model import Customer
 from crm_pool.database import row_of
 from crm_pool.placement.model import PlannedPlace
+from tests.support.plans import explained, rows_read
 
 # Answer of a plan for one customer: where it lies, "" if nowhere, and why it does not.
 Answers = dict[str, tuple[str, str]]
@@ -267,6 +268,28 @@ def test_births_by_column_need_as_many_statements_for_two_as_for_two_hundred(sea
     (told,) = sea.opened.outbox(events.AssignmentsChanged)[-1:]
     assert [len(one.customer_ids) for one in told.together] == [200] * len(pools)
     assert not told.changes
+
+
+@pytest.mark.parametrize("known", ["not yet counted", "counted"])
+def test_a_plan_looks_up_whom_it_is_asked_for_and_reads_nothing_else(sea: Any, rpc: Any, known: str) -> None:
+    sea.sql(
+        "INSERT INTO assignments (customer_id, version, pool_id, held_since, suspended)"
+        f" SELECT gen_random_uuid(), 1, '{sea.default()}', now(), false FROM generate_series(1, 20000)"
+    )
+    if known == "counted":
+        sea.sql("ANALYZE assignments")
+    lying = [str(row.customer_id) for row in sea.rows(AssignmentRow)[:100]]
+    wished = pb.WishedTogether(wish=Place(pool_id=str(sea.default())))
+    wished.customer_ids.extend([*lying, *(str(new_id()) for _ in range(900))])
+    request = pb.PlanPlacementRequest(
+        placement_id=str(new_id()), actor_id=str(sea.organisation.sales.id), wished=[wished]
+    )
+
+    with explained(sea.opened.database.engine, "FROM assignments") as plans:
+        answer = rpc.PlanPlacement(request)
+
+    assert sorted(len(one.customer_ids) for one in answer.together) == [*([1] * 100), 900]
+    assert [rows_read(plan) for plan in plans] == [100]
 
 
 def test_newborn_customers_deleted_in_the_same_moment_are_suspended(sea: Any, rpc: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID
 
-from sqlalchemy import Uuid, any_, func, select
+from sqlalchemy import Uuid, column, func, select, true
 from sqlalchemy.orm import Session
 
 from chassis import clock
@@ -24,7 +24,10 @@ _IN_OLD_PLANS = select(
 )
 
 _OF_PLANS = select(PlannedPlace).where(among_ids(PlannedPlace.placement_id)).order_by(PlannedPlace.id).with_for_update()
-_LYING = EVERY.where(AssignmentRow.customer_id == any_(array_of("ids", Uuid)))
+_ASKED = func.unnest(array_of("ids", Uuid)).table_valued(column("id", Uuid)).render_derived("asked")
+# Each by its own look into the index, whatever is known of the table: of a set, the planner may read all of it.
+_LOOKED_UP = EVERY.where(AssignmentRow.customer_id == _ASKED.c.id).offset(0).lateral("lying")
+_LYING = select(_LOOKED_UP).select_from(_ASKED.join(_LOOKED_UP, true()))
 
 
 class Wishes:
