@@ -351,6 +351,14 @@ def test_two_concurrent_chunks_with_one_name_create_one_customer(customers: Any,
     assert _count(customers, "同一家") == 1
 
 
+def test_a_customer_made_by_hand_while_pool_is_asked_is_matched(customers: Any, importer: Importer) -> None:
+    customers.pool.meanwhile = lambda: customers.create(customers.organisation.sales, "同一家")
+
+    results = importer.write({"name": "同一家"}, {"name": "另一家"})
+
+    assert _codes(results) == [(SKIPPED, [("", "customer_exists")]), (CREATED, [])]
+
+
 def test_a_refusal_of_pool_is_the_rows_failure(customers: Any, importer: Importer) -> None:
     organisation = customers.organisation
     customers.pool.refuse[str(organisation.colleague.id)] = "holding_cap_reached"

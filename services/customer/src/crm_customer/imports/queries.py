@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +32,9 @@ from crm_customer.imports.rules import (
     Likely,
     Made,
     Match,
+    Matches,
     Row,
+    Seen,
     decide,
     record_ids_of,
     settle_owner,
@@ -43,9 +46,9 @@ from directory.permissions import Permission
 from directory.tables import members
 
 
-@dataclass(frozen=True)
+@dataclass
 class Prepared:
-    """A chunk read and judged, ready to be written."""
+    """A chunk read and judged, ready to be written. `seen` at the last look, and what it `decided`."""
 
     chunk: Chunk
     sight: Sight
@@ -53,6 +56,22 @@ class Prepared:
     rows: Sequence[Row]
     tags: Vocabulary | None
     importer: str
+    seen: Seen | None = None
+    decided: Sequence[Decision] = ()
+
+    @cached_property
+    def wanted(self) -> Mapping[str, Sequence[str]]:
+        """By what rows are matched: different values by field."""
+        keys = {key for row in self.rows for key in row.keys}
+        return {name: values for name in MATCHABLE if (values := sorted(key[1] for key in keys if key[0] == name))}
+
+    @cached_property
+    def holders(self) -> Mapping[str, Any]:
+        """The statements that find who has these values, the same at each look; those of similar names are made anew."""
+        visible = self.sight.writable()
+        return {
+            name: holders(name, values, self.sight, visible) for name, values in self.wanted.items() if name != SIMILAR
+        }
 
 
 def prepare(session: Session, chunk: Chunk, request: pb.BulkWriteCustomersRequest, mobile_pattern: str) -> Prepared:
@@ -104,11 +123,13 @@ def _settle_parents(session: Session, sight: Sight, rows: Sequence[Row]) -> None
 
 
 def decisions(session: Session, prepared: Prepared) -> list[Decision]:
-    """What becomes of each row as things stand; a few statements, however many rows."""
-    keys = [key for row in prepared.rows for key in row.keys]
-    matches = _matches(session, prepared.sight, keys)
-    decided = decide(prepared.rows, matches, _made(session, prepared), prepared.chunk)
-    return without_shared(session, prepared.chunk.job_id, decided)
+    """What becomes of each row as things stand; a few statements, however many rows. What was decided at the last look
+    stands where nothing else is seen now.
+    """
+    seen = Seen(_matches(session, prepared), _made(session, prepared))
+    if seen != prepared.seen:
+        prepared.seen, prepared.decided = seen, decide(prepared.rows, seen, prepared.chunk)
+    return without_shared(session, prepared.chunk.job_id, prepared.decided)
 
 
 def _made(session: Session, prepared: Prepared) -> dict[int, Made]:
@@ -126,14 +147,14 @@ def _made(session: Session, prepared: Prepared) -> dict[int, Made]:
     }
 
 
-def _matches(session: Session, sight: Sight, keys: Sequence[Key]) -> Mapping[Key, list[Match]]:
+def _matches(session: Session, prepared: Prepared) -> Matches:
     found: dict[Key, list[Match]] = {}
-    for name in MATCHABLE:
-        values = sorted({value for field, value in keys if field == name})
-        if values and name == SIMILAR:
+    sight = prepared.sight
+    for name, values in prepared.wanted.items():
+        if name == SIMILAR:
             found |= _similar(session, sight, values)
-        elif values:
-            for value, customer_id, pool_id, visible in session.execute(holders(name, values, sight, sight.writable())):
+        else:
+            for value, customer_id, pool_id, visible in session.execute(prepared.holders[name]):
                 match = Match(customer_id, visible, not sight.must_claim(pool_id))
                 found.setdefault((name, str(value)), []).append(match)
     return found

@@ -155,6 +155,16 @@ class Made:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the database holds of some rows: customers that they match, and those that earlier attempts `made` of them,
+    by number (D-44).
+    """
+
+    matches: Matches
+    made: Mapping[int, Made]
+
+
+@dataclass(frozen=True)
 class Settled:
     """Nothing is to be written: it was `made` by an earlier attempt, else it failed or is `skipped`, and why."""
 
@@ -240,37 +250,39 @@ class _Taken:
     customers: dict[UUID, int] = field(default_factory=dict)
 
 
-def decide(rows: Iterable[Row], matches: Matches, made: Mapping[int, Made], chunk: Chunk) -> list[Decision]:
-    """What becomes of each row. `made`: customers that earlier attempts made of rows of this job (D-44)."""
+def decide(rows: Iterable[Row], seen: Seen, chunk: Chunk) -> list[Decision]:
+    """What becomes of each row."""
     taken = _Taken()
-    return [_decide(row, matches, made, chunk, taken) for row in rows]
+    return [_decide(row, seen, chunk, taken) for row in rows]
 
 
-def _decide(row: Row, matches: Matches, made: Mapping[int, Made], chunk: Chunk, taken: _Taken) -> Decision:
-    if row.number in made:
-        return Settled(row, made=made[row.number])
+def _decide(row: Row, seen: Seen, chunk: Chunk, taken: _Taken) -> Decision:
+    if row.number in seen.made:
+        return Settled(row, made=seen.made[row.number])
     if row.problems:
         return Settled(row, row.problems)
     if row.decided is Decided.UPDATE:
-        return _as_decided(row, matches, taken)
-    known = _known(row, matches, chunk, taken) if row.decided is None else None
+        return _as_decided(row, seen.matches, taken)
+    known = _known(row, seen.matches, chunk, taken) if row.decided is None else None
     return known or _new(row, taken)
 
 
 def _known(row: Row, matches: Matches, chunk: Chunk, taken: _Taken) -> Decision | None:
     """What becomes of a row that matches a customer or repeats an earlier row; None: it does neither."""
     for key in row.keys:
-        if matches.get(key):
+        if key in matches:
             return _matched(row, key, matches[key], chunk, taken)
-    first = next((taken.keys[key] for key in row.keys if key in taken.keys), None)
-    return None if first is None else _repeated(row, first)
+    for key in row.keys:
+        if key in taken.keys:
+            return _repeated(row, taken.keys[key])
+    return None
 
 
 def _new(row: Row, taken: _Taken) -> Decision:
-    problems = [*row.unborn, *filter(None, (row.parent_problem, row.owner_problem))]
-    if problems:
-        return Settled(row, problems)
-    taken.keys |= dict.fromkeys(row.keys, row.number)
+    if row.unborn or row.parent_problem or row.owner_problem:
+        return Settled(row, [*row.unborn, *filter(None, (row.parent_problem, row.owner_problem))])
+    for key in row.keys:
+        taken.keys[key] = row.number
     return Create(row)
 
 

@@ -21,6 +21,7 @@ _FORM = re.compile(
     r"(?:(?:股份|有限|责任|无限|总|一人|独资|国有|合作)*公司|有限责任|股份有限|有限|股份"
     r"|(?:特殊)?普通合伙|有限合伙|合伙企业|个体工商户|个人独资(?:企业)?|株式会社)+$"
 )
+_OF_FORMS = "股份有限责任无总一人独资国合作公司特殊普通伙企业个体工商户株式会社"
 _BRANCH = re.compile(
     "(?:分(?:公司|店|行|部|校|院|所|厂|社|中心|理处)|支行|(?:办事|代表|联络)处|营业[部厅所]|(?:项目|事业)部|(?:直营|加盟)店)$"
 )
@@ -44,7 +45,7 @@ def read(name: str) -> Name:
     tokens, text = _scripts(text)
     text, part = _head(text)
     latin, latin_region = _latin_core(tokens)
-    text, own_region = without_region(_FORM.sub("", text) or text, latin)
+    text, own_region = without_region(_without_form(text) or text, latin)
     core = latin + text or _SEPARATORS.sub("", folded(name)) or "".join(filter(str.isalnum, name))
     return Name(
         core, region or own_region or latin_region, (branch or part).removeprefix("第").replace("市", ""), others
@@ -53,6 +54,8 @@ def read(name: str) -> Name:
 
 def _without_brackets(text: str) -> tuple[str, str, str, tuple[str, ...]]:
     """The text without what brackets say about it; the region, branch and other names said there."""
+    if not _BRACKETED.search(text):
+        return text, "", "", ()
     region = branch = ""
     others: list[str] = []
     kept, end = "", 0
@@ -90,6 +93,8 @@ def _scripts(text: str) -> tuple[list[str], str]:
 
 def _latin_core(tokens: list[str]) -> tuple[str, str]:
     """Latin words without legal forms and place, joined; and the region."""
+    if not tokens:
+        return "", ""
     words, region = [token for token in tokens if not _LATIN_FORM.fullmatch(token)] or tokens, ""
     for size in (2, 1):
         for first, rest in ((words[:size], words[size:]), (words[-size:], words[:-size])):
@@ -99,14 +104,22 @@ def _latin_core(tokens: list[str]) -> tuple[str, str]:
     return "".join(words), region
 
 
+def _without_form(text: str) -> str:
+    """A name without its legal form, looked for where nothing follows but what forms are made of."""
+    form = _FORM.search(text, len(text.rstrip(_OF_FORMS)))
+    return text[: form.start()] if form else text
+
+
 def _head(text: str) -> tuple[str, str]:
     """A company's name and the part of it that is meant: 华夏公司上海分公司 -> 华夏公司, 上海分公司."""
+    if text.endswith("公司") and not text.endswith("分公司"):
+        return text, ""
     match = _BRANCH.search(text)
     end = text.rfind("公司", 0, match.start() if match else len(text)) + 2
     if _SHORTEST_BRAND < end < len(text):
         if match or _PART.search(text[end:]):
             return text[:end], text[end:]
-        return _FORM.sub("", text[:end]) + text[end:], ""
+        return _without_form(text[:end]) + text[end:], ""
     if not match or match.start() < _SHORTEST_BRAND:
         return text, ""
     head = text[: match.start()]

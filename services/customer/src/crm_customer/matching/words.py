@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -28,10 +28,12 @@ class Parts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Usual words: by word the number of its family, the length of the longest; the families that are neutral, groups, both of these and shops, subsidiaries; names that members of a group bear in front; grams of all."""
+    """Usual words: by word the number of its family, by last character the lengths of words, the longest first; the families
+    that are neutral, groups, both of these and shops, subsidiaries; names that members of a group bear in front; grams of all.
+    """
 
     families: Mapping[str, int]
-    longest: int
+    sizes: Mapping[str, Sequence[int]]
     neutral: frozenset[int]
     groups: frozenset[int]
     without_trade: frozenset[int]
@@ -43,8 +45,7 @@ class _Words:
 def folded(text: str) -> str:
     """`text` in half width, lower case, simplified characters."""
     text = unicodedata.normalize("NFKC", text).casefold()
-    table = _simplified()
-    return text if text.isascii() or table.keys().isdisjoint(map(ord, text)) else text.translate(table)
+    return text.translate(_simplified()) if _traditional().search(text) else text
 
 
 @lru_cache(_CACHED)
@@ -88,18 +89,25 @@ def _without_words(text: str, shortest: int) -> tuple[str, list[int]]:
     """`text` without the usual words at its end, as long as `shortest` characters are left; and their families."""
     words, found = _words(), list[int]()
     while True:
-        sizes = range(min(len(text) - shortest, words.longest), 0, -1)
-        size = next((size for size in sizes if text[-size:] in words.families), 0)
-        if not size:
+        for size in words.sizes.get(text[-1:], ()):
+            family = words.families.get(text[-size:]) if size <= len(text) - shortest else None
+            if family is not None:
+                found.append(family)
+                text = text[:-size]
+                break
+        else:
             return text, found
-        found.append(words.families[text[-size:]])
-        text = text[:-size]
 
 
 @cache
 def _simplified() -> dict[int, str]:
     pairs = (line.split(" ") for line in lines("simplified.txt"))
     return {ord(traditional): character for character, given in pairs for traditional in given}
+
+
+@cache
+def _traditional() -> re.Pattern[str]:
+    return re.compile(f"[{''.join(map(chr, _simplified()))}]")
 
 
 @cache
@@ -119,11 +127,14 @@ def _words() -> _Words:
         if mark != "*":
             families |= dict.fromkeys(words, number)
         grams.update(word[at : at + 2] for word in words if not word.isascii() for at in range(max(len(word) - 1, 1)))
+    sizes: dict[str, set[int]] = {}
+    for word in families:
+        sizes.setdefault(word[-1], set()).add(len(word))
     neutral, groups, shops, subsidiaries = (frozenset(marked[mark]) for mark in "~+=!")
     without_trade = neutral | groups | shops
     return _Words(
         families,
-        max(map(len, families)),
+        {end: sorted(found, reverse=True) for end, found in sizes.items()},
         neutral,
         groups,
         without_trade,
