@@ -23,7 +23,8 @@ _MAKE_TRUE = text("""
     WITH plans AS (
         DELETE FROM planned_places WHERE placement_id = CAST(:placement_id AS uuid) RETURNING *
     ), promised AS (
-        SELECT plans.*, customer_id FROM plans, unnest(customer_ids) AS customer_id
+        SELECT id, placement_id, owner_id, pool_id, expires_on, planned_at, customer_id
+        FROM plans, unnest(customer_ids) AS customer_id
     ), born AS (
         INSERT INTO assignments
             (customer_id, version, owner_id, pool_id, held_since, expires_on, suspended, home_pool_id, had_owner)
@@ -31,7 +32,7 @@ _MAKE_TRUE = text("""
         FROM promised JOIN unnest(CAST(:ids AS uuid[])) AS customer_id USING (customer_id)
         ORDER BY customer_id
         ON CONFLICT DO NOTHING
-        RETURNING *
+        RETURNING customer_id, version, owner_id, pool_id, held_since, expires_on
     ), noted AS (
         INSERT INTO assignment_history (customer_id, version, at, actor_id, cause, to_owner_id, to_pool_id, batch_id)
         SELECT customer_id, version, :at, CAST(:actor_id AS uuid), :cause, owner_id, pool_id, CAST(:batch_id AS uuid)
