@@ -265,7 +265,7 @@ def _customer(
     phone = f"0{made.randrange(10, 999)}-{made.randrange(10**8):08}" if bits % 4 == 1 else None
     search, called = normalised(name), nickname or ""
     letters, matched, contact_id = initials(search), read(name), UUID(int=id_.int ^ 1)
-    grams = grams_of(search, "", called, letters)
+    grams = grams_of(search, "", called, letters).splitlines()
     return _Rows(
         (id_, 1, 1, name, INDUSTRIES[bits % 4], *place, at, 1, owner or id_, at, changed, nickname, 1),
         (contact_id, id_, words, f"13{made.randrange(10**9):09}", phone, owner, owner or id_, at, at),
