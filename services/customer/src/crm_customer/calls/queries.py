@@ -73,7 +73,7 @@ def total(database: Database, wanted: CallerConditions) -> Total:
 
 def is_known() -> Condition:
     """Whether a customer bears the number of the caller just met."""
-    return or_(*(met(Caller, way, *_LINKED, *_ALIVE) for way in _bears(Caller.spellings)))
+    return or_(*(met(Caller, way, *_LINKED, *_ALIVE) for way in _bears(Caller.number, Caller.spellings)))
 
 
 def called_customers() -> Select[UUID]:
@@ -84,14 +84,14 @@ def called_customers() -> Select[UUID]:
         .join(Contact, way)
         .join(CustomerContact, CustomerContact.contact_id == Contact.id)
         .where(Contact.deleted_at.is_(None))
-        for way in _bears(Caller.spellings)
+        for way in _bears(Caller.number, Caller.spellings)
     )
     return select(union_all(*ways).subquery().c.customer_id)
 
 
 def has_called() -> Condition:
     """The same of the customer just met."""
-    return met(Customer, Caller.spellings.overlap(numbers_of(Customer.id, Customer)))
+    return met(Customer, Caller.number == any_(numbers_of(Customer.id, Customer)))
 
 
 def caller_of(session: Session, caller_id: UUID, *, lock: bool = False) -> Caller:
@@ -105,8 +105,8 @@ def caller_of(session: Session, caller_id: UUID, *, lock: bool = False) -> Calle
 
 def bearers(session: Session, caller: Caller) -> list[UUID]:
     """Customers that bear the caller's number, whoever sees them."""
-    spelled = literal(caller.spellings, ARRAY(Text))
-    found = select(Customer.id).where(or_(*_bears(spelled)), *_LINKED, *_ALIVE).distinct()
+    borne = _bears(caller.number, literal(caller.spellings, ARRAY(Text)))
+    found = select(Customer.id).where(or_(*borne), *_LINKED, *_ALIVE).distinct()
     return list(session.scalars(found))
 
 
@@ -131,7 +131,7 @@ def calls_of_customer(
     """The same of a customer that the member sees, by the numbers of all its contacts. Raises NotFound."""
     customer = visible_customer(session, sight, customer_id)
     hides = not sight.hidden_in(customer.pool_id).isdisjoint(_NUMBERS)
-    calling = select(Caller.id).where(Caller.spellings.overlap(numbers_of(customer_id)))
+    calling = select(Caller.id).where(Caller.number == any_(numbers_of(customer_id)))
     found = select(IncomingCall, Caller.number).join(Caller).where(Caller.id.in_(calling))
     rows, total = _paged(session, found, page, page_size)
     return [_customer_call(row.IncomingCall, row.number, masks=hides) for row in rows], total
@@ -150,10 +150,10 @@ def switchboard_view(session: Session, secret: str | None = None) -> Switchboard
     return SwitchboardView(created_by=by, created_at=kept.created_at, last_reported_at=last, secret=secret)
 
 
-def _bears(spelled: Any) -> tuple[Condition, Condition]:
+def _bears(number: Any, spelled: Any) -> tuple[Condition, Condition]:
     """Whether the contact just met bears a number, each way by an index of its own."""
     return (
-        and_(Contact.mobile == any_(spelled), Contact.deleted_at.is_(None)),
+        and_(Contact.mobile == number, Contact.deleted_at.is_(None)),
         phone_digits(Contact.phone) == any_(spelled),
     )
 
@@ -186,7 +186,7 @@ def _matching(wanted: CallerConditions) -> Select[UUID]:
 def _customers(session: Session, sight: Sight, caller_ids: Sequence[UUID]) -> dict[UUID, list[Any]]:
     """Customers that bear each caller's number, those in sight first; a statement for all."""
     linked = select(CustomerContact.customer_id).join(Contact, Contact.id == CustomerContact.contact_id)
-    bearing = linked.where(or_(*_bears(Caller.spellings)), Contact.deleted_at.is_(None))
+    bearing = linked.where(or_(*_bears(Caller.number, Caller.spellings)), Contact.deleted_at.is_(None))
     visible = sight.condition().label("visible")
     one = (
         select(Customer.id, Customer.name, Customer.owner_id, Customer.owner_left, Customer.pool_id, visible)

@@ -52,11 +52,12 @@ def number_of(text: str) -> str:
 
 
 def spellings(number: str) -> list[str]:
-    """The digits by which a contact may bear the number: as in China, and as from abroad."""
+    """The digits of a contact's telephone that mean the number: as dialled in China, and as from abroad."""
     if not number:
         return []
     within = number.removeprefix("0")
-    return sorted({number, f"86{within}", f"0086{within}", f"00{number}", f"860{within}"})
+    abroad = (f"{lead}86{nought}{within}" for lead in ("", "00") for nought in ("", "0"))
+    return sorted({number, f"00{number}", *abroad})
 
 
 def numbers_in(texts: Mapping[str, str], *, required: Collection[str] = ()) -> tuple[dict[str, str], list[FieldError]]:

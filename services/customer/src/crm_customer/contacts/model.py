@@ -12,8 +12,10 @@ from sqlalchemy import (
     Index,
     SmallInteger,
     Text,
+    case,
     false,
     func,
+    literal,
     literal_column,
     select,
     text,
@@ -153,8 +155,14 @@ class Contact(Versioned, Base):
 
 
 def numbers_of(customer_id: Any, *correlated: Any) -> Any:
-    """The digits of all numbers of a customer's contacts, as an array; `correlated`: the records that `customer_id` is of."""
-    number = func.unnest(array([Contact.mobile, phone_digits(Contact.phone)]))
+    """All numbers of a customer's contacts as they may be dialled in China, as an array: the counterpart of
+    calls.rules.spellings. `correlated`: the records that `customer_id` is of.
+    """
+    digits = phone_digits(Contact.phone)
+    from_abroad, within = digits.op("~")("^(00)?86"), func.regexp_replace(digits, "^(00)?860?", "")
+    as_dialled = [case((from_abroad, within)), case((from_abroad, literal("0").concat(within)))]
+    without_exit = case((digits.startswith("00"), func.substr(digits, 3)))
+    number = func.unnest(array([Contact.mobile, digits, *as_dialled, without_exit]))
     linked = select(number).join(CustomerContact, CustomerContact.contact_id == Contact.id)
     found = linked.where(CustomerContact.customer_id == customer_id, Contact.deleted_at.is_(None))
     return func.array(found.correlate(*correlated).scalar_subquery(), type_=ARRAY(Text))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     TableClause,
     Text,
     Uuid,
+    any_,
     bindparam,
     column,
     func,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     select,
     table,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from chassis.days import day_of
@@ -83,7 +83,7 @@ def _around() -> Select[Any]:
 
 def _last_called(of: Any) -> ScalarSelect[Any]:
     """By the number of any of its contacts."""
-    called = _CALLERS.c.spellings.overlap(numbers_of(of))
+    called = _CALLERS.c.number == any_(numbers_of(of))
     return select(func.max(_CALLERS.c.last_called_at)).where(called).scalar_subquery()
 
 
@@ -102,5 +102,5 @@ _AROUND = {
     "opportunities": _table("opportunities"),
     "orders": _table("orders"),
 }
-_CALLERS = table("callers", column("spellings", ARRAY(Text)), column("last_called_at", DateTime(timezone=True)))
+_CALLERS = table("callers", column("number", Text), column("last_called_at", DateTime(timezone=True)))
 _AROUND_IT = _around()

@@ -202,7 +202,7 @@ def _shape(session: Session, sight: Sight, wanted: Filter, last: int) -> Shape:
 
 def _rare(session: Session, sight: Sight, wanted: Filter) -> bool:
     """Whether what is asked for is fewer rows than walks in order might pass before the page is full."""
-    if wanted.among and _count(session, [around(sight, wanted.among)]) < _FEW_FOUND:
+    if wanted.among and _count(session, [around(sight, wanted.among)], _FEW_FOUND) < _FEW_FOUND:
         return True
     asked = indexed(sight, wanted)
     if asked:

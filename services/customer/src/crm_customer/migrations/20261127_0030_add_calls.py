@@ -19,14 +19,13 @@ def upgrade() -> None:
     op.create_table(
         "callers",
         sa.Column("id", sa.Uuid, nullable=False),
-        sa.Column("number", sa.Text, nullable=False),
+        sa.Column("number", sa.Text(collation="C"), nullable=False),
         sa.Column("spellings", postgresql.ARRAY(sa.Text), nullable=False),
         sa.Column("last_called_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_callers"),
         sa.UniqueConstraint("number", name="uq_callers_number"),
     )
     op.create_index("ix_callers_last_called_at_id", "callers", ["last_called_at", "id"])
-    op.create_index("ix_callers_spellings", "callers", ["spellings"], postgresql_using="gin")
     op.create_table(
         "calls",
         sa.Column("id", sa.Uuid, nullable=False),
