@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import chain, repeat
 from typing import Any
 
@@ -42,7 +42,7 @@ class Reference:
         """By field: clean values by text, or the Broken that says what is wrong with it. Filled as they are asked for: rows
         of a file repeat what they say.
         """
-        return _Kept(lambda name: _Kept(lambda text: _tried(name, text, self)))
+        return _Kept(lambda name: _Kept(partial(_tried, _cleaning(name, self))))
 
     @cached_property
     def cities(self) -> Mapping[tuple[str, str | None], Any]:
@@ -156,7 +156,7 @@ def checked(
     problems: list[Problem] = []
     for name in _in_order(tuple(given)):
         text = given[name]
-        value = reference.cleaned[name][text] if isinstance(text, str) else _tried(name, text, reference)
+        value = reference.cleaned[name][text] if isinstance(text, str) else _tried(_cleaning(name, reference), text)
         if isinstance(value, Broken):
             problems.append(_problem(name, text, value))
         else:
@@ -220,30 +220,38 @@ def is_custom(name: str) -> bool:
     return name.startswith("custom.")
 
 
-def _tried(name: str, given: Any, reference: Reference) -> Any:
+def _tried(clean: Callable[[Any], Any], given: Any) -> Any:
     try:
-        return _clean(name, given, reference)
+        return clean(given)
     except Broken as broken:
         return broken
 
 
-def _clean(name: str, given: Any, reference: Reference) -> Any:
+def _cleaning(name: str, reference: Reference) -> Callable[[Any], Any]:
+    """How values of a field are cleaned; it raises Broken."""
     if is_custom(name):
         field = reference.custom.get(name.removeprefix("custom."))
-        if field is None:
-            raise Broken("unknown_field")
-        return field.clean(given)
-    value = (given or "").strip()
-    if "\0" in value:
-        raise Broken("null_character")
-    return RULES[name](value, reference) if value and name != "city" else None
+        return field.clean if field else _refuse_unknown
+    rule = RULES.get(name)
+
+    def clean(given: Any) -> Any:
+        value = (given or "").strip()
+        if "\0" in value:
+            raise Broken("null_character")
+        return rule(value, reference) if value and rule else None
+
+    return clean
+
+
+def _refuse_unknown(_given: Any) -> None:
+    raise Broken("unknown_field")
 
 
 def _place_city(
     values: dict[str, Any], text: str | None, reference: Reference, problems: list[Problem], province: str | None = None
 ) -> None:
     """The city lies in the province given, else in `province`; where that is broken nothing is said of the city."""
-    if any(problem.field == "province" for problem in problems):
+    if problems and any(problem.field == "province" for problem in problems):
         del values["city"]
         return
     found = reference.cities[(text or "").strip(), values.get("province", province)]

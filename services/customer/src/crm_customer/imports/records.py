@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from chassis.identifiers import new_id
+from chassis.identifiers import new_id, new_ids
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact, columns_of
 from crm_customer.contacts.rules import filled_rows
 from crm_customer.database import Id, copy_columns
@@ -46,7 +46,7 @@ def new_contacts(
     named = [own or name for own, name in zip(names, customer_names, strict=True)]
     told = {**columns, "customer_id": customer_ids, "owner_id": owner_ids, "name": named}
     contacts = {name: [*compress(column, filled)] for name, column in told.items()}
-    return contacts | {"id": [str(new_id()) for _ in contacts["name"]]}
+    return contacts | {"id": new_ids(len(contacts["name"]))}
 
 
 def copy_contacts(session: Session, chunk: Chunk, contacts: Mapping[str, Sequence[Any]], now: datetime) -> None:
