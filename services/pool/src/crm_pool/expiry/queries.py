@@ -19,6 +19,7 @@ from crm_pool.expiry.rules import Case, Held, Rule, Verdict
 from crm_pool.pools.model import Pool
 from directory.calendar import Calendar, calendar_of
 from directory.scope import Belonging, belongings, zone_of
+from directory.tables import members
 
 log = get_logger(__name__)
 _NEVER = Verdict(None)
@@ -58,6 +59,7 @@ _FACTS = (
     .select_from(_GIVEN)
     .outerjoin(Customer, Customer.id == _GIVEN.c.customer_id)
 )
+_WORKING = select(members.c.id).where(among_ids(members.c.id), members.c.active)
 _REPLACED = select(RecycleRule.pool_id).where(among_ids(RecycleRule.id))
 _IN_FORCE = (
     select(Pool, RecycleRule)
@@ -98,6 +100,11 @@ class Rules:
     def in_working_days(self) -> bool:
         """Whether any of them counts working days."""
         return any(rule.working_days for _, rule in self.ordered)
+
+    @property
+    def ask_where_owners_belong(self) -> bool:
+        """Whether any of them holds for a part of the organisation only."""
+        return not all(pool.open_to_all for pool, _ in self.ordered)
 
     def governing(self, owner: Belonging | None, home_pool_id: UUID | None) -> Rule | None:
         """The rule that applies to a customer of `owner` (None: has left): of the pools that the owner belongs to, that of
@@ -155,7 +162,8 @@ def cases(
     rules = rules_in_force(session) if rules is None and owned else rules
     if not owned or not rules:
         return {}
-    owners = belongings(session, {cast(UUID, one.owner_id) for one in owned})
+    owner_ids = {cast(UUID, one.owner_id) for one in owned}
+    owners = belongings(session, owner_ids) if rules.ask_where_owners_belong else _working(session, owner_ids)
     zone = zone_of(session)
     calendar = calendar_of(session) if rules.in_working_days else Calendar()
     facts = _facts(session, owned) if facts is None else facts
@@ -168,6 +176,11 @@ def cases(
         )
         for one in owned
     }
+
+
+def _working(session: Session, owner_ids: Collection[UUID]) -> dict[UUID, Belonging]:
+    """Of the owners those who have not left; to what they belong makes no difference."""
+    return {id_: Belonging(id_, (), ()) for id_ in session.scalars(_WORKING, {"ids": list(owner_ids)})}
 
 
 def _facts(session: Session, owned: Sequence[Holding]) -> dict[UUID, Row[Any]]:
