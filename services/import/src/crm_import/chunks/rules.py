@@ -132,7 +132,7 @@ class Rows:
 
     def column(self, index: int) -> Sequence[str]:
         """The texts in a column."""
-        return self.columns[index - self.first]
+        return self.columns[index - self.first] if self.numbers else ()
 
     def each(self, numbers: Container[int] | None = None) -> Iterator[SourceRow]:
         """One by one those of these numbers; None: all."""
