@@ -15,6 +15,7 @@ from chassis.events.outbox import record_event
 from crm.imports.v1 import imports_events_pb2 as pb
 from crm_import.chunks.model import COUNTS, Chunk
 from crm_import.chunks.rules import MAX_OUTSTANDING, MAX_TRIES, ChunkStatus, Task
+from crm_import.corrections.queries import has_corrections
 from crm_import.jobs import commands as jobs
 from crm_import.jobs.model import ImportJob
 from crm_import.jobs.rules import SplitPlan, Stage, Status
@@ -143,6 +144,7 @@ def take(session: Session, actors: ActorSource, job_id: UUID, chunk_id: UUID, no
         taken_at=now,
         number=chunk.number,
         is_retry=chunk.is_retry,
+        has_corrections=has_corrections(session, job.id),
         key=Chunk.key_of(job.id, chunk.number),
         rows=chunk.rows,
         kind=job.kind,

@@ -19,16 +19,19 @@ def rows_of(runtime: Runtime, task: Task) -> Rows:
     """The rows of a chunk as they stand, out of the file or out of results that are to be replaced, corrections over them;
     in file order. Raises FileNotFoundError, Unavailable.
     """
-    content = None if task.is_retry else runtime.object_store().get(task.key)
+    rows = _retried(runtime, task) if task.is_retry else read_chunk(runtime.object_store().get(task.key), task.first)
+    if not task.has_corrections:
+        return rows
     with runtime.database.reading() as session:
-        if content is None:
-            results = retried(session, task.job_id, task.number)
-            again = [row_again(one.row_number, one.cells or [], one.reasons(), task) for one in results]
-            rows = Rows.of(task.first, again)
-        else:
-            rows = read_chunk(content, task.first)
         corrected = corrections_of(session, task.job_id, rows.numbers)
     return rows.corrected(corrected, task.mapped)
+
+
+def _retried(runtime: Runtime, task: Task) -> Rows:
+    with runtime.database.reading() as session:
+        results = retried(session, task.job_id, task.number)
+    again = [row_again(one.row_number, one.cells or [], one.reasons(), task) for one in results]
+    return Rows.of(task.first, again)
 
 
 def written_in(session: Session, chunk_id: UUID) -> Sequence[RowResult]:

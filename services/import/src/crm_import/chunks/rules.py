@@ -35,7 +35,8 @@ class ChunkStatus(StrEnum):
 class Task:
     """What handling a chunk in a stage of its job needs to know. `taken_at`: whoever takes it later finishes it alone;
     `demanded`: fields that import itself wants filled; `typing`: how cells are read; `stop_code` is set when its rows
-    must not be written any more. `is_retry`: its rows are those of results to be replaced. `rehearsed`: what the chunks before gave to owners; `decided`: rows with what was
+    must not be written any more. `is_retry`: its rows are those of results to be replaced. `has_corrections`: some cells
+    of the job had been corrected by then. `rehearsed`: what the chunks before gave to owners; `decided`: rows with what was
     decided about which record (D-21).
     """
 
@@ -45,6 +46,7 @@ class Task:
     taken_at: datetime
     number: int
     is_retry: bool
+    has_corrections: bool
     key: str
     rows: int
     kind: str

@@ -3,10 +3,15 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from crm_import.corrections.model import RowCorrection
+
+
+def has_corrections(session: Session, job_id: UUID) -> bool:
+    """Whether any cell of a job was corrected."""
+    return bool(session.scalar(select(exists().where(RowCorrection.job_id == job_id))))
 
 
 def corrections_of(session: Session, job_id: UUID, numbers: Sequence[int]) -> dict[int, dict[int, str]]:
