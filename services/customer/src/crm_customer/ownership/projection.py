@@ -29,8 +29,8 @@ _LOCK_OWNERS = text("""
 # Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects. Of a
 # version next in order whose effects the caller applies, they count as applied: a change writes its customer once. What was
 # taken over from a release that did not know of recycled customers is one as soon as pool says so.
-# What all of them share is sent once (chassis.database.rows). Each is looked up by itself, and no set is joined with another:
-# prepared, PostgreSQL takes sets for small and would compare each with each.
+# What all of them share is sent once (chassis.database.rows). Each is looked up by itself: arrays out of SELECTs are taken for
+# small, where a thousand ids would be worth reading a table of 100,000 whole. Hence no set is joined with another.
 _CHANGED = """
     WITH given AS (
         SELECT id, coalesce(version, CAST(:shared_versions AS bigint)) AS version,
@@ -41,9 +41,10 @@ _CHANGED = """
             coalesce(recycled, CAST(:shared_recycled AS boolean)) AS recycled,
             coalesce(moved, CAST(:shared_moved AS boolean)) AS moved
         FROM unnest(
-            CAST(:given_ids AS uuid[]), CAST(:given_versions AS bigint[]), CAST(:given_owners AS uuid[]),
-            CAST(:given_pools AS uuid[]), CAST(:given_expires AS date[]), CAST(:given_since AS timestamptz[]),
-            CAST(:given_recycled AS boolean[]), CAST(:given_moved AS boolean[])
+            (SELECT CAST(:given_ids AS uuid[])), (SELECT CAST(:given_versions AS bigint[])),
+            (SELECT CAST(:given_owners AS uuid[])), (SELECT CAST(:given_pools AS uuid[])),
+            (SELECT CAST(:given_expires AS date[])), (SELECT CAST(:given_since AS timestamptz[])),
+            (SELECT CAST(:given_recycled AS boolean[])), (SELECT CAST(:given_moved AS boolean[]))
         ) AS own (id, version, owner_id, pool_id, expires_on, held_since, recycled, moved)
         ORDER BY id
     ), judged AS (
