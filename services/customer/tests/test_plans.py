@@ -8,17 +8,14 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.orm import Session
 
 from chassis.identifiers import new_id
-from crm.common.v1.place_pb2 import Place
 from crm.identity.v1 import identity_events_pb2 as identity
 from crm.pool.v1 import pool_events_pb2 as pb
 from crm_customer.activities import queries as activities
 from crm_customer.activities.rules import Kind as ActivityKind
 from crm_customer.counting import Total, explain
 from crm_customer.customers.sight import sight_of
-from crm_customer.effects.commands import apply_moved
 from crm_customer.fields.due import build_field_indexes
 from crm_customer.fields.model import CustomField
 from crm_customer.fields.operators import FilterKind, Operator
@@ -404,28 +401,6 @@ def test_following_an_owner_who_moved_reads_the_owners_customers_alone(many: Any
 
     assert rows_read(plan) < 1_000
     assert "customers" not in tables_scanned(plan)
-
-
-def test_keeping_what_a_run_took_reads_its_customers_alone(many: Any) -> None:
-    with many.database.reading() as session:
-        owned = session.execute(text("SELECT id, owner_id FROM customers WHERE owner_id IS NOT NULL LIMIT 500")).all()
-    common = pb.AssignmentState(place=Place(pool_id=str(many.extra["pool"])), had_owner=True)
-    moved = pb.MovedTogether(
-        common=common,
-        customer_ids=[str(row.id) for row in owned],
-        versions=[2] * 500,
-        customer_names=[""] * 500,
-        former_owner_ids=[str(row.owner_id) for row in owned],
-    )
-    read = text("SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'customers'")
-    with many.database.engine.connect() as connection, Session(connection) as session:
-        before = session.scalar(read)
-        apply_moved(session, moved, "", range(500), LAST_DAY)
-        after = session.scalar(read)
-        kept = session.scalar(text("SELECT count(*) FROM customers WHERE assignment_version = 2"))
-        connection.rollback()
-
-    assert (kept, after - before) == (500, 0)
 
 
 @pytest.mark.parametrize("role", ROLES)
