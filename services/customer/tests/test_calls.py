@@ -16,6 +16,7 @@ from chassis.identifiers import new_id
 from crm_customer.calls.due import forget
 from crm_customer.calls.model import Caller, IncomingCall, SwitchboardSecret
 from crm_customer.calls.rules import number_of, spellings
+from tests.support.bulk import Importer
 from tests.support.statements import statements_of
 
 _HOTLINE = "400-800-1234"
@@ -333,6 +334,22 @@ def test_a_customer_that_comes_later_is_the_callers_by_whatever_way_it_came(cust
     customers.delete_contacts(people.sales, contact)
     assert [caller["number"] for caller in _callers(customers, people.operations, known="false")] == ["13900139000"]
     assert customers.listed(people.sales, view="called") == ["甲"]
+
+
+def test_imported_and_merged_customers_have_the_calls_of_their_numbers(customers: Any, importer: Importer) -> None:
+    people = customers.organisation
+    _reported(customers, _MOBILE, "13900139000")
+
+    importer.write({"name": "甲", "contact.mobile": "138-0013-8000"}, {"name": "乙", "contact.mobile": "13900139000"})
+
+    known = _callers(customers, people.admin, known="true")
+    by_name = {one["name"]: one for caller in known for one in caller["customers"]}
+    assert set(by_name) == {"甲", "乙"}
+    merged = {"survivor_id": by_name["甲"]["id"], "loser_ids": [by_name["乙"]["id"]]}
+    merged["versions"] = dict.fromkeys((merged["survivor_id"], *merged["loser_ids"]), 1)
+    assert customers.request("POST", "/customers:merge", people.admin, json=merged).status_code == 201
+    calls = customers.request("GET", f"/customers/{merged['survivor_id']}/calls", people.admin).json["items"]
+    assert {call["number"] for call in calls} == {_MOBILE, "13900139000"}
 
 
 def test_a_customer_in_the_recycle_bin_is_nobodys_caller(customers: Any) -> None:
