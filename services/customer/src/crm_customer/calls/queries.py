@@ -77,15 +77,10 @@ def is_known() -> Condition:
 
 
 def called_customers() -> Select[UUID]:
-    """The customers that have called, whether or not they are seen (C-02)."""
-    ways = (
-        select(CustomerContact.customer_id)
-        .select_from(Caller)
-        .join(Contact, way)
-        .join(CustomerContact, CustomerContact.contact_id == Contact.id)
-        .where(Contact.deleted_at.is_(None))
-        for way in _bears(Caller.number, Caller.spellings)
-    )
+    """The customers that have called, whether or not they are seen (C-02): looked up for one caller after the other,
+    whatever PostgreSQL believes.
+    """
+    ways = (_found_by(way) for way in _bears(Caller.number, Caller.spellings))
     return select(union_all(*ways).subquery().c.customer_id)
 
 
@@ -156,6 +151,12 @@ def _bears(number: Any, spelled: Any) -> tuple[Condition, Condition]:
         and_(Contact.mobile == number, Contact.deleted_at.is_(None)),
         phone_digits(Contact.phone) == any_(spelled),
     )
+
+
+def _found_by(way: Condition) -> Select[UUID]:
+    bearing = select(Contact.id).where(way, Contact.deleted_at.is_(None)).correlate(Caller).offset(0).lateral()
+    linked = select(CustomerContact.customer_id).where(CustomerContact.contact_id == bearing.c.id).offset(0).lateral()
+    return select(linked.c.customer_id).select_from(Caller).join(bearing, true()).join(linked, true())
 
 
 def _matching(wanted: CallerConditions) -> Select[UUID]:
