@@ -69,7 +69,7 @@ REFERENCE = Reference(Options.of(OPTIONS), regions(), MOBILE, CUSTOM)
 _MEANT = """
     春松 13800138000 +86-138-0013-8000 a@b.cn 210000 三星 2.0 江苏省 320100 南京 1,000.5 2024-02-29 2024年2月9日
     a@b.cn；c@d.cn www.b.cn/?a https://b.cn 90.00000001 -180 0190a7b2-0000-7000-8000-000000000001
-    大、small 小、精 old education ０１２ -1e15 个人 １２３４５６
+    大、small 小、精 old education 停 ０１２ -1e15 个人 １２３４５６
 """
 MEANT = st.sampled_from(_MEANT.split())
 TEXTS = st.one_of(st.text(), MEANT, MEANT.map(lambda text: f"\u3000{text}\t"), st.from_regex(r"[0-9.,eE+-]{1,20}"))
@@ -268,7 +268,9 @@ def test_keys_made_of_labels_are_keys_and_differ(labels: list[str]) -> None:
 
 _NAMES = st.lists(st.sampled_from([*FIELDS, *(f"custom.{kind}" for kind in CUSTOM)]), unique=True)
 _NEAR = ["province", "city", "annual_turnover", "profile.annual_revenue", "industry", "contact.remark", "contact.name"]
-_ROWS = (_NAMES | st.lists(st.sampled_from(["name", *_NEAR]), unique=True)).flatmap(
+_ROWS = (
+    _NAMES | st.lists(st.sampled_from(["name", *_NEAR]), unique=True) | st.just(["industry", "custom.single_choice"])
+).flatmap(
     lambda names: st.lists(st.fixed_dictionaries(dict.fromkeys(names, TEXTS | MEANT | st.just("")))).map(
         lambda rows: (names, rows)
     )
