@@ -14,6 +14,7 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from highsea_local.demo.gateway import Person, until
 from tests.matrix.people import COLLEAGUES, PERSONS, People, session_of
 from tests.matrix.services import call
+from tests.support.bulk import results_of
 from tests.support.whole import Whole
 
 # Whose customers lie in which place, and to whom pools are opened, for all callers alike.
@@ -556,7 +557,7 @@ class World:
             target_pool_id=pool_id,
             rows=rows,
         )
-        results = call(self.whole.system, "import", "customer.BulkWriteCustomers", request).results
+        results = results_of(call(self.whole.system, "import", "customer.BulkWriteCustomers", request))
         assert all(result.outcome == rows_pb.IMPORT_OUTCOME_CREATED for result in results), results
         made = [replace(one, id=result.record_id) for one, result in zip(planned, results, strict=True)]
         return dict(zip(numbers, made, strict=True))
