@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import grpc
 import pytest
@@ -16,6 +17,8 @@ from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm.customer.v1.customer_events_pb2 import CustomerCreated, CustomerUpdated
 from crm_customer.customers.model import Customer
+from crm_customer.imports import rpc
+from crm_customer.imports.commands import make_ready
 from crm_customer.imports.due import forget_answers
 from crm_customer.imports.model import BulkWriteResult
 from crm_customer.imports.rules import record_id_of
@@ -357,6 +360,43 @@ def test_a_customer_made_by_hand_while_pool_is_asked_is_matched(customers: Any, 
     results = importer.write({"name": "同一家"}, {"name": "另一家"})
 
     assert _codes(results) == [(SKIPPED, [("", "customer_exists")]), (CREATED, [])]
+
+
+@pytest.mark.parametrize("meanwhile", ["nothing", "a namesake", "its owner moves"])
+def test_what_is_written_is_as_things_stand_under_the_lock_of_all_imports(
+    customers: Any, importer: Importer, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    organisation, elsewhere = customers.organisation, new_id()
+    acts = {
+        "nothing": lambda: None,
+        "a namesake": lambda: customers.create(organisation.sales, "同一家"),
+        "its owner moves": lambda: _move(customers, organisation.supervisor.id, elsewhere),
+    }
+
+    def ready_and_then(*arguments: Any) -> Any:
+        ready = make_ready(*arguments)
+        acts[meanwhile]()
+        return ready
+
+    monkeypatch.setattr(rpc, "make_ready", ready_and_then)
+    results = importer.write(
+        {"name": "同一家"}, {"name": "另一家", "contact.name": "王"}, actor=organisation.supervisor
+    )
+
+    _move(customers, organisation.supervisor.id, organisation.supervisor.department_id)
+    department = elsewhere if meanwhile == "its owner moves" else organisation.supervisor.department_id
+    with customers.database.reading() as session:
+        written = select(Customer.name, Customer.owner_department_id).where(Customer.source_row.is_not(None))
+        kept = dict(session.execute(written.order_by(Customer.source_row)).all())
+    skipped = (SKIPPED, [("", "customer_exists")])
+    assert _codes(results) == [skipped if meanwhile == "a namesake" else (CREATED, []), (CREATED, [])]
+    assert kept == dict.fromkeys(["另一家"] if meanwhile == "a namesake" else ["同一家", "另一家"], department)
+
+
+def _move(customers: Any, member_id: UUID, department_id: UUID) -> None:
+    with customers.database.transaction() as session:
+        statement = text("UPDATE directory_members SET department_id = :department WHERE id = :id")
+        session.execute(statement, {"department": department_id, "id": member_id})
 
 
 def test_a_refusal_of_pool_is_the_rows_failure(customers: Any, importer: Importer) -> None:

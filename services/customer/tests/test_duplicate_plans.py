@@ -11,9 +11,10 @@ from sqlalchemy import text
 
 from chassis.identifiers import new_id
 from crm_customer.customers.sight import sight_of
+from crm_customer.database import append
 from crm_customer.duplicates.queries import candidates
 from crm_customer.duplicates.rules import Question
-from crm_customer.search.projection import add_to_search
+from crm_customer.search.projection import search_copy
 from crm_customer.service import SERVICE
 from tests.support.plans import explained, rows_read
 from tests.support.services import Opener
@@ -65,7 +66,7 @@ def many(services: Opener) -> Iterator[Any]:
         sales = opened.organisation.sales
         given = {"ids": ids, "names": names, "owner": sales.id, "department": sales.department_id, "moment": MOMENT}
         with opened.database.transaction() as session:
-            add_to_search(session, ids, names, [""] * len(ids), [""] * len(ids))
+            append(session, search_copy(ids, names, [""] * len(ids), [""] * len(ids)))
             for statement in _FILL:
                 session.execute(text(statement), given)
         with opened.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -1,6 +1,7 @@
 """The tables' common base, what records that users edit have in common, and appending rows."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import NoneType
 from typing import Any
@@ -50,20 +51,33 @@ def copy_rows(session: Session, table: Table, columns: Sequence[str], rows: Iter
             copy.write_row(row)
 
 
-def copy_columns(session: Session, table: Table, columns: Mapping[str, Sequence[Any]], **common: Any) -> None:
-    """Append rows told by column, as many in each, to `table` with one COPY; `common`: what all of them share.
+@dataclass(frozen=True)
+class Copy:
+    """Rows ready to be appended: the statement and its text."""
+
+    statement: str
+    content: bytes
+
+
+def copy_of(table: Table, columns: Mapping[str, Sequence[Any]], **common: Any) -> Copy:
+    """Rows told by column, as many in each, ready for `table`; `common`: what all of them share.
 
     Values are texts, numbers, truths, ids, days and moments, none of them with a NUL. The text is made here, a column at
     once: the driver looks at each value alone, which takes as long as PostgreSQL itself.
     """
     lines = [*map("\t".join, zip(*map(_texts, columns.values()), strict=True))]
-    if not lines:
-        return
     end = "".join(f"\t{_text(value)}" for value in common.values()) + "\n"
     names = ", ".join(f'"{name}"' for name in (*columns, *common))
+    return Copy(f"COPY {table.name} ({names}) FROM STDIN", "".join(line + end for line in lines).encode())
+
+
+def append(session: Session, *copies: Copy) -> None:
+    """Append rows with one COPY each, in their order, inside the session's transaction."""
     driver: Any = session.connection().connection
-    with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
-        copy.write((end.join(lines) + end).encode())
+    for one in copies:
+        if one.content:
+            with driver.cursor() as cursor, cursor.copy(one.statement) as copy:
+                copy.write(one.content)
 
 
 def by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

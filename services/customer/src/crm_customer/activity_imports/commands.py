@@ -17,7 +17,7 @@ from crm_customer.activity_imports.queries import Judged, workers_on
 from crm_customer.activity_imports.rules import Create, Row, touches
 from crm_customer.customers.model import Customer
 from crm_customer.customers.projection import in_parts, read_facts, states_of
-from crm_customer.database import by_column, copy_columns
+from crm_customer.database import append, by_column, copy_of
 from crm_customer.imports.answers import unwritten
 from crm_customer.imports.records import head
 from crm_customer.imports.rules import Chunk, record_id_of
@@ -39,7 +39,7 @@ def write_follow_ups(session: Session, judged: Judged, now: datetime) -> list[ro
     chunk = judged.chunk
     births = [one.row for one in judged.decisions if isinstance(one, Create)]
     if births and not chunk.rehearsal:
-        copy_columns(session, _ACTIVITIES, by_column([_born(row, chunk, now) for row in births]))
+        append(session, copy_of(_ACTIVITIES, by_column([_born(row, chunk, now) for row in births])))
         _move_clocks(session, judged, births, now)
     return [_answer(chunk, one.row) if isinstance(one, Create) else unwritten(one) for one in judged.decisions]
 

@@ -20,8 +20,8 @@ from crm_customer.contact_imports.rules import Create, Update
 from crm_customer.contacts.model import FORM_FIELDS, CustomerContact, columns_of
 from crm_customer.customers.commands import SUBJECT
 from crm_customer.customers.sight import one_of
-from crm_customer.database import by_column
-from crm_customer.imports.records import CONTACTS, add_contacts, new_contact
+from crm_customer.database import append, by_column
+from crm_customer.imports.records import CONTACTS, contact_copies, new_contact
 from crm_customer.imports.rules import record_id_of
 from crm_customer.people.recording import entries_of_change
 from crm_customer.search.projection import keep_contacts_in_search
@@ -56,7 +56,7 @@ def _create(session: Session, judged: Judged, births: Sequence[Create], now: dat
         if contact["customer_id"] not in led:
             primary.setdefault(contact["customer_id"], contact["id"])
     first = set(primary.values())
-    add_contacts(session, chunk, by_column(contacts), first, now)
+    append(session, *contact_copies(chunk, by_column(contacts), now, first))
     # Of the birth itself no entry is kept: the contact says when and by whom.
     record_audit(session, *(_added(judged, contact, is_primary=contact["id"] in first) for contact in contacts))
 

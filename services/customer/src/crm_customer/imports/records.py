@@ -6,15 +6,14 @@ from itertools import compress, repeat
 from typing import Any
 
 from sqlalchemy import Table
-from sqlalchemy.orm import Session
 
 from chassis.identifiers import new_id, new_ids
 from crm_customer.contacts.model import FORM_FIELDS, Contact, CustomerContact, columns_of
 from crm_customer.contacts.rules import filled_rows
-from crm_customer.database import Id, copy_columns
+from crm_customer.database import Copy, Id, copy_of
 from crm_customer.dictionaries.rules import Regions
 from crm_customer.imports.rules import Chunk
-from crm_customer.search.projection import Searchable, add_contacts_to_search
+from crm_customer.search.projection import Searchable, contact_search_copy
 
 CONTACTS: Table = Contact.__table__  # type: ignore[assignment]
 LINKS: Table = CustomerContact.__table__  # type: ignore[assignment]
@@ -49,29 +48,23 @@ def new_contacts(
     return contacts | {"id": new_ids(len(contacts["name"]))}
 
 
-def copy_contacts(session: Session, chunk: Chunk, contacts: Mapping[str, Sequence[Any]], now: datetime) -> None:
-    """New contacts, told by column, each the primary one of its customer, findable by their names."""
-    add_contacts(session, chunk, contacts, set(contacts.get("id", ())), now)
-
-
-def add_contacts(
-    session: Session,
+def contact_copies(
     chunk: Chunk,
     contacts: Mapping[str, Sequence[Any]],
-    primary: Collection[Id],
     now: datetime,
-) -> None:
+    primary: Collection[Id] | None = None,
+) -> list[Copy]:
     """New contacts, told by column, each linked with its customer, findable by their names; `primary`: ids of primary
-    contacts.
+    contacts, all of them unless given.
     """
     ids = contacts.get("id")
     if not ids:
-        return
+        return []
     made: dict[str, Any] = {"version": 1, "created_by": chunk.actor_id, "created_at": now, "updated_at": now}
-    copy_columns(session, CONTACTS, contacts, **made)
-    is_primary = [id_ in primary for id_ in ids]
-    copy_columns(session, LINKS, {"customer_id": contacts["customer_id"], "contact_id": ids, "is_primary": is_primary})
-    add_contacts_to_search(session, ids, contacts["name"])
+    is_primary = [primary is None or id_ in primary for id_ in ids]
+    links = {"customer_id": contacts["customer_id"], "contact_id": ids, "is_primary": is_primary}
+    named = contact_search_copy(ids, contacts["name"])
+    return [copy_of(CONTACTS, contacts, **made), copy_of(LINKS, links), named]
 
 
 def searchable(regions: Regions, customer_id: Id, values: Mapping[str, Any]) -> Searchable:

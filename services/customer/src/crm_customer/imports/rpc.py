@@ -13,7 +13,7 @@ from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.rules import is_custom
 from crm_customer.imports.chunks import admitted, chunk_of, kept_answer
-from crm_customer.imports.commands import write_chunk
+from crm_customer.imports.commands import make_ready, write_chunk
 from crm_customer.imports.planning import plan
 from crm_customer.imports.queries import Prepared, decisions, prepare
 from crm_customer.imports.rehearsing import judge, rehearsed
@@ -46,10 +46,12 @@ class BulkWrites:
             if kept is not None:
                 return kept
             prepared = self._prepare(session, chunk, request)
-            newcomers = [one.row for one in decisions(session, prepared) if isinstance(one, Create)]
-        planned = plan(runtime, chunk, newcomers)
+            decided = decisions(session, prepared)
+        planned = plan(runtime, chunk, [one.row for one in decided if isinstance(one, Create)])
+        with runtime.database.reading() as session:
+            ready = make_ready(session, prepared, decided, planned, now())
         with runtime.database.transaction() as session:
-            return write_chunk(session, prepared, planned, now())
+            return write_chunk(session, prepared, planned, ready, now())
 
     def _rehearse(self, chunk: Chunk, request: pb.BulkWriteCustomersRequest) -> pb.BulkWriteCustomersResponse:
         with self.runtime.database.reading() as session:

@@ -23,10 +23,10 @@ from crm_customer.customers.parents import parent_cycle
 from crm_customer.customers.projection import in_parts, states_of
 from crm_customer.customers.rules import Parts, Problem
 from crm_customer.customers.sight import one_of
-from crm_customer.database import by_column
+from crm_customer.database import append, by_column
 from crm_customer.imports.answers import settled, updated
 from crm_customer.imports.queries import Prepared
-from crm_customer.imports.records import CONTACTS, LINKS, copy_contacts, head, new_contact, searchable
+from crm_customer.imports.records import CONTACTS, LINKS, contact_copies, head, new_contact, searchable
 from crm_customer.imports.rules import PARENT, TAGS, Change, Chunk, Settled, Update, change_of
 from crm_customer.imports.tagging import Retagged, keep_tags, retagged
 from crm_customer.profiles.commands import keep_profiles, own_ancestors
@@ -205,7 +205,7 @@ def _write_contacts(
         for one in changes
         if found[id_ := one.customer_id].contact is None
     ]
-    copy_contacts(session, chunk, by_column(new), now)
+    append(session, *contact_copies(chunk, by_column(new), now))
     ids = {one["customer_id"]: one["id"] for one in new}
     known = [(one, contact) for one in changes if (contact := found[one.customer_id].contact) is not None]
     if not known:

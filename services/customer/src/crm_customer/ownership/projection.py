@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -22,10 +22,11 @@ from crm_customer.ownership.model import STATE, Pool
 
 # Members are locked first: an owner who is just moving or leaving is either seen here as they will be, or
 # `follow_owners` waits and then sees these customers.
-_LOCK_OWNERS = text("""
+_OWNERS = """
     SELECT id, department_id AS owner_department_id, NOT active AS owner_left
-    FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id FOR SHARE
-""")
+    FROM directory_members WHERE id = ANY(CAST(:owners AS uuid[])) ORDER BY id
+"""
+_READ_OWNERS, _LOCK_OWNERS = text(_OWNERS), text(f"{_OWNERS} FOR SHARE")
 # Rows are locked in id order, so that two sets never wait for each other. A birth where it was wished has no effects. Of a
 # version next in order whose effects the caller applies, they count as applied: a change writes its customer once. What was
 # taken over from a release that did not know of recycled customers is one as soon as pool says so.
@@ -182,9 +183,20 @@ def news(session: Session, ids: Sequence[str], versions: Sequence[int], recycled
     return set(session.scalars(_NEWS, {"ids": list(ids), "versions": list(versions), "recycled": list(recycled)}))
 
 
-def owners_of(session: Session, owner_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """What rows about to be written keep of their owners; held until the transaction ends (see _LOCK_OWNERS)."""
-    rows = session.execute(_LOCK_OWNERS, {"owners": list(owner_ids)})
+def owners_of(session: Session, owner_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What customers keep of their owners, as things stand."""
+    return _kept_of(session, _READ_OWNERS, owner_ids)
+
+
+def lock_owners(session: Session, owner_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """The same for rows about to be written, held until the transaction ends (see _LOCK_OWNERS)."""
+    return _kept_of(session, _LOCK_OWNERS, owner_ids)
+
+
+def _kept_of(session: Session, statement: TextClause, owner_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    if not owner_ids:
+        return {}
+    rows = session.execute(statement, {"owners": list(owner_ids)})
     return {str(row.id): {"owner_department_id": row.owner_department_id, "owner_left": row.owner_left} for row in rows}
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Table, text
 from sqlalchemy.orm import Session
 
-from crm_customer.database import Id, copy_columns
+from crm_customer.database import Copy, Id, copy_of
 from crm_customer.matching.names import read
 from crm_customer.search.model import ContactSearch, CustomerSearch
 from crm_customer.search.rules import all_normalised, grams_of, initials, normalised, pairs
@@ -56,12 +56,10 @@ class Searchable:
     nickname: str = ""
 
 
-def add_to_search(
-    session: Session, ids: Sequence[Id], names: Sequence[str], addresses: Sequence[str], nicknames: Sequence[str]
-) -> None:
-    """Make new customers findable, with one COPY."""
+def search_copy(ids: Sequence[Id], names: Sequence[str], addresses: Sequence[str], nicknames: Sequence[str]) -> Copy:
+    """What makes new customers findable."""
     columns = _columns(ids, names, addresses, nicknames)
-    copy_columns(session, _TABLE, columns | {"grams": _as_arrays(columns["grams"])})
+    return copy_of(_TABLE, columns | {"grams": _as_arrays(columns["grams"])})
 
 
 def keep_in_search(session: Session, customers: Sequence[Searchable]) -> None:
@@ -82,10 +80,10 @@ def keep_aliases(session: Session, aliases: Mapping[Id, Sequence[str]]) -> None:
         session.execute(_KEEP_ALIASES, dict(given))
 
 
-def add_contacts_to_search(session: Session, ids: Sequence[Id], names: Sequence[str]) -> None:
-    """Make new contacts findable by their names, with one COPY."""
+def contact_search_copy(ids: Sequence[Id], names: Sequence[str]) -> Copy:
+    """What makes new contacts findable by their names."""
     columns = _contact_columns(ids, names)
-    copy_columns(session, _CONTACTS, columns | {"grams": _as_arrays(columns["grams"])})
+    return copy_of(_CONTACTS, columns | {"grams": _as_arrays(columns["grams"])})
 
 
 def keep_contacts_in_search(session: Session, names: Mapping[UUID, str]) -> None:
