@@ -17,6 +17,7 @@ from crm_customer.fields.due import build_field_indexes, remove_deleted_fields
 from crm_customer.fields.model import CustomField
 from directory.permissions import Permission
 from directory.store import store_roles
+from tests.support.bulk import results_of
 
 SIZES = [{"zh": "大", "en": "Large"}, {"zh": "小", "en": "Small"}]
 
@@ -230,7 +231,7 @@ def test_rows_of_imports_keep_to_the_same_rules(customers: Any, rpc: Any) -> Non
         ],
     )
 
-    results = rpc("import").BulkWriteCustomers(request).results
+    results = results_of(rpc("import").BulkWriteCustomers(request))
 
     problems = [[(problem.field, problem.code) for problem in result.problems] for result in results]
     assert problems == [[], [("custom.size", "missing")], [("custom.size", "option_inactive")], []]
