@@ -122,7 +122,7 @@ def list_calls_of_customer(call: Call[None, CallsQuery], customer_id: UUID) -> P
 @api.route(
     "POST",
     "/calls/<uuid:caller_id>:make-customer",
-    access=Permission.CUSTOMER_CREATE,
+    access=Permission.CUSTOMER_CALLS,
     summary="Make a customer of a caller",
     body=CallerCustomer,
     reply=CustomerDetail,
@@ -132,10 +132,10 @@ def list_calls_of_customer(call: Call[None, CallsQuery], customer_id: UUID) -> P
 )
 def make_customer(call: Call[CallerCustomer, None], caller_id: UUID) -> CustomerDetail:
     """As `POST /customers`, with the caller's number as the primary contact's: in a pool, the prospects' for example, or
-    without one the caller's own (C-06, C-07). Needs customer.calls too. 409 caller_known: the number is a customer's.
+    without one the caller's own (C-06, C-07). Needs customer.create too. 409 caller_known: the number is a customer's.
     """
-    if not call.actor.may(Permission.CUSTOMER_CALLS):
-        raise Forbidden("forbidden", permission=Permission.CUSTOMER_CALLS)
+    if not call.actor.may(Permission.CUSTOMER_CREATE):
+        raise Forbidden("forbidden", permission=Permission.CUSTOMER_CREATE)
     with call.runtime.database.reading() as session:
         number = caller_of(session, caller_id).number
     if not number:
