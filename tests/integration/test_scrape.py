@@ -5,14 +5,15 @@ import re
 import httpx
 import pytest
 
+from highsea_local.demo import steps
+from highsea_local.demo.companies import rows
+from highsea_local.demo.workbook import workbook_bytes
 from highsea_local.topology import SERVICES
 from tests.support.metrics import Declared, declared
 from tests.support.scrape import Scraped, scrape
 from tests.support.whole import Whole
 
 pytestmark = pytest.mark.system
-# What import alone asks of customer, by the thousand.
-BULK = {"BulkWriteCustomers", "BulkWriteContacts", "BulkWriteActivities", "RevertRows", "ExportRows"}
 
 
 def _series(found: dict[str, Scraped], metric: Declared) -> Scraped:
@@ -55,12 +56,19 @@ def test_answers_outside_of_routes_are_counted(whole: Whole) -> None:
     assert (answered("GET", 404), answered("PUT", 405), answered("OTHER", 405)) == tuple(one + 1 for one in before)
 
 
-def test_bulk_calls_are_answered_where_nobody_waits_for_a_page(scraped: dict[str, Scraped]) -> None:
-    answered = {
-        (dict(labels)["role"], dict(labels)["grpc_method"])
-        for labels, calls in scraped["grpc_server_handling_seconds_count"].values.items()
-        if calls and dict(labels)["service"] == "customer"
-    }
+def test_chunks_are_answered_where_nobody_waits_for_a_page(whole: Whole) -> None:
+    def written(role: str) -> float:
+        found = scrape(whole.system)["grpc_server_handling_seconds_count"].values.items()
+        wanted = {
+            "service": "customer",
+            "role": role,
+            "grpc_method": "/crm.customer.v1.CustomerService/BulkWriteCustomers",
+        }
+        return sum(calls for labels, calls in found if wanted.items() <= dict(labels).items())
 
-    assert {role for role, method in answered if method.endswith("/BulkWriteCustomers")} == {"bulk"}
-    assert {method.rpartition("/")[2] for role, method in answered if role == "bulk"} <= BULK
+    before = written("bulk"), written("serve")
+    content = workbook_bytes(rows(5, 7, "成批"))
+    steps.import_workbook(whole.person("operations"), "成批.xlsx", content, whole.pool()["id"])
+
+    assert written("bulk") > before[0]
+    assert written("serve") == before[1]
