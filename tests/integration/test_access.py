@@ -30,18 +30,12 @@ def test_the_description_of_each_service_lists_every_route(whole: Whole) -> None
 
 def test_customers_are_created_and_edited_while_pool_is_away_and_get_their_place_when_it_is_back(whole: Whole) -> None:
     seller, operations, pool = whole.person("sales"), whole.person("operations"), whole.pool()
-    processes = [whole.system.process(name) for name in ("pool-serve", "pool-work")]
-    for process in processes:
-        process.stop()
-    try:
+    with whole.without("pool-serve", "pool-work"):
         mine = seller.post("/customers", {"name": f"等位{new_id().hex}"})
         pooled = operations.post("/customers", {"name": f"等位{new_id().hex}", "pool_id": pool["id"]})
         edited = seller.patch(f"/customers/{mine['id']}", {"remark": "改"}, mine["version"])
         assert edited["remark"] == "改"
         assert seller.get(f"/customers/{mine['id']}")["name"] == mine["name"]
-    finally:
-        for process in processes:
-            process.start()
 
     until(lambda: owner_of(seller.get(f"/assignments/{mine['id']}")) == seller.id)
     until(lambda: seller.post("/assignments:claim", {"customer_ids": [pooled["id"]]})["succeeded"] == 1)

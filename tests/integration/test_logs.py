@@ -46,12 +46,8 @@ def test_everything_done_for_somebody_is_logged_with_its_trace(whole: Whole) -> 
     pooled = whole.customers_in_pool([f"日志{new_id().hex}"])
     trace_id = new_id().hex
     headers = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-00", "Idempotency-Key": str(new_id())}
-    customer = whole.system.process("customer-serve")
-    customer.stop()
-    try:
+    with whole.without("customer-serve"):
         whole.person("sales")._http.post("/assignments:claim", json={"customer_ids": pooled}, headers=headers)
-    finally:
-        customer.start()
 
     lines = _lines(whole)
     assert {line["event"] for line in lines if line.get("trace_id") == trace_id} == {"after_commit_failed"}

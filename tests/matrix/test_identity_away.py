@@ -11,14 +11,8 @@ pytestmark = pytest.mark.system
 
 def test_every_answer_of_the_table_is_given_while_identity_is_away(world: World) -> None:
     rows = [row for row in TABLE.values() if DECLARED[row.route][0].name != "identity"]
-    processes = [world.whole.system.process(name) for name in ("identity-serve", "identity-work")]
-    for process in processes:
-        process.stop()
-    try:
+    with world.whole.without("identity-serve", "identity-work"):
         found = [difference for row in rows for difference in differences(world, row, row.samples())]
-    finally:
-        for process in processes:
-            process.start()
 
     if found:
         pytest.fail("\n".join(found), pytrace=False)

@@ -3,7 +3,8 @@
 import json
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -90,6 +91,20 @@ class Whole:
     def run_due(self, service: str) -> None:
         """Have a service do now what it does every minute: a worker begins with all due tasks."""
         self.system.process(f"{service}-work").restart()
+
+    @contextmanager
+    def without(self, *names: str) -> Iterator[None]:
+        """Processes stopped for a while; afterwards they run, and their peers no longer wait before they try them again."""
+        processes = [self.system.process(name) for name in names]
+        for process in processes:
+            process.stop()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.start()
+        nothing = {"selection": {"filter": {"search": new_id().hex}}}
+        until(lambda: self.person("sales").post("/assignments:claim", nothing))
 
     def pool(self, kind: str = "public") -> dict[str, Any]:
         """The first pool of a kind."""

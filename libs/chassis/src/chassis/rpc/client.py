@@ -58,7 +58,7 @@ class Peers:
                 ("grpc.max_receive_message_length", 16 * 1024 * 1024),
                 ("grpc.max_send_message_length", 16 * 1024 * 1024),
                 ("grpc.initial_reconnect_backoff_ms", 200),
-                ("grpc.max_reconnect_backoff_ms", 2000),
+                ("grpc.max_reconnect_backoff_ms", 500),
                 # A roll replaces every address sooner than in the 30 s for which gRPC would not ask DNS again.
                 ("grpc.dns_min_time_between_resolutions_ms", 1000),
                 # A peer whose machine vanished is left when nothing was acknowledged for 5 s, not after TCP's quarter of
