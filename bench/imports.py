@@ -101,17 +101,18 @@ def _import(whole: Whole, content: bytes) -> Run:
         page = f"/imports/{job['id']}"
         with _repeated(_JOB_PAGE_SECONDS, lambda: person.get(page)):
             steps.start_import(person, job, {"mode": "create_only", "target_pool_id": pool["id"]})
-            until(lambda: _none(whole, "import", _UNENDED, job["id"]), 1800)
-            until(lambda: _none(whole, "pool", _UNPLACED), 600)
+            _until_none(whole, "import", _UNENDED, job["id"])
+            _until_none(whole, "pool", _UNPLACED)
         seconds = time.perf_counter() - started
     used = {stage: after - before[stage] for stage, after in _used(whole).items()}
     peaks = {name: peak_megabytes(family(whole.system, name)) for name in STAGES.values()}
     return Run(person.get(page)["created"], seconds, used, peaks, pages)
 
 
-def _none(whole: Whole, service: str, counting: LiteralString, *parameters: str) -> bool:
-    with psycopg.connect(whole.system.database_url(service)) as connection:
-        return connection.execute(counting, parameters).fetchone() == (0,)
+def _until_none(whole: Whole, service: str, counting: LiteralString, *parameters: str) -> None:
+    """Over one connection: to open one costs both sides more than the question."""
+    with psycopg.connect(whole.system.database_url(service), autocommit=True) as connection:
+        until(lambda: connection.execute(counting, parameters).fetchone() == (0,), 1800)
 
 
 @contextmanager

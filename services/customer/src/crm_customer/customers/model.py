@@ -49,6 +49,7 @@ _DELETED = text("deleted_at IS NOT NULL")
 _LEFT = text("owner_left AND deleted_at IS NULL")
 _RECYCLED = text("recycled AND deleted_at IS NULL")
 _WON = text("won AND deleted_at IS NULL")
+_UNPLACED = text("assignment_version = 0")
 _PLACES = ("owner_id", "owner_department_id", "pool_id")
 
 
@@ -84,7 +85,8 @@ class Customer(Base):
         Index("ix_customers_effects_missed", "id", postgresql_where=text("effects_version < assignment_version")),
         Index("ix_customers_locked", "id", postgresql_where=text("locked_at IS NOT NULL")),
         Index("ix_customers_merged_into", "merged_into", postgresql_where=text("merged_into IS NOT NULL")),
-        Index("ix_customers_unplaced", "id", postgresql_where=text("assignment_version = 0")),
+        Index("ix_customers_unplaced", "id", postgresql_where=_UNPLACED),
+        Index("ix_customers_unplaced_created_by", "created_by", "created_at", "id", postgresql_where=_UNPLACED),
         Index(
             "uq_customers_source",
             "source_job",

@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     or_,
     select,
+    text,
 )
 from sqlalchemy.orm import Session
 
@@ -112,6 +113,7 @@ def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[S
 
     Of one that another's lock hides only that it exists.
     """
+    session.execute(_BY_KEY)
     given = {"ids": list(customer_ids), "reader": sight.scope.member_id}
     rows = session.execute(_SEEN, given, execution_options={"populate_existing": True}).all()
     tags = tags_of(session, CustomerTag, customer_ids)
@@ -175,3 +177,9 @@ def _seen() -> Select[Any]:
 
 
 _SEEN = _seen()
+# For the rest of the transaction. A plan is kept until its tables are analyzed: one made while they were small would read
+# them whole for each page while a large import is under way.
+_BY_KEY = text(
+    "SELECT set_config('enable_seqscan', 'off', TRUE), set_config('enable_hashjoin', 'off', TRUE),"
+    " set_config('enable_mergejoin', 'off', TRUE)"
+)

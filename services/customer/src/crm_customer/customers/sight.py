@@ -18,6 +18,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -74,7 +75,8 @@ class Sight:
     @property
     def unplaced(self) -> Condition:
         """Customers the member created that pool has not placed yet."""
-        return and_(Customer.assignment_version == 0, Customer.created_by == self._member)
+        # Written out: the indexes of what is unplaced serve no parameter.
+        return and_(Customer.assignment_version == literal_column("0"), Customer.created_by == self._member)
 
     @property
     def shared(self) -> Condition:
