@@ -192,10 +192,12 @@ def _ended(whole: Whole, ids: Sequence[UUID]) -> datetime:
     ):
         customer.execute("CREATE TEMPORARY TABLE expired (id uuid)")
         customer.execute("INSERT INTO expired SELECT unnest(%s::uuid[])", [list(ids)])
+        customer.execute("ANALYZE expired")
         for connection, statement in ((pool, running), (customer, owned)):
-            while connection.execute(statement).fetchone():
+            # When a look finds nothing left, that was so when it began.
+            while (looked := now()) and connection.execute(statement).fetchone():
                 time.sleep(LOOK_SECONDS)
-        return now()
+        return looked
 
 
 def _add_assignments(whole: Whole, pool_id: str, count: int) -> None:

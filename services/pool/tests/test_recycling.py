@@ -206,6 +206,32 @@ def test_while_customer_is_away_nothing_is_taken_and_the_run_goes_on_afterwards(
     assert (sea.owners()[one], sea.shown_run()["state"]) == (None, "finished")
 
 
+def test_pages_whose_facts_were_confirmed_are_taken_though_customer_goes_away_before_the_next(
+    sea: Any, rule: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_pool.recycling.commands.PAGE", 2)
+    gone = sea.own(6, sea.organisation.sales)
+    sea.own(60, sea.organisation.sales)
+    sea.expire(gone)
+    answered = []
+
+    def leave() -> None:
+        answered.append(_now())
+        sea.customer.away = len(answered) == 2
+
+    sea.customer.after_facts = leave
+    with pytest.raises(Unavailable):
+        sea.run("recycle")
+    meanwhile = (list(sea.owners().values()).count(None), sea.shown_run()["state"])
+
+    sea.customer.away = False
+    sea.recycle()
+
+    assert meanwhile == (4, "running")
+    assert {sea.owners()[one] for one in gone} == {None}
+    assert sea.shown_run()["taken"] == 6
+
+
 def test_a_customer_that_customer_does_not_know_or_has_deleted_is_left_alone(sea: Any, rule: Any) -> None:
     unknown, deleted, gone = sea.own(3, sea.organisation.sales)
     sea.own(20, sea.organisation.sales)
@@ -287,7 +313,10 @@ def test_two_recyclers_at_once_take_each_customer_once(sea: Any, rule: Any, monk
     assert [one.succeeded for one in sea.opened.outbox(events.AssignmentBatchFinished)] == [40]
 
 
-def test_a_page_needs_as_many_statements_for_many_customers_as_for_few(sea: Any, rule: Any) -> None:
+def test_a_page_needs_as_many_statements_for_many_customers_as_for_few(
+    sea: Any, rule: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crm_pool.recycling.due.PAGES_AT_ONCE", 1)
     counts = []
     for size in (2, 40):
         sea.next_day()
@@ -342,7 +371,7 @@ def test_a_page_is_taken_by_reading_its_customers_alone_whatever_is_known_of_the
         sea.opened.database.transaction() as session,
         explained(sea.opened.database.engine, "FROM assignments") as plans,
     ):
-        page = expired_behind(session, run, 500)
+        page = expired_behind(session, run, None, 500)
         outcome = take(session, run, page, [sea.default()], clock.now())
 
     assert outcome == (500, 0)
@@ -353,6 +382,7 @@ def test_what_a_run_took_before_it_stopped_half_way_is_a_release_when_the_next_d
     sea: Any, rule: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """W11: a job that failed left a part of its work behind, and nobody knew which."""
+    monkeypatch.setattr("crm_pool.recycling.due.PAGES_AT_ONCE", 1)
     monkeypatch.setattr("crm_pool.recycling.commands.PAGE", 2)
     sea.expire(sea.own(4, sea.organisation.sales))
     sea.own(20, sea.organisation.sales)

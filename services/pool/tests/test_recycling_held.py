@@ -123,6 +123,7 @@ def test_what_expires_after_the_run_was_looked_at_is_looked_at_before_it_goes(
     sea: Any, rule: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The breaker counts what the day's run took already."""
+    monkeypatch.setattr("crm_pool.recycling.due.PAGES_AT_ONCE", 1)
     monkeypatch.setattr("crm_pool.recycling.commands.PAGE", 4)
     sales = sea.organisation.sales
     first = sea.own(4, sales)

@@ -49,6 +49,11 @@ class Page:
     place: tuple[date, UUID] | None
     expired: Sequence[Expired]
 
+    @property
+    def end(self) -> tuple[date, UUID]:
+        """Where the next one begins."""
+        return self.expired[-1].expires_on, self.expired[-1].customer_id
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -70,30 +75,37 @@ def next_page(session: Session, at: datetime) -> Page | None:
         run = _begin(session, today, at)
     if run is None or not run.is_running:
         return None
-    return Page(run.id, run.walk, run.place, queries.expired_behind(session, run, PAGE))
+    return Page(run.id, run.walk, run.place, queries.expired_behind(session, run, run.place, PAGE))
 
 
-def take_page(session: Session, page: Page, facts: FactsNow, at: datetime) -> Outcome:
+def page_after(session: Session, page: Page) -> Page | None:
+    """What the run takes next once `page` is taken. None: that was the end of its walk, or it goes on no more."""
+    run = queries.run_with(session, page.run_id)
+    if run is None or not run.is_running or not page.expired:
+        return None
+    return Page(run.id, page.walk, page.end, queries.expired_behind(session, run, page.end, PAGE))
+
+
+def take_page(session: Session, page: Page, facts: FactsNow, at: datetime) -> Outcome | None:
     """Take what of the page has expired still, `facts` being what customer said a moment ago, and give the others their day.
 
     Left as they are: those that customer does not know or says are deleted, and those that somebody is changing or has
-    changed since. Does nothing when another worker was quicker. A page of none ends the walk.
+    changed since. A page of none ends the walk. None: another worker was quicker, or the run waits.
     """
     run = queries.run_with(session, page.run_id, lock=True)
     if run is None or not run.is_running or (run.walk, run.place) != (page.walk, page.place):
-        return Outcome()
+        return None
     if not page.expired:
         _close_walk(session, run, at)
         run.finish(at)
         return Outcome()
     if unsettled_rules(session) or _is_held_now(session, run, page):
-        return Outcome()
+        return None
     keep_facts(session, facts.changed)
     pools = keep_existing(session, queries.target_pools(session))
     known = [one for one in page.expired if one.customer_id not in facts.missing]
     outcome = Outcome(*take(session, run, known, pools, at))
-    last = page.expired[-1]
-    run.go_on((last.expires_on, last.customer_id), taken=outcome.taken, spared=outcome.spared)
+    run.go_on(page.end, taken=outcome.taken, spared=outcome.spared)
     return outcome
 
 

@@ -1,5 +1,9 @@
 """Taking back what has expired, a page at a time; a run begins by itself when its time has come."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 from prometheus_client import Counter
 from sqlalchemy.orm import Session
 
@@ -8,10 +12,13 @@ from chassis.days import day_of
 from chassis.due import DueTask, measuring
 from chassis.metrics import Fact
 from chassis.runtime import Runtime
-from crm_pool.customers.clients import facts_beyond
+from crm_pool.customers.clients import FactsNow, facts_beyond
 from crm_pool.recycling import commands, queries
+from crm_pool.recycling.commands import Page
 from directory.scope import zone_of
 
+# Between so many it is asked whether the process is to stop.
+PAGES_AT_ONCE = 20
 _customers = Counter(
     "crm_recycling_customers_total",
     "Expired customers that runs took, or spared because they had not expired when looked at again (work; sum)",
@@ -29,17 +36,37 @@ for _outcome in ("taken", "spared"):
 
 
 def _recycle(runtime: Runtime) -> bool:
-    """A page. Its facts are confirmed before, with no transaction open (design §3); while customer is away, all waits.
+    """Some pages. While one is taken, the next is read and its facts are confirmed; while customer is away, all waits.
 
     Nobody waits for the reply, so customer reads what was taken from the event alone, while the next page is taken.
     """
+    confirmed = _confirmed(runtime, lambda session: commands.next_page(session, clock.now()))
+    with ThreadPoolExecutor(1, "recycle-ahead") as ahead:
+        for left in reversed(range(PAGES_AT_ONCE)):
+            if confirmed is None:
+                return False
+            page, facts = confirmed
+            following = ahead.submit(_confirmed, runtime, partial(commands.page_after, page=page)) if left else None
+            if not _take(runtime, page, facts) or following is None:
+                break
+            confirmed = following.result()
+    return True
+
+
+def _confirmed(runtime: Runtime, find: Callable[[Session], Page | None]) -> tuple[Page, FactsNow] | None:
+    """A page and the facts of its customers as they are now, asked with no transaction open (design §3)."""
     with runtime.database.transaction() as session:
-        page = commands.next_page(session, clock.now())
+        page = find(session)
     if page is None:
-        return False
-    facts = facts_beyond(runtime, {one.customer_id: one.facts_version for one in page.expired})
+        return None
+    return page, facts_beyond(runtime, {one.customer_id: one.facts_version for one in page.expired})
+
+
+def _take(runtime: Runtime, page: Page, facts: FactsNow) -> bool:
     with runtime.database.transaction() as session:
         outcome = commands.take_page(session, page, facts, clock.now())
+    if outcome is None:
+        return False
     _customers.labels("taken").inc(outcome.taken)
     _customers.labels("spared").inc(outcome.spared)
     return True

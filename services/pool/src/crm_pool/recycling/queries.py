@@ -75,13 +75,13 @@ def runs_page(session: Session, page: int, page_size: int) -> tuple[Sequence[Run
     return found.all(), session.scalars(select(func.count()).select_from(Run)).one()
 
 
-def expired_behind(session: Session, run: Run, limit: int) -> list[Expired]:
-    """The next customers that a run would take: without those of owners whose customers wait."""
+def expired_behind(session: Session, run: Run, place: tuple[date, UUID] | None, limit: int) -> list[Expired]:
+    """The next customers behind `place` that a run would take: without those of owners whose customers wait."""
     found = _EXPIRED.where(*_is_expired(run.day))
     if run.held_owner_ids:
         found = found.where(AssignmentRow.owner_id != all_(literal(run.held_owner_ids, ARRAY(Uuid))))
-    if run.place is not None:
-        found = found.where(tuple_(AssignmentRow.expires_on, AssignmentRow.customer_id) > run.place)
+    if place is not None:
+        found = found.where(tuple_(AssignmentRow.expires_on, AssignmentRow.customer_id) > place)
     rows = session.execute(found.order_by(AssignmentRow.expires_on, AssignmentRow.customer_id).limit(limit))
     return [Expired(*row) for row in rows]  # both are set, as the index says
 
