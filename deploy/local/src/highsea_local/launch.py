@@ -2,7 +2,7 @@
 
 Run as a script by ``spawn.py``, so that no Python code runs between fork and exec of a process that may already have
 threads. It imports everything first: the lowered user may not be able to read Python's own files.
-Arguments: parent pid, ``uid:gid`` or ``-``, then the program and its arguments.
+Arguments: parent pid, ``uid:gid`` or ``-``, niceness, then the program and its arguments.
 """
 
 import contextlib
@@ -43,8 +43,9 @@ def _die_with(parent: int) -> None:
 
 
 def main() -> None:
-    parent, user, program = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
+    parent, user, niceness, program = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4:]
     _raise_open_files()
+    os.nice(niceness)
     if user != "-":
         _become(user)
     _die_with(parent)

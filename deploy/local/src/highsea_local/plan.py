@@ -13,7 +13,7 @@ from highsea_local.ports import accepts
 from highsea_local.probes import answers
 from highsea_local.servers import NatsServer, PostgresServer, Server, TraefikServer, ValkeyServer, service_users
 from highsea_local.spawn import Command
-from highsea_local.topology import PUSH, SERVE, Service
+from highsea_local.topology import NICENESS, PUSH, SERVE, Service
 from highsea_local.units import Action, Process, Step, Unit
 
 ROUTES_FILE = Path(__file__).parents[3] / "routes.yaml"
@@ -108,6 +108,7 @@ class _Planner:
             self._all.environment(service, role),
             directory=self._all.home.run,
             grace_seconds=SERVICE_GRACE_SECONDS,
+            niceness=NICENESS.get(role, 0),
         )
 
     def _readiness(self, service: Service, role: str) -> Callable[[], bool]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-LAUNCHER = Path(__file__).with_name("launch.py")
+_LAUNCHER = Path(__file__).with_name("launch.py")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Command:
     """What to run and how to end it.
 
     ``environment`` is complete: nothing is inherited. ``stop_signal`` asks for a clean end; after ``grace_seconds``
-    the whole process group is killed.
+    the whole process group is killed. ``niceness``: above 0 it gives way to others that want the processor, up to 19.
     """
 
     argv: Sequence[str]
@@ -46,6 +46,7 @@ class Command:
     user: User | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
+    niceness: int = 0
 
 
 class Child:
@@ -154,13 +155,17 @@ class _Spawner:
                 answer.set_exception(error)
 
 
+def launcher(user: User | None, niceness: int = 0) -> list[str]:
+    """What stands before the program and its arguments: `launch.py` on behalf of this process."""
+    whose = f"{user.uid}:{user.gid}" if user else "-"
+    return [sys.executable, "-I", "-S", "-B", str(_LAUNCHER), str(os.getpid()), whose, str(niceness)]
+
+
 def _start(command: Command) -> Child:
-    user = f"{command.user.uid}:{command.user.gid}" if command.user else "-"
-    launcher = [sys.executable, "-I", "-S", "-B", str(LAUNCHER), str(os.getpid()), user]
     command.log.parent.mkdir(parents=True, exist_ok=True)
     with command.log.open("ab") as log:
         process = subprocess.Popen(
-            [*launcher, *command.argv],
+            [*launcher(command.user, command.niceness), *command.argv],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

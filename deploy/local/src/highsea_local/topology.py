@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 SERVE, WORK, PROCESS, PUSH, BULK = "serve", "work", "process", "push", "bulk"
+# Who opens a page goes first: imports take what is left of the processors.
+NICENESS = {PROCESS: 10, BULK: 10}
 BINDS = ("http", "grpc", "metrics")  # the ports every role process gets for itself
 
 

@@ -17,7 +17,7 @@ from highsea_local.ports import free_port
 from highsea_local.servers import databases
 from highsea_local.servers.placement import Placement, place
 from highsea_local.servers.server import Server, ServerFailed
-from highsea_local.spawn import LAUNCHER, Command, inherited_environment
+from highsea_local.spawn import Command, inherited_environment, launcher
 
 MAJOR_VERSION = "18"
 # The second line is for base backups, by the superuser alone.
@@ -160,9 +160,13 @@ class PostgresServer(Server):
         draft.rename(placed.cluster)
 
     def _run_initdb(self, placed: Placement, draft: Path, password_file: Path) -> None:
-        user = f"{placed.user.uid}:{placed.user.gid}" if placed.user else "-"
-        argv = [sys.executable, "-I", "-S", "-B", str(LAUNCHER), str(os.getpid()), user]
-        argv += [str(placed.installation / "bin" / "initdb"), "-D", str(draft), "--username=postgres"]
+        argv = [
+            *launcher(placed.user),
+            str(placed.installation / "bin" / "initdb"),
+            "-D",
+            str(draft),
+            "--username=postgres",
+        ]
         argv += [f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-instructions"]
         argv += [
             "--locale-provider=builtin",
