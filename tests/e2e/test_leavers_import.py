@@ -9,20 +9,13 @@ pytestmark = pytest.mark.system
 
 
 def test_a_waiting_import_ends_with_its_importer_and_a_mere_upload_is_left_to_administrators(whole: Whole) -> None:
-    admin, leaver, workers = (
-        whole.person("administrator"),
-        whole.hire("sales", "离职者"),
-        whole.system.process("import-process"),
-    )
+    admin, leaver = whole.person("administrator"), whole.hire("sales", "离职者")
     until(lambda: leaver.get("/imports"))
     uploaded, waiting = (leaver.upload("/imports", f"{name}.csv", "客户名称\n甲\n".encode()) for name in ("传", "等"))
-    workers.stop()
-    try:
+    with whole.without("import-process"):
         leaver.post(f"/imports/{waiting['id']}:start")
         admin.post(f"/members/{leaver.id}:deactivate")
         ended = until(lambda: (job := admin.get(f"/imports/{waiting['id']}"))["status"] == "failed" and job)
-    finally:
-        workers.start()
 
     assert (ended["failure_code"], ended["total"], ended["created"]) == ("importer_not_allowed", 0, 0)
     assert admin.get(f"/imports/{uploaded['id']}")["status"] == "uploaded"

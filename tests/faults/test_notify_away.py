@@ -16,15 +16,10 @@ def test_what_happens_while_notify_is_stopped_is_told_once_and_in_order(whole: W
     name = new_id().hex[-8:]
     customers = whole.customers_in_pool([f"停讯{name}-{number}" for number in range(ASSIGNED)])
     seller, operations = whole.person("sales"), whole.person("operations")
-    processes = [whole.system.process(f"notify-{role}") for role in ("serve", "work", "push")]
-    for process in processes:
-        process.stop()
-
-    for customer_id in customers:
-        body = {"customer_ids": [customer_id], "member_ids": [seller.id], "notify": {"in_app": True}}
-        operations.post("/assignments:assign", body)
-    for process in processes:
-        process.start()
+    with whole.without("notify-serve", "notify-work", "notify-push"):
+        for customer_id in customers:
+            body = {"customer_ids": [customer_id], "member_ids": [seller.id], "notify": {"in_app": True}}
+            operations.post("/assignments:assign", body)
 
     def inbox() -> list[dict[str, Any]]:
         items = seller.get("/notifications", kind="customers_assigned", page_size=200)["items"]

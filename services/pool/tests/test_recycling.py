@@ -1,5 +1,6 @@
 """Runs: what expired goes back to its pool once a day, confirmed, bounded, and undone as a release (decision 0024)."""
 
+import itertools
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -213,11 +214,10 @@ def test_pages_whose_facts_were_confirmed_are_taken_though_customer_goes_away_be
     gone = sea.own(6, sea.organisation.sales)
     sea.own(60, sea.organisation.sales)
     sea.expire(gone)
-    answered = []
+    answers = itertools.count(1)
 
     def leave() -> None:
-        answered.append(_now())
-        sea.customer.away = len(answered) == 2
+        sea.customer.away = next(answers) == 2
 
     sea.customer.after_facts = leave
     with pytest.raises(Unavailable):
