@@ -37,12 +37,12 @@ from crm_pool.recycling.taking import take
 from directory.permissions import Permission
 from directory.scope import holders_of, managers_of
 
-PAGE = 500
+PAGE = 1000  # as many as customer answers for at once
 
 
 @dataclass(frozen=True)
 class Page:
-    """Up to 500 customers that a run takes next, if they have expired still; none: its walk is through."""
+    """Up to `PAGE` customers that a run takes next, if they have expired still; none: its walk is through."""
 
     run_id: UUID
     walk: int

@@ -18,7 +18,7 @@ from crm_pool.recycling.commands import Page
 from directory.scope import zone_of
 
 # Between so many it is asked whether the process is to stop.
-PAGES_AT_ONCE = 20
+PAGES_AT_ONCE = 10
 _customers = Counter(
     "crm_recycling_customers_total",
     "Expired customers that runs took, or spared because they had not expired when looked at again (work; sum)",

@@ -87,9 +87,12 @@ def expired_behind(session: Session, run: Run, place: tuple[date, UUID] | None, 
 
 
 def expired_by_owner(session: Session, day: date) -> Counter[UUID]:
-    """How many customers of each owner expired before `day`."""
+    """How many customers of each owner expired before `day`. Who works is asked once an owner, not once a customer."""
     counted = session.execute(
-        select(AssignmentRow.owner_id, func.count()).where(*_is_expired(day)).group_by(AssignmentRow.owner_id)
+        select(AssignmentRow.owner_id, func.count())
+        .where(*_has_run_out(day))
+        .group_by(AssignmentRow.owner_id)
+        .having(_OWNER_WORKS)
     )
     return Counter({owner_id: customers for owner_id, customers in counted if owner_id})
 
@@ -102,7 +105,7 @@ def owned_up_to_breaker(session: Session, expired: int) -> int:
 
 def overdue(session: Session, day: date) -> int:
     """How many customers expired before `day` and have their owners still."""
-    return session.scalars(select(func.count()).select_from(AssignmentRow).where(*_is_expired(day))).one()
+    return expired_by_owner(session, day).total()
 
 
 def waiting_page(session: Session, run: Run, page: int, page_size: int) -> Sequence[Assignment]:
@@ -155,4 +158,9 @@ def _batches(session: Session, run: Run, walks: Iterable[int]) -> list[UUID]:
 
 
 def _is_expired(day: date) -> tuple[ColumnElement[bool], ...]:
-    return AssignmentRow.expires_on < day, *OWNED, _OWNER_WORKS
+    return *_has_run_out(day), _OWNER_WORKS
+
+
+def _has_run_out(day: date) -> tuple[ColumnElement[bool], ...]:
+    """The same, of those who have left as well."""
+    return AssignmentRow.expires_on < day, *OWNED
