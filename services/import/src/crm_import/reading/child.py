@@ -5,6 +5,7 @@ limits hold for this process alone; it knows no secret and no address.
 """
 
 import ctypes
+import gc
 import json
 import resource
 import signal
@@ -19,6 +20,7 @@ def main() -> int:
     """Answer one order with JSON lines on standard output; the last is a result or `{"refused": code, …}`."""
     order = json.load(sys.stdin)
     _limit(order["memory_bytes"], order["cpu_seconds"])
+    gc.disable()  # no cycles are made here, but as many lists as a file has rows: a tenth of the time of splitting
     from crm_import.reading.sniff import RefusedFile
 
     try:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -136,8 +137,7 @@ class Table:
         try:
             workbook = CalamineWorkbook.from_object(file)
             self.sheets = [sheet.name for sheet in workbook.sheets_metadata if _is_readable(sheet.typ, sheet.visible)]
-            self._sheet = _chosen(workbook, self.sheets, layout.sheet)
-            self.errors = error_cells(file, self._sheet.name) if layout.format == "xlsx" else {}
+            self._sheet, self.errors = self._read_sheet(workbook, file, layout)
             self.from_1904 = layout.format == "xlsx" and counts_from_1904(file)
         except PasswordError as error:
             raise RefusedFile("file_encrypted") from error
@@ -151,6 +151,19 @@ class Table:
             raise RefusedFile("file_damaged")
         self.layout = Layout(layout.format, self._sheet.name)
         self.rows_estimate = (self._sheet.end or (-1, 0))[0] + 1
+
+    def _read_sheet(
+        self, workbook: CalamineWorkbook, file: Path | io.BytesIO, layout: Layout
+    ) -> tuple[CalamineSheet, dict[int, dict[int, str]]]:
+        """The sheet and its error cells. Of a file they are read side by side: calamine lets other threads run."""
+        if layout.format != "xlsx":
+            return _chosen(workbook, self.sheets, layout.sheet), {}
+        if layout.sheet is None or not isinstance(file, Path):
+            sheet = _chosen(workbook, self.sheets, layout.sheet)
+            return sheet, error_cells(file, sheet.name)
+        with ThreadPoolExecutor(1) as beside:
+            errors = beside.submit(error_cells, file, layout.sheet)
+            return _chosen(workbook, self.sheets, layout.sheet), errors.result()
 
     def _sheet_rows(self) -> Iterator[Values]:
         # calamine leaves out the columns before the first filled one.
