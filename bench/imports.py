@@ -6,8 +6,8 @@ most 250 MB for a process of chunk workers, pages of lists within 2 × of idle. 
 same indexes and foreign keys. What flatters them is printed, too: COPY that checks no foreign key, django-import-export into
 one table of 19 columns.
 
-Meanwhile somebody opens pages of the list, and whoever imports has the job's page open, which is read every second; each
-reading of it costs import serve some 4 ms. That the import has ended is asked of the database.
+Meanwhile somebody opens pages of the list, as before at the idle system, and whoever imports has the job's page open, which
+is read every second; each reading of it costs import serve some 4 ms. That the import has ended is asked of the database.
 """
 
 import io
@@ -37,7 +37,7 @@ ROWS = (10_000, 100_000)
 WORKERS = (1, 2, 4)
 RIVAL_ROWS = 2_000
 LEAST, RIVAL_LEAST, MOST_MEGABYTES, SLOWER = 0.5, 10, 250, 2
-PAGES = 60
+IDLE_SECONDS = 20
 STAGES = {
     "upload and preview (import serve)": "import-serve",
     "read, split, call (import process)": "import-process",
@@ -59,7 +59,7 @@ FACTS = {
     "pool": ("customers", "assignments", "assignment_history"),
     "import": ("row_results",),
 }
-_JOB_PAGE_SECONDS = 1.0
+_JOB_PAGE_SECONDS, _LIST_PAGE_SECONDS = 1.0, 0.2
 _UNENDED = "SELECT count(*) FROM import_jobs WHERE id = %s AND finished_at IS NULL"
 _UNPLACED = "SELECT count(*) FROM customers LEFT JOIN assignments ON customer_id = id WHERE customer_id IS NULL"
 
@@ -82,7 +82,8 @@ def main(sizes: Sequence[int] = ()) -> None:
         for workers in WORKERS:
             with whole_system(environment={WORKER: {"IMPORT_CHUNK_WORKERS": str(workers)}}) as whole:
                 _warm(whole)
-                idle = _pages(whole, PAGES)
+                with _reading(whole) as idle:
+                    time.sleep(IDLE_SECONDS)
                 run = _import(whole, content)
                 copied, unchecked = _copy_seconds(whole), _copy_seconds(whole, checked=False)
                 rival = _rival_seconds(whole) if workers == WORKERS[-1] else {}
@@ -97,8 +98,7 @@ def _warm(whole: Whole) -> None:
 
 def _import(whole: Whole, content: bytes) -> Run:
     before, person, pool = _used(whole), whole.person("operations"), whole.pool()
-    pages: list[float] = []
-    with _repeated(0.2, lambda: pages.extend(_pages(whole, 1))):
+    with _reading(whole) as pages:
         started = time.perf_counter()
         job = person.upload("/imports", "bench.xlsx", content)
         page = f"/imports/{job['id']}"
@@ -137,13 +137,18 @@ def _repeated(every_seconds: float, what: Callable[[], object]) -> Iterator[None
         repeating.join()
 
 
-def _pages(whole: Whole, times: int) -> list[float]:
-    person, seconds = whole.person("sales"), []
-    for _ in range(times):
+@contextmanager
+def _reading(whole: Whole) -> Iterator[list[float]]:
+    """Somebody opens pages of the list meanwhile; seconds of each."""
+    person, seconds = whole.person("sales"), list[float]()
+
+    def page() -> None:
         started = time.perf_counter()
         person.get("/customers?page_size=20")
         seconds.append(time.perf_counter() - started)
-    return seconds
+
+    with _repeated(_LIST_PAGE_SECONDS, page):
+        yield seconds
 
 
 def _used(whole: Whole) -> dict[str, float]:
