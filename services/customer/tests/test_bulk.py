@@ -1,6 +1,8 @@
 """Bulk writes: what becomes of each row, once and for all, in a fixed number of statements."""
 
+import itertools
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ import pytest
 from sqlalchemy import event, func, select, text
 
 from chassis.identifiers import new_id
+from chassis.rpc.errors import refusal_of
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.common.v1.place_pb2 import Place
 from crm.customer.v1 import customer_service_pb2 as pb
@@ -452,7 +455,7 @@ def test_the_number_of_statements_does_not_depend_on_the_number_of_rows(customer
     assert counts[0] == counts[1] < 40
 
 
-def test_only_two_chunks_are_written_at_once(customers: Any, importer: Importer) -> None:
+def test_only_two_chunks_are_written_at_once_and_two_wait_for_them(customers: Any, importer: Importer) -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
     def busy() -> None:
@@ -463,16 +466,25 @@ def test_only_two_chunks_are_written_at_once(customers: Any, importer: Importer)
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(importer.write, {"name": f"客户{number}"}) for number in range(2)]
         for _ in running:
-            entered.acquire(timeout=30)
-        with pytest.raises(grpc.RpcError) as caught:
-            importer.write({"name": "第三"})
+            assert entered.acquire(timeout=30)
+        for number in itertools.count():
+            with pytest.raises(grpc.RpcError) as caught:
+                importer.stub.BulkWriteCustomers(importer.request({"name": f"等待{number}"}), timeout=0.5)
+            if caught.value.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                break
+        assert not entered.acquire(blocking=False)  # those that wait have not begun
         leave.set()
-
-    from chassis.rpc.errors import refusal_of
 
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert refusal_of(caught.value, "customer").retry_after_seconds == 1
     assert all(future.result()[0].outcome == CREATED for future in running)
+    while _written(customers) < 4:  # both that waited, though their caller had gone
+        time.sleep(0.05)
+
+
+def _written(customers: Any) -> int:
+    with customers.database.reading() as session:
+        return session.scalar(select(func.count()).select_from(Customer)) or 0
 
 
 def test_only_import_may_write_in_bulk(customers: Any, rpc: Any) -> None:

@@ -59,6 +59,7 @@ from crm_customer.files import http as files_http
 from crm_customer.files.due import CLEAN_UP_FILES
 from crm_customer.history import http as history_http
 from crm_customer.import_undo.rpc import ImportUndo
+from crm_customer.imports.chunks import Admission
 from crm_customer.imports.due import FORGET_ANSWERS
 from crm_customer.imports.rpc import BulkWrites
 from crm_customer.listing import http as listing_http
@@ -118,7 +119,7 @@ class _CustomerService(
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.slots = threading.BoundedSemaphore(cast(Settings, runtime.settings).bulk_writes)
+        self.bulk_writes = Admission(cast(Settings, runtime.settings).bulk_writes)
         self.export_slots = threading.BoundedSemaphore(EXPORTS_AT_ONCE)
 
 

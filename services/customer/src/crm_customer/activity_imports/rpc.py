@@ -1,6 +1,5 @@
 """gRPC of bulk writes of follow-ups, for the import service alone."""
 
-import threading
 from collections.abc import Sequence
 from typing import cast
 
@@ -14,7 +13,7 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.activity_imports.commands import write_follow_ups
 from crm_customer.activity_imports.queries import judge
 from crm_customer.activity_imports.rules import KNOWN
-from crm_customer.imports.chunks import admitted, chunk_of, written_once
+from crm_customer.imports.chunks import Admission, chunk_of, written_once
 from crm_customer.settings import Settings
 
 
@@ -22,7 +21,7 @@ class ActivityImports:
     """BulkWriteActivities of CustomerService."""
 
     runtime: Runtime
-    slots: threading.BoundedSemaphore
+    bulk_writes: Admission
 
     def BulkWriteActivities(
         self, request: pb.BulkWriteActivitiesRequest, context: grpc.ServicerContext
@@ -34,6 +33,6 @@ class ActivityImports:
             moment = now()
             return write_follow_ups(session, judge(session, chunk, request.rows, pattern, moment), moment)
 
-        with admitted(self.slots):
+        with self.bulk_writes.admitted():
             results = written_once(self.runtime.database, chunk, "activity-matching", write)
         return pb.BulkWriteActivitiesResponse(results=results)

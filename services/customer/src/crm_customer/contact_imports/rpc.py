@@ -1,6 +1,5 @@
 """gRPC of bulk writes of contacts, for the import service alone."""
 
-import threading
 from collections.abc import Sequence
 from typing import cast
 
@@ -14,7 +13,7 @@ from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.contact_imports.commands import write_contacts
 from crm_customer.contact_imports.queries import judge
 from crm_customer.contact_imports.rules import KNOWN, MATCHABLE
-from crm_customer.imports.chunks import admitted, chunk_of, written_once
+from crm_customer.imports.chunks import Admission, chunk_of, written_once
 from crm_customer.settings import Settings
 
 _MODES = (
@@ -28,7 +27,7 @@ class ContactImports:
     """BulkWriteContacts of CustomerService."""
 
     runtime: Runtime
-    slots: threading.BoundedSemaphore
+    bulk_writes: Admission
 
     def BulkWriteContacts(
         self, request: pb.BulkWriteContactsRequest, context: grpc.ServicerContext
@@ -42,6 +41,6 @@ class ContactImports:
             judged = judge(session, chunk, request.rows, pattern, moment, language)
             return write_contacts(session, judged, moment)
 
-        with admitted(self.slots):
+        with self.bulk_writes.admitted():
             results = written_once(self.runtime.database, chunk, "contact-matching", write)
         return pb.BulkWriteContactsResponse(results=results)

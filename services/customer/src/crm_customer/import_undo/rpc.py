@@ -1,6 +1,5 @@
 """gRPC of the undo of imports, for the import service alone."""
 
-import threading
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from crm_customer.customers.rules import Problem
 from crm_customer.import_undo.commands import KINDS, revert_rows
 from crm_customer.import_undo.queries import WrittenRow, prepare
 from crm_customer.import_undo.rules import Outcome, Verdict
-from crm_customer.imports.chunks import MOST_ROWS, admitted
+from crm_customer.imports.chunks import MOST_ROWS, Admission
 
 _MOST_SHOWN = 200
 _OUTCOMES = {
@@ -29,12 +28,12 @@ class ImportUndo:
     """RevertRows of CustomerService."""
 
     runtime: Runtime
-    slots: threading.BoundedSemaphore
+    bulk_writes: Admission
 
     def RevertRows(self, request: pb.RevertRowsRequest, context: grpc.ServicerContext) -> pb.RevertRowsResponse:
         """Only a few at once, together with bulk writes (design §2.11)."""
         job_id, actor_id, rows = _asked(request)
-        with admitted(self.slots), self.runtime.database.transaction() as session:
+        with self.bulk_writes.admitted(), self.runtime.database.transaction() as session:
             verdicts = revert_rows(session, prepare(session, job_id, actor_id, now()), request.kind, rows)
         return pb.RevertRowsResponse(
             rows=[_answer(row.number, verdict) for row, verdict in zip(rows, verdicts, strict=True)]

@@ -28,15 +28,25 @@ DECIDED = {
 }
 
 
-@contextmanager
-def admitted(slots: threading.BoundedSemaphore) -> Iterator[None]:
-    """Only a few bulk writes at once: imports wait, users do not (design §2.11). Raises TooManyRequests."""
-    if not slots.acquire(blocking=False):
-        raise TooManyRequests("bulk_write_busy", retry_after_seconds=1)
-    try:
-        yield
-    finally:
-        slots.release()
+class Admission:
+    """Only a few bulk writes at once: imports wait, users do not (design §2.11). As many more wait here for one of them to
+    end, so that the next begins at once; whoever comes beyond them is told to come again.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        self._admitted = threading.BoundedSemaphore(2 * at_once)
+        self._writing = threading.BoundedSemaphore(at_once)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold a place for the block, waiting for it if need be. Raises TooManyRequests."""
+        if not self._admitted.acquire(blocking=False):
+            raise TooManyRequests("bulk_write_busy", retry_after_seconds=1)
+        try:
+            with self._writing:
+                yield
+        finally:
+            self._admitted.release()
 
 
 def chunk_of(

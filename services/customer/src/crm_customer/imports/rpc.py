@@ -1,6 +1,5 @@
 """gRPC of bulk writes, for the import service alone."""
 
-import threading
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from chassis.runtime import Runtime
 from crm.common.v1 import import_rows_pb2 as rows_pb
 from crm.customer.v1 import customer_service_pb2 as pb
 from crm_customer.customers.rules import is_custom
-from crm_customer.imports.chunks import admitted, chunk_of, kept_answer
+from crm_customer.imports.chunks import Admission, chunk_of, kept_answer
 from crm_customer.imports.commands import make_ready, write_chunk
 from crm_customer.imports.planning import plan
 from crm_customer.imports.queries import Prepared, decisions, prepare
@@ -28,13 +27,13 @@ class BulkWrites:
     """BulkWriteCustomers of CustomerService."""
 
     runtime: Runtime
-    slots: threading.BoundedSemaphore
+    bulk_writes: Admission
 
     def BulkWriteCustomers(
         self, request: pb.BulkWriteCustomersRequest, context: grpc.ServicerContext
     ) -> pb.BulkWriteCustomersResponse:
         chunk = chunk_of(request, lambda name: name in KNOWN or is_custom(name), MATCHABLE, _MODES)
-        with admitted(self.slots):
+        with self.bulk_writes.admitted():
             response = self._rehearse(chunk, request) if chunk.rehearsal else self._write(chunk, request)
             self._name_pools(response)
             return response
