@@ -3,8 +3,8 @@ beside django-import-export, with 1, 2 and 4 chunk workers.
 
 `python -m bench.imports [rows …]`, default 10,000 and 100,000. Goals (design §8): 0.5 × COPY, 10 × django-import-export, at
 most 250 MB for a process of chunk workers, pages of lists within 2 × of idle. Both rivals write into the same tables with the
-same indexes and foreign keys. What flatters them is printed, too: COPY that checks no foreign key, django-import-export into
-one table of 19 columns.
+same indexes and foreign keys, django-import-export into customer's alone. What flatters them is printed, too: COPY that checks
+no foreign key, django-import-export into one table of 19 columns.
 
 Meanwhile somebody opens pages of the list, as before at the idle system, and whoever imports has the job's page open, which
 is read every second; each reading of it costs import serve some 4 ms. That the import has ended is asked of the database.
@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import LiteralString
 
@@ -72,7 +72,7 @@ class Run:
     seconds: float
     cpu: dict[str, float]
     megabytes: dict[str, float]
-    pages: list[float] = field(default_factory=list)
+    pages: list[float]
 
 
 def main(sizes: Sequence[int] = ()) -> None:
