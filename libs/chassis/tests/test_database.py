@@ -12,8 +12,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Boolean, Column, Integer, MetaData, Table, Text, select, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
 
 from chassis import database
 from chassis.database.rows import insert_rows
@@ -63,6 +65,20 @@ def test_a_connection_that_breaks_a_moment_after_use_fails_one_request_alone(
 
     assert (refused.value.code, refused.value.retry_after_seconds) == ("database_unavailable", 2)
     assert [_backend(sample) > 0 for _ in range(3)] == [True] * 3
+
+
+def test_a_glance_opens_no_transaction_and_what_comes_after_it_does(sample: OpenService) -> None:
+    def status(session: Session) -> Any:
+        session.scalar(text("SELECT 1"))
+        connection: Any = session.connection().connection.driver_connection
+        return connection.info.transaction_status
+
+    backend = _backend(sample)
+    with sample.database.glance() as session:
+        assert status(session) is TransactionStatus.IDLE
+    with sample.database.reading() as session:
+        assert status(session) is TransactionStatus.INTRANS
+    assert _backend(sample) == backend
 
 
 def test_of_two_transactions_that_wait_for_each_other_one_goes_on_and_the_other_is_to_come_again(

@@ -56,7 +56,7 @@ class AccessTokens:
         Raises Unauthenticated: token_invalid, token_expired, or token_revoked (epoch raised, member inactive).
         """
         claims = self.verify(token)
-        with self._database.reading() as session:
+        with self._database.glance() as session:
             actor = self._actors.actor(session, claims.member_id)
         if actor is None:
             raise Unauthenticated("token_invalid")

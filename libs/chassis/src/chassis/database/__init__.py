@@ -88,6 +88,7 @@ class Database:
         event.listen(self.engine, "connect", _send_lists_as_binary)
         _ping_idle_connections(self.engine)
         self._reading = self.engine.execution_options(postgresql_readonly=True)
+        self._glancing = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -109,6 +110,12 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """One read-only transaction."""
         with _entered(), _availability(), Session(self._reading, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def glance(self) -> Iterator[Session]:
+        """For one statement that reads: without a transaction around it, whose begin and end would each ask PostgreSQL."""
+        with _entered(), _availability(), Session(self._glancing, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:
