@@ -72,6 +72,17 @@ def test_scope_follows_from_role_and_department(
     assert set(scope.department_ids) == {getattr(organisation, name) for name in departments}
 
 
+def test_days_begin_in_the_zone_that_the_organisation_was_given_last(opened: OpenService) -> None:
+    sales = opened.organisation.sales.id
+    zones = []
+    for version, zone in ((8, "Europe/Berlin"), (7, "Asia/Tokyo")):
+        _told(opened, pb.OrganisationChanged(organisation=pb.Organisation(version=version, name="海", zone=zone)))
+        with opened.database.reading() as session:
+            zones.append(resolve_scope(session, sales).zone)
+
+    assert zones == ["Europe/Berlin", "Europe/Berlin"]
+
+
 def test_the_manager_is_the_nearest_head_upwards_other_than_the_member(opened: OpenService) -> None:
     organisation = opened.organisation
     with opened.database.reading() as session:

@@ -9,6 +9,7 @@ from sqlalchemy import update
 from chassis.clock import now
 from crm_customer.customers.model import Customer
 from crm_customer.listing.rules import Filter, ListView, month_before, with_view
+from tests.support.statements import statements_of
 
 
 def _date(customers: Any, customer: Any, **moments: datetime) -> None:
@@ -53,6 +54,19 @@ def test_views_begin_at_midnight_of_the_organisation_and_weeks_on_monday() -> No
     assert begins(ListView.CREATED_THIS_WEEK) == datetime(2026, 11, 15, 16, tzinfo=UTC)
     assert begins(ListView.CREATED_THIS_MONTH) == datetime(2026, 10, 31, 16, tzinfo=UTC)
     assert month_before(datetime(2026, 3, 31, 8, tzinfo=UTC)) == datetime(2026, 2, 28, 8, tzinfo=UTC)
+
+
+def test_a_page_asks_once_who_looks_what_they_see_which_customers_and_what_of_them(customers: Any) -> None:
+    sales = customers.organisation.sales
+    for name in ("甲", "乙", "丙"):
+        customers.create(sales, name)
+
+    with statements_of(customers.database) as sent:
+        assert len(customers.listed(sales)) == 3
+
+    # The member and the rights, the scope and the zone, the pools, how to plan, the ids, the customers. The list of three
+    # needs no counting, what bears no tags no look at them.
+    assert len(sent) == 6, sent
 
 
 def test_conditions_are_combined(customers: Any) -> None:

@@ -61,7 +61,8 @@ class Belonging:
 @dataclass(frozen=True)
 class Scope(Belonging):
     """`department_ids`: departments whose customers the member sees (empty for OWN; meaningless for COMPANY);
-    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11).
+    `colleague_ids`: the others in the member's user groups, whose customers the member sees and maintains (H-11);
+    `zone`: the organisation's, IANA.
     """
 
     data_scope: DataScope
@@ -69,6 +70,7 @@ class Scope(Belonging):
     department_ids: tuple[UUID, ...]
     colleague_ids: tuple[UUID, ...]
     permissions: frozenset[str]
+    zone: str = DEFAULT_ZONE
 
     @property
     def company(self) -> bool:
@@ -113,7 +115,7 @@ class Scope(Belonging):
 
 
 # One statement, because every request begins with it: own roles, their widest reach, the departments within it, those
-# above, the colleagues.
+# above, the colleagues, the zone.
 _SCOPE = text("""
     WITH RECURSIVE me AS (
         SELECT department_id, role_ids FROM directory_members WHERE id = :member AND active
@@ -137,7 +139,8 @@ _SCOPE = text("""
         ARRAY(SELECT DISTINCT colleague.id FROM directory_groups, unnest(member_ids) AS colleague (id)
               WHERE member_ids @> ARRAY[CAST(:member AS uuid)] AND NOT deleted AND colleague.id <> :member
               ORDER BY colleague.id) AS colleague_ids,
-        ARRAY(SELECT unnest(permissions) FROM held) AS permissions, role_ids
+        ARRAY(SELECT unnest(permissions) FROM held) AS permissions, role_ids,
+        (SELECT zone FROM directory_organisation) AS zone
     FROM me, reach
 """)
 
@@ -156,6 +159,7 @@ def resolve_scope(session: Session, member_id: UUID) -> Scope:
         colleague_ids=tuple(found.colleague_ids),
         permissions=frozenset(found.permissions),
         role_ids=tuple(found.role_ids),
+        zone=found.zone or DEFAULT_ZONE,
     )
 
 

@@ -25,8 +25,13 @@ _DEEP = 10_000
 _MOST_PAGES = 1_000_000
 RowT = TypeVar("RowT")
 ConditionsT = TypeVar("ConditionsT", bound="Conditions")
-# PostgreSQL cannot know how few rows a page needs, and would collect and sort all.
-_WALK = text("SET LOCAL enable_bitmapscan = off")
+# PostgreSQL cannot know how few rows a page needs, and would collect and sort all. A plan is kept until its tables are
+# analyzed: one made while they were small would read them whole for each page while a large import is under way.
+_BY_INDEX = text(
+    "SELECT set_config('enable_bitmapscan', 'off', TRUE), set_config('enable_seqscan', 'off', TRUE),"
+    " set_config('enable_hashjoin', 'off', TRUE), set_config('enable_mergejoin', 'off', TRUE)"
+)
+_WALKS = "walks"
 
 
 def _number_or_last(value: Any, number: Any) -> int:
@@ -136,8 +141,10 @@ class Shape(Enum):
 
 
 def walk(session: Session) -> None:
-    """Let pages be found by walking an index in order, for the rest of this transaction."""
-    session.execute(_WALK)
+    """Let pages be found by walking an index in order, and what they show by key, for the rest of this transaction."""
+    if not session.info.get(_WALKS):
+        session.execute(_BY_INDEX)
+        session.info[_WALKS] = True
 
 
 def window_of(query: PagedQuery, total: Total | None) -> Window:

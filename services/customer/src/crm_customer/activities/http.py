@@ -26,7 +26,6 @@ from crm_customer.customers.sight import Sight, sight_of
 from crm_customer.dictionaries.queries import load_options
 from crm_customer.paging import Cursor, read_position
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("activities")
 _ORDER = "activities"
@@ -52,7 +51,7 @@ def log_activity(call: Call[NewActivity, None]) -> ActivityView:
         body, sight, moment = call.body, sight_of(session, call.actor.id), now()
         customer = visible_customer(session, sight, body.customer_id, lock=True)
         written = body.model_dump(exclude={"customer_id", "kind"})
-        today = day_of(moment, zone_of(session))
+        today = day_of(moment, sight.scope.zone)
         activity = commands.write_activity(session, sight, customer, body.kind, written, moment, today)
         return activity_view(session, sight, activity.id)
 
@@ -121,7 +120,7 @@ def change_activity(call: Call[ActivityChanges, None], activity_id: UUID) -> Act
     with call.runtime.database.transaction() as session:
         sight = sight_of(session, call.actor.id)
         customer, activity = locked_activity(session, sight, activity_id)
-        today = day_of(moment, zone_of(session))
+        today = day_of(moment, sight.scope.zone)
         commands.change_activity(session, sight, customer, activity, expected, changes, moment, today)
         return activity_view(session, sight, activity_id)
 
@@ -152,7 +151,7 @@ def _wanted(session: Session, sight: Sight, query: ActivityQuery) -> tuple[Activ
     else:
         visible_customer(session, sight, query.customer_id)
         authors = (member_id,) if member_id else None
-    since, until = span(query.from_, query.to, zone_of(session))
+    since, until = span(query.from_, query.to, sight.scope.zone)
     cursor = read_position(query.cursor, _ORDER) if query.cursor else None
     wanted = ActivityConditions(
         customer_id=query.customer_id,

@@ -23,7 +23,6 @@ from crm_customer.listing.filters import Here
 from crm_customer.marking.commands import known_tags
 from crm_customer.settings import Settings
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("customers")
 _BATCH: dict[str, Any] = {"reply": BatchView, "status": 202, "idempotent": True}
@@ -89,7 +88,7 @@ def _start(
         sight = sight_of(session, call.actor.id)
         pattern = cast(Settings, call.runtime.settings).mobile_pattern
         told = parameters(session, load_reference(session, pattern, sight.scope))
-        customer_ids = selected(session, Here(sight, now(), zone_of(session), pattern), call.body, act)
+        customer_ids = selected(session, Here(sight, now(), pattern), call.body, act)
         return batch_view(session, start_batch(session, act, call.actor.id, customer_ids, told))
 
     started = call.command(work)

@@ -25,7 +25,6 @@ from crm_customer.paging import Listing, paged
 from crm_customer.people.queries import seen_contacts
 from crm_customer.people.views import ContactDetail, contact_detail
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("contacts")
 
@@ -44,7 +43,8 @@ def list_contacts(call: Call[None, ContactQuery]) -> Page[ContactDetail]:
 
 
 def _listing(session: Session, call: Call[None, ContactQuery]) -> Listing[ContactConditions, ContactDetail]:
-    sight, wanted = sight_of(session, call.actor.id), _filter(call, zone_of(session))
+    sight = sight_of(session, call.actor.id)
+    wanted = _filter(call, sight.scope.zone)
     return Listing(
         wanted,
         order=wanted.moment,

@@ -32,13 +32,12 @@ from crm_customer.customers.views import CountersView, CustomerDetail, customer_
 from crm_customer.profiles.queries import profiles_of
 from crm_customer.profiles.rules import PARENT
 from crm_customer.profiles.views import ProfileView, profile_view
-from directory.scope import zone_of
 
 
 def customer_detail(session: Session, sight: Sight, customer_id: UUID, now: datetime) -> CustomerDetail:
     """The customer as its page shows it (A-60); the scope was applied before."""
     (found,) = seen(session, sight, [customer_id])
-    view = dict(customer_view(found, day_of(now, zone_of(session))))
+    view = dict(customer_view(found, day_of(now, sight.scope.zone)))
     if found.access is None:  # locked by another: nothing else is told (X-23)
         return CustomerDetail(**view)
     around = session.execute(_AROUND_IT, {"customer": customer_id, "now": now}).one()

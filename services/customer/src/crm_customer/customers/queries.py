@@ -14,7 +14,6 @@ from sqlalchemy import (
     bindparam,
     or_,
     select,
-    text,
 )
 from sqlalchemy.orm import Session
 
@@ -23,12 +22,13 @@ from crm_customer.collaboration.model import Collaborator
 from crm_customer.contacts.model import Contact, CustomerContact
 from crm_customer.customers.model import Customer
 from crm_customer.customers.rules import Reference
-from crm_customer.customers.sight import Sight
+from crm_customer.customers.sight import Sight, met
 from crm_customer.customers.views import Access, Seen
 from crm_customer.dictionaries.queries import load_options
 from crm_customer.dictionaries.rules import regions
 from crm_customer.fields.queries import custom_fields
 from crm_customer.ownership.model import Pool
+from crm_customer.paging import walk
 from crm_customer.stars.model import Star
 from crm_customer.tags.model import CustomerTag
 from crm_customer.tags.queries import tags_of
@@ -113,10 +113,10 @@ def seen(session: Session, sight: Sight, customer_ids: Sequence[UUID]) -> list[S
 
     Of one that another's lock hides only that it exists.
     """
-    session.execute(_BY_KEY)
+    walk(session)
     given = {"ids": list(customer_ids), "reader": sight.scope.member_id}
     rows = session.execute(_SEEN, given, execution_options={"populate_existing": True}).all()
-    tags = tags_of(session, CustomerTag, customer_ids)
+    tags = tags_of(session, CustomerTag, [row.Customer.id for row in rows if row.tagged])
     # Where nothing is filled in, nobody asks who may read it.
     filled = any(row.Customer.custom for row in rows)
     keys = {field.key for field in custom_fields(session, sight.scope)} if filled else set()
@@ -162,8 +162,9 @@ def _seen() -> Select[Any]:
     own_star = and_(Star.customer_id == Customer.id, Star.member_id == bindparam("reader", type_=Uuid))
     names = {"owner_name": owner.c.name, "creator_name": creator.c.name, "locker_name": locker.c.name}
     named = [name.label(label) for label, name in (names | {"pool_name": Pool.name}).items()]
+    tagged = met(Customer, CustomerTag.customer_id == Customer.id).label("tagged")
     return (
-        select(Customer, Contact, Star, Collaborator.can_write, *named)
+        select(Customer, Contact, Star, Collaborator.can_write, tagged, *named)
         .outerjoin(CustomerContact, and_(CustomerContact.customer_id == Customer.id, CustomerContact.is_primary))
         .outerjoin(Contact, Contact.id == CustomerContact.contact_id)
         .outerjoin(owner, owner.c.id == Customer.owner_id)
@@ -177,9 +178,3 @@ def _seen() -> Select[Any]:
 
 
 _SEEN = _seen()
-# For the rest of the transaction. A plan is kept until its tables are analyzed: one made while they were small would read
-# them whole for each page while a large import is under way.
-_BY_KEY = text(
-    "SELECT set_config('enable_seqscan', 'off', TRUE), set_config('enable_hashjoin', 'off', TRUE),"
-    " set_config('enable_mergejoin', 'off', TRUE)"
-)

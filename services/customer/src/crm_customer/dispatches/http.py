@@ -23,7 +23,6 @@ from crm_customer.listing.filters import Here
 from crm_customer.settings import Settings
 from crm_customer.tasks.views import TaskNote
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("tasks")
 
@@ -45,7 +44,7 @@ def dispatch_tasks(call: Call[NewDispatch, None]) -> flask.Response:
 
     def work(session: Session) -> BatchView:
         sight, moment = sight_of(session, call.actor.id), now()
-        here = Here(sight, moment, zone_of(session), cast(Settings, call.runtime.settings).mobile_pattern)
+        here = Here(sight, moment, cast(Settings, call.runtime.settings).mobile_pattern)
         customer_ids = first_selected(session, here, call.body, Act.UPDATE, MOST_CUSTOMERS + 1)
         if len(customer_ids) > MOST_CUSTOMERS:
             where = "/selection" if call.body.selection else "/customer_ids"

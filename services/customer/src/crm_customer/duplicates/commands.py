@@ -19,7 +19,6 @@ from crm_customer.duplicates.model import DuplicateCheck
 from crm_customer.duplicates.queries import candidates
 from crm_customer.duplicates.rules import Question
 from crm_customer.duplicates.views import Found
-from directory.scope import zone_of
 
 _checks = Counter(
     "crm_duplicate_checks_total",
@@ -34,7 +33,7 @@ def check(session: Session, sight: Sight, question: Question, now: datetime) -> 
     """Look for duplicates of what is asked, for one of the member's checks of the day (A-86, G-01); again on that day for
     none. Raises TooManyRequests duplicate_checks_spent.
     """
-    member_id, zone = sight.scope.member_id, zone_of(session)
+    member_id, zone = sight.scope.member_id, sight.scope.zone
     today = day_of(now, zone)
     lock(session, f"duplicate-checks {member_id}")
     repeated = _asked(session, member_id, today, question)

@@ -40,7 +40,6 @@ from crm_customer.profiles.queries import profiles_of
 from crm_customer.search.model import CustomerSearch
 from crm_customer.search.rules import normalised
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 # Whose contacts and activities are looked for at once.
 _CUSTOMERS_AT_ONCE = 200
@@ -101,7 +100,7 @@ def load_words(session: Session, sight: Sight, language: str) -> tuple[Words, li
     fields = custom_fields(session, sight.scope)
     custom = [Column(f"custom.{field.key}", field.label_zh, field.label_en) for field in fields]
     rules = {field.key: field.rule() for field in fields}
-    return Words(language, ZoneInfo(zone_of(session)), load_options(session), regions(), rules), custom
+    return Words(language, ZoneInfo(sight.scope.zone), load_options(session), regions(), rules), custom
 
 
 def _customers(session: Session, asked: Asked, after: str, size: int) -> Page:

@@ -28,12 +28,16 @@ from crm_customer.tags.model import Tag
 
 @dataclass(frozen=True)
 class Here:
-    """Who asks, when, in which zone; and what a mobile number looks like."""
+    """Who asks, when; and what a mobile number looks like."""
 
     sight: Sight
     moment: datetime
-    zone: str
     mobile_pattern: str
+
+    @property
+    def zone(self) -> str:
+        """The zone in which days begin."""
+        return self.sight.scope.zone
 
 
 def filter_of(here: Here, catalogue: Catalogue | None, asked: CustomerFilter, sort: Sort | None = None) -> Filter:

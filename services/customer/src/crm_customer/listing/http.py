@@ -21,7 +21,6 @@ from crm_customer.locking.queries import locked_page
 from crm_customer.paging import LAST, Listing, paged, window_of
 from crm_customer.settings import Settings
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("customers")
 
@@ -73,4 +72,4 @@ def _locked(call: Call[None, CustomerQuery]) -> Page[CustomerView]:
 
 def _here(session: Session, call: Call[None, CustomerQuery]) -> Here:
     pattern = cast(Settings, call.runtime.settings).mobile_pattern
-    return Here(sight_of(session, call.actor.id), now(), zone_of(session), pattern)
+    return Here(sight_of(session, call.actor.id), now(), pattern)

@@ -16,7 +16,6 @@ from crm_customer.customers.sight import Sight
 from crm_customer.listing.filters import Here, default_sort, load_catalogue, narrowed
 from crm_customer.listing.rules import EXACT, Filter, ListView
 from crm_customer.listing.views import Conditions
-from directory.scope import zone_of
 
 
 def filter_selected(session: Session, sight: Sight, asked: selection_pb2.CustomerFilter, mobile_pattern: str) -> Filter:
@@ -33,7 +32,7 @@ def filter_selected(session: Session, sight: Sight, asked: selection_pb2.Custome
         sort=default_sort(view),
     )
     texts = {name: getattr(asked, name) for name in EXACT if getattr(asked, name, "")}
-    here = Here(sight, now(), zone_of(session), mobile_pattern)
+    here = Here(sight, now(), mobile_pattern)
     conditions = _conditions(asked).asked()
     catalogue = load_catalogue(session, here, conditions) if texts or conditions else None
     return narrowed(here, catalogue, wanted, texts, conditions, view)

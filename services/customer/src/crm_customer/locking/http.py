@@ -14,7 +14,6 @@ from crm_customer.customers.views import CustomerView, customer_view
 from crm_customer.locking import commands
 from crm_customer.locking.queries import may_know
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("customers")
 
@@ -63,4 +62,4 @@ def unlock_customer(call: Call[None, None], customer_id: UUID) -> CustomerView:
 
 def _view(session: Session, sight: Sight, customer_id: UUID) -> CustomerView:
     (found,) = seen(session, sight, [customer_id])
-    return customer_view(found, day_of(now(), zone_of(session)))
+    return customer_view(found, day_of(now(), sight.scope.zone))

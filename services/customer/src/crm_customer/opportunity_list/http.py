@@ -52,7 +52,6 @@ from crm_customer.opportunity_list.views import (
 )
 from crm_customer.paging import Cursor, Listing, paged
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("opportunities")
 
@@ -76,7 +75,7 @@ def _listing(session: Session, call: Call[None, OpportunityQuery]) -> Listing[Op
     query, sight = call.query, sight_of(session, call.actor.id)
     if query.deleted and not sight.scope.may(Permission.CUSTOMER_UPDATE):
         raise Forbidden("forbidden", permission=Permission.CUSTOMER_UPDATE)
-    wanted = _wanted(session, query, zone_of(session))
+    wanted = _wanted(session, query, sight.scope.zone)
     return Listing(
         replace(wanted, which=query.list, sort=query.sort, deleted=query.deleted),
         order=str(query.sort),
@@ -99,7 +98,8 @@ def read_opportunity_board(call: Call[None, BoardQuery]) -> BoardView:
     """Stages as columns, with what lies in each and the newest cards; the list goes on from `next_cursor`."""
     query = call.query
     with call.runtime.database.reading() as session:
-        sight, options, zone = sight_of(session, call.actor.id), load_options(session), zone_of(session)
+        sight, options = sight_of(session, call.actor.id), load_options(session)
+        zone = sight.scope.zone
         closed_from = query.closed_from or day_of(now(), zone).replace(day=1)
         wanted = _wanted(session, query.model_copy(update={"closed_from": closed_from}), zone)
         wanted = replace(wanted, board=True)
@@ -128,7 +128,8 @@ def read_opportunity_totals(call: Call[None, TotalsQuery]) -> TotalsView:
     """
     query = call.query
     with call.runtime.database.reading() as session:
-        sight, zone = sight_of(session, call.actor.id), zone_of(session)
+        sight = sight_of(session, call.actor.id)
+        zone = sight.scope.zone
         months = _months(query, day_of(now(), zone))
         wanted = _wanted(session, query, zone)
         since, until = start_of(months[0], zone), start_of(months_before(months[-1], -1), zone)

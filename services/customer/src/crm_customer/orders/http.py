@@ -29,7 +29,6 @@ from crm_customer.orders.views import (
     OrderView,
 )
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("orders")
 READ, WRITE = Permission.CUSTOMER_READ, Permission.CUSTOMER_UPDATE
@@ -71,7 +70,7 @@ def create_order(call: Call[NewOrder, None]) -> OrderDetail:
     def work(session: Session) -> OrderDetail:
         body, sight, moment = call.body, sight_of(session, call.actor.id), now()
         customer = visible_customer(session, sight, body.customer_id, lock=True)
-        today = day_of(moment, zone_of(session))
+        today = day_of(moment, sight.scope.zone)
         made = commands.create_order(session, sight, customer, _draft(body), Status(body.status), moment, today)
         return order_detail(session, made.id)
 
@@ -102,7 +101,8 @@ def change_order(call: Call[OrderChange, None], order_id: UUID) -> OrderDetail:
     """
     expected, moment = call.expected_version(), now()
     with call.runtime.database.transaction() as session:
-        sight, today = sight_of(session, call.actor.id), day_of(moment, zone_of(session))
+        sight = sight_of(session, call.actor.id)
+        today = day_of(moment, sight.scope.zone)
         commands.change_order(session, sight, order_id, _draft(call.body), expected, moment, today)
         return order_detail(session, order_id)
 

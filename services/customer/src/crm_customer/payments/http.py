@@ -24,7 +24,6 @@ from crm_customer.payments.views import (
     ReceivableView,
 )
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("orders")
 READ, WRITE = Permission.CUSTOMER_READ, Permission.CUSTOMER_UPDATE
@@ -44,7 +43,8 @@ def list_outstanding(call: Call[None, OutstandingQuery]) -> Page[OutstandingView
     """
     query = call.query
     with call.runtime.database.reading() as session:
-        sight, today = sight_of(session, call.actor.id), day_of(now(), zone_of(session))
+        sight = sight_of(session, call.actor.id)
+        today = day_of(now(), sight.scope.zone)
         items = queries.outstanding_of(session, sight, query, today)
     count = queries.outstanding_total(call.runtime.database, sight, query, today)
     return Page(
@@ -159,7 +159,7 @@ def add_payment(call: Call[NewPayment, None], order_id: UUID) -> PaymentView:
 
     def work(session: Session) -> PaymentView:
         body, sight, moment = call.body, sight_of(session, call.actor.id), now()
-        values, today = body.model_dump(exclude={"overpaid"}), day_of(moment, zone_of(session))
+        values, today = body.model_dump(exclude={"overpaid"}), day_of(moment, sight.scope.zone)
         made = commands.add_payment(session, sight, order_id, values, moment, today, overpaid=body.overpaid)
         return queries.payment_view(session, made.id)
 

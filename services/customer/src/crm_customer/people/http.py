@@ -34,7 +34,6 @@ from crm_customer.people.views import (
 from crm_customer.settings import Settings
 from crm_customer.versions import stale
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("contacts")
 _Act = Callable[[Session, Sight, Any, Any], dict[UUID, Refusal]]
@@ -239,4 +238,4 @@ def _draft(body: ContactForm, session: Session) -> commands.Draft:
 def _setting(call: Call[Any, Any], session: Session, sight: Sight) -> commands.Setting:
     pattern, moment = cast(Settings, call.runtime.settings).mobile_pattern, now()
     reference = load_reference(session, pattern, sight.scope)
-    return commands.Setting(reference, day_of(moment, zone_of(session)), moment)
+    return commands.Setting(reference, day_of(moment, sight.scope.zone), moment)

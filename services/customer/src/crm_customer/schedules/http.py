@@ -26,7 +26,6 @@ from crm_customer.schedules.views import (
     changed,
 )
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("schedules")
 READ = Permission.CUSTOMER_READ
@@ -47,10 +46,10 @@ def add_schedule_entry(call: Call[NewEntry, None]) -> EntryView:
     """添加日程 (F-32): one's own, with or without a customer one sees; moments, or whole days of the organisation."""
 
     def work(session: Session) -> EntryView:
-        sight, zone, body = sight_of(session, call.actor.id), zone_of(session), call.body
+        sight, body = sight_of(session, call.actor.id), call.body
         values = body.model_dump(exclude={"starts_at", "ends_at", "starts_on", "ends_on"})
-        entry = commands.add_entry(session, sight, body.times(zone), values, now())
-        return entry_view(session, sight, zone, entry.id)
+        entry = commands.add_entry(session, sight, body.times(sight.scope.zone), values, now())
+        return entry_view(session, sight, entry.id)
 
     return call.command(work)
 
@@ -61,8 +60,7 @@ def list_schedule_entries(call: Call[None, EntryQuery]) -> Page[EntryView]:
     query = call.query
     with call.runtime.database.reading() as session:
         sight = sight_of(session, call.actor.id)
-        zone = zone_of(session)
-        items, total = entries_of(session, sight, zone, query.customer_id, query.page, query.page_size)
+        items, total = entries_of(session, sight, query.customer_id, query.page, query.page_size)
     return Page(items=items, page=query.page, page_size=query.page_size, total=total)
 
 
@@ -84,7 +82,7 @@ def read_calendar(call: Call[None, CalendarQuery]) -> CalendarView:
     with call.runtime.database.reading() as session:
         sight = sight_of(session, call.actor.id)
         member_id = calendar_owner(session, sight, query.member_id or call.actor.id)
-        found = calendar(session, sight, member_id, query.from_, query.to, zone_of(session), query.kinds)
+        found = calendar(session, sight, member_id, query.from_, query.to, query.kinds)
     return CalendarView(items=found[0], truncated=found[1])
 
 
@@ -92,7 +90,7 @@ def read_calendar(call: Call[None, CalendarQuery]) -> CalendarView:
 def read_schedule_entry(call: Call[None, None], entry_id: UUID) -> EntryView:
     """One's own, or of a customer that the caller sees; else 404."""
     with call.runtime.database.reading() as session:
-        return entry_view(session, sight_of(session, call.actor.id), zone_of(session), entry_id)
+        return entry_view(session, sight_of(session, call.actor.id), entry_id)
 
 
 @api.route(
@@ -108,9 +106,9 @@ def change_schedule_entry(call: Call[EntryChange, None], entry_id: UUID) -> Entr
     """One's own alone."""
     expected, body = call.expected_version(), call.body
     with call.runtime.database.transaction() as session:
-        sight, zone = sight_of(session, call.actor.id), zone_of(session)
-        commands.change_entry(session, sight, entry_id, body.times(zone), changed(body), expected, now())
-        return entry_view(session, sight, zone, entry_id)
+        sight = sight_of(session, call.actor.id)
+        commands.change_entry(session, sight, entry_id, body.times(sight.scope.zone), changed(body), expected, now())
+        return entry_view(session, sight, entry_id)
 
 
 @api.route("DELETE", "/schedules/<uuid:entry_id>", access=READ, summary="Delete an entry", status=204, versioned=True)
@@ -135,7 +133,7 @@ def restore_schedule_entry(call: Call[None, None], entry_id: UUID) -> EntryView:
 
     def work(session: Session) -> EntryView:
         commands.restore_entry(session, call.actor.id, entry_id, now())
-        return entry_view(session, sight_of(session, call.actor.id), zone_of(session), entry_id)
+        return entry_view(session, sight_of(session, call.actor.id), entry_id)
 
     return call.command(work)
 
@@ -178,7 +176,7 @@ def read_feed(call: Call[None, None], ticket: str) -> flask.Response:
     with call.runtime.database.transaction() as session:
         at = now()
         sight = sight_of(session, commands.redeem_feed(session, ticket, at))
-        items = upcoming(session, sight, zone_of(session), at)
+        items = upcoming(session, sight, at)
     return flask.Response(
         written(items, at), content_type=f"{CALENDAR}; charset=utf-8", headers={"Cache-Control": "no-store"}
     )

@@ -25,7 +25,7 @@ _ALIVE = ScheduleEntry.deleted_at.is_(None)
 
 
 def entries_of(
-    session: Session, sight: Sight, zone: str, customer_id: UUID | None, page: int, page_size: int
+    session: Session, sight: Sight, customer_id: UUID | None, page: int, page_size: int
 ) -> tuple[list[EntryView], int]:
     """One page, the latest beginning first: of a customer, whoever's; else one's own. Raises NotFound."""
     if customer_id is not None:
@@ -34,16 +34,16 @@ def entries_of(
     total = session.scalar(select(func.count()).select_from(ScheduleEntry).where(mine, _ALIVE)) or 0
     newest = (ScheduleEntry.starts_at.desc(), ScheduleEntry.id.desc())
     found = _named(sight).where(mine, _ALIVE).order_by(*newest).offset((page - 1) * page_size).limit(page_size)
-    return [_view(row, zone) for row in session.execute(found)], total
+    return [_view(row, sight.scope.zone) for row in session.execute(found)], total
 
 
-def entry_view(session: Session, sight: Sight, zone: str, entry_id: UUID) -> EntryView:
+def entry_view(session: Session, sight: Sight, entry_id: UUID) -> EntryView:
     """One entry, one's own or of a customer one sees. Raises NotFound."""
     readable = or_(ScheduleEntry.member_id == sight.scope.member_id, _customer_seen(sight))
     row = session.execute(_named(sight).where(ScheduleEntry.id == entry_id, _ALIVE, readable)).one_or_none()
     if row is None:
         raise NotFound("not_found")
-    return _view(row, zone)
+    return _view(row, sight.scope.zone)
 
 
 def own_entry(session: Session, member_id: UUID, entry_id: UUID, *, deleted: bool = False) -> ScheduleEntry:
@@ -71,10 +71,10 @@ def calendar(
     member_id: UUID,
     first: date,
     last: date,
-    zone: str,
     kinds: Iterable[CalendarKind] = tuple(CalendarKind),
 ) -> tuple[list[CalendarItem], bool]:
     """What lies on a member's calendar in these days, the soonest first, and whether there is more than 1,000 of a kind."""
+    zone = sight.scope.zone
     begin, end = start_of(first, zone), start_of(day_after(last), zone)
     found: list[CalendarItem] = []
     truncated = False
@@ -87,12 +87,10 @@ def calendar(
     return sorted(found, key=lambda one: (one.starts_at, one.ends_at, one.id)), truncated
 
 
-def upcoming(session: Session, sight: Sight, zone: str, now: datetime) -> Sequence[CalendarItem]:
+def upcoming(session: Session, sight: Sight, now: datetime) -> Sequence[CalendarItem]:
     """What a calendar program gets: from a month ago to a year ahead."""
-    today = day_of(now, zone)
-    return calendar(
-        session, sight, sight.scope.member_id, today - timedelta(days=31), today + timedelta(days=366), zone
-    )[0]
+    today = day_of(now, sight.scope.zone)
+    return calendar(session, sight, sight.scope.member_id, today - timedelta(days=31), today + timedelta(days=366))[0]
 
 
 def feed_of(session: Session, member_id: UUID) -> CalendarFeed | None:

@@ -18,7 +18,6 @@ from crm_customer.tasks.queries import seen_tasks, visible_task
 from crm_customer.tasks.rules import TaskConditions, statuses_of
 from crm_customer.tasks.views import Completion, NewTask, TaskChanges, TaskList, TaskNote, TaskQuery, TaskView
 from directory.permissions import Permission
-from directory.scope import zone_of
 
 api = Api("tasks")
 _ACT: dict[str, Any] = {
@@ -67,7 +66,7 @@ def list_tasks(call: Call[None, TaskQuery]) -> Page[TaskView]:
         sight = sight_of(session, call.actor.id)
         if query.list is None and query.customer_id:
             visible_customer(session, sight, query.customer_id)
-        wanted = _conditions(query, zone_of(session))
+        wanted = _conditions(query, sight.scope.zone)
         ids = page_of(session, sight, wanted, (query.page - 1) * query.page_size, query.page_size)
         moment = now()
         items = [seen.view(moment) for seen in seen_tasks(session, sight, ids)]
@@ -166,7 +165,7 @@ def complete_task(call: Call[Completion, None], task_id: UUID) -> TaskView:
     def work(session: Session) -> TaskView:
         body, sight, moment = call.body, sight_of(session, call.actor.id), now()
         follow_up = body.follow_up.model_dump() if body.follow_up else None
-        today = day_of(moment, zone_of(session))
+        today = day_of(moment, sight.scope.zone)
         commands.complete_task(session, sight, task_id, body.note, follow_up, moment, today)
         return _view(session, sight, task_id)
 

@@ -28,7 +28,7 @@ from crm_customer.views.views import (
     NewFilter,
 )
 from directory.permissions import Permission
-from directory.scope import resolve_scope, zone_of
+from directory.scope import resolve_scope
 
 api = Api("views")
 
@@ -153,7 +153,7 @@ def forget_columns(call: Call[None, None], page: str) -> None:
 
 def _here(session: Session, call: Call[Any, Any]) -> Here:
     pattern = cast(Settings, call.runtime.settings).mobile_pattern
-    return Here(sight_of(session, call.actor.id), now(), zone_of(session), pattern)
+    return Here(sight_of(session, call.actor.id), now(), pattern)
 
 
 def _views(session: Session, call: Call[Any, Any], found: Sequence[SavedFilter]) -> list[FilterView]:
