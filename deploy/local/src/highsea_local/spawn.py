@@ -171,7 +171,8 @@ def _start(command: Command) -> Child:
             stderr=subprocess.STDOUT,
             env=dict(command.environment),
             cwd=command.directory,
-            process_group=0,
+            # A session of its own: Linux shares the processors out by session, and PostgreSQL gives one to each backend.
+            start_new_session=True,
         )
     return Child(command, process)
 
