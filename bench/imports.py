@@ -6,7 +6,7 @@ most 250 MB for a process of chunk workers, pages of lists within 2 × of idle. 
 same indexes and foreign keys, django-import-export into customer's alone. What flatters them is printed, too: COPY that checks
 no foreign key, django-import-export into one table of 19 columns.
 
-Meanwhile somebody opens pages of the list, as before at the idle system, and whoever imports has the job's page open, which
+Meanwhile somebody opens pages of the list, as before and after at the idle system, and whoever imports has the job's page open, which
 is read every second; each reading of it costs import serve some 4 ms. That the import has ended is asked of the database.
 """
 
@@ -37,7 +37,7 @@ ROWS = (10_000, 100_000)
 WORKERS = (1, 2, 4)
 RIVAL_ROWS = 2_000
 LEAST, RIVAL_LEAST, MOST_MEGABYTES, SLOWER = 0.5, 10, 250, 2
-IDLE_SECONDS = 20
+IDLE_SECONDS, SETTLING_SECONDS = 20, 5
 STAGES = {
     "upload and preview (import serve)": "import-serve",
     "read, split, call (import process)": "import-process",
@@ -82,9 +82,10 @@ def main(sizes: Sequence[int] = ()) -> None:
         for workers in WORKERS:
             with whole_system(environment={WORKER: {"IMPORT_CHUNK_WORKERS": str(workers)}}) as whole:
                 _warm(whole)
-                with _reading(whole) as idle:
-                    time.sleep(IDLE_SECONDS)
+                idle = _idle_pages(whole)
                 run = _import(whole, content)
+                time.sleep(SETTLING_SECONDS)
+                idle += _idle_pages(whole)
                 copied, unchecked = _copy_seconds(whole), _copy_seconds(whole, checked=False)
                 rival = _rival_seconds(whole) if workers == WORKERS[-1] else {}
             _print(size, workers, run, (copied, unchecked), idle, rival)
@@ -149,6 +150,12 @@ def _reading(whole: Whole) -> Iterator[list[float]]:
 
     with _repeated(_LIST_PAGE_SECONDS, page):
         yield seconds
+
+
+def _idle_pages(whole: Whole) -> list[float]:
+    with _reading(whole) as pages:
+        time.sleep(IDLE_SECONDS)
+    return pages
 
 
 def _used(whole: Whole) -> dict[str, float]:
