@@ -24,9 +24,14 @@ from tests.support.collector import collecting
 from tests.support.repository import ROOT
 from tests.support.services import Opener
 
-PROGRAM = (
-    "import sys; from chassis.roles import main; from libs.chassis.tests.sample import SAMPLE; sys.exit(main(SAMPLE))"
-)
+# A shell without job control lets what it starts in the background ignore SIGQUIT, and all that is started there.
+PROGRAM = """
+import signal, sys
+from chassis.roles import main
+from libs.chassis.tests.sample import SAMPLE
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+sys.exit(main(SAMPLE))
+"""
 
 
 @contextmanager
