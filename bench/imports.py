@@ -6,8 +6,9 @@ most 250 MB for a process of chunk workers, pages of lists within 2 × of idle. 
 same indexes and foreign keys, django-import-export into customer's alone. What flatters them is printed, too: COPY that checks
 no foreign key, django-import-export into one table of 19 columns.
 
-Meanwhile somebody opens pages of the list, as before and after at the idle system, and whoever imports has the job's page open, which
-is read every second; each reading of it costs import serve some 4 ms. That the import has ended is asked of the database.
+Meanwhile somebody opens pages of the list, as before and after at the idle system, and whoever imports has the job's page
+open, which is read every second; each reading of it costs import serve some 4 ms. That the import has ended is asked of the
+database.
 """
 
 import io

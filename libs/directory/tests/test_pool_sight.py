@@ -14,7 +14,7 @@ OPEN = {**NOBODY, "open_to_all": True}
 
 
 def _scope(reach: DataScope = DataScope.OWN, below: tuple[UUID, ...] = (), *permissions: str) -> Scope:
-    return Scope(ME, (EAST, COMPANY), (SALES,), reach, EAST, below, (), frozenset(permissions))
+    return Scope(ME, (EAST, COMPANY), (SALES,), reach, EAST, below, (), frozenset(permissions), "Asia/Shanghai")
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,16 @@ def _give_way(niceness: int) -> None:
     """Where Linux shares the processors out by session (sched_autogroup_enabled), a process's own niceness counts within its
     session alone.
     """
+    if niceness == 0:
+        return
     os.nice(niceness)
-    for _ in range(_TRIES if niceness else 0):
+    for _ in range(_TRIES):
         try:
             with open("/proc/self/autogroup", "w", encoding="ascii") as session:
                 session.write(str(niceness))
         except BlockingIOError:  # Linux lets one process in a tenth of a second do this
             time.sleep(0.1)
-        except OSError:
+        except OSError:  # nothing is shared out by session here
             return
         else:
             return

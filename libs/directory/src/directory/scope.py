@@ -70,7 +70,7 @@ class Scope(Belonging):
     department_ids: tuple[UUID, ...]
     colleague_ids: tuple[UUID, ...]
     permissions: frozenset[str]
-    zone: str = DEFAULT_ZONE
+    zone: str
 
     @property
     def company(self) -> bool:

@@ -114,7 +114,11 @@ class Database:
 
     @contextmanager
     def glance(self) -> Iterator[Session]:
-        """For one statement that reads: without a transaction around it, whose begin and end would each ask PostgreSQL."""
+        """For one statement that reads: without a transaction around it, whose begin and end would each ask PostgreSQL.
+        What writes would be committed at once.
+
+        Raises Unavailable as `transaction` does.
+        """
         with _entered(), _availability(), Session(self._glancing, expire_on_commit=False) as session:
             yield session
 
