@@ -146,7 +146,7 @@ def _reading(whole: Whole) -> Iterator[list[float]]:
 
     def page() -> None:
         started = time.perf_counter()
-        person.get("/customers?page_size=20")
+        person.get("/customers")
         seconds.append(time.perf_counter() - started)
 
     with _repeated(_LIST_PAGE_SECONDS, page):
